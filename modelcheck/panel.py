@@ -1,0 +1,347 @@
+"""The fixed held-out material on which networks are judged, and its one file format."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Panel", "PanelError"]
+
+_FORMAT = 1
+_REQUIRED = ("images", "labels", "subjects", "class_names")
+_OPTIONAL = ("regions", "names", "groups")
+_BOX = ("row", "column", "height", "width")
+
+
+class PanelError(ValueError):
+    """A panel that cannot be used; the message says what is wrong with it and what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """Held-out pictures with their truth: what they show, who is on them, and where the face is.
+
+    Parameters
+    ----------
+    images : np.ndarray
+        ``(n, h, w, c)``; ``uint8`` (bytes that are mapped linearly onto the network's input range) or
+        floats that already lie in the network's input range. ``(n, h, w)`` is taken as one channel.
+    labels : np.ndarray
+        ``(n,)`` whole numbers, positions in `class_names`.
+    subjects : sequence of str
+        ``(n,)`` who is on each picture.
+    class_names : sequence of str
+        ``(n_classes,)``, in the order of the network's outputs.
+    regions : np.ndarray, optional
+        ``(n, h, w)`` booleans: where the evidence may lie, for example the face.
+    names : sequence of str, optional
+        ``(n,)`` a distinct name for each picture; ``subject-0007`` and the like by default.
+    groups : sequence of str, optional
+        ``(n,)`` a further division by which region checks are reported, for example the pose; the class
+        by default.
+
+    Raises
+    ------
+    PanelError
+        When the parts do not fit together, or a value is NaN or out of range.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    subjects: np.ndarray
+    class_names: tuple[str, ...]
+    regions: np.ndarray | None = None
+    names: Any = None  # an array once built; callers may leave it out
+    groups: Any = None  # an array once built; callers may leave it out
+
+    def __post_init__(self) -> None:
+        images = _images(self.images)
+        n = len(images)
+        class_names = tuple(_words(self.class_names, None, "class_names").tolist())
+        if len(class_names) < 2 or len(set(class_names)) != len(class_names):
+            raise PanelError(f"class_names must be at least two distinct names, not {class_names!r}.")
+        labels = _labels(self.labels, n, class_names)
+        subjects = _words(self.subjects, n, "subjects")
+        # Through _words like given ones: words of one width give one digest, before and after a file.
+        groups = [class_names[label] for label in labels.tolist()] if self.groups is None else self.groups
+        groups = _words(groups, n, "groups")
+        names = [f"{who}-{row:04d}" for row, who in enumerate(subjects.tolist())] if self.names is None else self.names
+        names = _words(names, n, "names")
+        if len(set(names.tolist())) != n:
+            raise PanelError("names must be distinct: a report points at pictures by name.")
+        regions = None if self.regions is None else _regions(self.regions, images.shape[:3])
+        values = (images, labels, subjects, class_names, regions, names, groups)
+        for name, value in zip(self.__dataclass_fields__, values, strict=True):
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+            object.__setattr__(self, name, value)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def subset(self, rows: np.ndarray) -> Panel:
+        """Return the panel of some pictures.
+
+        Parameters
+        ----------
+        rows : np.ndarray
+            Indices or a boolean mask over the pictures.
+        """
+        parts: dict[str, Any] = {name: part[rows] for name, part in self._parts() if name != "class_names"}
+        return Panel(class_names=self.class_names, **parts)
+
+    def inputs(self, input_range: tuple[float, float]) -> np.ndarray:
+        """Return the pictures as the network takes them: float32 in `input_range`, ``(n, h, w, c)``.
+
+        Raises
+        ------
+        PanelError
+            When the pictures are floats outside the range.
+        """
+        low, high = input_range
+        if self.images.dtype == np.uint8:
+            return (low + self.images.astype(np.float32) * np.float32((high - low) / 255)).astype(np.float32)
+        lowest, highest = float(self.images.min()), float(self.images.max())
+        slack = 1e-6 * (high - low)
+        if lowest < low - slack or highest > high + slack:
+            raise PanelError(
+                f"The panel's pictures span {lowest:g} to {highest:g}, outside the network's input range "
+                f"{low:g} to {high:g}. Scale them, store them as uint8, or set input_range in "
+                "[tool.modelcheck.recipe]."
+            )
+        return self.images.astype(np.float32)
+
+    def digest(self) -> str:
+        """Return the sha256 over every part's name, dtype, shape and bytes, in hex."""
+        digest = hashlib.sha256()
+        for name, part in self._parts():
+            digest.update(f"{name}|{part.dtype.str}|{part.shape}|".encode())
+            digest.update(part.tobytes())
+        return digest.hexdigest()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the panel as one compressed ``.npz`` file: whole, or not at all."""
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Not mkstemp: its files are readable by their owner alone, and a panel is for a team.
+        aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        parts: dict[str, Any] = dict(self._parts())
+        try:
+            with aside.open("xb") as file:
+                np.savez_compressed(file, format=np.int64(_FORMAT), **parts)
+            aside.replace(target)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Panel:
+        """Read a panel file.
+
+        Raises
+        ------
+        PanelError
+            When the file is missing, no panel, of a newer format, or its content does not fit together.
+        """
+        if not Path(path).is_file():
+            raise PanelError(f"There is no panel file {os.fspath(path)!r}. Make one with: modelcheck panel --help")
+        try:
+            # Opened here, because np.load leaves its own file open when the zip is damaged.
+            with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+                parts = {name: file[name] for name in file.files}
+        except Exception as error:
+            # zipfile, zlib and numpy raise a dozen kinds on damaged bytes; none of them is a panel.
+            raise PanelError(f"{os.fspath(path)!r} cannot be read as a panel (.npz): {error}") from error
+        version = np.asarray(parts.pop("format", 0))
+        if version.shape != () or version.dtype.kind not in "iu" or int(version) != _FORMAT:
+            raise PanelError(
+                f"{os.fspath(path)!r} has panel format {version!r}; this modelcheck reads format {_FORMAT}. "
+                "Write it again with Panel.save, or update modelcheck."
+            )
+        missing = [name for name in _REQUIRED if name not in parts]
+        unknown = [name for name in parts if name not in (*_REQUIRED, *_OPTIONAL)]
+        if missing or unknown:
+            raise PanelError(f"{os.fspath(path)!r} is no panel: missing parts {missing}, unknown parts {unknown}.")
+        strange = [name for name, part in parts.items() if not isinstance(part, np.ndarray)]
+        if strange:
+            raise PanelError(f"{os.fspath(path)!r} is no panel: its parts {strange} are no arrays.")
+        try:
+            return cls(**parts)
+        except PanelError as error:
+            raise PanelError(f"{os.fspath(path)!r} is no panel that can be used: {error}") from error
+
+    @classmethod
+    def from_frame(
+        cls, frame: pd.DataFrame, *, class_names: Sequence[str] | None = None, root: str | Path = "."
+    ) -> Panel:
+        """Build a panel from a table of picture files, as Pillow reads them.
+
+        Pillow scales a PGM by its maxval; CMU Faces, where that would change every exposure differently, has
+        a reader of its own.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            Columns ``path``, ``label`` (a class name) and ``subject``; optional ``name`` and ``group``;
+            optional box columns ``row``, ``column``, ``height``, ``width`` in pixels (all four).
+        class_names : sequence of str, optional
+            The classes in the order of the network's outputs; the sorted labels by default.
+        root : str or Path
+            The folder that relative paths start from.
+
+        Raises
+        ------
+        PanelError
+            When a column is missing, a picture cannot be read, or shapes differ.
+        """
+        missing = [name for name in ("path", "label", "subject") if name not in frame.columns]
+        if missing:
+            raise PanelError(f"The table lacks the columns {missing}; it has {list(frame.columns)}.")
+        if frame.empty:
+            raise PanelError("The table has no rows: a panel needs pictures.")
+        used = [name for name in ("path", "label", "subject", "name", "group", *_BOX) if name in frame.columns]
+        holes = [name for name in used if frame[name].isna().any()]
+        if holes:
+            raise PanelError(f"The columns {holes} of the table have empty cells. Fill them or drop their rows.")
+        labels = frame["label"].astype(str)
+        classes = tuple(class_names) if class_names is not None else tuple(sorted(set(labels)))
+        strange = sorted(set(labels) - set(classes))
+        if strange:
+            raise PanelError(f"Labels {strange} are not among the classes {list(classes)}.")
+        paths = [Path(root) / str(path) for path in frame["path"]]
+        images = _stack([_picture(path) for path in paths], paths)
+        present = [name for name in _BOX if name in frame.columns]
+        if present and len(present) < len(_BOX):
+            raise PanelError(f"Boxes need all of {list(_BOX)}; the table has only {present}.")
+        return cls(
+            images,
+            np.array([classes.index(label) for label in labels]),
+            np.array(frame["subject"].astype(str).tolist()),
+            classes,
+            regions=_boxes(frame[list(_BOX)].to_numpy(), images.shape[:3]) if present else None,
+            names=np.array(frame["name"].astype(str).tolist()) if "name" in frame.columns else None,
+            groups=np.array(frame["group"].astype(str).tolist()) if "group" in frame.columns else None,
+        )
+
+    def _parts(self) -> Iterator[tuple[str, np.ndarray]]:
+        for name in (*_REQUIRED, *_OPTIONAL):
+            part = getattr(self, name)
+            if part is not None:
+                yield name, np.asarray(part)
+
+
+def _images(images: Any) -> np.ndarray:
+    try:
+        array = np.array(images)
+    except ValueError as error:
+        raise PanelError(f"images must be one array: {error}. Bring them to one shape first.") from error
+    if array.ndim == 3:
+        array = array[..., np.newaxis]
+    if array.ndim != 4:
+        raise PanelError(f"images must be (n, h, w, c), not of shape {array.shape}.")
+    if array.size == 0:
+        raise PanelError(f"The panel is empty (images of shape {array.shape}): it can judge nothing.")
+    if array.dtype != np.uint8 and array.dtype.kind != "f":
+        raise PanelError(f"images must be uint8 or float, not {array.dtype}.")
+    if array.dtype.kind == "f":
+        # Before the check for infinity: a double may not fit.
+        with np.errstate(over="ignore", under="ignore"):
+            array = array.astype(np.float32)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        bad = np.unique(np.argwhere(~np.isfinite(array))[:, 0])
+        raise PanelError(f"{len(bad)} pictures hold NaN or infinity; the first is number {bad[0]}.")
+    return array
+
+
+def _labels(labels: Any, n: int, class_names: tuple[str, ...]) -> np.ndarray:
+    array = np.asarray(labels)
+    if array.shape != (n,) or array.dtype.kind not in "iu":
+        raise PanelError(f"labels must be {n} whole numbers, not {array.dtype} of shape {array.shape}.")
+    if array.min() < 0 or array.max() >= len(class_names):
+        raise PanelError(
+            f"labels span {array.min()} to {array.max()}, but there are {len(class_names)} classes: "
+            f"{', '.join(class_names)}."
+        )
+    return array.astype(np.int64)
+
+
+def _words(words: Any, n: int | None, what: str) -> np.ndarray:
+    given = np.asarray(words, dtype=object)
+    if given.ndim != 1 or (n is not None and len(given) != n):
+        wanted = "a list of words" if n is None else f"{n} words, one a picture"
+        raise PanelError(f"{what} must be {wanted}, not of shape {given.shape}.")
+    missing = [row for row, word in enumerate(given.tolist()) if _is_missing(word)]
+    if missing:
+        raise PanelError(f"{what} must not be empty; number {missing[0]} is.")
+    return np.array([str(word) for word in given.tolist()], dtype=np.str_)
+
+
+def _is_missing(word: Any) -> bool:
+    # NaN is what a table holds in an empty cell.
+    return word is None or (isinstance(word, float) and math.isnan(word)) or not str(word).strip("\0 \t\r\n")
+
+
+def _regions(regions: Any, shape: tuple[int, ...]) -> np.ndarray:
+    array = np.array(regions)
+    if array.shape != shape or array.dtype != np.bool_:
+        raise PanelError(f"regions must be booleans of shape {shape}, not {array.dtype} of shape {array.shape}.")
+    return array
+
+
+def _picture(path: Path) -> np.ndarray:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            if picture.mode.startswith(("I", "F")):
+                raise PanelError(
+                    f"The picture {str(path)!r} has more than 8 bits a channel, and any scaling would be a guess. "
+                    "Save it with 8 bits, or build the Panel from arrays."
+                )
+            grey = picture.mode in ("L", "1", "LA")
+            return np.asarray(picture.convert("L" if grey else "RGB"))
+    except PanelError:
+        raise
+    except Exception as error:
+        # Pillow's decoders raise a dozen kinds on damaged bytes.
+        raise PanelError(f"The picture {str(path)!r} cannot be read: {error}") from error
+
+
+def _stack(pictures: list[np.ndarray], paths: list[Path]) -> np.ndarray:
+    for picture, path in zip(pictures, paths, strict=True):
+        if picture.shape != pictures[0].shape:
+            raise PanelError(
+                f"Pictures differ in shape: {str(paths[0])!r} is {pictures[0].shape}, {str(path)!r} is "
+                f"{picture.shape}. Bring them to the network's input size first."
+            )
+    stack = np.stack(pictures)
+    return stack if stack.ndim == 4 else stack[..., np.newaxis]
+
+
+def _boxes(boxes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        whole = boxes.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise PanelError(f"Boxes must be whole numbers of pixels: {error}.") from error
+    if not np.array_equal(whole, np.rint(whole)) or not np.isfinite(whole).all():
+        raise PanelError("Boxes must be whole numbers of pixels; some are fractions or infinite.")
+    masks = np.zeros(shape, dtype=bool)
+    for mask, (row, column, height, width) in zip(masks, whole.astype(int).tolist(), strict=True):
+        if min(row, column) < 0 or min(height, width) < 1 or row + height > shape[1] or column + width > shape[2]:
+            raise PanelError(
+                f"The box row={row}, column={column}, height={height}, width={width} is not inside a picture "
+                f"of {shape[1]} x {shape[2]} pixels."
+            )
+        mask[row : row + height, column : column + width] = True
+    return masks

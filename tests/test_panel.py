@@ -1,0 +1,459 @@
+"""A panel is whole or refused: what is saved is what is loaded, and nothing that does not fit gets in."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+import stat
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+
+from modelcheck.panel import Panel, PanelError
+
+few = settings(max_examples=50, deadline=None)
+words = st.text(st.characters(exclude_categories=("Cs", "Cc", "Z")), min_size=1, max_size=6)
+
+
+@st.composite
+def panels(draw, *, floats=True):
+    """Return any small panel."""
+    n, height, width = draw(st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(1, 3)))
+    shape = (n, height, width, draw(st.integers(1, 3)))
+    images = draw(
+        st.one_of(
+            hnp.arrays(np.uint8, shape),
+            *([hnp.arrays(np.float32, shape, elements=st.floats(-1, 1, width=32))] if floats else []),
+        )
+    )
+    classes = draw(st.lists(words, min_size=2, max_size=4, unique=True))
+    names = draw(st.none() | st.lists(words, min_size=n, max_size=n, unique=True))
+    return Panel(
+        images,
+        np.array(draw(st.lists(st.integers(0, len(classes) - 1), min_size=n, max_size=n))),
+        draw(st.lists(words, min_size=n, max_size=n)),
+        classes,
+        regions=draw(st.none() | hnp.arrays(np.bool_, shape[:3])),
+        names=names,
+        groups=draw(st.none() | st.lists(words, min_size=n, max_size=n)),
+    )
+
+
+def small(**changes):
+    """Return the parts of a small good panel, some of them changed."""
+    parts = {
+        "images": np.arange(36, dtype=np.uint8).reshape(3, 3, 4),
+        "labels": np.array([0, 1, 0]),
+        "subjects": ["an2i", "an2i", "bpm"],
+        "class_names": ["not_left", "left"],
+        "regions": np.ones((3, 3, 4), dtype=bool),
+        "names": ["a", "b", "c"],
+        "groups": ["up", "left", "up"],
+    }
+    return {**parts, **changes}
+
+
+def test_defaults_fill_in_names_and_groups():
+    """Pictures are named after their subject and grouped by class unless told; grey gets its channel."""
+    panel = Panel(**small(names=None, groups=None, regions=None))
+    assert panel.images.shape == (3, 3, 4, 1)
+    assert panel.names.tolist() == ["an2i-0000", "an2i-0001", "bpm-0002"]
+    assert panel.groups.tolist() == ["not_left", "left", "not_left"]
+    assert len(panel) == 3
+
+
+def test_a_panel_cannot_be_changed():
+    """Neither through its attributes, nor its arrays, nor the arrays that it was made of."""
+    parts = small()
+    panel = Panel(**parts)
+    digest = panel.digest()
+    parts["images"][:] = 0
+    parts["labels"][:] = 0
+    parts["regions"][:] = False
+    assert panel.digest() == digest
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        panel.labels = np.zeros(3)
+    for name in ("images", "labels", "subjects", "regions", "names", "groups"):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(panel, name)[0] = getattr(panel, name)[1]
+
+
+@few
+@given(panel=panels())
+def test_saving_and_loading_keeps_every_part(tmp_path_factory, panel):
+    """A loaded panel has the digest and the arrays of the one that was saved."""
+    path = tmp_path_factory.mktemp("panel") / "panel.npz"
+    panel.save(path)
+    loaded = Panel.load(path)
+    assert loaded.digest() == panel.digest()
+    assert loaded.class_names == panel.class_names
+    for name in ("images", "labels", "subjects", "regions", "names", "groups"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(panel, name))
+
+
+@few
+@given(one=panels(), other=panels())
+def test_equal_digests_mean_equal_panels(one, other):
+    """Two panels share a digest only if every part is the same."""
+    same = all(
+        np.array_equal(np.asarray(getattr(one, field.name)), np.asarray(getattr(other, field.name)))
+        and np.asarray(getattr(one, field.name)).dtype == np.asarray(getattr(other, field.name)).dtype
+        for field in dataclasses.fields(Panel)
+    )
+    assert same == (one.digest() == other.digest())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"images": np.arange(36, dtype=np.uint8).reshape(3, 3, 4)[::-1]},
+        {"images": np.arange(36, dtype=np.float32).reshape(3, 3, 4)},
+        {"images": np.arange(36, dtype=np.uint8).reshape(3, 4, 3), "regions": np.ones((3, 4, 3), dtype=bool)},
+        {"labels": np.array([1, 1, 0])},
+        {"subjects": ["an2i", "bpm", "bpm"]},
+        {"class_names": ["left", "not_left"]},
+        {"regions": None},
+        {"regions": np.zeros((3, 3, 4), dtype=bool)},
+        {"names": ["a", "b", "d"]},
+        {"groups": ["up", "left", "left"]},
+    ],
+    ids=["pixels", "dtype", "shape", "labels", "subjects", "classes", "no regions", "regions", "names", "groups"],
+)
+def test_digest_changes_with_any_part(change):
+    """No part can change without changing the digest."""
+    assert Panel(**small(**change)).digest() != Panel(**small()).digest()
+
+
+@few
+@given(panel=panels(), data=st.data())
+def test_subset_picks_the_same_rows_of_every_part(panel, data):
+    """A subset has each part's rows, by mask and by index alike, and the whole panel is a subset of itself."""
+    mask = np.array(data.draw(st.lists(st.booleans(), min_size=len(panel), max_size=len(panel))))
+    mask[data.draw(st.integers(0, len(panel) - 1))] = True
+    chosen = panel.subset(mask)
+    assert chosen.digest() == panel.subset(np.flatnonzero(mask)).digest()
+    assert chosen.class_names == panel.class_names
+    for row, old in enumerate(np.flatnonzero(mask)):
+        for name in ("images", "labels", "subjects", "regions", "names", "groups"):
+            if getattr(panel, name) is not None:
+                np.testing.assert_array_equal(getattr(chosen, name)[row], getattr(panel, name)[old])
+    assert panel.subset(np.arange(len(panel))).digest() == panel.digest()
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"), [(np.zeros(3, bool), "the panel is empty"), ([0, 0], "names must be distinct")], ids=str
+)
+def test_subset_without_or_with_repeated_pictures_is_refused(rows, message):
+    """A subset is a panel too: not empty, each picture once."""
+    with pytest.raises(PanelError, match=f"(?i){message}"):
+        Panel(**small()).subset(rows)
+
+
+@few
+@given(panel=panels(floats=False), low=st.floats(-300, 300), span=st.floats(0.01, 300))
+def test_bytes_fill_the_input_range_linearly(panel, low, span):
+    """0 becomes the lowest input, 255 the highest, the rest lie between in proportion, as float32."""
+    inputs = panel.inputs((low, low + span))
+    expected = low + panel.images.astype(np.float64) / 255 * span
+    assert inputs.dtype == np.float32
+    np.testing.assert_allclose(inputs, expected, rtol=1e-6, atol=1e-6 * (abs(low) + span))
+
+
+@pytest.mark.parametrize("input_range", [(0, 1), (-1, 1), (0, 255), (-0.5, 0.5)], ids=str)
+def test_black_and_white_meet_the_ends_of_the_range(input_range):
+    """On the common ranges the ends are met and no byte leaves the range."""
+    images = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
+    inputs = Panel(images, [0], ["a"], ["x", "y"]).inputs(input_range)
+    assert (inputs.min(), inputs.max()) == input_range
+
+
+def test_floats_pass_unchanged_and_only_within_the_range():
+    """Floats already are inputs; outside the range they are refused, with both spans and the ways out."""
+    panel = Panel(**small(images=np.linspace(0, 1, 36, dtype=np.float32).reshape(3, 3, 4)))
+    np.testing.assert_array_equal(panel.inputs((0.0, 1.0)), panel.images)
+    np.testing.assert_array_equal(panel.inputs((-1, 2)), panel.images)
+    for narrow in [(0.1, 1.0), (0.0, 0.9)]:
+        with pytest.raises(
+            PanelError, match=r"span 0 to 1, outside the network's input range .* store them as uint8"
+        ):
+            panel.inputs(narrow)
+
+
+ragged = [np.zeros((2, 2), np.uint8), np.zeros((3, 2), np.uint8), np.zeros((2, 2), np.uint8)]
+nan = np.full((3, 3, 4), 0.5)
+nan[1, 0, 0] = np.nan
+BAD = {
+    "images flat": ({"images": np.zeros((3, 4), np.uint8)}, r"images must be \(n, h, w, c\), not of shape \(3, 4\)"),
+    "images none": ({"images": np.zeros((0, 3, 4), np.uint8)}, "The panel is empty"),
+    "images int": ({"images": np.zeros((3, 3, 4), np.int64)}, "images must be uint8 or float, not int64"),
+    "images text": ({"images": [[["a"]]]}, "images must be uint8 or float"),
+    "images ragged": ({"images": ragged}, "images must be one array"),
+    "images nan": ({"images": nan}, "1 pictures hold NaN or infinity; the first is number 1"),
+    "images inf": ({"images": np.full((3, 3, 4), np.inf)}, "3 pictures hold NaN or infinity"),
+    "images overflow": ({"images": np.full((3, 3, 4), 1e300)}, "3 pictures hold NaN or infinity"),
+    "labels few": ({"labels": np.array([0, 1])}, r"labels must be 3 whole numbers, not int64 of shape \(2,\)"),
+    "labels float": ({"labels": np.array([0.0, 1, 0])}, "labels must be 3 whole numbers, not float64"),
+    "labels bool": ({"labels": np.array([True, False, True])}, "labels must be 3 whole numbers, not bool"),
+    "labels high": ({"labels": np.array([0, 1, 2])}, "labels span 0 to 2, but there are 2 classes: not_left, left"),
+    "labels low": ({"labels": np.array([0, 1, -1])}, "labels span -1 to 1"),
+    "subjects few": ({"subjects": ["a", "b"]}, r"subjects must be 3 words, one a picture, not of shape \(2,\)"),
+    "subjects word": ({"subjects": "abc"}, r"subjects must be 3 words, one a picture, not of shape \(\)"),
+    "subjects deep": ({"subjects": [["a"], ["b"], ["c"]]}, r"subjects must be 3 words.* shape \(3, 1\)"),
+    "subjects empty": ({"subjects": ["a", "", "c"]}, "subjects must not be empty; number 1 is"),
+    "subjects blank": ({"subjects": ["a", "b", " \t"]}, "subjects must not be empty; number 2 is"),
+    "subjects None": ({"subjects": ["a", None, "c"]}, "subjects must not be empty; number 1 is"),
+    "subjects nan": ({"subjects": ["a", float("nan"), "c"]}, "subjects must not be empty; number 1 is"),
+    "groups few": ({"groups": ["up"]}, "groups must be 3 words"),
+    "names few": ({"names": ["a"]}, "names must be 3 words"),
+    "names twice": ({"names": ["a", "b", "a"]}, "names must be distinct"),
+    "classes one": ({"class_names": ["left"], "labels": np.zeros(3, int)}, "at least two distinct names"),
+    "classes twice": ({"class_names": ["left", "left"]}, "at least two distinct names"),
+    "classes word": ({"class_names": "ab"}, "class_names must be a list of words"),
+    "regions shape": ({"regions": np.ones((3, 4, 3), bool)}, r"regions must be booleans of shape \(3, 3, 4\)"),
+    "regions dtype": ({"regions": np.ones((3, 3, 4), np.uint8)}, "regions must be booleans .*, not uint8"),
+}
+
+
+@pytest.mark.parametrize(("changes", "message"), BAD.values(), ids=BAD.keys())
+def test_parts_that_do_not_fit_are_refused(changes, message):
+    """Each bad part is an error that names it and says what was expected."""
+    with pytest.raises(PanelError, match=message):
+        Panel(**small(**changes))
+
+
+def test_missing_panel_file_says_how_to_make_one(tmp_path):
+    """No file is an error with the next command."""
+    with pytest.raises(PanelError, match=r"There is no panel file .* modelcheck panel --help"):
+        Panel.load(tmp_path / "none.npz")
+
+
+def npz(**parts):
+    """Return the bytes of an .npz file."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **parts)
+    return buffer.getvalue()
+
+
+def npy(array):
+    """Return the bytes of an .npy file."""
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+good = {**small(), "format": np.int64(1)}
+FILES = {
+    "empty": (b"", "cannot be read as a panel"),
+    "text": (b"images,labels\n", "cannot be read as a panel"),
+    "npy": (npy(np.zeros(3)), "cannot be read as a panel"),
+    "objects": (npz(**{**good, "subjects": np.array(["a", None, {}], dtype=object)}), "cannot be read as a panel"),
+    "no format": (npz(**small()), "has panel format .*; this modelcheck reads format 1"),
+    "newer": (npz(**{**good, "format": np.int64(2)}), "has panel format .* update modelcheck"),
+    "odd format": (npz(**{**good, "format": np.array([1])}), "has panel format"),
+    "unknown part": (npz(**good, weights=np.zeros(2)), r"unknown parts \['weights'\]"),
+    "missing part": (npz(**{k: v for k, v in good.items() if k != "labels"}), r"missing parts \['labels'\]"),
+    "unfit": (npz(**{**good, "labels": np.array([0, 1, 7])}), "is no panel that can be used: labels span 0 to 7"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), FILES.values(), ids=FILES.keys())
+def test_file_that_is_no_panel_is_refused(tmp_path, content, message):
+    """A file of another kind, of another format, or whose parts do not fit is refused by name."""
+    path = tmp_path / "panel.npz"
+    path.write_bytes(content)
+    with pytest.raises(PanelError, match=f"panel.npz.*{message}"):
+        Panel.load(path)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Return a folder, the bytes of a good panel file and the panel's digest."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    panel = Panel(**small())
+    panel.save(folder / "good.npz")
+    return folder, (folder / "good.npz").read_bytes(), panel.digest()
+
+
+def answer(folder, content):
+    """Return the digest of the panel that the bytes hold, or None when they are refused."""
+    path = folder / "damaged.npz"
+    path.write_bytes(content)
+    try:
+        return Panel.load(path).digest()
+    except PanelError:
+        return None
+
+
+@settings(max_examples=100, deadline=None)
+@given(content=st.binary(max_size=300), start=st.sampled_from([b"", b"PK\x03\x04", b"\x93NUMPY\x01\x00"]))
+def test_random_bytes_are_refused(saved, content, start):
+    """Noise is no panel, and no other error than PanelError comes of it."""
+    assert answer(saved[0], start + content) is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_truncated_file_is_refused(saved, data):
+    """A file cut short anywhere is refused."""
+    folder, content, _ = saved
+    assert answer(folder, content[: data.draw(st.integers(0, len(content) - 1))]) is None
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.data())
+def test_flipped_bits_are_refused_or_harmless(saved, data):
+    """With bits flipped a file is refused, or, where they meant nothing, it is the same panel."""
+    folder, content, digest = saved
+    damaged = bytearray(content)
+    for bit in data.draw(st.lists(st.integers(0, 8 * len(content) - 1), min_size=1, max_size=4, unique=True)):
+        damaged[bit // 8] ^= 1 << bit % 8
+    assert answer(folder, bytes(damaged)) in (None, digest)
+
+
+def test_saving_replaces_whole_or_not_at_all(tmp_path, monkeypatch):
+    """A write that fails leaves the old file as it was and nothing beside it."""
+    path = tmp_path / "deep" / "panel.npz"
+    Panel(**small()).save(path)
+    before = path.read_bytes()
+
+    def stumble(file, **_):
+        file.write(b"half of a")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(np, "savez_compressed", stumble)
+    with pytest.raises(OSError, match="disk full"):
+        Panel(**small(groups=None)).save(path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_same_panel_gives_the_same_bytes(tmp_path):
+    """Saving twice gives equal files, so that a committed panel does not change without reason."""
+    for name in ("one.npz", "two.npz"):
+        Panel(**small()).save(tmp_path / name)
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+
+
+def test_saved_panel_is_as_readable_as_any_new_file(tmp_path):
+    """A panel is for a team: its permissions are those of any file written here."""
+    (tmp_path / "any").write_bytes(b"")
+    Panel(**small()).save(tmp_path / "panel.npz")
+    assert stat.S_IMODE((tmp_path / "panel.npz").stat().st_mode) == stat.S_IMODE((tmp_path / "any").stat().st_mode)
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Return a folder of three pictures and the table that names them."""
+    for row in range(3):
+        Image.fromarray(np.full((5, 6), row, np.uint8)).save(tmp_path / f"{row}.png")
+    return tmp_path, pd.DataFrame(
+        {
+            "path": ["0.png", "1.png", "2.png"],
+            "label": ["left", "not_left", "left"],
+            "subject": ["an2i", "bpm", "bpm"],
+            "row": [0, 1, 2],
+            "column": [0, 1, 2],
+            "height": [5, 1, 3],
+            "width": [6, 2, 4],
+        }
+    )
+
+
+def test_table_becomes_a_panel(table):
+    """Pictures, labels, subjects and boxes of a table arrive in the panel, classes sorted by name."""
+    folder, frame = table
+    panel = Panel.from_frame(frame, root=folder)
+    assert panel.class_names == ("left", "not_left")
+    assert panel.labels.tolist() == [0, 1, 0]
+    assert panel.images[:, 0, 0, 0].tolist() == [0, 1, 2]
+    assert panel.regions.sum(axis=(1, 2)).tolist() == [30, 2, 12]
+    assert np.argwhere(panel.regions[1]).tolist() == [[1, 1], [1, 2]]
+
+
+def test_table_may_name_classes_pictures_and_groups(table):
+    """Class order, names and groups are the user's where given; without boxes there are no regions."""
+    folder, frame = table
+    frame = frame[["path", "label", "subject"]].assign(name=["x", "y", "z"], group="up")
+    panel = Panel.from_frame(frame, class_names=("not_left", "left", "none"), root=folder)
+    assert panel.labels.tolist() == [1, 0, 1]
+    assert panel.names.tolist() == ["x", "y", "z"]
+    assert panel.groups.tolist() == ["up"] * 3
+    assert panel.regions is None
+
+
+def test_colour_pictures_keep_their_channels(tmp_path):
+    """A colour picture has three channels, in the order red, green, blue."""
+    Image.new("RGB", (6, 5), (1, 2, 3)).save(tmp_path / "0.png")
+    frame = pd.DataFrame({"path": ["0.png"], "label": ["x"], "subject": ["a"]})
+    panel = Panel.from_frame(frame, class_names=("x", "y"), root=tmp_path)
+    assert panel.images.shape == (1, 5, 6, 3)
+    assert panel.images[0, 0, 0].tolist() == [1, 2, 3]
+
+
+TABLES = {
+    "column": (lambda frame: frame.drop(columns="label"), r"lacks the columns \['label'\]"),
+    "no rows": (lambda frame: frame.iloc[:0], "no rows"),
+    "class": (lambda frame: frame.assign(label="up"), r"Labels \['up'\] are not among the classes"),
+    "some box": (lambda frame: frame.drop(columns="width"), "Boxes need all of"),
+    "box outside": (lambda frame: frame.assign(height=9), "is not inside a picture of 5 x 6 pixels"),
+    "box negative": (lambda frame: frame.assign(row=-1), "is not inside a picture"),
+    "box empty": (lambda frame: frame.assign(width=0), "is not inside a picture"),
+    "box fraction": (lambda frame: frame.assign(width=0.5), "Boxes must be whole numbers of pixels"),
+    "box text": (lambda frame: frame.assign(width="wide"), "Boxes must be whole numbers of pixels"),
+    "box hole": (lambda frame: frame.assign(row=[0, None, 1]), r"columns \['row'\] of the table have empty cells"),
+    "label hole": (lambda frame: frame.assign(label=["left", None, "left"]), r"columns \['label'\] .* empty cells"),
+    "subject hole": (lambda frame: frame.assign(subject=["a", None, "b"]), r"columns \['subject'\] .* empty cells"),
+    "missing file": (lambda frame: frame.assign(path="3.png"), "3.png' cannot be read"),
+    "folder": (lambda frame: frame.assign(path="."), "cannot be read"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "message"), TABLES.values(), ids=TABLES.keys())
+def test_table_that_does_not_fit_is_refused(table, spoil, message):
+    """Each bad table is an error that names the column, label, box or picture."""
+    folder, frame = table
+    with pytest.raises(PanelError, match=message):
+        Panel.from_frame(spoil(frame), class_names=("left", "not_left"), root=folder)
+
+
+def test_pictures_of_two_shapes_are_refused(table):
+    """Pictures are not resized behind the user's back."""
+    folder, frame = table
+    Image.fromarray(np.zeros((4, 6), np.uint8)).save(folder / "1.png")
+    with pytest.raises(PanelError, match=r"differ in shape: .*0.png' is \(5, 6\), .*1.png' is \(4, 6\)"):
+        Panel.from_frame(frame, root=folder)
+
+
+def test_deep_pictures_are_refused(table):
+    """A 16-bit picture is neither clipped nor scaled by guesswork."""
+    folder, frame = table
+    Image.fromarray(np.full((5, 6), 1000, np.uint16)).save(folder / "1.png")
+    with pytest.raises(PanelError, match=r"1.png' has more than 8 bits a channel"):
+        Panel.from_frame(frame, root=folder)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_damaged_pictures_are_read_or_refused(tmp_path_factory, data):
+    """Whatever bytes a picture holds, the answer is a panel or a PanelError."""
+    folder = tmp_path_factory.mktemp("pictures")
+    kind = data.draw(st.sampled_from(["png", "bmp", "gif", "tiff", "ppm"]))
+    buffer = io.BytesIO()
+    Image.fromarray(np.arange(30, dtype=np.uint8).reshape(5, 6)).save(buffer, format=kind)
+    content = bytearray(buffer.getvalue())
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=3)):
+        content[place] = data.draw(st.integers(0, 255))
+    (folder / "0").write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    frame = pd.DataFrame({"path": ["0"], "label": ["x"], "subject": ["a"]})
+    try:
+        panel = Panel.from_frame(frame, class_names=("x", "y"), root=folder)
+    except PanelError as error:
+        assert re.search("cannot be read|8 bits|empty", str(error))  # noqa: PT017 - both answers are right
+    else:
+        assert len(panel) == 1
