@@ -1,0 +1,153 @@
+"""What a run is about: options from the command line over `[tool.modelcheck]` of pyproject.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from modelcheck.spelling import did_you_mean
+
+__all__ = ["Settings", "SettingsError", "read_settings"]
+
+_PATHS = ("candidate", "baseline", "panel", "criteria", "report", "cache")
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be used; the message names the key and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One gate run.
+
+    Parameters
+    ----------
+    candidate : Path or None
+        The ``.keras`` file that wants to be released.
+    baseline : Path or None
+        The folder of an approved signature.
+    panel : Path or None
+        The held-out panel; by default ``panel.npz`` in the baseline's folder.
+    criteria : Path
+        The rows of limits.
+    report : Path
+        The folder that receives ``index.html``, ``verdict.json`` and ``summary.md``.
+    cache : Path
+        Where measurements are kept, keyed by what was measured and how.
+    outputs : tuple of str
+        For candidates with more outputs than classes; see `modelcheck.measure.measure`.
+    layers : mapping of str to str or None
+        Counterparts of the baseline's layers that are given; None (``false`` in TOML) means none, on purpose.
+    timeout : float
+        Seconds that measuring the candidate may take.
+    """
+
+    candidate: Path | None = None
+    baseline: Path | None = None
+    panel: Path | None = None
+    criteria: Path = Path("suites/criteria.toml")
+    report: Path = Path("report")
+    cache: Path = Path(".modelcheck")
+    outputs: tuple[str, ...] = ()
+    layers: Mapping[str, str | None] = field(default_factory=dict)
+    timeout: float = 3600.0
+
+    @property
+    def acknowledged(self) -> tuple[str, ...]:
+        """The baseline's layers that have no counterpart on purpose."""
+        return tuple(name for name, partner in self.layers.items() if partner is None)
+
+    def required(self, name: str) -> Path:
+        """Return a path that the run cannot do without.
+
+        Raises
+        ------
+        SettingsError
+            When it was not given.
+        """
+        if name == "panel" and self.panel is None and self.baseline is not None:
+            return self.baseline / "panel.npz"
+        value = getattr(self, name)
+        if value is None:
+            raise SettingsError(
+                f"No {name} was given, so nothing can be judged. Use: pytest suites/ --{name} PATH, or set {name} in "
+                "[tool.modelcheck] of pyproject.toml."
+            )
+        return value  # type: ignore[no-any-return]
+
+
+def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Settings:
+    """Read ``[tool.modelcheck]`` of ``root/pyproject.toml``, with options laid over it.
+
+    Parameters
+    ----------
+    root : Path
+        The project's folder; relative paths in the file start there.
+    options : mapping, optional
+        Values from the command line, relative to the working directory; None means not given.
+
+    Raises
+    ------
+    SettingsError
+        When a key is unknown (with the nearest known one) or a value has the wrong type.
+    """
+    given = {key: value for key, value in (options or {}).items() if value is not None}
+    table = _table(root / "pyproject.toml")
+    known = [item.name for item in fields(Settings)]
+    for key in table:
+        if key not in known:
+            raise SettingsError(f"[tool.modelcheck] has an unknown key {key!r}. {did_you_mean(key, known)}")
+    values: dict[str, Any] = {}
+    for key in _PATHS:
+        if key in given:
+            values[key] = Path(given[key])
+        elif key in table:
+            values[key] = _near(root / _typed(key, table[key], str, "a path in quotes"))
+        elif key in ("criteria", "report", "cache"):
+            values[key] = _near(root / getattr(Settings(), key))
+    outputs = given["outputs"].split(",") if "outputs" in given else table.get("outputs", [])
+    if not isinstance(outputs, list) or not all(isinstance(name, str) for name in outputs):
+        raise SettingsError(f"outputs must be a list of class names, not {outputs!r}.")
+    layers = _typed("layers", table.get("layers", {}), dict, "a table")
+    for name, partner in layers.items():
+        if partner is not False and not isinstance(partner, str):
+            raise SettingsError(
+                f"[tool.modelcheck.layers] {name} must be the candidate's layer in quotes, or false where it has none, "
+                f"not {partner!r}."
+            )
+    timeout = table.get("timeout", 3600)
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
+        raise SettingsError(f"timeout must be a positive number of seconds, not {timeout!r}.")
+    return Settings(
+        **values,
+        outputs=tuple(outputs),
+        layers={name: partner or None for name, partner in layers.items()},
+        timeout=float(timeout),
+    )
+
+
+def _near(path: Path) -> Path:
+    """Write a path from the working directory where it lies below, so that verdicts name no machine."""
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{str(path)!r} is not valid TOML: {error}") from error
+    return _typed("tool.modelcheck", document.get("tool", {}).get("modelcheck", {}), dict, "a table")  # type: ignore[no-any-return]
+
+
+def _typed(key: str, value: Any, kind: type, words: str) -> Any:
+    if not isinstance(value, kind):
+        raise SettingsError(f"{key} must be {words}, not {value!r}.")
+    return value
