@@ -1,0 +1,136 @@
+"""Exact receptive fields: which input pixels one unit sees, and the network run on just those.
+
+The ranges are followed backwards, step by step, from one output position to the input: a window of size k,
+stride s, dilation d and p pixels of padding before reads, for outputs a to b, the inputs a s - p to
+b s - p + (k - 1) d. Where several steps read one, the union counts. Away from the borders this is exact through
+convolutions, poolings, element-wise steps and residual adds (Araujo, Norris and Sim, "Computing receptive fields
+of convolutional neural networks", Distill 2019, section 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from modelcheck.network.steps import Network
+
+__all__ = ["ReceptiveField", "receptive_field"]
+
+Tensor = Any  # tensorflow ships no types
+Range = tuple[int, int]
+
+_WINDOWED = ("conv", "depthwise", "max_pool", "average_pool")
+_POINTWISE = ("activation", "affine", "identity", "add", "multiply", "concatenate")
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
+    """The input pixels that one unit sees.
+
+    Parameters
+    ----------
+    size : tuple of int
+        Rows and columns.
+    ranges : mapping
+        For each step that matters, its first and last row and its first and last column that are needed; they
+        may lie outside the picture, where the network would see padding.
+    """
+
+    size: tuple[int, int]
+    ranges: Mapping[int, tuple[Range, Range]]
+
+    def evaluate(self, network: Network, patches: Tensor, target: int) -> Tensor:
+        """Run the network on patches instead of pictures.
+
+        Parameters
+        ----------
+        network : Network
+            The network the field was derived from.
+        patches : tf.Tensor
+            ``(n, *size, channels)``.
+        target : int
+            The step whose unit is read.
+
+        Returns
+        -------
+        tf.Tensor
+            ``(n, units)``: what the units at the field's position answer, were no border near.
+        """
+        values: dict[int, Tensor] = {0: patches}
+        for position in network.needed([target]):
+            if position == 0:
+                continue
+            step = network.steps[position]
+            wanted = _inputs_of(step, self.ranges[position])
+            parts = [_crop(values[source], self.ranges[source], wanted) for source in step.inputs]
+            values[position] = parts[0] if step.kind in ("pad", "crop") else step.run(parts, "VALID")
+        return values[target][:, 0, 0, :]
+
+
+def receptive_field(network: Network, target: int) -> ReceptiveField | None:
+    """Derive the receptive field of the centre unit of a step.
+
+    Parameters
+    ----------
+    network : Network
+        A flattened network.
+    target : int
+        The step whose units are read.
+
+    Returns
+    -------
+    ReceptiveField or None
+        None when the step has no rows and columns, when a layer on the way mixes all pixels or cannot be
+        followed, or when the field is as large as the picture along either axis.
+    """
+    shape = network.steps[target].shape
+    if len(shape) != 3 or shape[0] is None or shape[1] is None:
+        return None
+    centre = ((shape[0] // 2, shape[0] // 2), (shape[1] // 2, shape[1] // 2))
+    ranges: dict[int, tuple[Range, Range]] = {target: centre}
+    for position in reversed(network.needed([target])):
+        if position == 0:
+            continue
+        step = network.steps[position]
+        if step.kind not in (*_WINDOWED, *_POINTWISE, "pad", "crop"):
+            return None
+        wanted = _inputs_of(step, ranges[position])
+        for source in step.inputs:
+            ranges[source] = _union(ranges[source], wanted) if source in ranges else wanted
+    (top, bottom), (left, right) = ranges[0]
+    size = (bottom - top + 1, right - left + 1)
+    height, width, _ = network.input_shape
+    return None if size[0] >= height or size[1] >= width else ReceptiveField(size, ranges)
+
+
+def _inputs_of(step: Any, outputs: tuple[Range, Range]) -> tuple[Range, Range]:
+    window = step.window
+    if step.kind in _WINDOWED:
+        spans = []
+        for axis, (first, last) in enumerate(outputs):
+            start = first * window.strides[axis] - window.before[axis]
+            stop = last * window.strides[axis] - window.before[axis]
+            spans.append((start, stop + (window.size[axis] - 1) * window.dilation[axis]))
+        return spans[0], spans[1]
+    if step.kind in ("pad", "crop"):
+        sign = -1 if step.kind == "pad" else 1
+        rows, columns = (
+            (first + sign * before, last + sign * before)
+            for (first, last), before in zip(outputs, window.before, strict=True)
+        )
+        return rows, columns
+    return outputs
+
+
+def _union(one: tuple[Range, Range], other: tuple[Range, Range]) -> tuple[Range, Range]:
+    rows, columns = ((min(a[0], b[0]), max(a[1], b[1])) for a, b in zip(one, other, strict=True))
+    return rows, columns
+
+
+def _crop(value: Tensor, have: tuple[Range, Range], wanted: tuple[Range, Range]) -> Tensor:
+    if have == wanted:
+        return value
+    top, left = wanted[0][0] - have[0][0], wanted[1][0] - have[1][0]
+    height, width = (last - first + 1 for first, last in wanted)
+    return value[:, top : top + height, left : left + width, :]

@@ -1,0 +1,91 @@
+"""Unfold a Keras network into steps: nested networks are walked, each layer hands its steps over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from modelcheck.network.layers import append_steps
+from modelcheck.network.steps import Network, NetworkError, Step
+
+__all__ = ["flatten"]
+
+_DECISIONS = ("softmax", "sigmoid", "log_softmax")
+
+
+def flatten(model: Any) -> Network:
+    """Unfold a Keras network into steps.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Sequential or functional, nested or not, with one picture input and one output of class scores.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    NetworkError
+        When the network is subclassed, has several inputs or outputs, or takes something else than pictures.
+    """
+    graph = _graph(model)
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        raise NetworkError(
+            f"{model.name!r} has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; modelcheck takes "
+            "networks with one picture input and one output of class scores."
+        )
+    entry = graph.inputs[0]
+    if len(entry.shape) != 4:
+        raise NetworkError(
+            f"The input layer {entry.name!r} of {model.name!r} takes shape {tuple(entry.shape)}; modelcheck "
+            "takes pictures, (batch, height, width, channels)."
+        )
+    steps = [Step(entry.name, "input", (), tuple(entry.shape[1:]), lambda values: values[0])]
+    last = _unfold(graph, {id(entry): 0}, steps, prefix="")[0]
+    shape = steps[last].shape
+    if len(shape) != 1 or shape[0] is None:
+        raise NetworkError(
+            f"The output layer {steps[last].name!r} of {model.name!r} has shape {shape}; modelcheck takes "
+            "classifiers, whose output is (batch, classes)."
+        )
+    final = steps[last]
+    softened = final.kind == "activation" and final.activation in _DECISIONS
+    return Network(model, tuple(steps[: last + 1]), final.inputs[0] if softened else last, int(shape[0]))
+
+
+def _graph(model: Any) -> Any:
+    """Return the object that holds the graph: a functional network, or the one inside a Sequential."""
+    if isinstance(model, keras.Sequential):
+        if not model.built:
+            raise NetworkError(f"{model.name!r} is not built: give it a keras.Input as its first layer.")
+        return model._functional
+    if not hasattr(model, "_nodes_by_depth"):
+        raise NetworkError(
+            f"{type(model).__name__} {model.name!r} is subclassed: its layers cannot be read. Write it as a "
+            "Sequential or functional network, or use the black-box methods (occlusion, rise)."
+        )
+    return model
+
+
+def _unfold(graph: Any, known: dict[int, int], steps: list[Step], *, prefix: str) -> list[int]:
+    """Append the graph's steps and return the positions of its outputs; `known` maps tensors to steps."""
+    for depth in sorted(graph._nodes_by_depth, reverse=True):
+        for node in graph._nodes_by_depth[depth]:
+            if node.is_input:
+                continue
+            sources = [known[id(tensor)] for tensor in node.input_tensors]
+            layer = node.operation
+            name = prefix + layer.name
+            if isinstance(layer, keras.Model):
+                inner = _graph(layer)
+                entries = {id(tensor): place for tensor, place in zip(inner.inputs, sources, strict=True)}
+                places = _unfold(inner, entries, steps, prefix=f"{name}/")
+            else:
+                append_steps(steps, node, name, sources)
+                places = [len(steps) - 1] * len(node.output_tensors)
+            for tensor, place in zip(node.output_tensors, places, strict=True):
+                known[id(tensor)] = place
+    return [known[id(tensor)] for tensor in graph.outputs]

@@ -1,0 +1,153 @@
+"""HappyMaps: closed forms where there are any, the same map in any company, and no map where there is none."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import layers
+from networks import nested, plain, residual
+
+from modelcheck.happymaps import ascend, margins, render_happy_maps
+from modelcheck.network import NetworkError, flatten
+from modelcheck.recipe import Recipe
+
+BARE = Recipe(pull=0, blur=0, copies=1, shift=0, jitter=0, start_noise=0, steps=80)
+QUICK = Recipe(steps=8, copies=3)
+
+
+def dense_network(weights, shape):
+    """Return one hidden dense layer of given weights, then a decision."""
+    model = keras.Sequential([layers.Input(shape), layers.Flatten(), layers.Dense(weights.shape[1], name="units")])
+    model.add(layers.Dense(2, name="decision"))
+    model.get_layer("units").set_weights([weights, np.zeros(weights.shape[1])])
+    return model
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 2**31), st.sampled_from([(0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)]))
+def test_a_linear_unit_wants_exactly_its_positive_weights(seed, box):
+    """In a box, a linear unit is happiest with the highest value where its weight is positive, the lowest elsewhere."""
+    weights = np.random.default_rng(seed).choice([-1.0, 1.0], (20, 3)) * np.random.default_rng(seed).uniform(
+        0.5, 1, (20, 3)
+    )
+    recipe = Recipe(**{**BARE.to_dict(), "input_range": box})
+    outcome = render_happy_maps(dense_network(weights, (5, 4, 1)), "units", recipe=recipe)
+    expected = np.where(weights.T.reshape(3, 5, 4, 1) > 0, box[1], box[0])
+    np.testing.assert_allclose(outcome.maps, expected, atol=1e-3 * (box[1] - box[0]))
+    best = np.where(weights > 0, weights * box[1], weights * box[0]).sum(axis=0)
+    np.testing.assert_allclose(outcome.activations, best, rtol=1e-3)
+
+
+def test_a_quadratic_unit_finds_its_optimum():
+    """A unit -(x - t)^2, built from layers, is happiest at its target t inside the box."""
+    target = np.random.default_rng(0).uniform(0.2, 0.8, (4, 4, 1)).astype(np.float32)
+    start = layers.Input((4, 4, 1))
+    shifted = layers.Rescaling(1.0, offset=-target, name="shift")(start)
+    squared = layers.Multiply(name="square")([shifted, shifted])
+    units = layers.Dense(1, name="units")(layers.Flatten()(squared))
+    model = keras.Model(start, layers.Dense(2, name="decision")(units))
+    model.get_layer("units").set_weights([-np.ones((16, 1)), np.zeros(1)])
+    recipe = Recipe(**{**BARE.to_dict(), "steps": 300, "step_size": 0.02})
+    outcome = render_happy_maps(model, "units", recipe=recipe)
+    np.testing.assert_allclose(outcome.maps[0], target, atol=0.02)
+
+
+@pytest.mark.parametrize("make", [plain, residual, nested], ids=["plain", "residual", "nested"])
+def test_a_unit_has_the_same_map_alone_and_in_company(make):
+    """Batch, order and repetition do not matter: the map of a unit depends on the unit alone."""
+    network = flatten(make())
+    for layer in network.unit_layers():
+        together = ascend(network, layer, recipe=QUICK)
+        alone = ascend(network, layer, recipe=QUICK, units=together.units[::-1][:1])
+        np.testing.assert_allclose(alone.maps[0], together.maps[-1], atol=2e-3)
+        assert together.maps.dtype == np.float32
+        assert (np.isnan(together.maps) | ((together.maps >= 0) & (together.maps <= 1))).all()
+
+
+def test_small_batches_change_nothing(monkeypatch):
+    """The memory bound splits the work, never the result, whatever is left for the last batch."""
+    network = flatten(plain())
+    layer = network.unit_layers()[1]
+    whole = ascend(network, layer, recipe=QUICK)
+    monkeypatch.setattr("modelcheck.happymaps._BATCH_BYTES", 1)
+    np.testing.assert_allclose(ascend(network, layer, recipe=QUICK).maps, whole.maps, atol=2e-3)
+
+
+def test_permuting_channels_permutes_maps():
+    """A network with its filters in another order has the same maps in that order."""
+    model, other = plain(seed=3), plain(seed=3)
+    order = np.array([2, 0, 3, 1])
+    kernel, bias = model.get_layer("conv1").get_weights()
+    other.get_layer("conv1").set_weights([kernel[..., order], bias[order]])
+    after = other.get_layer("conv2").get_weights()
+    other.get_layer("conv2").set_weights([after[0][:, :, order], after[1]])
+    one, two = (render_happy_maps(network, "conv1", recipe=QUICK) for network in (model, other))
+    np.testing.assert_allclose(two.maps, one.maps[order], atol=2e-3)
+    deep = [render_happy_maps(network, "conv2", recipe=QUICK).maps for network in (model, other)]
+    np.testing.assert_allclose(deep[0], deep[1], atol=2e-2)
+
+
+def test_conv_maps_are_their_receptive_fields():
+    """A convolution's maps are patches of the size its unit sees; the decision's are whole pictures."""
+    model = plain(shape=(30, 28, 1))
+    assert render_happy_maps(model, "conv1", recipe=QUICK).maps.shape == (4, 3, 3, 1)
+    assert render_happy_maps(model, "conv2", recipe=QUICK).maps.shape == (5, 8, 8, 1)
+    assert render_happy_maps(model, "decision", recipe=QUICK).maps.shape == (2, 30, 28, 1)
+
+
+def test_ascent_climbs():
+    """Every unit that has a map is happier on it than on grey, and the margin of a class wins it the picture."""
+    network = flatten(plain(seed=1))
+    for layer in network.unit_layers():
+        outcome = ascend(network, layer, recipe=Recipe())
+        alive = np.isfinite(outcome.activations)
+        assert (outcome.activations[alive] > outcome.at_grey[alive]).all()
+    scores = network.class_scores(tf.constant(outcome.maps)).numpy()
+    np.testing.assert_array_equal(scores.argmax(axis=1), [0, 1])
+
+
+def test_a_dead_unit_has_no_map():
+    """A unit that no picture moves gets NaN, never the start noise; its neighbours are not disturbed."""
+    weights = np.random.default_rng(0).normal(size=(20, 3))
+    weights[:, 1] = 0
+    outcome = render_happy_maps(dense_network(weights, (5, 4, 1)), "units", recipe=QUICK)
+    assert np.isnan(outcome.maps[1]).all()
+    assert np.isnan(outcome.activations[1])
+    assert np.isfinite(outcome.maps[[0, 2]]).all()
+
+
+def test_a_saturated_softmax_does_not_stop_the_ascent():
+    """Scores so large that the probability is 1 in single precision still give a map: softmax is bypassed."""
+    model = plain(seed=2)
+    kernel, bias = model.get_layer("decision").get_weights()
+    model.get_layer("decision").set_weights([kernel * 1e4, bias])
+    assert np.isfinite(render_happy_maps(model, "decision", recipe=QUICK).maps).all()
+
+
+def test_the_network_is_not_changed():
+    """Rendering reads; weights stay as they are."""
+    model = plain()
+    before = [weight.copy() for weight in model.get_weights()]
+    render_happy_maps(model, "conv1", recipe=QUICK)
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31), st.integers(2, 5))
+def test_margin_is_score_minus_the_rest(seed, classes):
+    """The margin equals the log odds of the class; adding one number to all scores changes nothing."""
+    scores = np.random.default_rng(seed).normal(size=(3, classes))
+    probability = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(margins(tf.constant(scores)), np.log(probability / (1 - probability)), atol=1e-9)
+    np.testing.assert_allclose(margins(tf.constant(scores + 7)), margins(tf.constant(scores)), atol=1e-9)
+
+
+def test_unknown_layers_and_units_are_named():
+    """A mistyped layer gets a suggestion, an absent unit the range that exists."""
+    with pytest.raises(NetworkError, match="Did you mean 'decision'"):
+        render_happy_maps(plain(), "decison", recipe=QUICK)
+    with pytest.raises(NetworkError, match="has units 0 to 3"):
+        render_happy_maps(plain(), "conv1", units=[4], recipe=QUICK)
