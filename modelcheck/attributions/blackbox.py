@@ -1,0 +1,158 @@
+"""Methods that only ask the model for scores: they work for any model, with or without gradients.
+
+A model whose layers cannot be read (subclassed, or any callable) is judged by its own output. All channels of a
+pixel are hidden together, and each carries the pixel's value.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from modelcheck.attributions.interpolation import weights
+from modelcheck.attributions.reading import AttributionError, Reading, blocks, filled
+
+__all__ = ["occlusion", "rise"]
+
+Tensor = Any
+
+
+def occlusion(
+    reading: Reading,
+    images: np.ndarray,
+    targets: np.ndarray,
+    *,
+    window: int | tuple[int, int] = 3,
+    stride: int | tuple[int, int] = 1,
+    reference: Any = 0.0,
+) -> np.ndarray:
+    """Mean fall of the score over all windows that hide a pixel (Zeiler and Fergus 2014, section 4.2).
+
+    Parameters
+    ----------
+    window, stride : int or tuple of int
+        Rows and columns. The last window of a row or column is cut at the border when it does not fit; a pixel
+        that no window covers gets 0.
+    reference : float or array
+        What the window shows: a number, a value per channel, one picture, or one per picture.
+    """
+    size, step = _pair(window, "window"), _pair(stride, "stride")
+    _, height, width, channels = images.shape
+    if size[0] > height or size[1] > width:
+        raise AttributionError(f"A window of {size} does not fit pictures of {(height, width)}.")
+    rows, columns = (_spans(length, size[axis], step[axis]) for axis, length in enumerate((height, width)))
+
+    def call(pictures: Tensor, classes: Tensor, origins: Tensor, down: Tensor, across: Tensor) -> Tensor:
+        hidden = down[:, :, None] * across[:, None, :]  # (windows, h, w)
+        shown = tf.where(hidden[:, None, :, :, None] > 0, origins, pictures)
+        score = reading.score(
+            tf.reshape(shown, tf.concat([[-1], tf.shape(pictures)[1:]], 0)), tf.tile(classes, [tf.shape(down)[0]])
+        )
+        fall = reading.score(pictures, classes) - tf.reshape(score, (tf.shape(down)[0], -1))
+        return tf.einsum("pn,phw->nhw", fall, hidden)
+
+    graph = reading.compiled(
+        ("occlusion",), call, (None, *images.shape[1:]), (None, height), (None, width)
+    )  # fmt: skip
+    origins = filled(reference, images, "reference")
+    down = np.repeat(rows, len(columns), axis=0)
+    across = np.tile(columns, (len(rows), 1))
+    total = np.zeros(images.shape[:3], images.dtype)
+    for part, own in blocks(reading, len(images), len(down)):
+        arrays = (images[part], targets[part], origins[part])
+        total[part] += graph(*arrays, down[own].astype(images.dtype), across[own].astype(images.dtype))
+    covered = np.outer(rows.sum(0), columns.sum(0)).astype(images.dtype)
+    mean = np.divide(total, covered, out=np.zeros_like(total), where=covered > 0)
+    return np.repeat(mean[..., None], channels, axis=3)
+
+
+def _spans(length: int, size: int, step: int) -> np.ndarray:
+    """Return which pixels each window covers along one axis, ``(windows, length)``."""
+    starts = np.arange(-(-(length - size) // step) + 1) * step
+    places = np.arange(length)
+    return ((places >= starts[:, None]) & (places < starts[:, None] + size)).astype(np.float64)
+
+
+def _pair(value: Any, name: str) -> tuple[int, int]:
+    pair = (value, value) if isinstance(value, int | np.integer) else tuple(value)
+    if len(pair) != 2 or any(not isinstance(side, int | np.integer) or side < 1 for side in pair):
+        raise AttributionError(f"{name} is a whole number of at least 1, or two of them, not {value!r}.")
+    return int(pair[0]), int(pair[1])
+
+
+def rise(
+    reading: Reading,
+    images: np.ndarray,
+    targets: np.ndarray,
+    *,
+    samples: int = 4000,
+    cells: int = 7,
+    probability: float = 0.5,
+    reference: Any = 0.0,
+    seed: int = 0,
+) -> np.ndarray:
+    """Mean score of the picture seen through random masks, weighed by how much of a pixel they show.
+
+    The estimate of E[f | pixel shown] is sum(f M) / sum(M) (Petsiuk et al. 2018, eq. 4), and 0 for a pixel that no
+    mask shows.
+
+    Parameters
+    ----------
+    samples : int
+        Number of masks; mask k depends on the seed and k alone and is the same for every picture.
+    cells : int
+        The masks are bilinear enlargements of cells x cells squares, shifted at random by up to a square.
+    probability : float
+        Chance that a square is shown.
+    reference : float or array
+        What lies behind the masks.
+    seed : int
+    """
+    if samples < 1 or cells < 1 or not 0 < probability < 1:
+        raise AttributionError(
+            "rise takes at least 1 sample, at least 1 cell and a probability between 0 and 1, not "
+            f"samples={samples!r}, cells={cells!r}, probability={probability!r}."
+        )
+    _, height, width, channels = images.shape
+
+    def call(pictures: Tensor, classes: Tensor, origins: Tensor, down: Tensor, grid: Tensor, across: Tensor) -> Tensor:
+        masks = tf.einsum("shi,sij,swj->shw", down, grid, across)
+        shown = origins + masks[:, None, :, :, None] * (pictures - origins)
+        rows = tf.reshape(shown, tf.concat([[-1], tf.shape(pictures)[1:]], 0))
+        score = tf.reshape(reading.score(rows, tf.tile(classes, [tf.shape(grid)[0]])), (tf.shape(grid)[0], -1))
+        return tf.einsum("sn,shw->nhw", score, masks), tf.reduce_sum(masks, 0)
+
+    side = cells + 1
+    graph = reading.compiled(
+        ("rise", cells), call, (None, *images.shape[1:]), (None, height, side), (None, side, side), (None, width, side)
+    )
+    grid, shifts = _grids(samples, cells, probability, seed)
+    origins = filled(reference, images, "reference")
+    total = np.zeros(images.shape[:3], np.float64)
+    shown = np.zeros_like(total)
+    for part, own in blocks(reading, len(images), samples):
+        down, across = (
+            weights((np.arange(length) + 0.5) * cells / length - 0.5 + shifts[own, axis, None], side).astype(
+                images.dtype
+            )
+            for axis, length in enumerate((height, width))
+        )
+        arrays = (images[part], targets[part], origins[part])
+        found, mask = graph(*arrays, down, grid[own].astype(images.dtype), across)
+        total[part] += found
+        shown[part] += mask
+    mean = np.divide(total, shown, out=np.zeros_like(total), where=shown > 0)
+    return np.repeat(mean[..., None], channels, axis=3).astype(images.dtype)
+
+
+@lru_cache(maxsize=4)
+def _grids(samples: int, cells: int, probability: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the masks' squares ``(samples, cells + 1, cells + 1)`` and their shifts in squares ``(samples, 2)``."""
+    side = cells + 1
+    draws = np.stack(
+        [np.random.Generator(np.random.Philox(key=[seed, sample])).random(side * side + 2) for sample in range(samples)]
+    )
+    return (draws[:, :-2] < probability).reshape(samples, side, side).astype(np.float64), draws[:, -2:]

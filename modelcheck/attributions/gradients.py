@@ -1,0 +1,178 @@
+"""Methods that need nothing but the gradient of the target's score to the pixels."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from modelcheck.attributions.reading import AttributionError, Reading, blocks, filled
+
+__all__ = [
+    "gradient",
+    "gradient_of",
+    "gradient_x_input",
+    "integrated_gradients",
+    "sensitivity",
+    "smoothgrad",
+    "vargrad",
+]
+
+Tensor = Any
+
+
+def gradient_of(reading: Reading, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the target's score ``(n,)`` and its gradient ``(n, h, w, c)``; runs inside a graph."""
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        score = reading.score(images, targets)
+    return score, tape.gradient(score, images, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+
+def gradient(reading: Reading, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """df/dx, signed (Simonyan et al. 2014, without the absolute value)."""
+
+    def call(pictures: Tensor, classes: Tensor) -> Tensor:
+        return gradient_of(reading, pictures, classes)[1]
+
+    return reading.map(reading.compiled(("gradient",), call), images, targets)
+
+
+def sensitivity(reading: Reading, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """(df/dx)^2, sensitivity analysis (Montavon et al. 2018)."""
+    return np.square(gradient(reading, images, targets))
+
+
+def gradient_x_input(reading: Reading, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """df/dx * x (Shrikumar et al. 2016)."""
+    return gradient(reading, images, targets) * images
+
+
+def integrated_gradients(
+    reading: Reading,
+    images: np.ndarray,
+    targets: np.ndarray,
+    *,
+    steps: int = 50,
+    reference: Any = 0.0,
+    quadrature: str = "gauss_legendre",
+) -> np.ndarray:
+    """(x - x') times the mean gradient on the line from x' to x (Sundararajan et al. 2017, eq. 1).
+
+    Parameters
+    ----------
+    steps : int
+        Points on the line.
+    reference : float or array
+        x': a number, a value per channel, one picture, or one per picture.
+    quadrature : {'gauss_legendre', 'midpoint'}
+        Gauss and Legendre's points, the best for as many steps on smooth paths, or the midpoints of equal parts.
+    """
+    if steps < 1:
+        raise AttributionError(f"integrated_gradients takes at least 1 step, not {steps!r}.")
+    if quadrature == "gauss_legendre":
+        points, weights = np.polynomial.legendre.leggauss(steps)
+        points, weights = (points + 1) / 2, weights / 2
+    elif quadrature == "midpoint":
+        points, weights = (np.arange(steps) + 0.5) / steps, np.full(steps, 1 / steps)
+    else:
+        raise AttributionError(f"quadrature is 'gauss_legendre' or 'midpoint', not {quadrature!r}.")
+
+    def call(pictures: Tensor, classes: Tensor, origin: Tensor, at: Tensor, weight: Tensor) -> Tensor:
+        shape = tf.shape(pictures)
+        line = origin + at[:, None, None, None, None] * (pictures - origin)  # (points, n, h, w, c)
+        rows = tf.reshape(line, tf.concat([[-1], shape[1:]], 0))
+        found = gradient_of(reading, rows, tf.tile(classes, [tf.size(at)]))[1]
+        return tf.tensordot(weight, tf.reshape(found, tf.shape(line)), axes=1)
+
+    shape = (None, *images.shape[1:])
+    graph = reading.compiled(("integrated_gradients",), call, shape, (None,), (None,))
+    origins = filled(reference, images, "reference")
+    total = np.zeros(images.shape, images.dtype)
+    for rows, part in blocks(reading, len(images), steps):
+        at, weight = points[part].astype(images.dtype), weights[part].astype(images.dtype)
+        total[rows] += graph(images[rows], targets[rows], origins[rows], at, weight)
+    return total * (images - origins)
+
+
+def smoothgrad(
+    reading: Reading,
+    images: np.ndarray,
+    targets: np.ndarray,
+    *,
+    samples: int = 50,
+    noise_scale: float = 0.15,
+    seed: int = 0,
+) -> np.ndarray:
+    """Mean gradient under Gaussian noise (Smilkov et al. 2017).
+
+    Parameters
+    ----------
+    samples : int
+        Noisy copies of each picture.
+    noise_scale : float
+        Standard deviation of the noise in units of each picture's max - min.
+    seed : int
+        Sample k's noise depends on the seed and k alone, so a picture's map does not depend on its batch.
+    """
+    return _noisy_moments(reading, images, targets, samples, noise_scale, seed)[0]
+
+
+def vargrad(
+    reading: Reading,
+    images: np.ndarray,
+    targets: np.ndarray,
+    *,
+    samples: int = 50,
+    noise_scale: float = 0.15,
+    seed: int = 0,
+) -> np.ndarray:
+    """Variance of the gradient under Gaussian noise (Adebayo et al. 2018); options as for `smoothgrad`."""
+    if samples < 2:
+        raise AttributionError(f"vargrad takes at least 2 samples, not {samples!r}.")
+    return _noisy_moments(reading, images, targets, samples, noise_scale, seed)[1]
+
+
+def _noisy_moments(
+    reading: Reading, images: np.ndarray, targets: np.ndarray, samples: int, noise_scale: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    if samples < 1 or noise_scale < 0:
+        raise AttributionError(
+            f"Noise needs samples of at least 1 and a noise_scale of at least 0, not {samples!r} and {noise_scale!r}."
+        )
+
+    def call(pictures: Tensor, classes: Tensor, noise: Tensor) -> Tensor:
+        spread = tf.reduce_max(pictures, (1, 2, 3), True) - tf.reduce_min(pictures, (1, 2, 3), True)
+        noisy = pictures + tf.constant(noise_scale, pictures.dtype) * spread * noise[:, None]
+        rows = tf.reshape(noisy, tf.concat([[-1], tf.shape(pictures)[1:]], 0))
+        found = tf.reshape(gradient_of(reading, rows, tf.tile(classes, [tf.shape(noise)[0]]))[1], tf.shape(noisy))
+        mean = tf.reduce_mean(found, 0)
+        return mean, tf.reduce_sum(tf.square(found - mean), 0)
+
+    graph = reading.compiled(("noisy_gradient", noise_scale), call, (None, *images.shape[1:]))
+    noise = gaussian_noise(samples, images.shape[1:], seed)
+    mean = np.zeros(images.shape, np.float64)
+    scatter = np.zeros(images.shape, np.float64)
+    seen = dict.fromkeys(range(len(images)), 0)
+    for rows, part in blocks(reading, len(images), samples):
+        block = noise[part].astype(images.dtype)
+        found, spread = (np.asarray(value, np.float64) for value in graph(images[rows], targets[rows], block))
+        before, more = seen[rows.start], len(block)
+        # Chan, Golub and LeVeque's update, stable where sums of squares are not
+        change = found - mean[rows]
+        mean[rows] += change * (more / (before + more))
+        scatter[rows] += spread + np.square(change) * (before * more / (before + more))
+        seen[rows.start] = before + more
+    return mean.astype(images.dtype), (scatter / samples).astype(images.dtype)
+
+
+@lru_cache(maxsize=4)
+def gaussian_noise(samples: int, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """Return standard normal noise ``(samples, *shape)``; row k depends on the seed and k alone."""
+    rows = [
+        np.random.Generator(np.random.Philox(key=[seed, sample])).standard_normal(shape, np.float32)
+        for sample in range(samples)
+    ]
+    return np.stack(rows)
