@@ -1,0 +1,112 @@
+"""Every metric of a comparison: what it is about, and one sentence for the reader of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from modelcheck.accuracy import Rate
+from modelcheck.criteria import Measured
+
+__all__ = ["METRICS", "CompareError", "Metric", "planned", "rate_of"]
+
+
+class CompareError(ValueError):
+    """Two signatures that must not be compared; the message says in what they differ."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a metric is about, and what it says.
+
+    Parameters
+    ----------
+    domain : {'layer', 'decision', 'hidden', 'subject', 'group', 'network'}
+        One value for each of these.
+    says : str
+        One sentence for the reader of a report.
+    """
+
+    domain: str
+    says: str
+
+
+METRICS: dict[str, Metric] = {
+    "mapped_units": Metric(
+        "layer", "Share of the candidate's units that have a HappyMap: the others are dead or stuck."
+    ),
+    "transfer": Metric(
+        "decision",
+        "Happiness transfer: how happy the baseline's map of a class makes the candidate, where 0 is mid grey and 1 is "
+        "the candidate's own map; mean over the classes.",
+    ),
+    "coarse_similarity": Metric(
+        "decision",
+        "Correlation of the two networks' maps of a class, seen at the scale of the features; mean over classes.",
+    ),
+    "coarse_ssim": Metric(
+        "decision", "Structural similarity of the maps of a class, seen at the scale of the features."
+    ),
+    "map_ssim": Metric(
+        "layer", "Structural similarity of matched maps, as they are; retraining alone gives about 0.3 to 0.5."
+    ),
+    "floor_ssim": Metric("layer", "What untrained twins of the candidate reach in map_ssim: no learning at all."),
+    "activation_correlation": Metric("hidden", "Correlation of matched units' activations over the probe pictures."),
+    "cka": Metric("layer", "Debiased linear CKA of the layer's activations; compressed towards 1, for information."),
+    "kappa": Metric("network", "Agreement of the two networks' answers beyond chance (Cohen's kappa)."),
+    "answers": Metric("network", "How many of the classes the candidate ever answers on the panel."),
+    "subject_accuracy": Metric("subject", "Balanced accuracy on one held-out person."),
+    "subject_change": Metric("subject", "Balanced accuracy on one held-out person, candidate minus baseline, paired."),
+    "group_accuracy": Metric("network", "Balanced accuracy, mean over held-out people, each counting once."),
+    "accuracy_change": Metric(
+        "network", "Mean over held-out people of candidate minus baseline, on the same pictures."
+    ),
+    "mass_over_area": Metric(
+        "group",
+        "Share of the relevance that lies inside the region, over the region's share of the picture; 1 is chance.",
+    ),
+    "mass_lift": Metric("group", "Share of the relevance inside the region, above what untrained twins put there."),
+    "mass_change": Metric("group", "Share of the relevance inside the region, candidate minus baseline, paired."),
+    "pointing": Metric("group", "Share of the pictures whose most relevant pixel lies inside the region."),
+}
+
+
+def planned(metric: str, manifest: Mapping[str, object], *, acknowledged: Sequence[str] = ()) -> list[str]:
+    """Return what a metric must be measured for, from a baseline's manifest alone.
+
+    Parameters
+    ----------
+    metric : str
+        A name in `METRICS`.
+    manifest : mapping
+        See `modelcheck.signature.read_manifest`.
+    acknowledged : sequence of str
+        Layers that the configuration takes out on purpose.
+    """
+    layers = [name for name in _names(manifest["layers"]) if name not in acknowledged]
+    about = {
+        "layer": layers,
+        "decision": layers[-1:],
+        "hidden": layers[:-1],
+        "subject": manifest["subjects"],
+        "group": manifest["groups"],
+        "network": [""],
+    }[METRICS[metric].domain]
+    return list(about)  # type: ignore[call-overload, no-any-return]
+
+
+def _names(layers: object) -> Iterator[str]:
+    return (str(layer["name"]) for layer in layers)  # type: ignore[attr-defined]
+
+
+def rate_of(metric: str, about: str, rate: Rate, *, baseline: float | None = None, evidence: str = "") -> Measured:
+    """Return a rate as a measure of a metric."""
+    return Measured(
+        metric=metric,
+        about=about,
+        value=rate.value,
+        interval=rate.interval,
+        baseline=baseline,
+        n=rate.n,
+        evidence=evidence,
+    )

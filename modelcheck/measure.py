@@ -1,0 +1,314 @@
+"""Measure a network: everything that needs Keras, once, into a signature that needs none."""
+
+from __future__ import annotations
+
+import copy
+import os
+import platform
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from modelcheck.attributions import attribute
+from modelcheck.happymaps import ascend
+from modelcheck.models import load_network
+from modelcheck.network import Network, NetworkError, UnitLayer, flatten
+from modelcheck.panel import Panel
+from modelcheck.recipe import Recipe
+from modelcheck.signature import LayerRecord, Signature
+from modelcheck.spelling import did_you_mean
+
+__all__ = ["measure", "probe_rows", "untrained_twin"]
+
+_GRID = 4  # cells along each axis, over which activations are averaged
+_BATCH = 64
+
+Progress = Callable[[str, float], None]
+
+
+def measure(
+    model_path: str | os.PathLike[str],
+    panel: Panel,
+    recipe: Recipe | None = None,
+    *,
+    stimuli: Signature | None = None,
+    outputs: Sequence[str] | None = None,
+    twins: bool = True,
+    progress: Progress | None = None,
+) -> Signature:
+    """Measure a network on a panel.
+
+    Parameters
+    ----------
+    model_path : str or path-like
+        A ``.keras`` file.
+    panel : Panel
+        Held-out pictures, whose size and classes fit the network.
+    recipe : Recipe, optional
+        How to measure.
+    stimuli : Signature, optional
+        Another network, usually the baseline, whose decision maps are shown to this one.
+    outputs : sequence of str, optional
+        For a network with more outputs than the panel has classes: the panel's class that each output belongs
+        to. Scores of one class are joined by logsumexp, as their probabilities add.
+    twins : bool
+        Whether to measure the recipe's untrained twins too; a baseline does without.
+    progress : callable, optional
+        ``progress(what, share_done)``, called as work proceeds.
+
+    Returns
+    -------
+    Signature
+
+    Raises
+    ------
+    ModelError, NetworkError, PanelError
+        When the file, the network or the panel cannot be measured together.
+    """
+    recipe = recipe or Recipe()
+    tell = progress or (lambda what, share: None)
+    tell("loading", 0.0)
+    model, sha = load_network(model_path)
+    network = _fitted(flatten(model), panel, outputs)
+    images = panel.inputs(recipe.input_range)
+    stages = 1 + (recipe.untrained_twins if twins else 0)
+    common: dict[str, Any] = {"recipe": recipe, "panel_digest": panel.digest(), "class_names": panel.class_names}
+
+    def stage(number: int) -> Progress:
+        prefix = f"untrained twin {number}: " if number else ""
+        return lambda what, share: tell(prefix + what, (number + share) / stages)
+
+    arrays = _arrays(network, panel, images, recipe, stage(0))
+    untrained = tuple(
+        Signature(
+            model={"name": f"untrained twin {number}"},
+            pictures={},
+            **_arrays(
+                _fitted(flatten(untrained_twin(model, seed=recipe.seed + number)), panel, outputs),
+                panel,
+                images,
+                recipe,
+                stage(number),
+            ),
+            **_responses_of(None, network),
+            **common,
+        )
+        for number in range(1, stages)
+    )
+    tell("done", 1.0)
+    return Signature(
+        model={
+            "name": model.name,
+            "file": Path(model_path).name,
+            "sha256": sha,
+            "parameters": int(model.count_params()),
+            "bytes": Path(model_path).stat().st_size,
+        },
+        pictures={"labels": panel.labels, "subjects": panel.subjects, "groups": panel.groups, "names": panel.names},
+        twins=untrained,
+        provenance=_provenance(),
+        **arrays,
+        **_responses_of(stimuli, network),
+        **common,
+    )
+
+
+def probe_rows(panel: Panel, count: int) -> np.ndarray:
+    """Return at most `count` rows of a panel, spread evenly over subjects, classes and groups, in order.
+
+    Parameters
+    ----------
+    panel : Panel
+        The pictures.
+    count : int
+        At most how many rows.
+    """
+    strata: dict[tuple[str, int, str], list[int]] = {}
+    keys = zip(panel.subjects.tolist(), panel.labels.tolist(), panel.groups.tolist(), strict=True)
+    for row, key in enumerate(keys):
+        strata.setdefault(key, []).append(row)
+    # First pictures of all strata come before second ones; within a round, strata keep a fixed order.
+    ranked = sorted((place, key, row) for key, rows in strata.items() for place, row in enumerate(rows))
+    if len(strata) > count:
+        picked = np.linspace(0, len(strata) - 1, count).round().astype(int)
+        return np.sort(np.array([ranked[place][2] for place in picked]))
+    return np.sort(np.array([row for _, _, row in ranked[:count]]))
+
+
+def untrained_twin(model: Any, *, seed: int) -> Any:
+    """Return a network of the same architecture with fresh weights from each layer's own initialiser.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The network; it is not changed.
+    seed : int
+        Of the fresh weights. Keras' global seed is neither read nor set.
+    """
+    config = copy.deepcopy(model.get_config())
+    _seed_initialisers(config, [seed * 100_003])
+    return type(model).from_config(config)
+
+
+def _seed_initialisers(part: Any, counter: list[int]) -> None:
+    """Give every initialiser of a configuration its own seed, in the order of the layers."""
+    if isinstance(part, dict):
+        inner = part.get("config")
+        if str(part.get("module", "")).startswith("keras.initializers") and isinstance(inner, dict) and "seed" in inner:
+            counter[0] += 1
+            inner["seed"] = counter[0]
+        for value in part.values():
+            _seed_initialisers(value, counter)
+    elif isinstance(part, list | tuple):
+        for value in part:
+            _seed_initialisers(value, counter)
+
+
+def _fitted(network: Network, panel: Panel, outputs: Sequence[str] | None) -> Network:
+    """Check that the network takes the panel's pictures and answers with its classes."""
+    if tuple(panel.images.shape[1:]) != network.input_shape:
+        raise NetworkError(
+            f"The network {network.model.name!r} takes pictures of shape {network.input_shape}, the panel holds "
+            f"{tuple(panel.images.shape[1:])}. Make a panel of the network's size: modelcheck panel --help"
+        )
+    n_outputs = max(network.n_outputs, 2)
+    if outputs is None:
+        if n_outputs != len(panel.class_names):
+            raise NetworkError(
+                f"The network {network.model.name!r} has {n_outputs} outputs, the panel {len(panel.class_names)} "
+                f"classes ({', '.join(panel.class_names)}). If several outputs mean one class, say which: outputs = "
+                "['left', 'not_left', ...] in [tool.modelcheck]."
+            )
+        return network
+    for name in outputs:
+        if name not in panel.class_names:
+            raise NetworkError(f"outputs names the class {name!r}. {did_you_mean(name, panel.class_names)}")
+    if len(outputs) != n_outputs or set(outputs) != set(panel.class_names):
+        raise NetworkError(
+            f"outputs must name a class for each of the {n_outputs} outputs and every class once or more, not "
+            f"{list(outputs)}."
+        )
+    return network.joined([panel.class_names.index(name) for name in outputs])
+
+
+def _arrays(network: Network, panel: Panel, images: np.ndarray, recipe: Recipe, tell: Progress) -> dict[str, Any]:
+    """Return all that a signature holds about one network's weights."""
+    layers = network.unit_layers()
+    probes = probe_rows(panel, recipe.probe_pictures)
+    records: list[LayerRecord] = []
+    parts: dict[str, dict[str, np.ndarray]] = {name: {} for name in ("units", "maps", "activations", "at_grey")}
+    work = len(layers) + 2 * len(recipe.attribution_methods) + 1
+    for number, layer in enumerate(layers):
+        tell(f"HappyMaps of {layer.name}", number / work)
+        outcome = ascend(network, layer, recipe=recipe)
+        n_units = len(outcome.units) if layer.kind == "decision" else layer.n_units
+        records.append(
+            LayerRecord(
+                name=layer.name, kind=layer.kind, n_units=n_units, objective=outcome.objective, patch=outcome.patch
+            )
+        )
+        for name, values in parts.items():
+            values[layer.name] = getattr(outcome, name)
+    tell("activations", len(layers) / work)
+    scores = _class_scores(network, images)
+    features = _features(network, layers, images[probes])
+    if not np.isfinite(scores).all():
+        bad = int((~np.isfinite(scores).all(axis=1)).sum())
+        raise NetworkError(
+            f"The network {network.model.name!r} answers NaN or infinity on {bad} of {len(images)} pictures."
+        )
+    attributions = {}
+    targets = _targets(network, images[probes], panel.labels[probes])
+    for number, method in enumerate(recipe.attribution_methods):
+        tell(f"attributions by {method}", (len(layers) + 1 + 2 * number) / work)
+        relevance = attribute(network, images[probes], targets, method=method, **_options(method, recipe, images.shape))
+        attributions[method] = relevance.sum(axis=-1)
+    return {
+        "layers": tuple(records),
+        **parts,
+        "features": features,
+        "scores": scores,
+        "probes": probes,
+        "regions": None if panel.regions is None else panel.regions[probes],
+        "attributions": attributions,
+    }
+
+
+def _options(method: str, recipe: Recipe, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return what a method must be told: scales follow the picture's height, references the input range."""
+    low, high = recipe.input_range
+    if method == "smoothgrad":
+        return {"seed": recipe.seed, "samples": recipe.smoothgrad_samples}
+    if method == "occlusion":
+        window = max(1, round(shape[1] / 5))
+        return {"window": window, "stride": max(1, window // 3), "reference": (low + high) / 2}
+    return {}
+
+
+def _targets(network: Network, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the output to explain for each picture: its true class's, the highest where there are several."""
+    if network.classes is None:
+        return labels
+    raw = np.asarray(network.evaluate(tf.constant(images), [network.logits])[0])
+    allowed = np.asarray(network.classes)[None, :] == labels[:, None]
+    return np.asarray(np.where(allowed, raw, -np.inf).argmax(axis=1))
+
+
+def _class_scores(network: Network, images: np.ndarray) -> np.ndarray:
+    batches = [
+        network.class_scores(tf.constant(images[start : start + _BATCH])).numpy()
+        for start in range(0, len(images), _BATCH)
+    ]
+    return np.concatenate(batches).astype(np.float32)
+
+
+def _features(network: Network, layers: Sequence[UnitLayer], images: np.ndarray) -> dict[str, np.ndarray]:
+    """Return each layer's activations on pictures, averaged over a coarse grid: ``(n, cells, units)``."""
+    targets = [layer.activated for layer in layers]
+    collected: dict[str, list[np.ndarray]] = {layer.name: [] for layer in layers}
+    for start in range(0, len(images), _BATCH):
+        values = network.evaluate(tf.constant(images[start : start + _BATCH]), targets)
+        for layer, value in zip(layers, values, strict=True):
+            collected[layer.name].append(_gridded(value.numpy()))
+    return {name: np.concatenate(parts) for name, parts in collected.items()}
+
+
+def _gridded(values: np.ndarray) -> np.ndarray:
+    if values.ndim == 2:
+        return values[:, None, :]
+    rows, columns = (np.array_split(np.arange(length), min(_GRID, length)) for length in values.shape[1:3])
+    cells = [values[:, r[:, None], c].mean(axis=(1, 2)) for r in rows for c in columns]
+    return np.stack(cells, axis=1)
+
+
+def _responses_of(stimuli: Signature | None, network: Network) -> dict[str, Any]:
+    """Show another network's decision maps to this one; a map that is not there gets no response."""
+    if stimuli is None:
+        return {}
+    maps = stimuli.maps[stimuli.decision.name]
+    if maps.shape[1:] != network.input_shape:
+        raise NetworkError(
+            f"The baseline's pictures are {maps.shape[1:]}, the network takes {network.input_shape}: they cannot be "
+            "compared. Approve a baseline of this size."
+        )
+    there = np.isfinite(maps).all(axis=(1, 2, 3))
+    responses = np.full((len(maps), network.n_classes), np.nan, np.float32)
+    if there.any():
+        responses[there] = _class_scores(network, maps[there].astype(np.float32))
+    return {"responses": responses, "stimuli_digest": stimuli.digest()}
+
+
+def _provenance() -> dict[str, Any]:
+    names = ("modelcheck", "tensorflow", "keras", "numpy", "scikit-image")
+    return {
+        "versions": {name: version(name) for name in names},
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
+        "float": keras.config.floatx(),
+    }
