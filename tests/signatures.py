@@ -106,7 +106,13 @@ def make_signature(
     recipe = Recipe(attribution_methods=tuple(attributions)) if recipe is None else recipe
     records = tuple(_record(*layer) for layer in layers)
     chosen = np.unique(np.linspace(0, len(panel) - 1, min(probes, len(panel))).astype(np.int64))
-    arrays: dict[str, dict[str, np.ndarray]] = {"units": {}, "maps": {}, "activations": {}, "at_grey": {}, "features": {}}
+    arrays: dict[str, dict[str, np.ndarray]] = {
+        "units": {},
+        "maps": {},
+        "activations": {},
+        "at_grey": {},
+        "features": {},
+    }
     for record in records:
         _fill(arrays, record, panel=panel, recipe=recipe, learned=learned, probes=len(chosen), seed=seed)
         for layer, position in dead:
@@ -137,10 +143,20 @@ def make_signature(
         stimuli_digest="0" * 64 if responses else "",
         twins=tuple(
             make_signature(
-                f"untrained twin {k + 1}", layers=layers, panel=panel, learned=0.0, accuracy=0.5, attributions=attributions,
-                inside=0.0, twins=0, responses=False, probes=probes, recipe=recipe, parameters=parameters,
+                f"untrained twin {k + 1}",
+                layers=layers,
+                panel=panel,
+                learned=0.0,
+                accuracy=0.5,
+                attributions=attributions,
+                inside=0.0,
+                twins=0,
+                responses=False,
+                probes=probes,
+                recipe=recipe,
+                parameters=parameters,
                 seed=seed + 1000 * (k + 1),
-            )  # fmt: skip
+            )
             for k in range(twins)
         ),
         provenance={"modelcheck": "0.1.0", "keras": "3.15.1", "python": "3.11.0", "platform": "Linux-x86_64"},
@@ -215,7 +231,11 @@ def document_parts(comparison: Any) -> dict[str, Any]:
     finite = {key: float(value) if np.isfinite(value) else None for key, value in comparison.metrics.items()}
     return {
         "candidate": dict(comparison.candidate.model),
-        "baseline": {"folder": "baselines/mine", **comparison.baseline.model, "signature": comparison.baseline.digest()},
+        "baseline": {
+            "folder": "baselines/mine",
+            **comparison.baseline.model,
+            "signature": comparison.baseline.digest(),
+        },
         "panel": {
             "digest": comparison.baseline.panel_digest,
             "pictures": len(comparison.baseline.pictures["labels"]),

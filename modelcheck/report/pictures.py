@@ -1,0 +1,196 @@
+"""Arrays to PNG data URIs: many pictures on one sheet, one fixed scale, and nothing written to disk."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Sheet", "as_bytes", "outline", "photographs", "relevance_sheet", "sheet", "shrunk"]
+
+# Okabe and Ito's vermilion and blue, which people with any colour vision tell apart.
+_WARM, _COOL = (213, 94, 0), (0, 114, 178)
+_STEPS = 12
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Many equal pictures in one PNG.
+
+    Parameters
+    ----------
+    name : str
+        The element's id in the page.
+    uri : str
+        The PNG as a data URI.
+    columns, rows : int
+        Of the grid.
+    cell : tuple of int
+        Height and width of one picture in pixels.
+    """
+
+    name: str
+    uri: str
+    columns: int
+    rows: int
+    cell: tuple[int, int]
+
+    @property
+    def width(self) -> int:
+        """Width of the whole sheet in pixels."""
+        return self.columns * self.cell[1]
+
+    @property
+    def height(self) -> int:
+        """Height of the whole sheet in pixels."""
+        return self.rows * self.cell[0]
+
+    def x(self, position: int) -> int:
+        """Return how far the sheet is shifted sideways to show a picture."""
+        return -(position % self.columns) * self.cell[1]
+
+    def y(self, position: int) -> int:
+        """Return how far the sheet is shifted upwards to show a picture."""
+        return -(position // self.columns) * self.cell[0]
+
+
+def as_bytes(pictures: np.ndarray, input_range: tuple[float, float]) -> np.ndarray:
+    """Map pictures linearly from the network's input range to bytes, the same way for every network.
+
+    Parameters
+    ----------
+    pictures : np.ndarray
+        ``(n, h, w, c)``; NaN becomes mid grey. Three channels are colours, any other number is averaged to grey.
+    input_range : tuple of float
+        What becomes black and white.
+
+    Returns
+    -------
+    np.ndarray
+        ``(n, h, w)`` or ``(n, h, w, 3)`` uint8.
+    """
+    low, high = input_range
+    values = np.asarray(pictures, np.float64)
+    values = values if values.shape[-1] == 3 else values.mean(axis=-1)
+    scaled = (np.nan_to_num(values, nan=(low + high) / 2) - low) / (high - low)
+    return np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8)
+
+
+def photographs(pictures: np.ndarray) -> np.ndarray:
+    """Bring each photograph to full contrast, so that a dark one can be made out; HappyMaps never go this way.
+
+    Parameters
+    ----------
+    pictures : np.ndarray
+        ``(n, h, w, c)`` on any scale.
+
+    Returns
+    -------
+    np.ndarray
+        Like `as_bytes`.
+    """
+    low, high = np.percentile(pictures, (0.5, 99.5), axis=(1, 2, 3), keepdims=True)
+    return as_bytes((pictures - low) / np.where(high > low, high - low, 1), (0.0, 1.0))
+
+
+def shrunk(pictures: np.ndarray, *, side: int) -> np.ndarray:
+    """Average blocks of pixels until neither side is longer than `side`.
+
+    Parameters
+    ----------
+    pictures : np.ndarray
+        ``(n, h, w, ...)``; smaller ones come back as they are.
+    side : int
+        In pixels.
+    """
+    height, width = pictures.shape[1:3]
+    block = math.ceil(max(height, width) / side)
+    if block <= 1:
+        return pictures
+    rows, columns = height // block, width // block
+    cut = pictures[:, : rows * block, : columns * block]
+    blocks = cut.reshape(len(cut), rows, block, columns, block, *pictures.shape[3:])
+    return np.asarray(blocks.mean(axis=(2, 4)))
+
+
+def sheet(name: str, pictures: np.ndarray) -> Sheet:
+    """Lay pictures out on one sheet.
+
+    Parameters
+    ----------
+    name : str
+        The element's id in the page.
+    pictures : np.ndarray
+        ``(n, h, w)`` grey or ``(n, h, w, 3)`` colour, uint8, n at least 1.
+    """
+    grid, columns, rows = _grid(pictures)
+    return Sheet(name, _png(grid), columns, rows, (pictures.shape[1], pictures.shape[2]))
+
+
+def relevance_sheet(name: str, relevance: np.ndarray) -> Sheet:
+    """Lay signed relevance out on one transparent sheet: warm for, cool against, each picture on its own scale.
+
+    Parameters
+    ----------
+    name : str
+        The element's id in the page.
+    relevance : np.ndarray
+        ``(n, h, w)``; an empty map is transparent throughout.
+    """
+    largest = np.abs(relevance).max(axis=(1, 2), keepdims=True)
+    share = np.where(largest > 0, relevance / np.where(largest > 0, largest, 1), 0.0)
+    levels = (np.rint(np.nan_to_num(share) * _STEPS) + _STEPS).astype(np.uint8)
+    grid, columns, rows = _grid(levels, fill=_STEPS)
+    colours = [_COOL] * _STEPS + [(0, 0, 0)] + [_WARM] * _STEPS
+    opacity = [round(230 * abs(level - _STEPS) / _STEPS) for level in range(2 * _STEPS + 1)]
+    uri = _png(grid, palette=[part for colour in colours for part in colour], opacity=bytes(opacity))
+    return Sheet(name, uri, columns, rows, (relevance.shape[1], relevance.shape[2]))
+
+
+def outline(mask: np.ndarray) -> str:
+    """Return a region's border as an SVG path along the edges of its pixels.
+
+    Parameters
+    ----------
+    mask : np.ndarray
+        ``(h, w)`` booleans.
+    """
+    padded = np.pad(np.asarray(mask, bool), 1)
+    parts = []
+    for y, row in enumerate(padded[1:, 1:-1] != padded[:-1, 1:-1]):
+        parts += [f"M{start} {y}H{end}" for start, end in _runs(row)]
+    for x, column in enumerate((padded[1:-1, 1:] != padded[1:-1, :-1]).T):
+        parts += [f"M{x} {start}V{end}" for start, end in _runs(column)]
+    return "".join(parts)
+
+
+def _runs(line: np.ndarray) -> list[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], line.astype(np.int8), [0]))))
+    return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _grid(pictures: np.ndarray, *, fill: int = 0) -> tuple[np.ndarray, int, int]:
+    n, height, width = pictures.shape[:3]
+    columns = math.ceil(math.sqrt(n))
+    rows = math.ceil(n / columns)
+    full = np.full((rows * columns, *pictures.shape[1:]), fill, np.uint8)
+    full[:n] = pictures
+    grid = full.reshape(rows, columns, height, width, *pictures.shape[3:]).swapaxes(1, 2)
+    return grid.reshape(rows * height, columns * width, *pictures.shape[3:]), columns, rows
+
+
+def _png(pixels: np.ndarray, *, palette: list[int] | None = None, opacity: bytes | None = None) -> str:
+    from PIL import Image
+
+    picture = Image.fromarray(pixels)
+    file = io.BytesIO()
+    if palette is None:
+        picture.save(file, "PNG", optimize=True)
+    else:
+        indexed = Image.frombytes("P", picture.size, pixels.tobytes())
+        indexed.putpalette(palette)
+        indexed.save(file, "PNG", optimize=True, transparency=opacity)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")

@@ -1,0 +1,202 @@
+"""How numbers, names and metrics are written for people; everything that comes from outside is cleaned here."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = [
+    "AREAS",
+    "COUNTS",
+    "MINUS",
+    "NOTHING",
+    "STATES",
+    "area_of",
+    "clean",
+    "compared",
+    "count",
+    "limits",
+    "number",
+    "plain",
+    "proportion",
+    "reasons",
+    "spelled",
+    "title",
+    "verdict_line",
+]
+
+# Dashes that look right in a column of numbers.
+MINUS, NOTHING = "\N{MINUS SIGN}", "\N{EN DASH}"
+STATES = ("fail", "unmeasured", "inconclusive", "pass")
+AREAS = {
+    "features": "Same features",
+    "people": "Held-out people",
+    "attention": "Attention",
+    "other": "Other checks",
+}
+COUNTS = ("answers",)
+_TITLES = {
+    "mapped_units": ("features", "Units with a map"),
+    "transfer": ("features", "Happiness transfer"),
+    "coarse_similarity": ("features", "Likeness of the decision maps"),
+    "coarse_ssim": ("features", "Structural likeness at feature scale"),
+    "map_ssim": ("features", "Structural likeness of matched maps"),
+    "floor_ssim": ("features", "The same for untrained twins"),
+    "activation_correlation": ("features", "Matched units respond alike"),
+    "cka": ("features", "Alignment of the layer (CKA)"),
+    "kappa": ("people", "Agreement of the answers (kappa)"),
+    "answers": ("people", "Classes ever answered"),
+    "subject_accuracy": ("people", "Accuracy"),
+    "subject_change": ("people", "Change from the baseline"),
+    "group_accuracy": ("people", "Accuracy, mean over people"),
+    "accuracy_change": ("people", "Change from the baseline, mean over people"),
+    "mass_over_area": ("attention", "Relevance inside the region, over chance"),
+    "mass_lift": ("attention", "Relevance inside, above untrained"),
+    "pointing": ("attention", "Most relevant pixel inside the region"),
+}
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?", re.DOTALL)
+_FRACTIONS = (
+    (1.0, "as many"),
+    (0.5, "half the"),
+    (1 / 3, "a third of the"),
+    (0.25, "a quarter of the"),
+    (2.0, "twice the"),
+)
+
+
+def clean(text: object, *, longest: int = 400) -> str:
+    """Return text from outside without anything that acts: escapes, control and direction characters.
+
+    Parameters
+    ----------
+    text : object
+        A layer's name, a subject, a path, a reason: whatever somebody else wrote.
+    longest : int
+        Longer text is cut and ends in an ellipsis.
+    """
+    bare = _ESCAPES.sub("", str(text))
+    kept = [
+        "\ufffd" if unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Co", "Cn") else sign for sign in _one_line(bare)
+    ]
+    return "".join(kept) if len(kept) <= longest else "".join(kept[: longest - 1]) + "…"
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def title(metric: str) -> str:
+    """Return a metric's name in words; an unknown metric is its own name."""
+    return _TITLES[metric][1] if metric in _TITLES else clean(metric).replace("_", " ")
+
+
+def area_of(metric: str) -> str:
+    """Return the part of the report that a metric belongs to, a key of `AREAS`."""
+    return _TITLES[metric][0] if metric in _TITLES else "other"
+
+
+def number(value: float | None, *, whole: bool = False) -> str:
+    """Return a number with two digits behind the point, or none when it is whole; a dash where there is no number.
+
+    Examples
+    --------
+    >>> number(0.123), number(0.5), number(12.345), number(2.0, whole=True)
+    ('0.12', '0.50', '12.35', '2')
+    """
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    text = f"{value:.0f}" if whole else f"{value:.4g}" if abs(value) >= 10 else f"{value:.2f}"
+    # "-0.00" says nothing that "0.00" does not.
+    text = text.lstrip("-") if not text.strip("-0.") else text
+    return text.replace("-", MINUS)
+
+
+def spelled(
+    value: float | None, interval: tuple[float, float] | list[float | None] | None, *, whole: bool = False
+) -> str:
+    """Return a value with its interval, ``0.50 (0.31 to 0.69)``."""
+    if value is None or not math.isfinite(value):
+        return "not measured"
+    if interval is None or any(end is None or not math.isfinite(end) for end in interval):
+        return number(value, whole=whole)
+    return f"{number(value, whole=whole)} ({number(interval[0])} to {number(interval[1])})"
+
+
+def limits(row: Mapping[str, Any]) -> str:
+    """Return the limits of a finding's row in words, ``at least 0.50``."""
+    parts = [(word, row.get(key)) for word, key in (("at least", "at_least"), ("at most", "at_most"))]
+    whole = row["metric"] in COUNTS
+    return " and ".join(f"{word} {number(limit, whole=whole)}" for word, limit in parts if limit is not None) or NOTHING
+
+
+def plain(row: Mapping[str, Any]) -> str:
+    """Return a finding's row as one sentence for somebody who never saw the suite."""
+    where = f" ({clean(row['subject'])})" if row["subject"] else ""
+    whole = row["metric"] in COUNTS
+    value = spelled(row["value"], row["interval"], whole=whole)
+    parts = [f"{title(row['metric'])}{where}: {value}, must be {limits(row)}"]
+    if row["baseline"] is not None:
+        parts.append(f"baseline {number(row['baseline'], whole=whole)}")
+    if row["n"] is not None:
+        parts.append(f"n = {row['n']}")
+    return "; ".join(parts) + "."
+
+
+def count(amount: int, one: str, many: str | None = None) -> str:
+    """Return an amount with its noun, ``1 picture`` or ``2 pictures``; thousands are set apart."""
+    return f"{amount:,} {one if amount == 1 else many or one + 's'}".replace(",", "\u2009")
+
+
+def proportion(candidate: float, baseline: float) -> str:
+    """Say how a size compares with the baseline's, in words.
+
+    Examples
+    --------
+    >>> proportion(64_000, 128_000), proportion(100, 100), proportion(430, 100), proportion(38, 100)
+    ('half the', 'as many', '4.3 times the', '38 % of the')
+    """
+    ratio = candidate / baseline
+    for value, word in _FRACTIONS:
+        if abs(ratio - value) <= 0.03 * value:
+            return word
+        if value != 1 and abs(ratio - value) <= 0.1 * value:
+            return f"about {word}"
+    return f"{ratio:.1f} times the" if ratio > 1.2 else f"{100 * ratio:.0f} % of the"
+
+
+def compared(candidate: Mapping[str, Any] | None, baseline: Mapping[str, Any] | None) -> str:
+    """Return one sentence on the sizes of the two networks; empty where one is unknown."""
+    if not candidate or not baseline or not candidate.get("parameters") or not baseline.get("parameters"):
+        return ""
+    own, other = int(candidate["parameters"]), int(baseline["parameters"])
+    word = proportion(own, other)
+    tail = "parameters as the baseline" if word == "as many" else "parameters of the baseline"
+    return f"The candidate has {word} {tail}: {_grouped(own)} against {_grouped(other)}."
+
+
+def _grouped(amount: int) -> str:
+    return f"{amount:,}".replace(",", "\u2009")
+
+
+def verdict_line(document: Mapping[str, Any]) -> str:
+    """Return the verdict in one sentence."""
+    name = clean((document.get("candidate") or {}).get("name") or "the candidate", longest=60)
+    word = document.get("verdict", "error")
+    if word == "pass" and document.get("scope", "full") != "full":
+        return f"{name} passed the part of the suite that ran."
+    return {
+        "pass": f"{name} may replace the baseline: it learned the same.",
+        "fail": f"{name} should not replace the baseline.",
+        "inconclusive": f"It is not settled whether {name} may replace the baseline.",
+        "unmeasured": f"{name} could not be judged: something that must be measured was not.",
+    }.get(word, f"The gate could not judge {name}.")
+
+
+def reasons(document: Mapping[str, Any]) -> list[str]:
+    """Return the reasons of a verdict, with a warning first where only a part of the suite ran."""
+    given = [clean(reason) for reason in document.get("reasons") or []]
+    whole = document.get("scope", "full") == "full" or document.get("verdict", "error") == "error"
+    return given if whole else ["Only a part of the suite ran: this is no decision on a release.", *given]
