@@ -102,7 +102,7 @@ def correlation_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         left, right = (
             np.where(_steady(x), np.nan, x / np.linalg.norm(x, axis=1, keepdims=True)) for x in (left, right)
         )
-        return np.clip(left @ right.T, -1, 1)
+        return np.asarray(np.clip(left @ right.T, -1, 1))
 
 
 def low_pass(pictures: np.ndarray, *, sigma: float) -> np.ndarray:

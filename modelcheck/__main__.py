@@ -1,0 +1,261 @@
+"""The command line: ``modelcheck`` and ``python -m modelcheck``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from modelcheck.recipe import Recipe
+
+__all__ = ["main"]
+
+_EPILOG = "Documentation: docs/index.md. The gate itself is a pytest run: pytest suites/"
+
+
+class _Commands(click.Group):
+    """Turn the errors meant for users into one message and exit code 4; others stay tracebacks."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (ValueError, OSError, _child_error()) as error:
+            Console(stderr=True, soft_wrap=True, highlight=False).print(f"modelcheck: {error}", markup=False)
+            ctx.exit(4)
+
+
+def _child_error() -> type[Exception]:
+    from modelcheck.child import ChildError
+
+    return ChildError
+
+
+@click.group(cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="modelcheck")
+def main() -> None:
+    """Pytest for what a neural network learned."""
+
+
+_FILE = click.Path(path_type=Path)
+
+
+@main.command()
+@click.argument("model", type=_FILE)
+@click.option("--panel", "panel_path", type=_FILE, required=True, help="The held-out panel (.npz).")
+@click.option("--to", "folder", type=_FILE, required=True, help="The folder that receives the signature.")
+@click.option("--like", type=_FILE, help="A signature: use its recipe, and show its decision maps to this network.")
+@click.option("--recipe", "recipe_path", type=_FILE, help="Recipe settings (.toml or .json).")
+@click.option("--outputs", help="Class of each output, comma-separated, where there are more outputs than classes.")
+@click.option("--no-twins", is_flag=True, help="Leave out untrained twins, as a baseline does.")
+@click.option("--plain", is_flag=True, help="Print progress as lines.")
+def measure(
+    model: Path,
+    *,
+    panel_path: Path,
+    folder: Path,
+    like: Path | None,
+    recipe_path: Path | None,
+    outputs: str | None,
+    no_twins: bool,
+    plain: bool,
+) -> None:
+    r"""Measure MODEL (.keras) and write its signature.
+
+    \b
+    Example:
+      modelcheck measure release.keras --panel heldout.npz --to signatures/release
+    """
+    from modelcheck.panel import Panel
+    from modelcheck.signature import read_signature
+
+    panel = Panel.load(panel_path)
+    stimuli = read_signature(like) if like else None
+    if stimuli is not None and recipe_path is not None:
+        raise click.UsageError("--like already brings a recipe; leave --recipe out.")
+    from modelcheck.measure import measure as run
+
+    with _progress(plain=plain) as tell:
+        signature = run(
+            model,
+            panel,
+            stimuli.recipe if stimuli else _recipe(recipe_path),
+            stimuli=stimuli,
+            outputs=outputs.split(",") if outputs else None,
+            twins=not no_twins,
+            progress=tell,
+        )
+    signature.write(folder)
+    click.echo(f"Wrote the signature of {model} to {folder}.")
+
+
+@main.command()
+@click.argument("baseline", type=_FILE)
+@click.argument("candidate", type=_FILE)
+def compare(baseline: Path, candidate: Path) -> None:
+    r"""Compare two signature folders and print a table by layer.
+
+    \b
+    Example:
+      modelcheck compare baselines/mine signatures/candidate
+    """
+    from modelcheck.compare import compare as run
+    from modelcheck.signature import read_signature
+
+    comparison = run(read_signature(baseline), read_signature(candidate))
+    table = comparison.table()
+    click.echo(table.to_string(float_format=lambda value: f"{value:.2f}", na_rep="-"))
+    for metric in ("group_accuracy", "accuracy_change", "kappa"):
+        click.echo(f"{metric}: {comparison.measured(metric).value:.3f}")
+
+
+@main.command()
+@click.argument("model", type=_FILE)
+@click.option("--panel", "panel_path", type=_FILE, required=True, help="The held-out panel (.npz).")
+@click.option("--to", "folder", type=_FILE, required=True, help="The baseline's folder.")
+@click.option("--reason", required=True, help="Why this network becomes the baseline; kept in HISTORY.md.")
+@click.option("--recipe", "recipe_path", type=_FILE, help="Recipe settings (.toml or .json).")
+@click.option("--outputs", help="Class of each output, comma-separated, where there are more outputs than classes.")
+def approve(
+    model: Path, *, panel_path: Path, folder: Path, reason: str, recipe_path: Path | None, outputs: str | None
+) -> None:
+    r"""Measure MODEL (.keras) and make it the baseline: the only command that writes one.
+
+    \b
+    Example:
+      modelcheck approve release.keras --panel heldout.npz --to baselines/mine --reason "release 7"
+    """
+    from modelcheck.approval import approve as run
+
+    console = Console(highlight=False, soft_wrap=True)
+    words = run(
+        model,
+        panel_path,
+        folder,
+        reason=reason,
+        recipe=_recipe(recipe_path) if recipe_path else None,
+        outputs=tuple(outputs.split(",")) if outputs else (),
+        tell=lambda line: console.print(line, markup=False) if console.is_terminal else None,
+    )
+    for line in words:
+        console.print(line, markup=False)
+
+
+@main.command()
+@click.argument("baseline", type=_FILE)
+@click.argument("candidate", type=_FILE, required=False)
+@click.option("--panel", "panel_path", type=_FILE, help="The panel, for the pictures themselves.")
+@click.option("--to", "folder", type=_FILE, default=Path("report"), show_default=True, help="The report's folder.")
+def report(baseline: Path, candidate: Path | None, *, panel_path: Path | None, folder: Path) -> None:
+    r"""Write an HTML report of two signatures, or of what one network learned.
+
+    \b
+    Examples:
+      modelcheck report baselines/mine signatures/candidate --panel heldout.npz
+      modelcheck report baselines/mine
+    """
+    from modelcheck.compare import compare as run
+    from modelcheck.panel import Panel
+    from modelcheck.report import write_comparison, write_gallery
+    from modelcheck.signature import read_signature
+
+    panel = Panel.load(panel_path) if panel_path else None
+    if candidate is None:
+        path = write_gallery(folder, read_signature(baseline))
+    else:
+        path = write_comparison(folder, run(read_signature(baseline), read_signature(candidate)), panel=panel)
+    click.echo(f"Wrote {path}.")
+
+
+@main.group()
+def panel() -> None:
+    r"""Make a panel of held-out pictures.
+
+    \b
+    Examples:
+      modelcheck panel drawn --out panel.npz
+      modelcheck panel cmu faces --subjects an2i,glickman --task left --out panel.npz
+    From your own pictures, in Python: modelcheck.Panel.from_frame(table).save("panel.npz")
+    """
+
+
+@panel.command()
+@click.argument("folder", type=_FILE)
+@click.option("--resolution", type=click.Choice(["1", "2", "4"]), default="2", show_default=True)
+@click.option("--subjects", help="Comma-separated; everybody by default.")
+@click.option("--task", default="left", show_default=True, help="left, right, four or sunglasses.")
+@click.option("--out", type=_FILE, required=True, help="The panel file to write.")
+def cmu(folder: Path, *, resolution: str, subjects: str | None, task: str, out: Path) -> None:
+    r"""Make a panel from CMU Faces as distributed.
+
+    \b
+    Example:
+      modelcheck panel cmu faces --resolution 2 --subjects an2i,glickman --task left --out panel.npz
+    """
+    from modelcheck.faces.cmu import cmu_panel
+
+    names = subjects.split(",") if subjects else None
+    _save(cmu_panel(folder, resolution=int(resolution), subjects=names, task=task), out)
+
+
+@panel.command()
+@click.option("--task", default="left", show_default=True, help="left, right, four or sunglasses.")
+@click.option("--repeats", default=1, show_default=True, help="How often each picture is drawn anew.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--out", type=_FILE, required=True, help="The panel file to write.")
+def drawn(*, task: str, repeats: int, seed: int, out: Path) -> None:
+    r"""Make a panel of drawn people whom the drawn training set does not hold.
+
+    \b
+    Example:
+      modelcheck panel drawn --task left --out panel.npz
+    """
+    from modelcheck.faces.drawn import colleagues, drawn_panel, visitors
+
+    _save(drawn_panel((*colleagues(), *visitors()), task=task, repeats=repeats, seed=seed), out)
+
+
+def _save(made: Any, out: Path) -> None:
+    made.save(out)
+    people = len(set(made.subjects.tolist()))
+    click.echo(f"Wrote {len(made)} pictures of {people} people to {out} (digest {made.digest()[:12]}).")
+
+
+def _recipe(path: Path | None) -> Recipe:
+    from modelcheck.recipe import Recipe
+
+    if path is None:
+        return Recipe()
+    read = json.loads if path.suffix == ".json" else tomllib.loads
+    try:
+        settings = read(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} cannot be read as recipe settings: {error}") from error
+    return Recipe.from_dict(settings)
+
+
+@contextmanager
+def _progress(*, plain: bool) -> Iterator[Callable[[str, float], None]]:
+    """Yield a function that shows progress: a bar on a terminal, lines with ``--plain``, else nothing."""
+    if plain:
+        yield lambda what, share: click.echo(f"measuring: {share:4.0%} {what}")
+        sys.stdout.flush()
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("measuring", total=1.0)
+        yield lambda what, share: bar.update(task, completed=share, description=what)
+
+
+if __name__ == "__main__":
+    main()

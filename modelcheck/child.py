@@ -1,0 +1,194 @@
+"""Measure a network in a process of its own, once, into a cache.
+
+Loading a network can run code, and TensorFlow is slow to import: both stay in the child. Behind a lock, the first
+who needs a measurement makes it, into a folder named by everything that decides the result; the others read it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from modelcheck.recipe import Recipe
+from modelcheck.settings import Settings
+from modelcheck.signature import Signature, read_signature
+
+__all__ = ["ChildError", "measure_in_child", "measured_signature"]
+
+
+class ChildError(RuntimeError):
+    """Evidence that could not be had; the message says why and what to do."""
+
+
+def measured_signature(
+    network: Path,
+    panel: Path,
+    *,
+    baseline: Path,
+    settings: Settings,
+    key: Sequence[str],
+    tell: Callable[[str], None] | None = None,
+) -> Signature:
+    """Return a network's signature from the cache, or measure it there in a child process.
+
+    Parameters
+    ----------
+    network : Path
+        The ``.keras`` file.
+    panel : Path
+        The panel file.
+    baseline : Path
+        The signature that gives the recipe and the stimuli.
+    settings : Settings
+        Cache, outputs and time limit.
+    key : sequence of str
+        What decides the result beside the network's bytes and the versions.
+    tell : callable, optional
+        Receives the child's lines of progress.
+
+    Raises
+    ------
+    ChildError
+        When the child fails, is killed or takes too long: its last lines are in the message.
+    """
+    if not network.is_file():
+        raise ChildError(f"There is no candidate {str(network)!r}. Give a .keras file: pytest suites/ --candidate PATH")
+    with network.open("rb") as file:
+        sha = hashlib.file_digest(file, "sha256").hexdigest()
+    versions = [f"{name}={version(name)}" for name in ("modelcheck", "tensorflow", "keras")]
+    digest = hashlib.sha256("|".join([_code_digest(), sha, *key, *versions]).encode()).hexdigest()
+    folder = settings.cache / "signatures" / digest[:24]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    (settings.cache / ".gitignore").write_text("*\n", encoding="utf-8")
+    try:
+        with FileLock(folder.with_suffix(".lock"), timeout=settings.timeout):
+            if not (folder / "manifest.json").exists():
+                measure_in_child(
+                    network,
+                    panel,
+                    folder,
+                    like=baseline,
+                    outputs=settings.outputs,
+                    timeout=settings.timeout,
+                    tell=tell,
+                )
+            signature = read_signature(folder)
+    except Timeout as error:
+        raise ChildError(
+            f"Another run has been measuring {str(network)!r} for {settings.timeout:g} seconds. Wait for it, or remove "
+            f"{str(folder.with_suffix('.lock'))!r} if it is gone."
+        ) from error
+    if signature.model["sha256"] != sha:
+        raise ChildError(f"{str(network)!r} changed while it was measured. Run again when nothing writes to it.")
+    return signature
+
+
+_MEASURING = ("recipe", "panel", "signature", "models", "network", "happymaps", "attributions", "measure")
+
+
+def _code_digest() -> str:
+    """Return a digest of the source that measures: a changed measurement must not be answered from the cache."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        if path.relative_to(root).parts[0].removesuffix(".py") in _MEASURING:
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def measure_in_child(
+    network: Path,
+    panel: Path,
+    folder: Path,
+    *,
+    like: Path | None = None,
+    recipe: Recipe | None = None,
+    outputs: Sequence[str] = (),
+    twins: bool = True,
+    timeout: float = 3600.0,
+    tell: Callable[[str], None] | None = None,
+) -> Signature:
+    """Measure a network in a process of its own, for loading a network can run code.
+
+    Parameters
+    ----------
+    network, panel, folder : Path
+        The ``.keras`` file, the panel file, and where the signature goes.
+    like : Path, optional
+        A signature that gives the recipe and whose maps are shown to the network.
+    recipe : Recipe, optional
+        The recipe, where `like` gives none.
+    outputs, twins
+        See `modelcheck.measure.measure`.
+    timeout : float
+        Seconds after which the child is killed.
+    tell : callable, optional
+        Receives the child's lines of progress.
+
+    Raises
+    ------
+    ChildError
+        When the child fails, is killed or takes too long: its last lines are in the message.
+    """
+    command = [sys.executable, "-m", "modelcheck", "measure", str(network), "--panel", str(panel)]
+    command += ["--to", str(folder), "--plain"]
+    command += ["--like", str(like)] if like else []
+    command += ["--outputs", ",".join(outputs)] if outputs else []
+    command += [] if twins else ["--no-twins"]
+    with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
+        if recipe is not None:
+            path = Path(aside) / "recipe.json"
+            path.write_text(json.dumps(recipe.to_dict()), encoding="utf-8")
+            command += ["--recipe", str(path)]
+        _watch(command, network, timeout, tell)
+    return read_signature(folder)
+
+
+def _watch(command: Sequence[str], network: Path, timeout: float, tell: Callable[[str], None] | None) -> None:
+    """Run the child to its end, pass its progress on, and say in its own words why it failed."""
+    package = str(Path(__file__).parents[1])
+    environment = {
+        **os.environ,
+        "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"),
+        "PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
+    }
+    last: list[str] = []
+    late = threading.Event()
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=environment
+    ) as child:
+
+        def stop() -> None:
+            late.set()
+            child.kill()
+
+        alarm = threading.Timer(timeout, stop)
+        alarm.start()
+        try:
+            for line in child.stdout or ():
+                last = [*last, line.rstrip()][-12:]
+                if tell and line.startswith("measuring: "):
+                    tell(line.strip())
+            code = child.wait()
+        finally:
+            alarm.cancel()
+            child.kill()  # reached alive only when we are interrupted; a finished child is not touched
+    if late.is_set():
+        raise ChildError(
+            f"Measuring {str(network)!r} took more than {timeout:g} seconds and was stopped. Raise timeout in "
+            "[tool.modelcheck], or render fewer units: units_per_layer in the recipe of the baseline."
+        )
+    if code != 0:
+        told = [line for line in last if line and not line.startswith("measuring: ")]
+        ended = f"ended by signal {-code}" if code < 0 else f"exit code {code}"
+        raise ChildError(f"Measuring {str(network)!r} failed ({ended}):\n  " + "\n  ".join(told or ["it said nothing"]))

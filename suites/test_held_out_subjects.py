@@ -1,0 +1,16 @@
+"""Does the candidate know people it never saw? Each person on their own, then everyone, then against the baseline."""
+
+
+def test_subject_accuracy(subject, comparison, check):
+    """This person is recognised well enough, and not worse than by the baseline."""
+    check(*comparison.about_subject(subject))
+
+
+def test_group_accuracy(comparison, check):
+    """Held-out people as a group are recognised well enough, and the candidate uses every class."""
+    check(comparison.measured("group_accuracy"), comparison.measured("answers"))
+
+
+def test_change_from_the_baseline(comparison, check):
+    """On the same pictures, the candidate is not worse than the baseline."""
+    check(comparison.measured("accuracy_change"), comparison.measured("kappa"))

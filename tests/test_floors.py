@@ -1,0 +1,128 @@
+"""The house: imports point strictly down, and light rooms stay light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "modelcheck"
+
+# Each room may import rooms of lower floors only; a folder is one room.
+FLOORS = [
+    {"spelling", "units"},
+    {"recipe", "panel", "criteria"},
+    {"signature", "settings"},
+    {"similarity", "matching", "accuracy", "localisation", "faithfulness"},
+    {"models", "network", "comparison"},
+    {"happymaps", "attributions"},
+    {"measure", "compare"},
+    {"child", "report"},
+    {"gate"},
+    {"approval", "plugin"},
+    {"__main__"},
+]
+FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
+KERAS_ROOMS = {"models", "network", "happymaps", "attributions", "measure"}
+WING = "faces"
+
+
+def room_of(path):
+    """Return the room a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(path):
+    """Yield the dotted names that a file imports, those for type checking apart."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_imports_point_down(path):
+    """A room imports only rooms of lower floors, and the core never imports the wing."""
+    room = room_of(path)
+    for name in imports_of(path):
+        if not name.startswith("modelcheck."):
+            continue
+        other = name.split(".")[1]
+        if other == room or room == "__init__":
+            continue
+        if room == WING:
+            assert other in FLOOR, f"{path.name} imports {name}"
+            continue
+        assert other != WING or room == "__main__", f"{path.name} imports the wing"
+        if other != WING:
+            assert FLOOR[other] < FLOOR[room], f"{path.name} imports {name}, which is not below it"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_keras_stays_in_its_rooms(path):
+    """Only the rooms that look inside networks, and the wing's training, import TensorFlow or Keras."""
+    heavy = [name for name in imports_of(path) if name.split(".")[0] in ("tensorflow", "keras")]
+    allowed = room_of(path) in KERAS_ROOMS or (room_of(path) == WING and path.stem in ("train", "networks"))
+    assert allowed or not heavy
+
+
+def test_every_room_has_a_floor():
+    """A new room is put on a floor on purpose."""
+    rooms = {room_of(path) for path in FILES} - {"__init__", WING}
+    assert rooms == set(FLOOR)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import modelcheck",
+        "import modelcheck.plugin",
+        "import modelcheck.gate",
+        "import modelcheck.compare",
+        "import modelcheck.report",
+        "import modelcheck.faces",
+    ],
+)
+def test_light_rooms_load_no_tensorflow(statement):
+    """What a pytest process imports never loads TensorFlow or Keras."""
+    check = f"{statement}; import sys; print(sorted({{'tensorflow', 'keras'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_door_loads_no_pytest():
+    """Importing the package does not import pytest."""
+    check = "import modelcheck, sys; print('pytest' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_every_name_of_the_door_opens():
+    """Each public name can be had from the package, and an unknown one cannot."""
+    import modelcheck
+
+    for name in modelcheck.__all__:
+        assert getattr(modelcheck, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = modelcheck.nothing
+
+
+def test_the_rule_can_fail(tmp_path):
+    """The reader of imports sees an import that points up, so the rule above is no formality."""
+    file = tmp_path / "x.py"
+    file.write_text("def f():\n    from modelcheck.plugin import y\n", encoding="utf-8")
+    assert list(imports_of(file)) == ["modelcheck.plugin"]

@@ -1,0 +1,350 @@
+"""The gate from outside: real pytest runs in a small project, and every way to be green without having judged."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from networks import plain
+from signatures import make_panel
+
+ROOT = Path(__file__).parents[1]
+
+CRITERIA = """
+[[criterion]]
+metric = "mapped_units"
+at_least = 0.1
+why = "dead layers cannot be compared"
+
+[[criterion]]
+metric = "transfer"
+at_least = 0.5
+why = "the same decision"
+
+[[criterion]]
+metric = "subject_change"
+at_least = -0.3
+why = "nobody pays"
+
+[[criterion]]
+metric = "answers"
+at_least = 1
+why = "it answers"
+
+[[criterion]]
+metric = "accuracy_change"
+at_least = -0.2
+why = "not worse"
+
+[[criterion]]
+metric = "mass_change"
+at_least = -0.5
+why = "it looks where it looked"
+"""
+
+
+def run(folder, *arguments, module="pytest"):
+    """Run a module in the project and return the finished process."""
+    environment = {
+        **os.environ,
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "COLUMNS": "120",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
+    }
+    for name in ("PYTEST_XDIST_WORKER", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_XDIST_TESTRUNUID"):
+        environment.pop(name, None)
+    return subprocess.run(
+        [sys.executable, "-m", module, *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+        timeout=300,
+    )
+
+
+def gate(folder, *arguments):
+    """Run the suites of a project; return the process and the verdict, None where none was written."""
+    done = run(folder, "suites/", "-q", *arguments)
+    path = folder / "report" / "verdict.json"
+    return done, json.loads(path.read_text()) if path.exists() else None
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """Build a project once: a release, a candidate, a panel, an approved baseline, and a warm cache."""
+    folder = tmp_path_factory.mktemp("project")
+    panel = make_panel(subjects=("ada", "ben"), size=(12, 10), per_subject=6)
+    panel.save(folder / "heldout.npz")
+    with pytest.warns(DeprecationWarning, match="__array__") if np.__version__ >= "2" else _nothing():
+        plain(seed=4).save(folder / "release.keras")
+        plain(seed=4).save(folder / "same.keras")
+        plain(seed=7).save(folder / "other.keras")
+    shutil.copytree(ROOT / "suites", folder / "suites", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "suites" / "criteria.toml").write_text(CRITERIA)
+    (folder / "recipe.toml").write_text("steps = 6\ncopies = 2\nuntrained_twins = 1\nsmoothgrad_samples = 2\n")
+    (folder / "pyproject.toml").write_text(
+        '[tool.pytest.ini_options]\naddopts = "-p no:cacheprovider"\n'
+        '[tool.modelcheck]\ncandidate = "same.keras"\nbaseline = "baselines/mine"\npanel = "heldout.npz"\n'
+    )
+    approve = ["approve", "release.keras", "--panel", "heldout.npz", "--to", "baselines/mine", "--reason", "first"]
+    done = run(folder, *approve, "--recipe", "recipe.toml", module="modelcheck")
+    assert done.returncode == 0, done.stdout + done.stderr
+    done, verdict = gate(folder)
+    assert verdict is not None, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture
+def project(built, tmp_path):
+    """Return a copy of the project, its cache warm, for a test to break."""
+    folder = tmp_path / "project"
+    shutil.copytree(built, folder)
+    shutil.rmtree(folder / "report")
+    return folder
+
+
+class _nothing:  # noqa: N801 - a context that does nothing
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return False
+
+
+def test_the_same_network_passes(project):
+    """A copy of the release passes in full, with a verdict, a report and a summary, bound to the files by digest."""
+    done, verdict = gate(project)
+    assert done.returncode == 0, done.stdout
+    assert (verdict["verdict"], verdict["scope"], verdict["exit_code"]) == ("pass", "full", 0)
+    assert {"verdict", "scope", "candidate", "baseline", "panel", "metrics", "findings"} <= set(verdict)
+    assert (
+        verdict["candidate"]["sha256"] == verdict["baseline"]["sha256"] or verdict["candidate"]["file"] == "same.keras"
+    )
+    assert verdict["metrics"]["transfer[decision]"] == pytest.approx(1.0, abs=0.05)
+    assert (project / "report" / "index.html").stat().st_size > 1000
+    assert (project / "report" / "summary.md").read_text().strip()
+    assert "test_same_features" not in done.stderr
+
+
+def test_another_network_fails_by_name(project):
+    """A network that learned something else is red, and the output names check, value, limit and reason."""
+    done, verdict = gate(project, "--candidate", "other.keras")
+    assert done.returncode == 1, done.stdout
+    assert verdict["verdict"] == "fail"
+    worst = verdict["findings"][0]
+    assert worst["verdict"] == "fail"
+    assert worst["key"] in done.stdout
+    assert "must be at least" in done.stdout
+
+
+def without_volatile(verdict):
+    """Return a verdict without the block that may differ between two runs."""
+    return {key: value for key, value in verdict.items() if key != "volatile"}
+
+
+def test_runs_agree_serial_and_distributed(project):
+    """Two runs, and one on two workers, give the same verdict apart from the volatile block."""
+    pytest.importorskip("xdist", reason="pytest-xdist is not installed")
+    _, first = gate(project)
+    _, second = gate(project)
+    done, distributed = gate(project, "-n", "2")
+    assert done.returncode == 0, done.stdout
+    assert without_volatile(first) == without_volatile(second) == without_volatile(distributed)
+
+
+def test_a_failing_gate_is_red_on_workers(project):
+    """A distributed run fails exactly as a serial one."""
+    pytest.importorskip("xdist", reason="pytest-xdist is not installed")
+    serial, one = gate(project, "--candidate", "other.keras")
+    spread, two = gate(project, "--candidate", "other.keras", "-n", "2")
+    assert serial.returncode == spread.returncode == 1
+    assert without_volatile(one) == without_volatile(two)
+
+
+def test_a_warm_gate_loads_no_tensorflow(project):
+    """A second run on unchanged files measures nothing: it works with TensorFlow made impossible to import."""
+    (project / "conftest.py").write_text("import sys\nsys.modules['tensorflow'] = sys.modules['keras'] = None\n")
+    done, verdict = gate(project)
+    assert done.returncode == 0, done.stdout
+    assert verdict["verdict"] == "pass"
+
+
+def test_a_part_of_the_suite_is_partial(project):
+    """Choosing tests by name is allowed and said: the scope is partial."""
+    done, verdict = gate(project, "-k", "conv1")
+    assert done.returncode == 0, done.stdout
+    assert (verdict["verdict"], verdict["scope"]) == ("pass", "partial")
+    assert verdict["not_judged"]
+
+
+def break_baseline(folder):
+    shutil.rmtree(folder / "baselines" / "mine")
+
+
+def flip(folder):
+    path = next((folder / "baselines" / "mine").glob("maps-*.npz"))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def drop_member(folder):
+    next((folder / "baselines" / "mine").glob("maps-*.npz")).unlink()
+
+
+def other_panel(folder):
+    make_panel(subjects=("ada", "eve"), size=(12, 10), per_subject=6).save(folder / "heldout.npz")
+
+
+def broken_panel(folder):
+    (folder / "heldout.npz").write_bytes(b"PK not a panel")
+
+
+def no_candidate(folder):
+    (folder / "same.keras").unlink()
+
+
+def not_keras(folder):
+    (folder / "same.keras").write_text("import os")
+
+
+def unknown_metric(folder):
+    with (folder / "suites" / "criteria.toml").open("a") as file:
+        file.write('[[criterion]]\nmetric = "tranfer"\nat_least = 0.1\nwhy = "typo"\n')
+
+
+def no_criteria(folder):
+    (folder / "suites" / "criteria.toml").write_text("")
+
+
+def unknown_key(folder):
+    with (folder / "pyproject.toml").open("a") as file:
+        file.write('candidat = "same.keras"\n')
+
+
+def delete_suite(folder):
+    (folder / "suites" / "test_same_features.py").unlink()
+
+
+def skip_everything(folder):
+    (folder / "suites" / "conftest.py").write_text(
+        "import pytest\ndef pytest_collection_modifyitems(items):\n"
+        "    for item in items:\n        item.add_marker(pytest.mark.skip(reason='tired'))\n"
+    )
+
+
+def deselect_in_silence(folder):
+    (folder / "suites" / "conftest.py").write_text(
+        "def pytest_collection_modifyitems(items):\n    items[:] = [x for x in items if 'conv1' not in x.name]\n"
+    )
+
+
+def excuse(folder):
+    path = folder / "suites" / "test_same_features.py"
+    path.write_text("import pytest\npytestmark = pytest.mark.xfail(strict=False)\n" + path.read_text())
+
+
+def judge_nothing(folder):
+    (folder / "suites" / "test_same_features.py").write_text("def test_same_features(layer, check):\n    check()\n")
+
+
+def layer_gone(folder):
+    with (folder / "pyproject.toml").open("a") as file:
+        file.write('[tool.modelcheck.layers]\nnothing = "conv1"\n')
+
+
+@pytest.mark.parametrize(
+    ("damage", "codes", "words"),
+    [
+        (break_baseline, {1}, "There is no signature"),
+        (flip, {1, 3}, "damaged"),
+        (drop_member, {1, 3}, "missing or unreadable"),
+        (other_panel, {1, 3}, "is not the one the baseline was measured on"),
+        (broken_panel, {1, 3}, "cannot be read as a panel"),
+        (no_candidate, {1, 3}, "There is no candidate"),
+        (not_keras, {1, 3}, "is no .keras archive"),
+        (unknown_metric, {4}, "Did you mean 'transfer'"),
+        (no_criteria, {4}, "nothing would be judged"),
+        (unknown_key, {4}, "Did you mean 'candidate'"),
+        (delete_suite, {3}, "were never judged"),
+        (skip_everything, {3}, "were never judged"),
+        (deselect_in_silence, {3}, "were never judged"),
+        (excuse, {1, 3}, "is marked xfail"),
+        (judge_nothing, {1, 3}, "Nothing was judged"),
+        (layer_gone, {1, 3, 4}, "which the baseline lacks"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_fail_closed(project, damage, codes, words):
+    """Whatever is missing, damaged or left out: red, with a sentence that says why, and never a verdict of pass."""
+    (project / "report").mkdir()
+    (project / "report" / "verdict.json").write_text('{"verdict": "pass"}')
+    damage(project)
+    done, verdict = gate(project)
+    assert done.returncode in codes, (done.returncode, done.stdout, done.stderr)
+    assert words in done.stdout + done.stderr + json.dumps(verdict)
+    assert verdict is not None
+    assert verdict["verdict"] != "pass"
+
+
+def test_fail_closed_can_fail(project):
+    """The same project without damage is green, so the table above is not red by itself."""
+    done, verdict = gate(project)
+    assert done.returncode == 0
+    assert verdict["verdict"] == "pass"
+
+
+def test_other_tests_are_left_alone(project):
+    """A run that holds no gate writes no verdict, although the plugin is there."""
+    (project / "suites" / "criteria.toml").unlink()
+    (project / "unit").mkdir()
+    (project / "unit" / "test_x.py").write_text("def test_x():\n    pass\n")
+    done = run(project, "unit", "-q")
+    assert done.returncode == 0, done.stdout
+    assert not (project / "report").exists()
+
+
+def test_approve_needs_a_reason_and_keeps_history(project):
+    """No reason, no baseline; with one, the history tells who, what and why, and pytest never writes there."""
+    before = {path.name: path.read_bytes() for path in (project / "baselines" / "mine").iterdir()}
+    gate(project, "--candidate", "other.keras")
+    approve = ["approve", "other.keras", "--panel", "heldout.npz", "--to", "baselines/mine", "--reason"]
+    done = run(project, *approve, " ", module="modelcheck")
+    assert done.returncode == 4
+    assert "needs a reason" in done.stderr
+    assert before == {path.name: path.read_bytes() for path in (project / "baselines" / "mine").iterdir()}
+    done = run(project, *approve, "we mean it", module="modelcheck")
+    assert done.returncode == 0, done.stderr
+    history = (project / "baselines" / "mine" / "HISTORY.md").read_text()
+    assert "we mean it" in history
+    done, verdict = gate(project, "--candidate", "other.keras")
+    assert verdict["verdict"] == "pass", done.stdout
+
+
+@pytest.mark.parametrize("command", ["measure", "compare", "approve", "report", "panel"])
+def test_help_shows_an_example(command):
+    """Each command's help holds an example to copy."""
+    done = run(ROOT, command, "--help", module="modelcheck")
+    assert done.returncode == 0
+    assert "Example" in done.stdout
+    assert f"modelcheck {command}" in done.stdout
+
+
+def test_compare_and_report_from_signatures(project):
+    """Two signature folders can be compared and reported without a gate, and one alone be looked at."""
+    candidate = next((project / ".modelcheck" / "signatures").glob("*/manifest.json")).parent
+    done = run(project, "compare", "baselines/mine", candidate, module="modelcheck")
+    assert done.returncode == 0, done.stderr
+    assert "conv1" in done.stdout
+    done = run(project, "report", "baselines/mine", candidate, "--to", "both", module="modelcheck")
+    assert done.returncode == 0, done.stderr
+    done = run(project, "report", "baselines/mine", "--to", "one", module="modelcheck")
+    assert done.returncode == 0, done.stderr
+    assert (project / "both" / "index.html").exists()
+    assert (project / "one" / "index.html").exists()
