@@ -183,7 +183,7 @@ def _climber(
     """Return a traced function from unit indices to maps, objectives reached and objectives on grey."""
     low, high = recipe.input_range
     span, grey = high - low, (low + high) / 2
-    reach = round(recipe.shift * shape[0]) if copies > 1 else 0
+    reach = min(round(recipe.shift * shape[0]), shape[0], shape[1]) if copies > 1 else 0
     jitter = recipe.jitter * span if copies > 1 else 0.0
     blur = _gaussian(recipe.blur, shape[-1])
 
@@ -195,14 +195,14 @@ def _climber(
             tape.watch(maps)
             views = [_view(maps, recipe.seed, step, copy, reach, jitter) for copy in range(copies)]
             value = tf.reduce_sum(objective(tf.concat(views, 0), tf.tile(units, [copies])))
-        slope = tape.gradient(value, maps)
+        slope = tf.ensure_shape(tape.gradient(value, maps), maps.shape)
         if blur is not None:
             slope = tf.nn.depthwise_conv2d(slope, blur, [1, 1, 1, 1], "SAME")
         size = tf.sqrt(tf.reduce_mean(tf.square(slope), axis=[1, 2, 3], keepdims=True))
         return tf.math.divide_no_nan(slope, size)
 
     def climb(units: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        flat = tf.fill((tf.size(units), *shape), tf.constant(grey, tf.float32))
+        flat = tf.fill((batch, *shape), tf.constant(grey, tf.float32))
         noise = tf.random.stateless_normal(shape, seed=[recipe.seed, 0], stddev=recipe.start_noise * span)
         start = tf.clip_by_value(flat + noise, low, high)
 
@@ -225,11 +225,13 @@ def _climber(
 
 
 def _view(maps: Tensor, seed: int, step: Tensor, copy: int, reach: int, jitter: float) -> Tensor:
-    """Return the maps shifted and with noise, both keyed by (seed, step, copy)."""
+    """Return the maps shifted and with noise, both keyed by (seed, step, copy); edges are mirrored, not wrapped."""
     key = tf.stack([tf.constant(seed, tf.int32), (step + 1) * 4096 + copy])
     if reach:
-        shift = tf.random.stateless_uniform([2], key, -reach, reach + 1, tf.int32)
-        maps = tf.roll(maps, shift, axis=[1, 2])
+        whole = maps.shape
+        top, left = tf.unstack(tf.random.stateless_uniform([2], key, 0, 2 * reach + 1, tf.int32))
+        wide = tf.pad(maps, [[0, 0], [reach, reach], [reach, reach], [0, 0]], "SYMMETRIC")
+        maps = tf.ensure_shape(tf.slice(wide, [0, top, left, 0], [-1, *whole[1:3], -1]), whole)
     if jitter:
         maps = maps + tf.random.stateless_normal(maps.shape[1:], key, stddev=jitter)
     return maps

@@ -223,10 +223,11 @@ def _arrays(network: Network, panel: Panel, images: np.ndarray, recipe: Recipe, 
             f"The network {network.model.name!r} answers NaN or infinity on {bad} of {len(images)} pictures."
         )
     attributions = {}
-    targets = _targets(network, images[probes], panel.labels[probes])
     for number, method in enumerate(recipe.attribution_methods):
         tell(f"attributions by {method}", (len(layers) + 1 + 2 * number) / work)
-        relevance = attribute(network, images[probes], targets, method=method, **_options(method, recipe, images.shape))
+        relevance = attribute(
+            network, images[probes], panel.labels[probes], method=method, **_options(method, recipe, images.shape)
+        )
         attributions[method] = relevance.sum(axis=-1)
     return {
         "layers": tuple(records),
@@ -248,15 +249,6 @@ def _options(method: str, recipe: Recipe, shape: tuple[int, ...]) -> dict[str, A
         window = max(1, round(shape[1] / 5))
         return {"window": window, "stride": max(1, window // 3), "reference": (low + high) / 2}
     return {}
-
-
-def _targets(network: Network, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the output to explain for each picture: its true class's, the highest where there are several."""
-    if network.classes is None:
-        return labels
-    raw = np.asarray(network.evaluate(tf.constant(images), [network.logits])[0])
-    allowed = np.asarray(network.classes)[None, :] == labels[:, None]
-    return np.asarray(np.where(allowed, raw, -np.inf).argmax(axis=1))
 
 
 def _class_scores(network: Network, images: np.ndarray) -> np.ndarray:

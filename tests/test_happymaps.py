@@ -7,11 +7,11 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
-from networks import nested, plain, residual
 
 from modelcheck.happymaps import ascend, margins, render_happy_maps
 from modelcheck.network import NetworkError, flatten
 from modelcheck.recipe import Recipe
+from networks import nested, plain, residual
 
 BARE = Recipe(pull=0, blur=0, copies=1, shift=0, jitter=0, start_noise=0, steps=80)
 QUICK = Recipe(steps=8, copies=3)

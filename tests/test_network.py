@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from networks import ZOO, nested, plain, residual
 
 from modelcheck.network import NetworkError, flatten
 from modelcheck.network.receptive import receptive_field
+from networks import ZOO, nested, plain, residual
 
 
 def pictures(network, n=3, seed=0, dtype="float32"):

@@ -17,10 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from rich.console import Console
-from signatures import document_parts, make_panel, make_signature
 
 from modelcheck.compare import compare
-from modelcheck.criteria import Criterion, judge, overall
+from modelcheck.criteria import Criterion, Finding, judge, overall
 from modelcheck.report import (
     ReportError,
     print_summary,
@@ -31,7 +30,8 @@ from modelcheck.report import (
 )
 from modelcheck.report.charts import Axis, score_step
 from modelcheck.report.pictures import as_bytes, outline, photographs, relevance_sheet, sheet, shrunk
-from modelcheck.report.words import clean, compared, number, proportion, verdict_line
+from modelcheck.report.words import clean, compared, number, proportion, reasons, verdict_line
+from signatures import document_parts, make_panel, make_signature
 
 HOSTILE = '</script><img src=x onerror="window.hacked=1">'
 CORPUS = (
@@ -57,9 +57,16 @@ def make_document(comparison, *, why=None):
             if limit.metric == item.metric:
                 limit = dataclasses.replace(limit, why=why or limit.why)  # noqa: PLW2901
                 findings.append(
-                    judge(item.value, limit, subject=item.about, interval=item.interval, baseline=item.baseline, n=item.n,
-                          evidence=item.evidence)
-                )  # fmt: skip
+                    judge(
+                        item.value,
+                        limit,
+                        subject=item.about,
+                        interval=item.interval,
+                        baseline=item.baseline,
+                        n=item.n,
+                        evidence=item.evidence,
+                    )
+                )
     order = ["fail", "unmeasured", "inconclusive", "pass"]
     findings.sort(key=lambda found: (not found.gating, order.index(found.verdict.value)))
     return {
@@ -85,9 +92,15 @@ def make_case(*, hostile=None, **options):
     layers = (("conv1" if hostile is None else hostile, "conv", 4), ("dense1", "dense", 6), ("decision", "decision", 2))
     baseline = make_signature(panel=panel, layers=layers)
     candidate = make_signature(
-        hostile or "candidate", panel=panel, layers=layers, learned=0.2, accuracy={"ben": 0.5}, parameters=500, seed=3,
+        hostile or "candidate",
+        panel=panel,
+        layers=layers,
+        learned=0.2,
+        accuracy={"ben": 0.5},
+        parameters=500,
+        seed=3,
         **options,
-    )  # fmt: skip
+    )
     return panel, compare(baseline, candidate)
 
 
@@ -206,10 +219,24 @@ def test_our_script_never_writes_markup():
 def test_error_without_comparison_has_reasons_and_next_command(tmp_path):
     """A run that could not begin still gets a page: the verdict, why, and what to do."""
     document = {
-        "schema": 1, "verdict": "error", "scope": "incomplete", "reasons": ["no such file"], "exit_code": 3,
-        "candidate": None, "baseline": None, "panel": None, "recipe": None, "criteria": None, "metrics": {}, "findings": [],
-        "not_judged": [], "acknowledged": [], "next": ["try again"], "provenance": {}, "volatile": {},
-    }  # fmt: skip
+        "schema": 1,
+        "verdict": "error",
+        "scope": "incomplete",
+        "reasons": ["no such file"],
+        "exit_code": 3,
+        "candidate": None,
+        "baseline": None,
+        "panel": None,
+        "recipe": None,
+        "criteria": None,
+        "metrics": {},
+        "findings": [],
+        "not_judged": [],
+        "acknowledged": [],
+        "next": ["try again"],
+        "provenance": {},
+        "volatile": {},
+    }
     text = " ".join(Page(write_report(tmp_path, document).read_text(encoding="utf-8")).text)
     for part in ("The gate could not judge", "no such file", "try again"):
         assert part in text
@@ -535,3 +562,16 @@ def test_terminal_shortens_long_tables():
     assert "person33" in text
     assert "32 more in the report" in text
     assert len(text.splitlines()) <= 45
+
+
+def test_reasons_do_not_repeat_the_findings():
+    """Sentences of findings among the reasons become one count; other reasons stay, a partial run is told first."""
+    _, comparison = make_case()
+    document = make_document(comparison)
+    bad = [row for row in document["findings"] if row["gating"] and row["verdict"] != "pass"]
+    sentences = [Finding.from_dict(row).sentence() for row in bad]
+    told = reasons(document | {"reasons": [*sentences, "And 3 more.", "The disk is full."], "scope": "partial"})
+    assert told[0].startswith("Only a part of the suite ran")
+    assert told[1] == "The disk is full."
+    assert re.match(rf"{len(bad)} of \d+ checks did not pass: ", told[2])
+    assert len(told) == 3

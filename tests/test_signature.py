@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from signatures import make_signature
 
 from modelcheck.signature import SignatureError, read_manifest, read_signature
+from signatures import make_signature
 
 
 @pytest.fixture

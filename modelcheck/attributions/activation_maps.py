@@ -87,7 +87,7 @@ def _finished(maps: np.ndarray, images: np.ndarray, *, resize: bool) -> np.ndarr
     return np.repeat(enlarged(maps, *images.shape[1:3]), images.shape[3], axis=3)
 
 
-def _weighed(  # noqa: PLR0913 - the options of three methods
+def _weighed(
     reading: Reading,
     images: np.ndarray,
     targets: np.ndarray,

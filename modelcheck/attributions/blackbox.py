@@ -92,12 +92,13 @@ def rise(
     cells: int = 7,
     probability: float = 0.5,
     reference: Any = 0.0,
+    centred: bool = True,
     seed: int = 0,
 ) -> np.ndarray:
     """Mean score of the picture seen through random masks, weighed by how much of a pixel they show.
 
-    The estimate of E[f | pixel shown] is sum(f M) / sum(M) (Petsiuk et al. 2018, eq. 4), and 0 for a pixel that no
-    mask shows.
+    The estimate of E[f | pixel shown] is sum(f M) / sum(M) (Petsiuk et al. 2018, eq. 4), less the mean score of all
+    masks, so that the map is signed and holds no offset; 0 for a pixel that no mask shows.
 
     Parameters
     ----------
@@ -109,6 +110,8 @@ def rise(
         Chance that a square is shown.
     reference : float or array
         What lies behind the masks.
+    centred : bool
+        Subtract the mean score; False gives the paper's map, whose offset says nothing.
     seed : int
     """
     if samples < 1 or cells < 1 or not 0 < probability < 1:
@@ -123,7 +126,7 @@ def rise(
         shown = origins + masks[:, None, :, :, None] * (pictures - origins)
         rows = tf.reshape(shown, tf.concat([[-1], tf.shape(pictures)[1:]], 0))
         score = tf.reshape(reading.score(rows, tf.tile(classes, [tf.shape(grid)[0]])), (tf.shape(grid)[0], -1))
-        return tf.einsum("sn,shw->nhw", score, masks), tf.reduce_sum(masks, 0)
+        return tf.einsum("sn,shw->nhw", score, masks), tf.reduce_sum(masks, 0), tf.reduce_sum(score, 0)
 
     side = cells + 1
     graph = reading.compiled(
@@ -132,7 +135,7 @@ def rise(
     grid, shifts = _grids(samples, cells, probability, seed)
     origins = filled(reference, images, "reference")
     total = np.zeros(images.shape[:3], np.float64)
-    shown = np.zeros_like(total)
+    shown, scores = np.zeros_like(total), np.zeros(len(images))
     for part, own in blocks(reading, len(images), samples):
         down, across = (
             weights((np.arange(length) + 0.5) * cells / length - 0.5 + shifts[own, axis, None], side).astype(
@@ -141,10 +144,12 @@ def rise(
             for axis, length in enumerate((height, width))
         )
         arrays = (images[part], targets[part], origins[part])
-        found, mask = graph(*arrays, down, grid[own].astype(images.dtype), across)
+        found, mask, score = graph(*arrays, down, grid[own].astype(images.dtype), across)
         total[part] += found
         shown[part] += mask
-    mean = np.divide(total, shown, out=np.zeros_like(total), where=shown > 0)
+        scores[part] += score
+    offset = scores[:, None, None] / samples if centred else 0.0
+    mean = np.divide(total, shown, out=np.zeros_like(total), where=shown > 0) - np.where(shown > 0, offset, 0)
     return np.repeat(mean[..., None], channels, axis=3).astype(images.dtype)
 
 

@@ -105,7 +105,7 @@ class Reading:
             signature += [tf.TensorSpec(more, self.dtype) for more in shapes]
             # A concrete function is called without TensorFlow's search for a trace and its retracing warnings.
             self.graphs[key] = tf.function(function, autograph=False).get_concrete_function(*signature)
-        return self.graphs[key]  # type: ignore[no-any-return]
+        return self.graphs[key]
 
     def map(
         self, call: Callable[..., Tensor], images: np.ndarray, targets: np.ndarray, *more: np.ndarray

@@ -56,6 +56,7 @@ def simple_taylor(
 
     def call(pictures: Tensor, classes: Tensor, origins: Tensor) -> Tensor:
         start, _ = gradient_of(reading, pictures, classes)
+        rounding = tf.constant(1e-12 if start.dtype == tf.float64 else 1e-6, start.dtype)
         beyond = tf.zeros_like(start, tf.bool)
         far = pictures
         if search == "reference":
@@ -69,7 +70,8 @@ def simple_taylor(
             newton = near - _wide(scale * tf.math.divide_no_nan(score, square)) * slope
             trial = tf.where(_wide(beyond), (near + far) / 2, newton)
             reached = reading.score(trial, classes)
-            crossed = reached * start <= 0
+            # Newton's last step may end beside the root by rounding alone.
+            crossed = (reached * start <= 0) | (tf.abs(reached) <= rounding * tf.abs(start))
             worse = ~beyond & ~crossed & (tf.abs(reached) > tf.abs(score))
             return (
                 k + 1,

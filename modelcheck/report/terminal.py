@@ -89,7 +89,7 @@ def _print(document: Mapping[str, Any], console: Console, report: str | Path | N
     console.print()
     console.print(line, highlight=False)
     for reason in reasons(document)[:4]:
-        console.print(Text(f"  {clean(reason, longest=190)}"), highlight=False)
+        console.print(Text(f"  {clean(reason, longest=280)}"), highlight=False)
     if state != "pass":
         _print_worst(findings, console)
     for command in (document.get("next") or [])[:3]:
@@ -111,7 +111,7 @@ def _print_worst(findings: Sequence[Mapping[str, Any]], console: Console) -> Non
     if not bad:
         return
     console.print(Text(f"Worst of {count(len(bad), 'check')} that did not pass:", "bold"), highlight=False)
-    for found in bad[:_WORST]:
+    for found in (findings[k] for k in worst(findings, _WORST)):
         line = Text.assemble((f"{found['verdict']:<12} ", _STYLES.get(found["verdict"], "")), plain(found))
         console.print(Padding(line, (0, 0, 0, 2), expand=False), highlight=False)
 
@@ -135,6 +135,8 @@ def _table(
         rows.append((about, state, {metric: values.get(f"{metric}[{about}]") for metric in used}))
     if not rows:
         return None
+    # The decision, which alone has a transfer, stands last as in the network.
+    rows.sort(key=lambda row: f"transfer[{row[0]}]" in values)
     hidden = 0
     if len(rows) > _ROWS:
         rank = {id(row): STATES.index(row[1]) if row[1] else len(STATES) for row in rows}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "spelled",
     "title",
     "verdict_line",
+    "worst",
 ]
 
 # Dashes that look right in a column of numbers.
@@ -196,7 +197,52 @@ def verdict_line(document: Mapping[str, Any]) -> str:
 
 
 def reasons(document: Mapping[str, Any]) -> list[str]:
-    """Return the reasons of a verdict, with a warning first where only a part of the suite ran."""
-    given = [clean(reason) for reason in document.get("reasons") or []]
+    """Return the reasons of a verdict for somebody who never saw the suite.
+
+    A reason that repeats a finding gives way to one sentence on all findings that did not pass: they are listed in
+    plain words elsewhere. Where only a part of the suite ran, a warning comes first.
+
+    Parameters
+    ----------
+    document : mapping
+        The verdict document.
+    """
+    rows = [row for row in document.get("findings") or [] if row["gating"]]
+    starts = tuple(f"{row['verdict'].upper()}: {row['key']} = " for row in rows)
+    given = [str(reason) for reason in document.get("reasons") or []]
+    kept = [reason for reason in given if not starts or not reason.startswith(starts)]
+    if len(kept) < len(given):
+        kept = [reason for reason in kept if not re.fullmatch(r"And \d+ more\.", reason)]
+        kept.append(_failed(rows))
     whole = document.get("scope", "full") == "full" or document.get("verdict", "error") == "error"
-    return given if whole else ["Only a part of the suite ran: this is no decision on a release.", *given]
+    partial = [] if whole else ["Only a part of the suite ran: this is no decision on a release."]
+    return partial + [clean(reason, longest=600) for reason in kept]
+
+
+def _failed(rows: Sequence[Mapping[str, Any]]) -> str:
+    bad = [row for row in rows if row["verdict"] != "pass"]
+    kinds: dict[str, int] = {}
+    for row in bad:
+        kinds[title(row["metric"])] = kinds.get(title(row["metric"]), 0) + 1
+    named = [name if n == 1 else f"{name} ({n})" for name, n in kinds.items()]
+    more = f" and {len(named) - 4} more kinds" if len(named) > 4 else ""
+    return f"{len(bad)} of {len(rows)} checks did not pass: {', '.join(named[:4])}{more}."
+
+
+def worst(findings: Sequence[Mapping[str, Any]], most: int) -> list[int]:
+    """Return the positions of the findings to name first: the gravest of every metric before a second of any.
+
+    Parameters
+    ----------
+    findings : sequence of mapping
+        Rows of the verdict document, the gravest first.
+    most : int
+        How many at most.
+    """
+    seen: dict[str, int] = {}
+    ranked = []
+    for k, row in enumerate(findings):
+        if row["gating"] and row["verdict"] != "pass":
+            ranked.append((seen.get(row["metric"], 0), k))
+            seen[row["metric"]] = seen.get(row["metric"], 0) + 1
+    return sorted(k for _, k in sorted(ranked)[:most])

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from signatures import document_parts, make_panel, make_signature
 
 from modelcheck.compare import compare
 from modelcheck.criteria import Criterion, judge, overall
 from modelcheck.report import write_comparison, write_gallery, write_report
+from signatures import document_parts, make_panel, make_signature
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
 CHROMIUM = shutil.which("chromium")
@@ -27,9 +27,15 @@ if CHROMIUM is None:
     pytest.skip("There is no chromium on the path: install Debian's package chromium", allow_module_level=True)
 
 ARGUMENTS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 HOSTILE = '</script><img src=x onerror="window.hacked=1"><svg onload="window.hacked=2">'
 WHY = "nobody is left behind"
 
@@ -60,11 +66,20 @@ def make_document(comparison, why=WHY):
     order = ["fail", "unmeasured", "inconclusive", "pass"]
     findings.sort(key=lambda found: (not found.gating, order.index(found.verdict.value)))
     return {
-        "schema": 1, "verdict": overall(findings).value, "scope": "full", "reasons": [why], "exit_code": 1,
-        **document_parts(comparison), "criteria": {"file": "criteria.toml", "sha256": "c" * 64, "rows": 4},
-        "findings": [found.to_dict() for found in findings], "not_judged": ["cka[dense1]"], "acknowledged": [],
-        "next": ["modelcheck report a b"], "provenance": {}, "volatile": {"written": "now", "host": "here", "seconds": 1},
-    }  # fmt: skip
+        "schema": 1,
+        "verdict": overall(findings).value,
+        "scope": "full",
+        "reasons": [why],
+        "exit_code": 1,
+        **document_parts(comparison),
+        "criteria": {"file": "criteria.toml", "sha256": "c" * 64, "rows": 4},
+        "findings": [found.to_dict() for found in findings],
+        "not_judged": ["cka[dense1]"],
+        "acknowledged": [],
+        "next": ["modelcheck report a b"],
+        "provenance": {},
+        "volatile": {"written": "now", "host": "here", "seconds": 1},
+    }
 
 
 @pytest.fixture(scope="module")
@@ -220,13 +235,15 @@ def test_viewer_switches_swipes_and_blends(report, visit):
             slider.fill(value)
             seen[mode, value] = pixels_of(page.locator("#viewer-stage svg"))
     baseline, candidate = seen["Switch", "0"], seen["Switch", "100"]
-    assert apart(baseline, candidate) > 10
+    # Browsers sample enlarged pixels a little differently in layers of their own.
+    far = apart(baseline, candidate)
+    assert far > 10
     # With swipe the handle is the edge: at 0 everything to its right is the candidate.
     for mode, at_0, at_100 in (("Swipe", candidate, baseline), ("Blend", baseline, candidate)):
-        assert apart(seen[mode, "0"], at_0) < 3
-        assert apart(seen[mode, "100"], at_100) < 3
+        assert apart(seen[mode, "0"], at_0) < far / 3
+        assert apart(seen[mode, "100"], at_100) < far / 3
     slider.fill("50")
-    assert apart(pixels_of(page.locator("#viewer-stage svg")), (baseline + candidate) / 2) < 3
+    assert apart(pixels_of(page.locator("#viewer-stage svg")), (baseline + candidate) / 2) < far / 3
     page.keyboard.press("Escape")
     assert not page.locator("#viewer").is_visible()
 
@@ -282,7 +299,7 @@ def test_link_opens_a_closed_layer(report, visit):
     layer = page.locator("#layer-0")
     assert layer.get_attribute("open") is None
     page.locator("a[href='#layer-0']").first.click()
-    assert layer.locator(".pairs").first.is_visible()
+    layer.locator(".pairs").first.wait_for(state="visible", timeout=5000)
 
 
 def test_hostile_names_do_not_run(visit, tmp_path):
