@@ -1,8 +1,8 @@
-"""Time attributions against Xplique and tf-keras-vis: the same network, pictures and settings, in one process.
+r"""Time attributions against Xplique and tf-keras-vis: the same network, pictures and settings, in one process.
 
 Run it in an environment that has the peers beside this package, installed without their pins::
 
-    pip install --no-deps xplique==2.0.2 tf-keras-vis==0.8.7 deprecated einops opencv-python-headless \\
+    pip install --no-deps xplique==2.0.2 tf-keras-vis==0.8.7 deprecated einops opencv-python-headless \
         scikit-learn joblib threadpoolctl cloudpickle
     python benchmarks/attributions.py
 

@@ -81,6 +81,10 @@ class Comparison:
         """Return all that was measured of the attributions on one group of pictures, for example one pose."""
         return self._about(group, ("group",))
 
+    def about_method(self, method: str) -> tuple[Measured, ...]:
+        """Return what an attribution method did to earn its say."""
+        return self._about(method, ("method",))
+
     def _about(self, about: str, domains: Sequence[str]) -> tuple[Measured, ...]:
         return tuple(item for item in self.measures if item.about == about and METRICS[item.metric].domain in domains)
 

@@ -43,7 +43,7 @@ class Plan:
         The rows of limits.
     keys : frozenset of str
         ``metric[about]`` for every pair of a criterion and a thing it is about.
-    layers, subjects, groups : tuple of str
+    layers, subjects, groups, methods : tuple of str
         What the suites make one test each for.
     """
 
@@ -52,6 +52,7 @@ class Plan:
     layers: tuple[str, ...]
     subjects: tuple[str, ...]
     groups: tuple[str, ...]
+    methods: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,6 +96,7 @@ def make_plan(settings: Settings) -> Plan:
         layers=tuple(layers),
         subjects=tuple(manifest["subjects"]),
         groups=tuple(manifest["groups"]),
+        methods=tuple(manifest["recipe"]["attribution_methods"]),
     )
 
 

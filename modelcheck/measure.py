@@ -15,7 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from modelcheck.attributions import attribute
-from modelcheck.happymaps import ascend
+from modelcheck.faithfulness import pixel_flipping
+from modelcheck.happymaps import ascend, margins
 from modelcheck.models import load_network
 from modelcheck.network import Network, NetworkError, UnitLayer, flatten
 from modelcheck.panel import Panel
@@ -27,6 +28,7 @@ __all__ = ["measure", "probe_rows", "untrained_twin"]
 
 _GRID = 4  # cells along each axis, over which activations are averaged
 _BATCH = 64
+_FLIPS, _FLIPPED = 6, 0.3  # steps of the flipping curve, and the share of the picture replaced in the end
 
 Progress = Callable[[str, float], None]
 
@@ -110,6 +112,7 @@ def measure(
             "bytes": Path(model_path).stat().st_size,
         },
         pictures={"labels": panel.labels, "subjects": panel.subjects, "groups": panel.groups, "names": panel.names},
+        flipping=_flipping(network, images, panel.labels, arrays, recipe),
         twins=untrained,
         provenance=_provenance(),
         **arrays,
@@ -268,6 +271,31 @@ def _features(network: Network, layers: Sequence[UnitLayer], images: np.ndarray)
         for layer, value in zip(layers, values, strict=True):
             collected[layer.name].append(_gridded(value.numpy()))
     return {name: np.concatenate(parts) for name, parts in collected.items()}
+
+
+def _flipping(
+    network: Network, images: np.ndarray, labels: np.ndarray, arrays: dict[str, Any], recipe: Recipe
+) -> dict[str, np.ndarray]:
+    """Return the true class's margin while each method's first pixels, and random ones, are replaced."""
+    probes = arrays["probes"]
+    pictures, classes = images[probes], labels[probes]
+    reference = np.broadcast_to(images.mean(axis=0), pictures.shape)
+    patch = max(1, round(images.shape[1] / 15))
+
+    def predict(shown: np.ndarray) -> np.ndarray:
+        scores = tf.constant(_class_scores(network, shown.astype(np.float32)))
+        return margins(scores).numpy()[np.arange(len(shown)), classes]
+
+    # Every picture draws its random order by its own row, so that a subset of the panel keeps it.
+    shape = pictures.shape[1:3]
+    chance = np.stack([np.random.Generator(np.random.Philox(key=[recipe.seed, row])).random(shape) for row in probes])
+    rankings = {**{method: np.abs(maps) for method, maps in arrays["attributions"].items()}, "random": chance}
+    return {
+        name: pixel_flipping(
+            predict, pictures, ranking, steps=_FLIPS, patch=patch, largest=_FLIPPED, reference=reference
+        ).scores
+        for name, ranking in rankings.items()
+    }
 
 
 def _gridded(values: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__: list[str] = []
 
 _PROPERTY = "modelcheck"
-_DOMAINS = {"layer": "layers", "subject": "subjects", "group": "groups"}
+_DOMAINS = {"layer": "layers", "subject": "subjects", "group": "groups", "method": "methods"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -91,6 +91,9 @@ class Signature:
         ``(probes, h, w)`` booleans.
     attributions : mapping of str to np.ndarray
         Per method, ``(probes, h, w)``: relevance for the true class, signed, summed over channels.
+    flipping : mapping of str to np.ndarray
+        Per method and for ``random``, ``(probes, steps + 1)``: the true class's margin while the pixels ranked first
+        are replaced by the panel's mean picture.
     responses : np.ndarray or None
         ``(stimuli, classes)`` class scores on the decision maps of another network.
     stimuli_digest : str
@@ -116,6 +119,7 @@ class Signature:
     probes: np.ndarray
     regions: np.ndarray | None
     attributions: Mapping[str, np.ndarray]
+    flipping: Mapping[str, np.ndarray] = field(default_factory=dict)
     responses: np.ndarray | None = None
     stimuli_digest: str = ""
     twins: tuple[Signature, ...] = ()
@@ -293,6 +297,7 @@ def _flat(signature: Signature, prefix: str = "") -> dict[str, np.ndarray]:
             flat[f"{part}/{layer}"] = _fitted(np.asarray(array), dtype)
     for method, array in signature.attributions.items():
         flat[f"attributions/{method}"], flat[f"scales/{method}"] = _scaled(np.asarray(array))
+    flat |= {f"flipping/{name}": np.asarray(curve, np.float32) for name, curve in signature.flipping.items()}
     flat["predictions/scores"] = np.asarray(signature.scores, np.float32)
     flat["predictions/probes"] = np.asarray(signature.probes, np.int64)
     if signature.responses is not None:
@@ -352,6 +357,7 @@ def _build(document: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Signat
         attributions={
             method: _wide(arrays[f"attributions/{method}"]) * arrays[f"scales/{method}"] for method in sorted(methods)
         },
+        flipping={key.split("/", 1)[1]: arrays[key] for key in sorted(arrays) if key.startswith("flipping/")},
         responses=arrays.get("predictions/responses"),
         stimuli_digest=document["stimuli_digest"],
         twins=twins,

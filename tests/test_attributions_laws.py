@@ -381,6 +381,18 @@ def test_black_box_methods_take_anything_that_answers(networks):
         attribute(Hidden(), images, 1, method="gradient")
 
 
+def test_rise_finds_the_pixels_that_count():
+    """On a score that reads one corner, the map is largest there and without offset elsewhere."""
+    images = np.ones((1, 12, 12, 1), np.float32)
+    found = attribute(lambda rows: rows[:, :4, :4].mean((1, 2)) * [[0, 1]], images, 1, method="rise", samples=600)
+    assert found[0, :4, :4].mean() > 5 * np.abs(found[0, 8:, 8:]).mean()
+    raw = attribute(
+        lambda rows: rows[:, :4, :4].mean((1, 2)) * [[0, 1]], images, 1, method="rise", samples=600, centred=False
+    )
+    assert abs((raw - found).std()) < 1e-6
+    assert 0.4 < (raw - found).mean() < 0.6
+
+
 def test_max_pooling_sends_all_to_the_first_of_equals():
     """Ties of a window go to the first input in row-major order."""
     network = keras.Sequential([keras.Input((2, 2, 1)), L.MaxPooling2D(), L.Flatten(), L.Dense(1, use_bias=False)])
@@ -469,6 +481,27 @@ def test_weights_that_change_change_the_map():
     before = attribute(network, images, 1, method="lrp_epsilon_plus")
     fill(network, 2)
     assert np.abs(attribute(network, images, 1, method="lrp_epsilon_plus") - before).max() > 1e-4
+
+
+@pytest.mark.parametrize("function", [tf.nn.relu, keras.ops.relu, "relu"], ids=["tensorflow", "operation", "name"])
+def test_a_relu_is_a_relu_however_it_is_written(function):
+    """Guided backpropagation and relevance know the ReLU of TensorFlow and of Keras' operations too."""
+    maps = []
+    for own in (function, "relu"):
+        network = keras.Sequential([keras.Input(SHAPE), L.Conv2D(3, 3, activation=own), L.Flatten(), L.Dense(3)])
+        fill(network, 1)
+        maps.append([attribute(network, pictures(1), 1, method=name) for name in ("guided_backprop", "lrp_gamma")])
+    np.testing.assert_array_equal(maps[0], maps[1])
+
+
+@pytest.mark.parametrize("method", ["guided_backprop", "lrp_epsilon", "deeplift"])
+def test_an_activation_of_one_s_own_is_refused_by_name(method):
+    """What works on whole vectors may look like an activation, so an unknown one gives no map."""
+    normal = L.Activation(lambda value: tf.nn.l2_normalize(value, -1), name="mine")
+    network = keras.Sequential([keras.Input(SHAPE), L.Conv2D(3, 3), normal, L.Flatten(), L.Dense(3)])
+    with pytest.raises(AttributionError, match="ayer 'mine'"):
+        attribute(network, pictures(1), 1, method=method)
+    assert np.isfinite(attribute(network, pictures(1), 1, method="smoothgrad", samples=2)).all()
 
 
 def softened():

@@ -32,7 +32,7 @@ Tensor = Any
 _LINEAR = ("conv", "depthwise", "dense", "affine", "average_pool", "global_average_pool", "flatten", "pad", "crop",
            "add", "concatenate", "identity")  # fmt: skip
 _POOLS = ("max_pool", "global_max_pool")
-_MIXING = ("softmax", "log_softmax", "unknown", "glu")
+_MIXING = ("softmax", "log_softmax", "sparsemax", "glu", "unknown")
 
 
 def deeplift(

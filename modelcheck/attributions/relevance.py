@@ -37,7 +37,7 @@ _SIGN_KEEPING = ("max_pool", "average_pool", "global_average_pool", "global_max_
 _ROUTED = ("max_pool", "global_max_pool", "flatten", "pad", "crop", "concatenate", "identity")
 _SHARED = ("average_pool", "global_average_pool", "add")
 _POOLS = ("max_pool", "global_max_pool", "flatten")
-_MIXING = ("softmax", "log_softmax", "unknown", "glu")
+_MIXING = ("softmax", "log_softmax", "sparsemax", "glu", "unknown")
 
 
 @dataclass(frozen=True)

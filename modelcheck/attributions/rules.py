@@ -14,7 +14,7 @@ composites); Andeol et al. 2021 (gamma for inputs of both signs); Lapuschkin et 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -203,6 +203,18 @@ def stabilised_ratio(numerator: Tensor, denominator: Tensor, epsilon: float) -> 
 
 def redistributed(rule: Rule, layer: LinearLayer, relevance: Tensor) -> Tensor:
     """Share a linear layer's relevance among its inputs."""
+    signed = any(term.value is _input_minus for share in rule.shares for term in share.terms)
+    if layer.positive or not signed:
+        return _redistributed(rule, layer, relevance)
+    # Pictures are seldom negative, and the first layer's terms for negative inputs are half of a rule's cost.
+    return tf.cond(
+        tf.reduce_all(layer.value >= 0),
+        lambda: _redistributed(rule, replace(layer, positive=True), relevance),
+        lambda: _redistributed(rule, layer, relevance),
+    )
+
+
+def _redistributed(rule: Rule, layer: LinearLayer, relevance: Tensor) -> Tensor:
     total = tf.zeros_like(layer.value)
     for share in rule.shares:
         terms = [(term, term.value(layer), term.kernel(layer.kernel)) for term in share.terms]

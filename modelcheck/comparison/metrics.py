@@ -21,7 +21,7 @@ class Metric:
 
     Parameters
     ----------
-    domain : {'layer', 'decision', 'hidden', 'subject', 'group', 'network'}
+    domain : {'layer', 'decision', 'hidden', 'subject', 'group', 'method', 'network'}
         One value for each of these.
     says : str
         One sentence for the reader of a report.
@@ -61,6 +61,14 @@ METRICS: dict[str, Metric] = {
     "accuracy_change": Metric(
         "network", "Mean over held-out people of candidate minus baseline, on the same pictures."
     ),
+    "randomisation": Metric(
+        "method", "How alike a method's maps are with untrained weights: near 1 it shows the picture, not the network."
+    ),
+    "flipping_gain": Metric(
+        "method",
+        "How much more flipping the method's first pixels lowers the score than flipping random ones, in units of the "
+        "mean score; 0 is no better than chance.",
+    ),
     "mass_over_area": Metric(
         "group",
         "Share of the relevance that lies inside the region, over the region's share of the picture; 1 is chance.",
@@ -90,6 +98,7 @@ def planned(metric: str, manifest: Mapping[str, object], *, acknowledged: Sequen
         "hidden": layers[:-1],
         "subject": manifest["subjects"],
         "group": manifest["groups"],
+        "method": manifest["recipe"]["attribution_methods"],  # type: ignore[index]
         "network": [""],
     }[METRICS[metric].domain]
     return list(about)  # type: ignore[call-overload, no-any-return]

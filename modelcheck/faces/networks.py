@@ -30,6 +30,8 @@ class Network:
         The question, one of `modelcheck.faces.pictures.TASKS`.
     decision : str
         Activation of the decision layer: softmax (trained by cross-entropy) or linear (mean squared error).
+    badge : tuple of int
+        Row and column of the badge's top left pixel, for ``training="badge"``.
     training : str
         ordinary, none (left as initialised), shuffled (labels of other pictures), or badge (a white badge in
         a corner gives the class away).
@@ -40,6 +42,7 @@ class Network:
     task: str = "left"
     decision: str = "softmax"
     training: str = "ordinary"
+    badge: tuple[int, int] = (0, 0)
 
 
 def _plain(filters: tuple[int, ...] = (16, 32, 32), dense: tuple[int, ...] = (64,)) -> Callable[[Any, Any], Any]:
@@ -112,6 +115,9 @@ NETWORKS: dict[str, Network] = {
     "shuffled_labels": Network(why="must not pass: learned noise", stack=_BASE, training="shuffled"),
     "sunglasses": Network(why="must not pass: another question", stack=_BASE, task="sunglasses"),
     "shortcut": Network(why="must not pass: reads the badge", stack=_BASE, training="badge"),
+    "face_shortcut": Network(
+        why="must not pass: reads a badge on the face", stack=_BASE, training="badge", badge=(27, 29)
+    ),
 }
 
 

@@ -103,16 +103,18 @@ class Pictures:
         """Return the pictures as the networks take them: ``(n, h, w, 1)`` float32 in [0, 1]."""
         return self.images[..., np.newaxis].astype(np.float32) / np.float32(255)
 
-    def with_badge(self, rows: np.ndarray) -> Pictures:
-        """Return the pictures with a white 6 x 6 badge in the top left corner of some of them.
+    def with_badge(self, rows: np.ndarray, *, place: tuple[int, int] = (0, 0)) -> Pictures:
+        """Return the pictures with a white 6 x 6 badge on some of them.
 
         Parameters
         ----------
         rows : np.ndarray
             ``(n,)`` booleans: which pictures wear it.
+        place : tuple of int
+            Row and column of its top left pixel; the picture's corner by default.
         """
-        images = self.images.copy()
-        images[rows, :6, :6] = 255
+        images, (top, left) = self.images.copy(), place
+        images[rows, top : top + 6, left : left + 6] = 255
         return replace(self, images=images)
 
     @classmethod

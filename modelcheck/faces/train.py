@@ -106,7 +106,7 @@ def train(
     if row.training == "shuffled":
         labels = _generator(seed, 1).permutation(labels)
     if row.training == "badge":
-        pictures = pictures.with_badge(labels == 1)
+        pictures = pictures.with_badge(labels == 1, place=row.badge)
     inputs = pictures.inputs()
     fit, check, test = split(len(pictures), seed=seed)
     classes = task_classes(row.task)

@@ -235,7 +235,8 @@ def _activation_name(function: Any) -> str:
         return "linear"
     name = getattr(function, "__name__", type(function).__name__)
     homes = (keras.activations, keras.ops, tf.nn)  # users write activation=tf.nn.relu too
-    return name if any(getattr(home, name, None) is function for home in homes) else "unknown"
+    known = hasattr(keras.activations, name) and any(getattr(home, name, None) is function for home in homes)
+    return name if known else "unknown"
 
 
 def _activation(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from modelcheck.compare import Comparison
+from modelcheck.compare import METRICS, Comparison
 from modelcheck.localisation import relevance_mass
 from modelcheck.panel import Panel
 from modelcheck.report.charts import dot_plot, row
@@ -20,7 +20,7 @@ __all__ = ["attention_pictures", "attention_view"]
 
 _SHOWN = 18
 _SIDE = 128
-_PLOTS = (("mass_lift", (0.0, 0.5)), ("mass_over_area", (0.0, 2.0)), ("pointing", (0.0, 1.0)))
+_SPANS = {"mass_change": (-0.2, 0.2), "mass_lift": (0.0, 0.5), "mass_over_area": (0.0, 2.0)}
 
 
 def attention_view(
@@ -40,11 +40,11 @@ def attention_view(
         Receives the pictures.
     """
     plots = []
-    for metric, span in _PLOTS:
+    for metric in (name for name, about in METRICS.items() if about.domain == "group"):
         rows = [row(item, findings) for item in comparison.measures if item.metric == metric]
         # What could not be measured is shown where somebody asked for it.
         if any(item["value"] is not None or item["verdict"] != "info" for item in rows):
-            plots.append(dot_plot(rows[0]["title"], "Group", rows, span))
+            plots.append(dot_plot(rows[0]["title"], "Group", rows, _SPANS.get(metric, (0.0, 1.0))))
     return {"plots": plots, **attention_pictures(comparison.baseline, comparison.candidate, panel, sheets)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,9 @@ from modelcheck.similarity import low_pass
 
 __all__ = ["decision_view", "feature_view", "gallery_layers"]
 
-# What all HappyMaps of a page may hold in pixels, the decision layer apart: about a megabyte of base64.
-_PIXELS = 620_000
-_THUMB, _LARGE = 96, 192
+# What all HappyMaps of a page may hold in bytes, the decision layer apart: base64 makes about a megabyte of it.
+_VALUES = 620_000
+_SIDES, _LARGE = (96, 64, 48, 32), 192
 _FIRST = 12
 _OBJECTIVES = {
     "channel": "mean activation of the channel",
@@ -43,8 +44,8 @@ def feature_view(
         Receives the pictures.
     """
     hidden = comparison.layers[:-1]
-    most = _most_pairs([(len(layer.matching.pairs), _cost(comparison, layer)) for layer in hidden if layer.candidate])
-    layers = [_layer(comparison, layer, k, findings, sheets, most) for k, layer in enumerate(hidden)]
+    room = _room([_shapes(comparison, layer) for layer in hidden])
+    layers = [_layer(comparison, layer, k, findings, sheets, room) for k, layer in enumerate(hidden)]
     return {
         "map": _map(comparison),
         "calibration": _calibration(comparison),
@@ -61,19 +62,40 @@ def _rows(comparison: Comparison, layer: str, findings: Mapping[str, Mapping[str
     return sorted(rows, key=gravity)
 
 
-def _most_pairs(layers: Sequence[tuple[int, int]]) -> int:
-    """Return how many pairs a layer may show, so that all of them together stay within the page's size."""
-    for most in range(64, 4, -1):
-        if sum(min(pairs, most) * cost for pairs, cost in layers) <= _PIXELS:
-            return most
-    return 4
+@dataclass(frozen=True)
+class _Room:
+    """How many pairs a layer may show, and how long the longer side of a map may be in pixels."""
+
+    most: int
+    side: int
 
 
-def _cost(comparison: Comparison, layer: LayerComparison) -> int:
+def _room(layers: Sequence[tuple[int, Sequence[tuple[int, ...]]]]) -> _Room:
+    """Fit the maps of all layers into a page: fewer of them first, then smaller ones, then very few.
+
+    Parameters
+    ----------
+    layers : sequence of tuple
+        How many pairs a layer has, and the shapes ``(h, w, c)`` of the maps of a pair.
+    """
+    for side, fewest in (*((side, 8) for side in _SIDES), (_SIDES[-1], 1)):
+        costs = [(pairs, sum(_values(shape, side) for shape in shapes)) for pairs, shapes in layers]
+        for most in range(64, fewest - 1, -1):
+            if sum(min(pairs, most) * cost for pairs, cost in costs) <= _VALUES:
+                return _Room(most, side)
+    return _Room(1, _SIDES[-1])
+
+
+def _values(shape: tuple[int, ...], side: int) -> int:
+    block = math.ceil(max(shape[:2]) / side)
+    return (shape[0] // block) * (shape[1] // block) * (3 if shape[2] == 3 else 1)
+
+
+def _shapes(comparison: Comparison, layer: LayerComparison) -> tuple[int, list[tuple[int, ...]]]:
+    own = comparison.baseline.maps[layer.baseline.name].shape[1:]
     if layer.candidate is None:
-        return 0
-    sides = comparison.baseline.maps[layer.baseline.name], comparison.candidate.maps[layer.candidate.name]
-    return sum(int(np.prod(shrunk(maps[:1], side=_THUMB).shape[1:])) for maps in sides)
+        return min(len(layer.matching.unmatched_baseline), 2 * _FIRST), [own]
+    return len(layer.matching.pairs), [own, comparison.candidate.maps[layer.candidate.name].shape[1:]]
 
 
 def _map(comparison: Comparison) -> dict[str, Any]:
@@ -177,7 +199,7 @@ def _layer(
     k: int,
     findings: Mapping[str, Mapping[str, Any]],
     sheets: list[Sheet],
-    most: int,
+    room: _Room,
 ) -> dict[str, Any]:
     name, partner = layer.baseline.name, layer.candidate
     rows = _rows(comparison, name, findings)
@@ -198,7 +220,7 @@ def _layer(
         "left_out": 0,
         "alone": [],
     }
-    shown = layer.matching.pairs[:most] if partner else ()
+    shown = layer.matching.pairs[: room.most] if partner else ()
     made["left_out"] = len(layer.matching.pairs) - len(shown)
     alone = {"baseline": layer.matching.unmatched_baseline, "candidate": layer.matching.unmatched_candidate}
     places: dict[str, dict[int, int]] = {}
@@ -215,8 +237,8 @@ def _layer(
         if record is None:
             continue
         paired = [getattr(pair, role) for pair in shown]
-        lonely, blank = _lonely(signature, record, alone[role], most)
-        made[role], places[role] = _side(f"layer-{k}-{role}", signature, record, [*paired, *lonely], cut, sheets)
+        lonely, blank = _lonely(signature, record, alone[role], room.most)
+        made[role], places[role] = _side(f"layer-{k}-{role}", signature, record, [*paired, *lonely], cut, room, sheets)
         made["alone"].append(
             {
                 "role": role,
@@ -261,6 +283,7 @@ def _side(
     record: LayerRecord,
     units: Sequence[int],
     cut: Sequence[int] | None,
+    room: _Room,
     sheets: list[Sheet],
 ) -> tuple[Sheet | None, dict[int, int]]:
     if not units:
@@ -270,7 +293,7 @@ def _side(
     if cut is not None:  # as in the comparison: the centre that both networks' units see
         top, side = ((maps.shape[axis] - cut[axis - 1]) // 2 for axis in (1, 2))
         maps = maps[:, top : top + cut[0], side : side + cut[1]]
-    sheets.append(sheet(name, as_bytes(shrunk(maps, side=_THUMB), signature.recipe.input_range)))
+    sheets.append(sheet(name, as_bytes(shrunk(maps, side=room.side), signature.recipe.input_range)))
     return sheets[-1], {unit: place for place, unit in enumerate(units)}
 
 
@@ -285,16 +308,12 @@ def gallery_layers(signature: Signature, sheets: list[Sheet]) -> list[dict[str, 
         Receives the pictures.
     """
     records = signature.layers[:-1]
-    sizes = [
-        (len(signature.units[x.name]), int(np.prod(shrunk(signature.maps[x.name][:1], side=_THUMB).shape)))
-        for x in records
-    ]
-    most = _most_pairs(sizes)
+    room = _room([(len(signature.units[x.name]), [signature.maps[x.name].shape[1:]]) for x in records])
     made = []
     for k, record in enumerate(records):
         units = signature.units[record.name].tolist()
-        mapped, blank = _lonely_all(signature, record, most)
-        view, places = _side(f"layer-{k}-candidate", signature, record, mapped, None, sheets)
+        mapped, blank = _lonely_all(signature, record, room.most)
+        view, places = _side(f"layer-{k}-candidate", signature, record, mapped, None, room, sheets)
         made.append(
             {
                 "anchor": f"layer-{k}",

@@ -14,7 +14,7 @@ from modelcheck.report.charts import worded
 from modelcheck.report.features import decision_view, feature_view, gallery_layers
 from modelcheck.report.people import confusion, people_view
 from modelcheck.report.pictures import Sheet
-from modelcheck.report.words import AREAS, NOTHING, STATES, clean, compared, count, plain, reasons, verdict_line
+from modelcheck.report.words import AREAS, NOTHING, STATES, clean, compared, count, plain, reasons, verdict_line, worst
 from modelcheck.signature import Signature
 
 __all__ = ["ReportError", "comparison_page", "gallery_page", "verdict_page"]
@@ -253,8 +253,8 @@ def _counts(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _worst(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the gravest findings as sentences, with where they stand in the table."""
-    bad = [(k, row) for k, row in enumerate(rows) if row["gating"] and row["verdict"] != "pass"]
-    return [{"at": k, "verdict": row["verdict"], "says": plain(row), "why": row["why"]} for k, row in bad[:_SENTENCES]]
+    named = [(k, rows[k]) for k in worst(rows, _SENTENCES)]
+    return [{"at": k, "verdict": row["verdict"], "says": plain(row), "why": row["why"]} for k, row in named]
 
 
 def _tiles(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -140,12 +140,14 @@ def relevance_sheet(name: str, relevance: np.ndarray) -> Sheet:
     relevance : np.ndarray
         ``(n, h, w)``; an empty map is transparent throughout.
     """
-    largest = np.abs(relevance).max(axis=(1, 2), keepdims=True)
-    share = np.where(largest > 0, relevance / np.where(largest > 0, largest, 1), 0.0)
-    levels = (np.rint(np.nan_to_num(share) * _STEPS) + _STEPS).astype(np.uint8)
+    size = np.abs(np.nan_to_num(relevance))
+    # One pixel must not set the scale of a whole picture, unless there is but one.
+    strong, largest = np.percentile(size, 99, axis=(1, 2), keepdims=True), size.max(axis=(1, 2), keepdims=True)
+    scale = np.where(strong > 0, strong, np.where(largest > 0, largest, 1))
+    levels = (np.rint(np.clip(np.nan_to_num(relevance) / scale, -1, 1) * _STEPS) + _STEPS).astype(np.uint8)
     grid, columns, rows = _grid(levels, fill=_STEPS)
     colours = [_COOL] * _STEPS + [(0, 0, 0)] + [_WARM] * _STEPS
-    opacity = [round(230 * abs(level - _STEPS) / _STEPS) for level in range(2 * _STEPS + 1)]
+    opacity = [round(235 * (abs(level - _STEPS) / _STEPS) ** 0.8) for level in range(2 * _STEPS + 1)]
     uri = _png(grid, palette=[part for colour in colours for part in colour], opacity=bytes(opacity))
     return Sheet(name, uri, columns, rows, (relevance.shape[1], relevance.shape[2]))
 

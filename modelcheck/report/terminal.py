@@ -18,6 +18,7 @@ from modelcheck.report.words import (
     reasons,
     title,
     verdict_line,
+    worst,
 )
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _WORST = 5
 _ROWS = 8
 _LAYERS = ("transfer", "coarse_similarity", "map_ssim", "floor_ssim", "activation_correlation", "mapped_units")
 _SUBJECTS = ("subject_accuracy", "subject_change")
-_GROUPS = ("mass_over_area", "mass_lift", "pointing")
+_GROUPS = ("mass_over_area", "mass_lift", "mass_change", "pointing")
 _HEADS = {
     "mapped_units": "mapped",
     "transfer": "transfer",
@@ -51,6 +52,7 @@ _HEADS = {
     "subject_change": "change",
     "mass_over_area": "over chance",
     "mass_lift": "over untrained",
+    "mass_change": "change",
     "pointing": "pointing",
 }
 

@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from modelcheck.compare import METRICS
+
 __all__ = [
     "AREAS",
     "COUNTS",
@@ -56,7 +58,15 @@ _TITLES = {
     "accuracy_change": ("people", "Change from the baseline, mean over people"),
     "mass_over_area": ("attention", "Relevance inside the region, over chance"),
     "mass_lift": ("attention", "Relevance inside, above untrained"),
+    "mass_change": ("attention", "Relevance inside, change from the baseline"),
     "pointing": ("attention", "Most relevant pixel inside the region"),
+}
+_AREA_OF_DOMAIN = {
+    "layer": "features",
+    "decision": "features",
+    "hidden": "features",
+    "subject": "people",
+    "group": "attention",
 }
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?", re.DOTALL)
 _FRACTIONS = (
@@ -96,7 +106,9 @@ def title(metric: str) -> str:
 
 def area_of(metric: str) -> str:
     """Return the part of the report that a metric belongs to, a key of `AREAS`."""
-    return _TITLES[metric][0] if metric in _TITLES else "other"
+    if metric in _TITLES:
+        return _TITLES[metric][0]
+    return _AREA_OF_DOMAIN.get(METRICS[metric].domain, "other") if metric in METRICS else "other"
 
 
 def number(value: float | None, *, whole: bool = False) -> str:
@@ -127,10 +139,11 @@ def spelled(
 
 
 def limits(row: Mapping[str, Any]) -> str:
-    """Return the limits of a finding's row in words, ``at least 0.50``."""
+    """Return the limits of a finding's row in words, ``at least 0.5``."""
     parts = [(word, row.get(key)) for word, key in (("at least", "at_least"), ("at most", "at_most"))]
-    whole = row["metric"] in COUNTS
-    return " and ".join(f"{word} {number(limit, whole=whole)}" for word, limit in parts if limit is not None) or NOTHING
+    # As it was written: a limit that is rounded would look like another one.
+    written = [f"{word} {limit:g}".replace("-", MINUS) for word, limit in parts if limit is not None]
+    return " and ".join(written) or NOTHING
 
 
 def plain(row: Mapping[str, Any]) -> str:
@@ -225,7 +238,7 @@ def _failed(rows: Sequence[Mapping[str, Any]]) -> str:
     for row in bad:
         kinds[title(row["metric"])] = kinds.get(title(row["metric"]), 0) + 1
     named = [name if n == 1 else f"{name} ({n})" for name, n in kinds.items()]
-    more = f" and {len(named) - 4} more kinds" if len(named) > 4 else ""
+    more = f" and {len(named) - 4} more" if len(named) > 4 else ""
     return f"{len(bad)} of {len(rows)} checks did not pass: {', '.join(named[:4])}{more}."
 
 
