@@ -139,6 +139,7 @@ def make_signature(
         probes=chosen,
         regions=None if panel.regions is None else panel.regions[chosen],
         attributions={method: _relevance(panel, chosen, method, inside, seed) for method in attributions},
+        flipping={name: _curve(name, len(chosen), seed) for name in (*attributions, "random")} if attributions else {},
         responses=shown.astype(np.float32) if responses else None,
         stimuli_digest="0" * 64 if responses else "",
         twins=tuple(
@@ -224,6 +225,14 @@ def _relevance(panel: Panel, rows: np.ndarray, method: str, inside: float, seed:
         return noise.astype(np.float32)
     weight = np.where(panel.regions[rows], 1.0, 1.0 - inside)
     return (weight * (noise + 0.3 * weight * np.abs(noise).max())).astype(np.float32)
+
+
+def _curve(name: str, probes: int, seed: int) -> np.ndarray:
+    """Return scores that fall as pixels are flipped, faster for a method than at random."""
+    steps = np.linspace(0, 1, 9)
+    fall = steps if name == "random" else np.sqrt(steps)
+    start = _random(f"flipping by {name}", seed).uniform(2, 4, (probes, 1))
+    return (start * (1 - 0.9 * fall)).astype(np.float32)
 
 
 def document_parts(comparison: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ from networks import plain
 from signatures import make_panel
 
 ROOT = Path(__file__).parents[1]
+SCHEMA = json.loads((ROOT / "docs" / "verdict.schema.json").read_text())
 
 CRITERIA = """
 [[criterion]]
@@ -73,7 +75,11 @@ def gate(folder, *arguments):
     """Run the suites of a project; return the process and the verdict, None where none was written."""
     done = run(folder, "suites/", "-q", *arguments)
     path = folder / "report" / "verdict.json"
-    return done, json.loads(path.read_text()) if path.exists() else None
+    if not path.exists():
+        return done, None
+    verdict = json.loads(path.read_text())
+    jsonschema.validate(verdict, SCHEMA)
+    return done, verdict
 
 
 @pytest.fixture(scope="session")

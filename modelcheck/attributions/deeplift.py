@@ -6,7 +6,8 @@ the reference's largest where it fell. A product shares its change evenly. Every
 contributions add up to f(x) - f(x').
 
 Captum 0.9 states the same rule for max-pooling, but where a pooling reads an activation its hooks hand on the
-pooling's ordinary gradient, and the sum is then off. ``max_pool='gradient'`` reproduces its figures.
+pooling's ordinary gradient, and the sum is then off. That is the default, for agreement with its figures;
+``max_pool='rescale'`` is complete.
 
 References
 ----------
@@ -41,7 +42,7 @@ def deeplift(
     targets: np.ndarray,
     *,
     reference: Any = 0.0,
-    max_pool: str = "rescale",
+    max_pool: str = "gradient",
 ) -> np.ndarray:
     """DeepLIFT (Rescale).
 
@@ -50,7 +51,8 @@ def deeplift(
     reference : float or array
         x': a number, a value per channel, one picture, or one per picture.
     max_pool : {'rescale', 'gradient'}
-        The rule described above, which is complete, or the ordinary gradient, as Captum has it in effect.
+        The ordinary gradient, as Captum has it in effect, or the rule described above, with which the contributions
+        add up to f(x) - f(x') through max-pooling too.
 
     Raises
     ------

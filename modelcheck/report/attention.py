@@ -12,14 +12,14 @@ from modelcheck.compare import METRICS, Comparison
 from modelcheck.localisation import relevance_mass
 from modelcheck.panel import Panel
 from modelcheck.report.charts import dot_plot, row
-from modelcheck.report.pictures import Sheet, outline, photographs, relevance_sheet, sheet, shrunk
+from modelcheck.report.pictures import Sheet, outline, photograph_sheet, relevance_sheet, shrunk
 from modelcheck.report.words import clean
 from modelcheck.signature import Signature
 
 __all__ = ["attention_pictures", "attention_view"]
 
 _SHOWN = 18
-_SIDE = 128
+_SIDE = 96
 _SPANS = {"mass_change": (-0.2, 0.2), "mass_lift": (0.0, 0.5), "mass_over_area": (0.0, 2.0)}
 
 
@@ -45,7 +45,15 @@ def attention_view(
         # What could not be measured is shown where somebody asked for it.
         if any(item["value"] is not None or item["verdict"] != "info" for item in rows):
             plots.append(dot_plot(rows[0]["title"], "Group", rows, _SPANS.get(metric, (0.0, 1.0))))
-    return {"plots": plots, **attention_pictures(comparison.baseline, comparison.candidate, panel, sheets)}
+    checks = [row(item, findings) for item in comparison.measures if METRICS[item.metric].domain == "method"]
+    for item in checks:
+        item["title"] = f"{item['about']}: {item['title'][0].lower()}{item['title'][1:]}"
+        item["meaning"] = METRICS[item["metric"]].says
+    return {
+        "plots": plots,
+        "checks": checks,
+        **attention_pictures(comparison.baseline, comparison.candidate, panel, sheets),
+    }
 
 
 def attention_pictures(
@@ -72,7 +80,7 @@ def attention_pictures(
     photos = None
     if panel is not None and used:
         pixels = shrunk(panel.inputs(candidate.recipe.input_range)[candidate.probes[used]], side=_SIDE)
-        sheets.append(sheet("photos", photographs(pixels)))
+        sheets.append(photograph_sheet("photos", pixels))
         photos = sheets[-1]
     made = [
         _method(k, name, baseline, candidate, order=chosen[name], used=used, sheets=sheets)
@@ -90,13 +98,14 @@ def attention_pictures(
 def _masses(signature: Signature, method: str) -> np.ndarray:
     if signature.regions is None:
         return np.full(len(signature.probes), np.nan)
-    return np.asarray(relevance_mass(signature.attributions[method], signature.regions))
+    return np.asarray(relevance_mass(signature.attributions[method], signature.regions, reduce="absolute_sum"))
 
 
 def _worst(candidate: Signature, method: str) -> np.ndarray:
     """Return the probes with the least relevance inside the region, beside what its size would give."""
     masses = _masses(candidate, method)
-    area = 1.0 if candidate.regions is None else candidate.regions.mean(axis=(1, 2))
+    # An empty region holds no share: its mass is NaN, and it comes first.
+    area = 1.0 if candidate.regions is None else np.maximum(candidate.regions.mean(axis=(1, 2)), 1e-9)
     gain = np.where(np.isfinite(masses), masses / area, -np.inf)
     return np.argsort(gain, kind="stable")[:_SHOWN]
 

@@ -87,27 +87,29 @@ def row(item: Measured, findings: Mapping[str, Mapping[str, Any]]) -> dict[str, 
         Rows of a verdict document by key; a measure without one is information.
     """
     found = findings.get(item.key)
+    if found is not None:
+        return worded(found)  # what was judged, to the digit; the comparison may have been made again since
 
     def finite(value: float | None) -> float | None:
         return None if value is None or not math.isfinite(value) else float(value)
 
-    ends = None if item.interval is None else [finite(item.interval[0]), finite(item.interval[1])]
-    made: dict[str, Any] = {
-        "key": item.key,
-        "metric": item.metric,
-        "subject": item.about,
-        "value": finite(item.value),
-        "interval": ends,
-        "baseline": finite(item.baseline),
-        "n": item.n,
-        "at_least": found["at_least"] if found else None,
-        "at_most": found["at_most"] if found else None,
-        "why": found["why"] if found else "",
-        "evidence": item.evidence,
-        "verdict": found["verdict"] if found else "info",
-        "gating": bool(found and found["gating"]),
-    }
-    return worded(made)
+    return worded(
+        {
+            "key": item.key,
+            "metric": item.metric,
+            "subject": item.about,
+            "value": finite(item.value),
+            "interval": None if item.interval is None else [finite(item.interval[0]), finite(item.interval[1])],
+            "baseline": finite(item.baseline),
+            "n": item.n,
+            "at_least": None,
+            "at_most": None,
+            "why": "",
+            "evidence": item.evidence,
+            "verdict": "info",
+            "gating": False,
+        }
+    )
 
 
 def worded(found: Mapping[str, Any]) -> dict[str, Any]:

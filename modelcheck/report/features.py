@@ -19,7 +19,7 @@ from modelcheck.similarity import low_pass
 __all__ = ["decision_view", "feature_view", "gallery_layers"]
 
 # What all HappyMaps of a page may hold in bytes, the decision layer apart: base64 makes about a megabyte of it.
-_VALUES = 620_000
+_VALUES = 560_000
 _SIDES, _LARGE = (96, 64, 48, 32), 192
 _FIRST = 12
 _OBJECTIVES = {

@@ -136,7 +136,7 @@ def gallery_page(signature: Signature, panel: Panel | None, *, redact_inputs: bo
             "confusion": confusion(signature),
             "classes": [clean(name) for name in signature.class_names],
         },
-        "attention": {"plots": [], **attention_pictures(None, signature, photos, sheets)},
+        "attention": {"plots": [], "checks": [], **attention_pictures(None, signature, photos, sheets)},
         "provenance": _sections({"Recipe": signature.recipe.to_dict(), "Measured with": signature.provenance}),
     }
 

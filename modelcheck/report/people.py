@@ -10,14 +10,14 @@ import numpy as np
 from modelcheck.compare import Comparison
 from modelcheck.panel import Panel
 from modelcheck.report.charts import dot_plot, row
-from modelcheck.report.pictures import Sheet, photographs, sheet, shrunk
+from modelcheck.report.pictures import Sheet, photograph_sheet, shrunk
 from modelcheck.report.words import clean
 from modelcheck.signature import Signature
 
 __all__ = ["confusion", "people_view"]
 
 _TURNED = 24
-_SIDE = 128
+_SIDE = 96
 
 
 def people_view(
@@ -73,7 +73,7 @@ def _turned(comparison: Comparison, panel: Panel | None, sheets: list[Sheet]) ->
     view = None
     if panel is not None and len(shown):
         pixels = shrunk(panel.inputs(comparison.candidate.recipe.input_range)[shown], side=_SIDE)
-        sheets.append(sheet("turned", photographs(pixels)))
+        sheets.append(photograph_sheet("turned", pixels))
         view = sheets[-1]
     pictures = comparison.candidate.pictures
     return {

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Sheet", "as_bytes", "outline", "photographs", "relevance_sheet", "sheet", "shrunk"]
+__all__ = ["Sheet", "as_bytes", "outline", "photograph_sheet", "relevance_sheet", "sheet", "shrunk"]
 
 # Okabe and Ito's vermilion and blue, which people with any colour vision tell apart.
 _WARM, _COOL = (213, 94, 0), (0, 114, 178)
 _STEPS = 12
+_LOSSLESS = 250_000  # bytes of photographs; more of them are for the eye alone, and JPEG will do
 
 
 @dataclass(frozen=True)
@@ -79,21 +80,21 @@ def as_bytes(pictures: np.ndarray, input_range: tuple[float, float]) -> np.ndarr
     return np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8)
 
 
-def photographs(pictures: np.ndarray) -> np.ndarray:
-    """Bring each photograph to full contrast, so that a dark one can be made out; HappyMaps never go this way.
+def photograph_sheet(name: str, pictures: np.ndarray) -> Sheet:
+    """Lay photographs out at full contrast each, so that a dark one can be made out; HappyMaps never go this way.
 
     Parameters
     ----------
+    name : str
+        The element's id in the page.
     pictures : np.ndarray
         ``(n, h, w, c)`` on any scale.
-
-    Returns
-    -------
-    np.ndarray
-        Like `as_bytes`.
     """
     low, high = np.percentile(pictures, (0.5, 99.5), axis=(1, 2, 3), keepdims=True)
-    return as_bytes((pictures - low) / np.where(high > low, high - low, 1), (0.0, 1.0))
+    pixels = as_bytes((pictures - low) / np.where(high > low, high - low, 1), (0.0, 1.0))
+    grid, columns, rows = _grid(pixels)
+    uri = _jpeg(grid) if grid.size > _LOSSLESS else _png(grid)
+    return Sheet(name, uri, columns, rows, (pixels.shape[1], pixels.shape[2]))
 
 
 def shrunk(pictures: np.ndarray, *, side: int) -> np.ndarray:
@@ -195,4 +196,16 @@ def _png(pixels: np.ndarray, *, palette: list[int] | None = None, opacity: bytes
         indexed = Image.frombytes("P", picture.size, pixels.tobytes())
         indexed.putpalette(palette)
         indexed.save(file, "PNG", optimize=True, transparency=opacity)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    return _uri("png", file)
+
+
+def _jpeg(pixels: np.ndarray) -> str:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=82, subsampling=0, optimize=True)
+    return _uri("jpeg", file)
+
+
+def _uri(kind: str, file: io.BytesIO) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"

@@ -39,6 +39,9 @@ _SIMPLER = str.maketrans({MINUS: "-", NOTHING: "-", "…": "~", "≥": ">=", "�
 _WORST = 5
 _ROWS = 8
 _LAYERS = ("transfer", "coarse_similarity", "map_ssim", "floor_ssim", "activation_correlation", "mapped_units")
+# Left out where a terminal is narrower than this: the report has them.
+_ROOMY = 96
+_OPTIONAL = ("floor_ssim", "activation_correlation", "mass_change")
 _SUBJECTS = ("subject_accuracy", "subject_change")
 _GROUPS = ("mass_over_area", "mass_lift", "mass_change", "pointing")
 _HEADS = {
@@ -83,7 +86,8 @@ def _print(document: Mapping[str, Any], console: Console, report: str | Path | N
 
     findings = document.get("findings") or []
     for name, metrics in (("layer", _LAYERS), ("subject", _SUBJECTS), ("region check", _GROUPS)):
-        table = _table(name, metrics, document.get("metrics") or {}, findings)
+        shown = [metric for metric in metrics if console.width >= _ROOMY or metric not in _OPTIONAL]
+        table = _table(name, shown, document.get("metrics") or {}, findings)
         if table is not None:
             console.print(table)
     state = str(document.get("verdict", "error"))

@@ -59,6 +59,8 @@ _TITLES = {
     "mass_over_area": ("attention", "Relevance inside the region, over chance"),
     "mass_lift": ("attention", "Relevance inside, above untrained"),
     "mass_change": ("attention", "Relevance inside, change from the baseline"),
+    "randomisation": ("attention", "Maps alike with untrained weights"),
+    "flipping_gain": ("attention", "Flipping the first pixels, over random ones"),
     "pointing": ("attention", "Most relevant pixel inside the region"),
 }
 _AREA_OF_DOMAIN = {
@@ -67,6 +69,7 @@ _AREA_OF_DOMAIN = {
     "hidden": "features",
     "subject": "people",
     "group": "attention",
+    "method": "attention",
 }
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?", re.DOTALL)
 _FRACTIONS = (
@@ -202,7 +205,7 @@ def verdict_line(document: Mapping[str, Any]) -> str:
     if word == "pass" and document.get("scope", "full") != "full":
         return f"{name} passed the part of the suite that ran."
     return {
-        "pass": f"{name} may replace the baseline: it learned the same.",
+        "pass": f"{name} may replace the baseline.",
         "fail": f"{name} should not replace the baseline.",
         "inconclusive": f"It is not settled whether {name} may replace the baseline.",
         "unmeasured": f"{name} could not be judged: something that must be measured was not.",

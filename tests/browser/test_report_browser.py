@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 from modelcheck.compare import compare
-from modelcheck.criteria import Criterion, judge, overall
 from modelcheck.report import write_comparison, write_gallery, write_report
-from signatures import document_parts, make_panel, make_signature
+from reports import HOSTILE, make_case, make_document
+from signatures import make_signature
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
 CHROMIUM = shutil.which("chromium")
@@ -36,50 +36,6 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-HOSTILE = '</script><img src=x onerror="window.hacked=1"><svg onload="window.hacked=2">'
-WHY = "nobody is left behind"
-
-
-def make_case(name="ada"):
-    panel = make_panel(subjects=(name, "ben", "eve"))
-    layers = ((name if name == HOSTILE else "conv1", "conv", 4), ("dense1", "dense", 16), ("decision", "decision", 2))
-    baseline = make_signature(panel=panel, layers=layers)
-    candidate = make_signature(
-        name if name == HOSTILE else "candidate", panel=panel, layers=layers, learned=0.2, accuracy={"ben": 0.5}, seed=3
-    )
-    return panel, compare(baseline, candidate)
-
-
-def make_document(comparison, why=WHY):
-    limits = (
-        Criterion(metric="transfer", at_least=0.5, why=why),
-        Criterion(metric="subject_accuracy", at_least=0.9, why=why),
-        Criterion(metric="mass_over_area", at_least=1.0, why=why),
-        Criterion(metric="map_ssim", at_least=0.99, why=why, advisory=True),
-    )
-    findings = [
-        judge(x.value, limit, subject=x.about, interval=x.interval, baseline=x.baseline, n=x.n, evidence=x.evidence)
-        for x in comparison.measures
-        for limit in limits
-        if limit.metric == x.metric
-    ]
-    order = ["fail", "unmeasured", "inconclusive", "pass"]
-    findings.sort(key=lambda found: (not found.gating, order.index(found.verdict.value)))
-    return {
-        "schema": 1,
-        "verdict": overall(findings).value,
-        "scope": "full",
-        "reasons": [why],
-        "exit_code": 1,
-        **document_parts(comparison),
-        "criteria": {"file": "criteria.toml", "sha256": "c" * 64, "rows": 4},
-        "findings": [found.to_dict() for found in findings],
-        "not_judged": ["cka[dense1]"],
-        "acknowledged": [],
-        "next": ["modelcheck report a b"],
-        "provenance": {},
-        "volatile": {"written": "now", "host": "here", "seconds": 1},
-    }
 
 
 @pytest.fixture(scope="module")
@@ -304,7 +260,7 @@ def test_link_opens_a_closed_layer(report, visit):
 
 def test_hostile_names_do_not_run(visit, tmp_path):
     """Markup as layer, subject, candidate, reason and command is shown as text, and nothing of it runs."""
-    panel, comparison = make_case(HOSTILE)
+    panel, comparison = make_case(hostile=HOSTILE)
     document = make_document(comparison, why=HOSTILE) | {"next": [HOSTILE], "not_judged": [HOSTILE]}
     page = visit(write_report(tmp_path, document, comparison=comparison, panel=panel))
     page.get_by_label("Search").fill("onerror")

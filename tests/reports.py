@@ -1,0 +1,79 @@
+"""Verdict documents and comparisons to report on, with hostile names where asked."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from modelcheck.compare import compare
+from modelcheck.criteria import Criterion, judge, overall
+from signatures import document_parts, make_panel, make_signature
+
+HOSTILE = '</script><img src=x onerror="window.hacked=1"><svg onload="window.hacked=2">'
+CORPUS = (
+    HOSTILE,
+    '"><svg onload=alert(1)>',
+    "javascript:alert(1)",
+    "{{ 7*7 }}",
+    "a\x1b[31mred\x00\u202eback",
+    "[x](http://a.b) @me |`",
+)
+LIMITS = (
+    Criterion(metric="transfer", at_least=0.5, why="the same features"),
+    Criterion(metric="subject_accuracy", at_least=0.9, why="nobody is left behind"),
+    Criterion(metric="mass_over_area", at_least=1.0, why="the evidence lies in the region"),
+    Criterion(metric="map_ssim", at_least=0.3, why="for information", advisory=True),
+)
+
+
+def make_document(comparison, *, why=None):
+    findings = []
+    for item in comparison.measures:
+        for limit in LIMITS:
+            if limit.metric == item.metric:
+                limit = dataclasses.replace(limit, why=why or limit.why)  # noqa: PLW2901
+                findings.append(
+                    judge(
+                        item.value,
+                        limit,
+                        subject=item.about,
+                        interval=item.interval,
+                        baseline=item.baseline,
+                        n=item.n,
+                        evidence=item.evidence,
+                    )
+                )
+    order = ["fail", "unmeasured", "inconclusive", "pass"]
+    findings.sort(key=lambda found: (not found.gating, order.index(found.verdict.value)))
+    return {
+        "schema": 1,
+        "verdict": overall(findings).value,
+        "scope": "full",
+        "reasons": ["because it is so"],
+        "exit_code": 1,
+        **document_parts(comparison),
+        "criteria": {"file": "criteria.toml", "sha256": "c" * 64, "rows": len(LIMITS)},
+        "findings": [found.to_dict() for found in findings],
+        "not_judged": [item.key for item in comparison.measures if item.metric == "cka"],
+        "acknowledged": [],
+        "next": ["modelcheck report a b"],
+        "provenance": {"baseline": {"keras": "3"}, "candidate": {"keras": "3"}},
+        "volatile": {"written": "2026-01-01T00:00:00Z", "host": "here", "seconds": 1.5},
+    }
+
+
+def make_case(*, hostile=None, **options):
+    names = ("ada", "ben", "eve") if hostile is None else (hostile, "ben", "eve")
+    panel = make_panel(subjects=names)
+    layers = (("conv1" if hostile is None else hostile, "conv", 4), ("dense1", "dense", 6), ("decision", "decision", 2))
+    baseline = make_signature(panel=panel, layers=layers)
+    candidate = make_signature(
+        hostile or "candidate",
+        panel=panel,
+        layers=layers,
+        learned=0.2,
+        accuracy={"ben": 0.5},
+        parameters=500,
+        seed=3,
+        **options,
+    )
+    return panel, compare(baseline, candidate)

@@ -1,0 +1,66 @@
+"""Documents that stay true: links resolve, the schema holds, every metric and criterion is explained."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from modelcheck.compare import METRICS
+from modelcheck.criteria import Criterion, judge, read_criteria
+from modelcheck.settings import SettingsError, read_settings
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_resolve(page):
+    """Every relative link of a page points at a file that is there."""
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_toml_examples_are_read(page):
+    """Configuration shown in a page is valid TOML, with keys that exist."""
+    for block in re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
+        document = tomllib.loads(block)
+        if "criterion" in document:
+            assert all(row["metric"] in METRICS for row in document["criterion"])
+
+
+def test_settings_examples_are_accepted(tmp_path):
+    """The README's [tool.modelcheck] table is one that modelcheck reads; a mistyped key would be refused."""
+    blocks = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+    (tmp_path / "pyproject.toml").write_text("\n".join(blocks))
+    assert read_settings(tmp_path).candidate is not None
+    (tmp_path / "pyproject.toml").write_text("\n".join(blocks).replace("candidate", "candidat"))
+    with pytest.raises(SettingsError, match="Did you mean 'candidate'"):
+        read_settings(tmp_path)
+
+
+def test_every_metric_is_explained():
+    """The page of metrics has a row for each, in the words the report uses."""
+    page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    for name, metric in METRICS.items():
+        assert f"| `{name}` | {metric.domain} | {metric.says} |" in page
+
+
+def test_the_shipped_criteria_are_valid():
+    """suites/criteria.toml limits metrics that exist, each row with a reason."""
+    rows = read_criteria(ROOT / "suites" / "criteria.toml", metrics=METRICS)
+    assert all(row.why for row in rows)
+
+
+def test_the_schema_names_what_a_verdict_holds():
+    """The verdict's schema lists exactly the keys that the gate writes, at the top and in a finding."""
+    schema = json.loads((ROOT / "docs" / "verdict.schema.json").read_text(encoding="utf-8"))
+    source = (ROOT / "modelcheck" / "gate.py").read_text(encoding="utf-8")
+    for key in schema["properties"]:
+        assert f'"{key}"' in source, key
+    assert set(schema["required"]) == set(schema["properties"])
+    finding = judge(1.0, Criterion(metric="transfer", at_least=0.5, why="test")).to_dict()
+    assert set(schema["$defs"]["finding"]["properties"]) == set(finding)
