@@ -153,7 +153,10 @@ def approve(
 @click.argument("candidate", type=_FILE, required=False)
 @click.option("--panel", "panel_path", type=_FILE, help="The panel, for the pictures themselves.")
 @click.option("--to", "folder", type=_FILE, default=Path("report"), show_default=True, help="The report's folder.")
-def report(baseline: Path, candidate: Path | None, *, panel_path: Path | None, folder: Path) -> None:
+@click.option("--redact-inputs", is_flag=True, help="Leave out photographs of people.")
+def report(
+    baseline: Path, candidate: Path | None, *, panel_path: Path | None, folder: Path, redact_inputs: bool
+) -> None:
     r"""Write an HTML report of two signatures, or of what one network learned.
 
     \b
@@ -168,9 +171,10 @@ def report(baseline: Path, candidate: Path | None, *, panel_path: Path | None, f
 
     panel = Panel.load(panel_path) if panel_path else None
     if candidate is None:
-        path = write_gallery(folder, read_signature(baseline))
+        path = write_gallery(folder, read_signature(baseline), panel=panel, redact_inputs=redact_inputs)
     else:
-        path = write_comparison(folder, run(read_signature(baseline), read_signature(candidate)), panel=panel)
+        comparison = run(read_signature(baseline), read_signature(candidate))
+        path = write_comparison(folder, comparison, panel=panel, redact_inputs=redact_inputs)
     click.echo(f"Wrote {path}.")
 
 

@@ -203,9 +203,7 @@ def verdict_document(
         if evidence
         else None,
         "criteria": _criteria(settings, plan),
-        "metrics": {
-            key: _rounded(value) for key, value in sorted((evidence.comparison.metrics if evidence else {}).items())
-        },
+        "metrics": {key: _rounded(value) for key, value in (evidence.comparison.metrics if evidence else {}).items()},
         "findings": [row.to_dict() for row in rows],
         "not_judged": missing,
         "acknowledged": list(settings.acknowledged),

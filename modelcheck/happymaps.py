@@ -221,7 +221,7 @@ def _climber(
         return maps, tf.where(no_map, tf.constant(np.nan, tf.float32), reached), before
 
     # Traced by hand: calling a fresh tf.function for each layer would be reported as needless retracing.
-    return tf.function(climb, autograph=False).get_concrete_function(tf.TensorSpec([batch], tf.int32))  # type: ignore[no-any-return]
+    return tf.function(climb, autograph=False).get_concrete_function(tf.TensorSpec([batch], tf.int32))
 
 
 def _view(maps: Tensor, seed: int, step: Tensor, copy: int, reach: int, jitter: float) -> Tensor:

@@ -42,6 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         ("outputs", "class of each output, comma-separated, where the candidate has more outputs than classes"),
     ):
         group.addoption(f"--{name}", metavar=name.upper(), default=None, help=words)
+    group.addoption("--redact-inputs", action="store_true", help="leave photographs of people out of the report")
 
 
 @dataclass
@@ -50,6 +51,7 @@ class _Run:
 
     options: dict[str, Any]
     root: Path
+    redact_inputs: bool = False
     started: float = field(default_factory=time.monotonic)
     active: bool = False
     interrupted: bool = False
@@ -87,7 +89,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Remember the options; nothing is read before a suite asks."""
     options = {name: config.getoption(f"--{name}") for name in ("candidate", "baseline", "panel", "criteria", "report")}
     options["outputs"] = config.getoption("--outputs")
-    config.stash[_RUN] = _Run(options=options, root=config.rootpath)
+    config.stash[_RUN] = _Run(
+        options=options, root=config.rootpath, redact_inputs=bool(config.getoption("--redact-inputs"))
+    )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -275,6 +279,7 @@ def _finish(run: _Run, errors: list[str], *, narrowed: bool) -> dict[str, Any]:
             document,
             comparison=evidence.comparison if evidence else None,
             panel=evidence.panel if evidence else None,
+            redact_inputs=run.redact_inputs,
         )
     except Exception as error:  # whatever broke the report, the verdict must still be written, and be red
         words = f"The report could not be written to {str(settings.report)!r}: {type(error).__name__}: {error}"

@@ -108,7 +108,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-ready builtins."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))  # type: ignore[no-any-return]
+        return json.loads(json.dumps(dataclasses.asdict(self)))
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Recipe:

@@ -76,7 +76,7 @@ class Settings:
                 f"No {name} was given, so nothing can be judged. Use: pytest suites/ --{name} PATH, or set {name} in "
                 "[tool.modelcheck] of pyproject.toml."
             )
-        return value  # type: ignore[no-any-return]
+        return value
 
 
 def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Settings:
@@ -144,7 +144,7 @@ def _table(path: Path) -> dict[str, Any]:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{str(path)!r} is not valid TOML: {error}") from error
-    return _typed("tool.modelcheck", document.get("tool", {}).get("modelcheck", {}), dict, "a table")  # type: ignore[no-any-return]
+    return _typed("tool.modelcheck", document.get("tool", {}).get("modelcheck", {}), dict, "a table")
 
 
 def _typed(key: str, value: Any, kind: type, words: str) -> Any:

@@ -202,7 +202,10 @@ ORACLES = {
     "deeplift": lambda layers, image, target: slow.deeplift(layers, image, target, np.full(image.shape, 0.2)),
     "occlusion": lambda layers, image, target: slow.occlusion(layers, image, target, 3, 2, 0.1),
 }
-OPTIONS = {"deeplift": {"reference": 0.2, "max_pool": "rescale"}, "occlusion": {"window": 3, "stride": 2, "reference": 0.1}}
+OPTIONS = {
+    "deeplift": {"reference": 0.2, "max_pool": "rescale"},
+    "occlusion": {"window": 3, "stride": 2, "reference": 0.1},
+}
 
 
 @pytest.mark.parametrize("method", ORACLES)

@@ -3,15 +3,14 @@
 import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from signatures import make_panel, make_signature
 
 from modelcheck.compare import METRICS, compare, planned
 from modelcheck.criteria import Verdict, judge
 from modelcheck.signature import read_manifest
+from signatures import make_panel, make_signature
 
 PANEL = make_panel(groups=("straight", "left"))
 
@@ -112,7 +111,7 @@ def test_a_map_that_ignores_the_weights_has_no_say():
 def test_a_ranking_no_better_than_chance_has_no_say():
     """A method whose first pixels matter no more than random ones is unmeasured."""
     baseline, candidate = pair()
-    flat = {name: candidate.flipping["random"] for name in candidate.flipping}
+    flat = dict.fromkeys(candidate.flipping, candidate.flipping["random"])
     comparison = compare(baseline, replace(candidate, flipping=flat))
     assert comparison.metrics["flipping_gain[smoothgrad]"] == 0
     assert math.isnan(comparison.metrics["pointing[left]"])

@@ -62,7 +62,7 @@ def test_imports_point_down(path):
         if not name.startswith("modelcheck."):
             continue
         other = name.split(".")[1]
-        if other == room or room == "__init__":
+        if room in (other, "__init__"):
             continue
         if room == WING:
             assert other in FLOOR, f"{path.name} imports {name}"
