@@ -195,9 +195,7 @@ def test_finding_survives_json(value, criterion, interval, n):
     rebuilt = Finding.from_dict(json.loads(sent))
     assert json.dumps(rebuilt.to_dict(), allow_nan=False) == sent
     assert (rebuilt.verdict, rebuilt.key, rebuilt.criterion) == (judged.verdict, judged.key, judged.criterion)
-    assert (
-        rebuilt.value == pytest.approx(judged.value, abs=1e-6) if math.isfinite(value) else math.isnan(rebuilt.value)
-    )
+    assert rebuilt.value == pytest.approx(judged.value, abs=1e-6) if math.isfinite(value) else math.isnan(rebuilt.value)
 
 
 @pytest.mark.parametrize(
@@ -295,9 +293,7 @@ def test_missing_criteria_file_is_refused(tmp_path):
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    content=st.one_of(st.binary(max_size=80), st.text(alphabet="[]criteon='\"\n 1.#", max_size=60).map(str.encode))
-)
+@given(content=st.one_of(st.binary(max_size=80), st.text(alphabet="[]criteon='\"\n 1.#", max_size=60).map(str.encode)))
 def test_any_bytes_are_criteria_or_an_error(tmp_path_factory, content):
     """Whatever the file holds, the answer is rows or a CriteriaError."""
     path = tmp_path_factory.mktemp("criteria") / "criteria.toml"

@@ -179,9 +179,7 @@ def test_floats_pass_unchanged_and_only_within_the_range():
     np.testing.assert_array_equal(panel.inputs((0.0, 1.0)), panel.images)
     np.testing.assert_array_equal(panel.inputs((-1, 2)), panel.images)
     for narrow in [(0.1, 1.0), (0.0, 0.9)]:
-        with pytest.raises(
-            PanelError, match=r"span 0 to 1, outside the network's input range .* store them as uint8"
-        ):
+        with pytest.raises(PanelError, match=r"span 0 to 1, outside the network's input range .* store them as uint8"):
             panel.inputs(narrow)
 
 

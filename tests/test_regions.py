@@ -201,9 +201,7 @@ def test_bad_box_file_is_refused_with_its_line(tmp_path, text, message):
 
 @few
 @given(
-    content=st.one_of(
-        st.binary(max_size=60), st.text('ab,0123"\n.-', max_size=40).map(lambda t: (HEADER + t).encode())
-    )
+    content=st.one_of(st.binary(max_size=60), st.text('ab,0123"\n.-', max_size=40).map(lambda t: (HEADER + t).encode()))
 )
 def test_any_bytes_are_boxes_or_an_error(tmp_path_factory, content):
     """Whatever the file holds, the answer is boxes or a RegionError."""

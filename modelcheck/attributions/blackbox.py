@@ -51,21 +51,22 @@ def occlusion(
         score = reading.score(
             tf.reshape(shown, tf.concat([[-1], tf.shape(pictures)[1:]], 0)), tf.tile(classes, [tf.shape(down)[0]])
         )
-        fall = reading.score(pictures, classes) - tf.reshape(score, (tf.shape(down)[0], -1))
-        return tf.einsum("pn,phw->nhw", fall, hidden)
+        return tf.reshape(score, (tf.shape(down)[0], -1))
 
     graph = reading.compiled(
         ("occlusion",), call, (None, *images.shape[1:]), (None, height), (None, width)
     )  # fmt: skip
     origins = filled(reference, images, "reference")
-    down = np.repeat(rows, len(columns), axis=0)
-    across = np.tile(columns, (len(rows), 1))
-    total = np.zeros(images.shape[:3], images.dtype)
+    down = np.repeat(rows, len(columns), axis=0).astype(images.dtype)
+    across = np.tile(columns, (len(rows), 1)).astype(images.dtype)
+    scores = np.empty((len(down), len(images)))
     for part, own in blocks(reading, len(images), len(down)):
-        arrays = (images[part], targets[part], origins[part])
-        total[part] += graph(*arrays, down[own].astype(images.dtype), across[own].astype(images.dtype))
-    covered = np.outer(rows.sum(0), columns.sum(0)).astype(images.dtype)
-    mean = np.divide(total, covered, out=np.zeros_like(total), where=covered > 0)
+        scores[own, part] = graph(images[part], targets[part], origins[part], down[own], across[own])
+    whole = reading.map(reading.compiled(("score",), reading.score), images, targets)
+    falls = (whole - scores).reshape(len(rows), len(columns), -1)
+    total = np.einsum("rcn,rh,cw->nhw", falls, rows, columns, optimize=True)
+    covered = np.outer(rows.sum(0), columns.sum(0))
+    mean = np.divide(total, covered, out=np.zeros_like(total), where=covered > 0).astype(images.dtype)
     return np.repeat(mean[..., None], channels, axis=3)
 
 
@@ -121,36 +122,33 @@ def rise(
         )
     _, height, width, channels = images.shape
 
-    def call(pictures: Tensor, classes: Tensor, origins: Tensor, down: Tensor, grid: Tensor, across: Tensor) -> Tensor:
-        masks = tf.einsum("shi,sij,swj->shw", down, grid, across)
+    def call(pictures: Tensor, classes: Tensor, origins: Tensor, masks: Tensor) -> Tensor:
         shown = origins + masks[:, None, :, :, None] * (pictures - origins)
         rows = tf.reshape(shown, tf.concat([[-1], tf.shape(pictures)[1:]], 0))
-        score = tf.reshape(reading.score(rows, tf.tile(classes, [tf.shape(grid)[0]])), (tf.shape(grid)[0], -1))
-        return tf.einsum("sn,shw->nhw", score, masks), tf.reduce_sum(masks, 0), tf.reduce_sum(score, 0)
+        return tf.reshape(reading.score(rows, tf.tile(classes, [tf.shape(masks)[0]])), (tf.shape(masks)[0], -1))
 
-    side = cells + 1
-    graph = reading.compiled(
-        ("rise", cells), call, (None, *images.shape[1:]), (None, height, side), (None, side, side), (None, width, side)
-    )
-    grid, shifts = _grids(samples, cells, probability, seed)
+    graph = reading.compiled(("rise",), call, (None, *images.shape[1:]), (None, height, width))
+    grids, shifts = _grids(samples, cells, probability, seed)
     origins = filled(reference, images, "reference")
-    total = np.zeros(images.shape[:3], np.float64)
-    shown, scores = np.zeros_like(total), np.zeros(len(images))
-    for part, own in blocks(reading, len(images), samples):
+    total, shown = np.zeros((len(images), height * width)), np.zeros(height * width)
+    scores = np.zeros(len(images))
+    for own in reading.batches(samples):  # masks are made once, for all pictures
         down, across = (
-            weights((np.arange(length) + 0.5) * cells / length - 0.5 + shifts[own, axis, None], side).astype(
-                images.dtype
-            )
+            weights((np.arange(length) + 0.5) * cells / length - 0.5 + shifts[own, axis, None], cells + 1)
             for axis, length in enumerate((height, width))
         )
-        arrays = (images[part], targets[part], origins[part])
-        found, mask, score = graph(*arrays, down, grid[own].astype(images.dtype), across)
-        total[part] += found
-        shown[part] += mask
-        scores[part] += score
-    offset = scores[:, None, None] / samples if centred else 0.0
+        masks = (down @ grids[own] @ across.transpose(0, 2, 1)).astype(images.dtype)
+        found = np.empty((len(masks), len(images)))
+        for part in reading.batches(len(images), rows=reading.rows // len(masks)):
+            found[:, part] = graph(images[part], targets[part], origins[part], masks)
+        flat = masks.reshape(len(masks), -1).astype(np.float64)
+        total += found.T @ flat
+        shown += flat.sum(0)
+        scores += found.sum(0)
+    offset = scores[:, None] / samples if centred else 0.0
     mean = np.divide(total, shown, out=np.zeros_like(total), where=shown > 0) - np.where(shown > 0, offset, 0)
-    return np.repeat(mean[..., None], channels, axis=3).astype(images.dtype)
+    mean = mean.astype(images.dtype).reshape(images.shape[:3])
+    return np.repeat(mean[..., None], channels, axis=3)
 
 
 @lru_cache(maxsize=4)

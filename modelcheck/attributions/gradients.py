@@ -1,4 +1,8 @@
-"""Methods that need nothing but the gradient of the target's score to the pixels."""
+"""Methods that need nothing but the gradient of the target's score to the pixels.
+
+Means over many gradients are taken behind the linear steps that a picture meets first (see `_linear_start`): the way
+back through these is the same for all and is walked once, for the mean.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from modelcheck.attributions.reading import AttributionError, Reading, blocks, filled
+from modelcheck.network import Network
 
 __all__ = [
     "gradient",
@@ -21,6 +26,9 @@ __all__ = [
 ]
 
 Tensor = Any
+
+_LINEAR = ("conv", "depthwise", "dense", "affine", "average_pool", "global_average_pool", "flatten", "pad", "crop",
+           "identity")  # fmt: skip
 
 
 def gradient_of(reading: Reading, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,11 +89,8 @@ def integrated_gradients(
         raise AttributionError(f"quadrature is 'gauss_legendre' or 'midpoint', not {quadrature!r}.")
 
     def call(pictures: Tensor, classes: Tensor, origin: Tensor, at: Tensor, weight: Tensor) -> Tensor:
-        shape = tf.shape(pictures)
         line = origin + at[:, None, None, None, None] * (pictures - origin)  # (points, n, h, w, c)
-        rows = tf.reshape(line, tf.concat([[-1], shape[1:]], 0))
-        found = gradient_of(reading, rows, tf.tile(classes, [tf.size(at)]))[1]
-        return tf.tensordot(weight, tf.reshape(found, tf.shape(line)), axes=1)
+        return _weighed_gradient(reading, line, classes, weight)
 
     shape = (None, *images.shape[1:])
     graph = reading.compiled(("integrated_gradients",), call, shape, (None,), (None,))
@@ -117,7 +122,18 @@ def smoothgrad(
     seed : int
         Sample k's noise depends on the seed and k alone, so a picture's map does not depend on its batch.
     """
-    return _noisy_moments(reading, images, targets, samples, noise_scale, seed)[0]
+    _check_noise(samples, noise_scale)
+
+    def call(pictures: Tensor, classes: Tensor, noise: Tensor) -> Tensor:
+        noisy = _noisy(pictures, noise, noise_scale)
+        return _weighed_gradient(reading, noisy, classes, tf.ones(tf.shape(noise)[:1], pictures.dtype))
+
+    graph = reading.compiled(("smoothgrad", noise_scale), call, (None, *images.shape[1:]))
+    noise = gaussian_noise(samples, images.shape[1:], seed)
+    total = np.zeros(images.shape, np.float64)
+    for rows, part in blocks(reading, len(images), samples):
+        total[rows] += graph(images[rows], targets[rows], noise[part].astype(images.dtype))
+    return (total / samples).astype(images.dtype)
 
 
 def vargrad(
@@ -132,26 +148,16 @@ def vargrad(
     """Variance of the gradient under Gaussian noise (Adebayo et al. 2018); options as for `smoothgrad`."""
     if samples < 2:
         raise AttributionError(f"vargrad takes at least 2 samples, not {samples!r}.")
-    return _noisy_moments(reading, images, targets, samples, noise_scale, seed)[1]
-
-
-def _noisy_moments(
-    reading: Reading, images: np.ndarray, targets: np.ndarray, samples: int, noise_scale: float, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    if samples < 1 or noise_scale < 0:
-        raise AttributionError(
-            f"Noise needs samples of at least 1 and a noise_scale of at least 0, not {samples!r} and {noise_scale!r}."
-        )
+    _check_noise(samples, noise_scale)
 
     def call(pictures: Tensor, classes: Tensor, noise: Tensor) -> Tensor:
-        spread = tf.reduce_max(pictures, (1, 2, 3), True) - tf.reduce_min(pictures, (1, 2, 3), True)
-        noisy = pictures + tf.constant(noise_scale, pictures.dtype) * spread * noise[:, None]
+        noisy = _noisy(pictures, noise, noise_scale)
         rows = tf.reshape(noisy, tf.concat([[-1], tf.shape(pictures)[1:]], 0))
         found = tf.reshape(gradient_of(reading, rows, tf.tile(classes, [tf.shape(noise)[0]]))[1], tf.shape(noisy))
         mean = tf.reduce_mean(found, 0)
         return mean, tf.reduce_sum(tf.square(found - mean), 0)
 
-    graph = reading.compiled(("noisy_gradient", noise_scale), call, (None, *images.shape[1:]))
+    graph = reading.compiled(("vargrad", noise_scale), call, (None, *images.shape[1:]))
     noise = gaussian_noise(samples, images.shape[1:], seed)
     mean = np.zeros(images.shape, np.float64)
     scatter = np.zeros(images.shape, np.float64)
@@ -165,7 +171,49 @@ def _noisy_moments(
         mean[rows] += change * (more / (before + more))
         scatter[rows] += spread + np.square(change) * (before * more / (before + more))
         seen[rows.start] = before + more
-    return mean.astype(images.dtype), (scatter / samples).astype(images.dtype)
+    return (scatter / samples).astype(images.dtype)
+
+
+def _check_noise(samples: int, noise_scale: float) -> None:
+    if samples < 1 or noise_scale < 0:
+        raise AttributionError(
+            f"Noise needs samples of at least 1 and a noise_scale of at least 0, not {samples!r} and {noise_scale!r}."
+        )
+
+
+def _noisy(pictures: Tensor, noise: Tensor, noise_scale: float) -> Tensor:
+    """Return noisy copies ``(samples, n, h, w, c)``, the noise in units of each picture's range."""
+    spread = tf.reduce_max(pictures, (1, 2, 3), True) - tf.reduce_min(pictures, (1, 2, 3), True)
+    return pictures + tf.constant(noise_scale, pictures.dtype) * spread * noise[:, None]
+
+
+def _weighed_gradient(reading: Reading, copies: Tensor, classes: Tensor, weight: Tensor) -> Tensor:
+    """Return the weighed sum ``(n, h, w, c)`` of the gradients at ``copies (k, n, h, w, c)``."""
+    network, start = reading.steps, _linear_start(reading.steps)
+    rows = tf.reshape(copies, tf.concat([[-1], tf.shape(copies)[2:]], 0))
+    inner = network.evaluate(rows, [start])[0]
+    with tf.GradientTape() as tape:
+        tape.watch(inner)
+        scores = network.evaluate(inner, [network.logits], start=start)[0]
+        score = reading.of_target(scores, tf.tile(classes, tf.shape(weight)))
+    slopes = tape.gradient(score, inner, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    total = tf.matmul(weight[None], tf.reshape(slopes, (tf.size(weight), -1)))
+    one = copies[0]
+    with tf.GradientTape() as tape:
+        tape.watch(one)
+        inner = network.evaluate(one, [start])[0]
+    return tape.gradient(inner, one, tf.reshape(total, tf.shape(inner)))
+
+
+def _linear_start(network: Network) -> int:
+    """Return the last of the linear steps that lead on from the input without a branch, or the input itself."""
+    used = network.needed([network.logits])
+    start = 0
+    while True:
+        readers = [position for position in used if start in network.steps[position].inputs]
+        if len(readers) != 1 or network.steps[readers[0]].kind not in _LINEAR:
+            return start
+        start = readers[0]
 
 
 @lru_cache(maxsize=4)

@@ -101,7 +101,7 @@ def planned(metric: str, manifest: Mapping[str, object], *, acknowledged: Sequen
         "method": manifest["recipe"]["attribution_methods"],  # type: ignore[index]
         "network": [""],
     }[METRICS[metric].domain]
-    return list(about)  # type: ignore[call-overload]
+    return list(about)
 
 
 def _names(layers: object) -> Iterator[str]:

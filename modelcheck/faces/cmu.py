@@ -289,9 +289,7 @@ def _plain(body: bytes, size: int, maxval: int) -> np.ndarray:
 
 def _subjects(root: Path, subjects: Sequence[str] | None) -> list[str]:
     if not root.is_dir():
-        raise CmuError(
-            f"There is no folder {str(root)!r}. Give the folder with one folder a subject, usually 'faces'."
-        )
+        raise CmuError(f"There is no folder {str(root)!r}. Give the folder with one folder a subject, usually 'faces'.")
     present = sorted(item.name for item in root.iterdir() if item.is_dir() and not item.name.startswith("."))
     if present == ["faces"]:
         raise CmuError(f"{str(root)!r} holds the folder 'faces': give {str(root / 'faces')!r}.")

@@ -26,9 +26,7 @@ def is_hair(point: np.ndarray, style: str) -> np.ndarray:
     # The hairline by depth: high above the face, down past the temples to the ears, low at the back.
     high = 1.6 if style == "bald" else 0.62
     x, y, z = point
-    hairline: np.ndarray = np.interp(
-        z + 0.08 * x, [-0.5, -0.2, 0.1, 0.45, 0.7], [-0.55, -0.15, 0.1, high - 0.1, high]
-    )
+    hairline: np.ndarray = np.interp(z + 0.08 * x, [-0.5, -0.2, 0.1, 0.45, 0.7], [-0.55, -0.15, 0.1, high - 0.1, high])
     hair: np.ndarray = y > hairline
     return hair
 

@@ -120,9 +120,7 @@ def _conv(name: str, layer: Any, inputs: tuple[int, ...], before: tuple[Any, ...
             kernel, dilation = _spread(kernel, dilation), (1, 1)
         # TensorFlow's CPU kernels have no gradient for grouped convolutions, and none for dilated ones in float64.
         pairs = zip(tf.split(value, groups, -1), tf.split(kernel, groups, -1), strict=True)
-        parts = [
-            tf.nn.conv2d(part, weight, window.strides, padding, dilations=dilation) for part, weight in pairs
-        ]
+        parts = [tf.nn.conv2d(part, weight, window.strides, padding, dilations=dilation) for part, weight in pairs]
         return parts[0] if groups == 1 else tf.concat(parts, -1)
 
     weights = _weights(layer)
