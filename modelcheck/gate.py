@@ -298,6 +298,5 @@ def _next_steps(verdict: str, settings: Settings) -> list[str]:
     if verdict == "error":
         return [f"pytest suites/ --candidate {candidate} --baseline {baseline}"]
     return [
-        f"open {settings.report / 'index.html'}",
         f"modelcheck approve {candidate} --panel {panel} --to {baseline} --reason 'WHY THE CHANGE IS WANTED'",
     ]

@@ -243,7 +243,8 @@ class _Collector:
         if self.run.document is not None:
             from modelcheck.report import print_summary
 
-            print_summary(self.run.document, _console(terminalreporter))
+            folder = (self.run.settings or Settings()).report
+            print_summary(self.run.document, _console(terminalreporter), report=folder / "index.html")
 
     def _asked(self) -> bool:
         """Say whether the run was meant as a gate although no test of one was seen, as under xdist or after errors."""

@@ -138,9 +138,10 @@ def rise(
             for axis, length in enumerate((height, width))
         )
         masks = (down @ grids[own] @ across.transpose(0, 2, 1)).astype(images.dtype)
+        shared = tf.constant(masks)  # copied to the device once
         found = np.empty((len(masks), len(images)))
         for part in reading.batches(len(images), rows=reading.rows // len(masks)):
-            found[:, part] = graph(images[part], targets[part], origins[part], masks)
+            found[:, part] = graph(images[part], targets[part], origins[part], shared)
         flat = masks.reshape(len(masks), -1).astype(np.float64)
         total += found.T @ flat
         shown += flat.sum(0)
