@@ -154,7 +154,7 @@ class Finding:
     def sentence(self) -> str:
         """Return the finding as one line: what, value, limit, baseline, evidence."""
         value = "not measured" if math.isnan(self.value) else f"{self.value:.3f}"
-        if self.interval is not None:
+        if self.interval is not None and all(math.isfinite(end) for end in self.interval):
             value += f" [{self.interval[0]:.3f}, {self.interval[1]:.3f}]"
         parts = [f"{self.key} = {value}, must be {self.criterion.limits}"]
         if self.baseline is not None:

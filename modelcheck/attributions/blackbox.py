@@ -122,34 +122,36 @@ def rise(
         )
     _, height, width, channels = images.shape
 
-    def call(pictures: Tensor, classes: Tensor, origins: Tensor, masks: Tensor) -> Tensor:
+    def call(pictures: Tensor, classes: Tensor, origins: Tensor, down: Tensor, grid: Tensor, across: Tensor) -> Tensor:
+        masks = tf.einsum("shi,sij,swj->shw", down, grid, across)
         shown = origins + masks[:, None, :, :, None] * (pictures - origins)
         rows = tf.reshape(shown, tf.concat([[-1], tf.shape(pictures)[1:]], 0))
-        return tf.reshape(reading.score(rows, tf.tile(classes, [tf.shape(masks)[0]])), (tf.shape(masks)[0], -1))
+        score = tf.reshape(reading.score(rows, tf.tile(classes, [tf.shape(grid)[0]])), (tf.shape(grid)[0], -1))
+        return tf.einsum("sn,shw->nhw", score, masks), tf.reduce_sum(masks, 0), tf.reduce_sum(score, 0)
 
-    graph = reading.compiled(("rise",), call, (None, *images.shape[1:]), (None, height, width))
-    grids, shifts = _grids(samples, cells, probability, seed)
+    side = cells + 1
+    graph = reading.compiled(
+        ("rise", cells), call, (None, *images.shape[1:]), (None, height, side), (None, side, side), (None, width, side)
+    )
+    grid, shifts = _grids(samples, cells, probability, seed)
     origins = filled(reference, images, "reference")
-    total, shown = np.zeros((len(images), height * width)), np.zeros(height * width)
-    scores = np.zeros(len(images))
-    for own in reading.batches(samples):  # masks are made once, for all pictures
+    total = np.zeros(images.shape[:3], np.float64)
+    shown, scores = np.zeros_like(total), np.zeros(len(images))
+    for part, own in blocks(reading, len(images), samples):
         down, across = (
-            weights((np.arange(length) + 0.5) * cells / length - 0.5 + shifts[own, axis, None], cells + 1)
+            weights((np.arange(length) + 0.5) * cells / length - 0.5 + shifts[own, axis, None], side).astype(
+                images.dtype
+            )
             for axis, length in enumerate((height, width))
         )
-        masks = (down @ grids[own] @ across.transpose(0, 2, 1)).astype(images.dtype)
-        shared = tf.constant(masks)  # copied to the device once
-        found = np.empty((len(masks), len(images)))
-        for part in reading.batches(len(images), rows=reading.rows // len(masks)):
-            found[:, part] = graph(images[part], targets[part], origins[part], shared)
-        flat = masks.reshape(len(masks), -1).astype(np.float64)
-        total += found.T @ flat
-        shown += flat.sum(0)
-        scores += found.sum(0)
-    offset = scores[:, None] / samples if centred else 0.0
+        arrays = (images[part], targets[part], origins[part])
+        found, mask, score = graph(*arrays, down, grid[own].astype(images.dtype), across)
+        total[part] += found
+        shown[part] += mask
+        scores[part] += score
+    offset = scores[:, None, None] / samples if centred else 0.0
     mean = np.divide(total, shown, out=np.zeros_like(total), where=shown > 0) - np.where(shown > 0, offset, 0)
-    mean = mean.astype(images.dtype).reshape(images.shape[:3])
-    return np.repeat(mean[..., None], channels, axis=3)
+    return np.repeat(mean[..., None], channels, axis=3).astype(images.dtype)
 
 
 @lru_cache(maxsize=4)

@@ -52,6 +52,9 @@ class _View:
     def by_subject(self, values: np.ndarray, *, within: tuple[float, float] = (0.0, 1.0)) -> Rate:
         """Return the mean over subjects with Student's interval; any picture without a value makes it NaN."""
         each = [float(values[self.subjects == subject].mean()) for subject in np.unique(self.subjects)]
+        if len(each) == 1:
+            # One person says nothing of the spread between people.
+            return Rate(each[0], (math.nan, math.nan), 1)
         return group_mean([Rate(value, (value, value), 1) for value in each], within=within)
 
 
