@@ -56,12 +56,12 @@ def approve(
     Raises
     ------
     ValueError, ChildError
-        When something cannot be measured or the old baseline is damaged; nothing is then written.
+        When something cannot be measured; nothing is then written. A damaged old baseline is replaced, and said.
     """
     if not reason.strip():
         raise ValueError("An approval needs a reason: --reason 'why this network becomes the baseline'.")
     Panel.load(panel)
-    old = _old(folder)
+    old, lost = _old(folder)
     with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
         new = measure_in_child(
             model,
@@ -72,7 +72,7 @@ def approve(
             twins=False,
             tell=tell,
         )
-    lines = _changes(old, new)
+    lines = [*([f"The old baseline cannot be read and is replaced: {lost}"] if lost else []), *_changes(old, new)]
     new.write(folder)
     if read_signature(folder).digest() != new.digest():
         raise SignatureError(f"What was written to {str(folder)!r} reads back differently; approve again.")
@@ -80,10 +80,14 @@ def approve(
     return [*lines, f"{folder} now holds {new.model['file']} ({new.model['sha256'][:12]})."]
 
 
-def _old(folder: Path) -> Signature | None:
+def _old(folder: Path) -> tuple[Signature | None, str]:
+    """Return the baseline that is there, or why it cannot be read."""
     if not (folder / "manifest.json").exists():
-        return None
-    return read_signature(folder)
+        return None, ""
+    try:
+        return read_signature(folder), ""
+    except SignatureError as error:
+        return None, str(error)
 
 
 def _changes(old: Signature | None, new: Signature) -> list[str]:

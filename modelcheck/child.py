@@ -9,11 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from modelcheck.recipe import Recipe
 from modelcheck.settings import Settings
-from modelcheck.signature import Signature, read_signature
+from modelcheck.signature import Signature, SignatureError, read_signature
 
 __all__ = ["ChildError", "measure_in_child", "measured_signature"]
 
@@ -65,15 +68,17 @@ def measured_signature(
         raise ChildError(f"There is no candidate {str(network)!r}. Give a .keras file: pytest suites/ --candidate PATH")
     with network.open("rb") as file:
         sha = hashlib.file_digest(file, "sha256").hexdigest()
-    versions = [f"{name}={version(name)}" for name in ("modelcheck", "tensorflow", "keras")]
+    versions = [f"{name}={version(name)}" for name in ("modelcheck", "tensorflow", "keras", "numpy")]
+    versions.append(os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"))
     digest = hashlib.sha256("|".join([_code_digest(), sha, *key, *versions]).encode()).hexdigest()
     folder = settings.cache / "signatures" / digest[:24]
     folder.parent.mkdir(parents=True, exist_ok=True)
     (settings.cache / ".gitignore").write_text("*\n", encoding="utf-8")
     try:
         with FileLock(folder.with_suffix(".lock"), timeout=settings.timeout):
-            if not (folder / "manifest.json").exists():
-                measure_in_child(
+            signature = _cached(folder, sha)
+            if signature is None:
+                signature = measure_in_child(
                     network,
                     panel,
                     folder,
@@ -82,18 +87,38 @@ def measured_signature(
                     timeout=settings.timeout,
                     tell=tell,
                 )
-            signature = read_signature(folder)
+                if signature.model["sha256"] != sha:
+                    shutil.rmtree(folder)
+                    raise ChildError(
+                        f"{str(network)!r} changed while it was measured. Run again when nothing writes to it."
+                    )
     except Timeout as error:
         raise ChildError(
             f"Another run has been measuring {str(network)!r} for {settings.timeout:g} seconds. Wait for it, or remove "
             f"{str(folder.with_suffix('.lock'))!r} if it is gone."
         ) from error
-    if signature.model["sha256"] != sha:
-        raise ChildError(f"{str(network)!r} changed while it was measured. Run again when nothing writes to it.")
+    # The entry is named by content: another file with the same bytes may have made it.
+    return replace(signature, model={**signature.model, "file": network.name})
+
+
+def _cached(folder: Path, sha: str) -> Signature | None:
+    """Return the cache's entry; a damaged one is thrown away, for it can be measured again."""
+    if not (folder / "manifest.json").exists():
+        return None
+    try:
+        signature = read_signature(folder)
+    except SignatureError:
+        signature = None
+    if signature is None or signature.model["sha256"] != sha:
+        shutil.rmtree(folder)
+        return None
     return signature
 
 
-_MEASURING = ("recipe", "panel", "signature", "models", "network", "happymaps", "attributions", "measure")
+_MEASURING = {
+    *("recipe", "panel", "signature", "models", "network"),
+    *("faithfulness", "happymaps", "attributions", "measure"),
+}
 
 
 def _code_digest() -> str:
@@ -154,6 +179,10 @@ def measure_in_child(
     return read_signature(folder)
 
 
+# What is not the child's own word: its progress, and TensorFlow's log with its clock and process numbers.
+_CHATTER = re.compile(r"measuring: |WARNING: All log messages|[IWEF]\d{4} |[IWEF]\d+ 00:00:")
+
+
 def _watch(command: Sequence[str], network: Path, timeout: float, tell: Callable[[str], None] | None) -> None:
     """Run the child to its end, pass its progress on, and say in its own words why it failed."""
     package = str(Path(__file__).parents[1])
@@ -189,6 +218,6 @@ def _watch(command: Sequence[str], network: Path, timeout: float, tell: Callable
             "[tool.modelcheck], or render fewer units: units_per_layer in the recipe of the baseline."
         )
     if code != 0:
-        told = [line for line in last if line and not line.startswith("measuring: ")]
+        told = [line for line in last if line and not _CHATTER.match(line)]
         ended = f"ended by signal {-code}" if code < 0 else f"exit code {code}"
         raise ChildError(f"Measuring {str(network)!r} failed ({ended}):\n  " + "\n  ".join(told or ["it said nothing"]))

@@ -61,6 +61,8 @@ class Criterion:
         partly inside is inconclusive.
     advisory : bool
         Reported, but without a say in the release.
+    optional : bool
+        Whether `where` may match nothing; otherwise that is an error, for it is most likely a typo.
     """
 
     metric: str
@@ -70,6 +72,7 @@ class Criterion:
     where: str = "*"
     judged_by: str = "value"
     advisory: bool = False
+    optional: bool = False
 
     def __post_init__(self) -> None:
         if not self.metric or not self.why.strip():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import fnmatch
 import hashlib
 import json
 import math
@@ -16,7 +17,7 @@ from typing import Any
 
 from modelcheck.child import measured_signature
 from modelcheck.compare import METRICS, Comparison, compare, planned
-from modelcheck.criteria import Criterion, Finding, Verdict, criterion_for, overall, read_criteria
+from modelcheck.criteria import CriteriaError, Criterion, Finding, Verdict, criterion_for, overall, read_criteria
 from modelcheck.panel import Panel, PanelError
 from modelcheck.settings import Settings
 from modelcheck.signature import Signature, read_manifest, read_signature
@@ -84,6 +85,14 @@ def make_plan(settings: Settings) -> Plan:
     settings.required("candidate")
     manifest = read_manifest(settings.required("baseline"))
     criteria = read_criteria(settings.required("criteria"), metrics=METRICS)
+    for row in criteria:
+        matches = [x for x in planned(row.metric, manifest) if fnmatch.fnmatchcase(x, row.where)]
+        if not matches and not row.optional:
+            known = ", ".join(planned(row.metric, manifest))
+            raise CriteriaError(
+                f"The criterion on {row.metric!r} for where={row.where!r} matches nothing; there is: {known}. "
+                "Correct it, remove the row, or write optional = true."
+            )
     keys = set()
     for metric in {row.metric for row in criteria}:
         for about in planned(metric, manifest, acknowledged=settings.acknowledged):
@@ -142,7 +151,9 @@ def verdict_document(
     findings: Iterable[Finding],
     evidence: Evidence | None,
     errors: Sequence[str] = (),
+    failures: Sequence[str] = (),
     narrowed: bool = False,
+    interrupted: bool = False,
     seconds: float = 0.0,
 ) -> dict[str, Any]:
     """Return what a run came to, as JSON-ready builtins.
@@ -159,8 +170,12 @@ def verdict_document(
         What was measured.
     errors : sequence of str
         What went wrong otherwise, for example a test that failed by itself.
+    failures : sequence of str
+        Tests that failed by themselves, beside what was judged: no pass then.
     narrowed : bool
         Whether the user chose a part of the suite on purpose (``-k``, a path): the scope is then partial.
+    interrupted : bool
+        Whether a person stopped the run.
     seconds : float
         Wall time of the run.
 
@@ -169,20 +184,27 @@ def verdict_document(
     dict
         See ``docs/verdict.schema.json``. ``volatile`` alone differs between two runs on the same files.
     """
-    rows = sorted({finding.key: finding for finding in findings}.values(), key=_badness)
+    worst: dict[str, Finding] = {}
+    for finding in sorted(findings, key=_badness):
+        worst.setdefault(finding.key, finding)  # judged twice, the graver judgement counts
+    rows = sorted(worst.values(), key=_badness)
     missing = sorted((plan.keys if plan else frozenset()) - {row.key for row in rows})
     judged = overall(rows)
     verdict = judged.value
     if errors or plan is None or (missing and not narrowed) or (not rows and not narrowed):
         verdict = "error"
+    elif failures and verdict == Verdict.PASS.value:
+        verdict = Verdict.FAIL.value
     scope = "full" if plan and not missing else "partial" if narrowed and plan else "incomplete"
-    reasons = [*errors]
+    reasons = [*errors, *failures]
     if missing and not narrowed and plan is not None:
         reasons.append(f"{len(missing)} of {len(plan.keys)} planned checks were never judged: {_few(missing)}.")
     red = [row for row in rows if row.gating and row.verdict is not Verdict.PASS]
     reasons += [row.sentence() for row in red[:5]]
     if len(red) > 5:
         reasons.append(f"And {len(red) - 5} more.")
+    if rows and not any(row.gating for row in rows):
+        reasons.append("Every criterion that was judged is advisory: nothing had a say in the release.")
     if verdict == "pass":
         reasons.append(f"All {sum(row.gating for row in rows)} checks that gate the release passed.")
     document = {
@@ -190,7 +212,9 @@ def verdict_document(
         "verdict": verdict,
         "scope": scope,
         "reasons": reasons,
-        "exit_code": _exit_code(
+        "exit_code": 2
+        if interrupted
+        else _exit_code(
             verdict,
             plan,
             narrowed=narrowed,

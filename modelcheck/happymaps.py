@@ -73,7 +73,7 @@ class Ascent:
 
 
 def render_happy_maps(
-    model: Any, layer: str, *, units: Sequence[int] | None = None, recipe: Recipe | None = None
+    model: Any, layer: str, units: Sequence[int] | None = None, recipe: Recipe | None = None
 ) -> HappyMaps:
     """Render the HappyMaps of a layer's units.
 

@@ -19,7 +19,7 @@ from modelcheck.faithfulness import pixel_flipping
 from modelcheck.happymaps import ascend, margins
 from modelcheck.models import load_network
 from modelcheck.network import Network, NetworkError, UnitLayer, flatten
-from modelcheck.panel import Panel
+from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
 from modelcheck.signature import LayerRecord, Signature
 from modelcheck.spelling import did_you_mean
@@ -28,6 +28,7 @@ __all__ = ["measure", "probe_rows", "untrained_twin"]
 
 _GRID = 4  # cells along each axis, over which activations are averaged
 _BATCH = 64
+_FEWEST = 4  # pictures; debiased alignment is undefined for fewer
 _FLIPS, _FLIPPED = 6, 0.3  # steps of the flipping curve, and the share of the picture replaced in the end
 
 Progress = Callable[[str, float], None]
@@ -76,6 +77,8 @@ def measure(
     tell = progress or (lambda what, share: None)
     tell("loading", 0.0)
     model, sha = load_network(model_path)
+    if len(panel) < _FEWEST:
+        raise PanelError(f"The panel has {len(panel)} pictures; comparing activations takes at least {_FEWEST}.")
     network = _fitted(flatten(model), panel, outputs)
     images = panel.inputs(recipe.input_range)
     stages = 1 + (recipe.untrained_twins if twins else 0)
@@ -155,7 +158,13 @@ def untrained_twin(model: Any, *, seed: int) -> Any:
     """
     config = copy.deepcopy(model.get_config())
     _seed_initialisers(config, [seed * 100_003])
-    return type(model).from_config(config)
+    twin = type(model).from_config(config)
+    for one, other in zip(model._flatten_layers(), twin._flatten_layers(), strict=True):
+        if isinstance(one, keras.layers.Normalization) and one.get_weights():
+            # Adapted to the data, not trained: without its statistics the twin would see other pictures.
+            other.set_weights(one.get_weights())
+            other.finalize_state()
+    return twin
 
 
 def _seed_initialisers(part: Any, counter: list[int]) -> None:

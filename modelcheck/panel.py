@@ -117,8 +117,8 @@ class Panel:
         if lowest < low - slack or highest > high + slack:
             raise PanelError(
                 f"The panel's pictures span {lowest:g} to {highest:g}, outside the network's input range "
-                f"{low:g} to {high:g}. Scale them, store them as uint8, or set input_range in "
-                "[tool.modelcheck.recipe]."
+                f"{low:g} to {high:g}. Scale them, store them as uint8, or approve the baseline "
+                "with another input_range: modelcheck approve --recipe recipe.toml"
             )
         return self.images.astype(np.float32)
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from modelcheck.criteria import CriteriaError, Finding, Measured, Verdict, criterion_for, judge
+from modelcheck.criteria import Finding, Measured, Verdict, criterion_for, judge
 from modelcheck.settings import Settings, SettingsError, read_settings
 
 if TYPE_CHECKING:
@@ -54,10 +55,13 @@ class _Run:
     redact_inputs: bool = False
     started: float = field(default_factory=time.monotonic)
     active: bool = False
+    deselected: bool = False
     interrupted: bool = False
     findings: list[Finding] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
     flaky: set[str] = field(default_factory=set)
+    trouble: Exception | None = None
     document: dict[str, Any] | None = None
     settings: Settings | None = None
     plan: Plan | None = None
@@ -77,9 +81,20 @@ class _Run:
         """Return the evidence, measured at most once."""
         from modelcheck.gate import gather
 
+        if self.trouble is not None:
+            raise self.trouble  # what failed once is not tried again for every test
         if self.evidence is None:
-            self.evidence = gather(self.load()[0], tell=tell)
+            try:
+                self.evidence = gather(self.load()[0], tell=tell)
+            except Exception as error:
+                self.trouble = error
+                raise
         return self.evidence
+
+    @property
+    def report(self) -> Path:
+        """The report's folder, also where the settings cannot be read."""
+        return self.settings.report if self.settings else Path(self.options["report"] or "report")
 
 
 _RUN = pytest.StashKey[_Run]()
@@ -125,7 +140,7 @@ def evidence(request: pytest.FixtureRequest) -> Evidence:
     watched = terminal is not None and capture is not None and terminal.isatty and not hasattr(config, "workerinput")
     try:
         return config.stash[_RUN].gathered(tell if watched else None)
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, OSError) as error:
         raise pytest.fail.Exception(f"modelcheck could not gather evidence: {error}", pytrace=False) from error
 
 
@@ -209,10 +224,19 @@ class _Collector:
             self.gates.add(report.nodeid)
             if report.when == "teardown":
                 self.run.findings += [Finding.from_dict(row) for row in rows]
+        if report.failed:
+            self.run.failed.setdefault(report.nodeid, str(report.longreprtext).strip().rpartition("\n")[2][:300])
         if report.outcome == "rerun":  # type: ignore[comparison-overlap]
             self.run.flaky.add(report.nodeid)
         if getattr(report, "wasxfail", None) is not None and rows:
             self.run.errors.append(f"{report.nodeid} is marked xfail: a gate cannot be excused that way.")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what a worker saw of the suites."""
+        told = getattr(node, "workeroutput", {}).get(_PROPERTY, {})
+        self.run.active |= bool(told.get("active"))
+        self.run.deselected |= bool(told.get("deselected"))
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Remember that a person stopped the run; errors at collection look alike to pytest, but are not that."""
@@ -221,33 +245,34 @@ class _Collector:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write the verdict and set the exit status; a run without suites is left alone."""
         run = self.run
-        if not (run.active or self.gates or self._asked()):
+        if not (run.active or self.gates or self._asked()) or self.config.option.collectonly:
             return
         errors = list(run.errors)
         try:
             run.load()
             if exitstatus in (0, 1):
                 run.gathered()
-        except (ValueError, RuntimeError) as error:
-            errors.append(str(error))
-        if exitstatus not in (0, 1, 5):
+        except Exception as error:  # whatever it was, a verdict must be written, and be red
+            errors.append(str(error) or type(error).__name__)
+        if run.interrupted:
+            errors.append("The run was interrupted before everything was judged. Run it again; measurements are kept.")
+        elif exitstatus not in (0, 1, 5):
             errors.append(f"pytest ended with exit status {int(exitstatus)} before everything was judged.")
         errors += [f"{nodeid} passed only when it was run again: flaky, not a pass." for nodeid in sorted(run.flaky)]
         run.document = _finish(run, errors, narrowed=self._narrowed())
-        code = run.document["exit_code"]
-        # A test of the user's own may have failed beside the gate: that is red too.
-        session.exitstatus = 2 if run.interrupted else code or int(exitstatus == 1)
+        session.exitstatus = run.document["exit_code"]
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the tables and the verdict."""
         if self.run.document is not None:
             from modelcheck.report import print_summary
 
-            folder = (self.run.settings or Settings()).report
-            print_summary(self.run.document, _console(terminalreporter), report=folder / "index.html")
+            print_summary(self.run.document, _console(terminalreporter), report=self.run.report / "index.html")
 
     def _asked(self) -> bool:
         """Say whether the run was meant as a gate although no test of one was seen, as under xdist or after errors."""
+        if any(self.run.options[name] for name in ("candidate", "baseline")):
+            return True
         suites = (self.run.root / "suites").resolve()
         return any(
             (self.config.invocation_params.dir / str(arg).split("::")[0]).resolve().is_relative_to(suites)
@@ -257,21 +282,27 @@ class _Collector:
     def _narrowed(self) -> bool:
         option = self.config.option
         chosen = bool(option.keyword or option.markexpr or option.deselect or getattr(option, "lf", False))
-        return chosen or any("::" in str(arg) or str(arg).endswith(".py") for arg in self.config.args)
+        return (chosen and self.run.deselected) or any(
+            "::" in str(arg) or str(arg).endswith(".py") for arg in self.config.args
+        )
 
 
 def _finish(run: _Run, errors: list[str], *, narrowed: bool) -> dict[str, Any]:
     from modelcheck.gate import verdict_document, write_document
     from modelcheck.report import write_report
 
-    settings, evidence = run.settings or Settings(), run.evidence
+    settings, evidence = run.settings or Settings(report=run.report), run.evidence
+    judged_red = {finding.key for finding in run.findings if finding.gating and finding.verdict is not Verdict.PASS}
+    failures = [f"{nodeid} failed: {words}" for nodeid, words in sorted(run.failed.items())]
     document = verdict_document(
         settings,
         plan=run.plan,
         findings=run.findings,
         evidence=evidence,
         errors=errors,
+        failures=[] if judged_red else failures,
         narrowed=narrowed,
+        interrupted=run.interrupted,
         seconds=time.monotonic() - run.started,
     )
     try:
@@ -285,7 +316,11 @@ def _finish(run: _Run, errors: list[str], *, narrowed: bool) -> dict[str, Any]:
     except Exception as error:  # whatever broke the report, the verdict must still be written, and be red
         words = f"The report could not be written to {str(settings.report)!r}: {type(error).__name__}: {error}"
         document |= {"verdict": "error", "exit_code": 3, "reasons": [words, *document["reasons"]]}
-    write_document(settings.report, document)
+    try:
+        write_document(settings.report, document)
+    except OSError as error:
+        words = f"The verdict could not be written to {str(settings.report)!r}: {error}. Give another folder: --report."
+        document |= {"verdict": "error", "exit_code": 3, "reasons": [words, *document["reasons"]]}
     return document
 
 
@@ -304,8 +339,26 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         collector = _Collector(config)
         config.pluginmanager.register(collector, "modelcheck-collector")
         if collector._asked():
+            run = config.stash[_RUN]
             try:
-                report = read_settings(config.rootpath, config.stash[_RUN].options).report
-            except (SettingsError, CriteriaError):
-                report = Path("report")
-            (report / "verdict.json").unlink(missing_ok=True)
+                report = read_settings(config.rootpath, run.options).report
+            except SettingsError:
+                report = run.report
+            with suppress(OSError):  # a folder that cannot be written is reported when the verdict is
+                (report / "verdict.json").unlink(missing_ok=True)
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Remember that tests of the gate were left out by choice."""
+    for item in items:
+        if "check" in getattr(item, "fixturenames", ()):
+            item.config.stash[_RUN].deselected = True
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """On a worker, tell the controller what was seen of the suites."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        run = session.config.stash[_RUN]
+        output[_PROPERTY] = {"active": run.active, "deselected": run.deselected}

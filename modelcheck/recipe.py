@@ -30,7 +30,7 @@ class Recipe:
         Lowest and highest value that the network's input takes. Panels of bytes (``uint8``) are mapped
         onto it; panels of floats must lie inside it.
     seed : int
-        Of all noise. Noise is keyed by (seed, layer, unit, step), never by order or batch.
+        Of all noise. Noise is keyed by (seed, step) and the copy, never by order or batch.
     steps : int
         Steps of ascent.
     step_size : float
@@ -102,8 +102,9 @@ class Recipe:
             )
         object.__setattr__(self, "input_range", (low, high))
         methods = self.attribution_methods
-        if isinstance(methods, str) or not all(isinstance(method, str) for method in methods):
-            raise ValueError(f"attribution_methods must be a list of names, not {methods!r}.")
+        listed = isinstance(methods, Sequence) and not isinstance(methods, str)
+        if not listed or not all(isinstance(method, str) for method in methods) or len(set(methods)) != len(methods):
+            raise ValueError(f"attribution_methods must be a list of distinct names, not {methods!r}.")
         object.__setattr__(self, "attribution_methods", tuple(methods))
 
     def to_dict(self) -> dict[str, Any]:
@@ -119,6 +120,8 @@ class Recipe:
         ValueError
             When a setting is unknown (with the nearest known one) or out of range.
         """
+        if not isinstance(settings, dict):
+            raise ValueError(f"Recipe settings are a table of names and values, not {settings!r}.")
         known = [field.name for field in dataclasses.fields(cls)]
         for key in settings:
             if key not in known:

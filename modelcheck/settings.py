@@ -103,7 +103,7 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
     values: dict[str, Any] = {}
     for key in _PATHS:
         if key in given:
-            values[key] = Path(given[key])
+            values[key] = _near(Path(given[key]).absolute())
         elif key in table:
             values[key] = _near(root / _typed(key, table[key], str, "a path in quotes"))
         elif key in ("criteria", "report", "cache"):
@@ -113,18 +113,18 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
         raise SettingsError(f"outputs must be a list of class names, not {outputs!r}.")
     layers = _typed("layers", table.get("layers", {}), dict, "a table")
     for name, partner in layers.items():
-        if partner is not False and not isinstance(partner, str):
+        if partner is not False and not (isinstance(partner, str) and partner):
             raise SettingsError(
                 f"[tool.modelcheck.layers] {name} must be the candidate's layer in quotes, or false where it has none, "
                 f"not {partner!r}."
             )
     timeout = table.get("timeout", 3600)
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < 1e7:
         raise SettingsError(f"timeout must be a positive number of seconds, not {timeout!r}.")
     return Settings(
         **values,
         outputs=tuple(outputs),
-        layers={name: partner or None for name, partner in layers.items()},
+        layers={name: None if partner is False else partner for name, partner in layers.items()},
         timeout=float(timeout),
     )
 
@@ -132,7 +132,7 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
 def _near(path: Path) -> Path:
     """Write a path from the working directory where it lies below, so that verdicts name no machine."""
     try:
-        return path.relative_to(Path.cwd())
+        return path.absolute().relative_to(Path.cwd())
     except ValueError:
         return path
 

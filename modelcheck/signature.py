@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 
 from modelcheck.recipe import Recipe
 
@@ -158,6 +159,13 @@ class Signature:
         """
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
+        # Two writers must not clear away each other's members; the lock lies outside, for a baseline's folder is
+        # under version control.
+        name = hashlib.sha256(str(target.resolve()).encode()).hexdigest()[:24]
+        with FileLock(Path(tempfile.gettempdir()) / f"modelcheck-{name}.lock"):
+            self._write_locked(target)
+
+    def _write_locked(self, target: Path) -> None:
         members: dict[str, str] = {}
         groups: dict[str, dict[str, np.ndarray]] = {}
         for key, array in _flat(self).items():

@@ -141,7 +141,7 @@ def make_signature(
         attributions={method: _relevance(panel, chosen, method, inside, seed) for method in attributions},
         flipping={name: _curve(name, len(chosen), seed) for name in (*attributions, "random")} if attributions else {},
         responses=shown.astype(np.float32) if responses else None,
-        stimuli_digest="0" * 64 if responses else "",
+        stimuli_digest="",
         twins=tuple(
             make_signature(
                 f"untrained twin {k + 1}",

@@ -25,7 +25,7 @@ why = "dead layers cannot be compared"
 
 [[criterion]]
 metric = "transfer"
-at_least = 0.5
+at_least = 0.9
 why = "the same decision"
 
 [[criterion]]
@@ -272,6 +272,28 @@ def judge_nothing(folder):
     (folder / "suites" / "test_same_features.py").write_text("def test_same_features(layer, check):\n    check()\n")
 
 
+def own_test_fails(folder):
+    (folder / "suites" / "test_own.py").write_text("def test_small(candidate):\n    assert candidate.layers == 0\n")
+
+
+def silent_typo_in_where(folder):
+    with (folder / "suites" / "criteria.toml").open("a") as file:
+        file.write('[[criterion]]\nmetric = "subject_accuracy"\nwhere = "adda"\nat_least = 0.0\nwhy = "typo"\n')
+
+
+def judged_twice(folder):
+    (folder / "suites" / "test_twice.py").write_text(
+        "from dataclasses import replace\n\n\ndef test_again(comparison, check):\n"
+        '    check(replace(comparison.measured("answers"), value=0.0))\n'
+    )
+
+
+def deleted_behind_a_marker(folder):
+    delete_suite(folder)
+    text = (folder / "pyproject.toml").read_text()
+    (folder / "pyproject.toml").write_text(text.replace("-p no:cacheprovider", "-p no:cacheprovider -m 'not slow'"))
+
+
 def layer_gone(folder):
     with (folder / "pyproject.toml").open("a") as file:
         file.write('[tool.modelcheck.layers]\nnothing = "conv1"\n')
@@ -296,6 +318,10 @@ def layer_gone(folder):
         (excuse, {1, 3}, "is marked xfail"),
         (judge_nothing, {1, 3}, "Nothing was judged"),
         (layer_gone, {1, 3, 4}, "which the baseline lacks"),
+        (own_test_fails, {1}, "test_small failed"),
+        (silent_typo_in_where, {4}, "matches nothing"),
+        (judged_twice, {1}, "answers = 0.000"),
+        (deleted_behind_a_marker, {3}, "were never judged"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
@@ -309,6 +335,26 @@ def test_fail_closed(project, damage, codes, words):
     assert words in done.stdout + done.stderr + json.dumps(verdict)
     assert verdict is not None
     assert verdict["verdict"] != "pass"
+    assert verdict["exit_code"] == done.returncode
+    assert str(project) not in json.dumps({**verdict, "volatile": None})
+
+
+def test_an_unwritable_report_is_red(project):
+    """Where no verdict can be written the run is red and says so, without a traceback."""
+    (project / "report").write_text("in the way")
+    done = run(project, "suites/", "-q")
+    assert done.returncode == 3
+    assert "could not be written" in done.stdout
+    assert "INTERNALERROR" not in done.stdout + done.stderr
+
+
+def test_a_damaged_cache_is_measured_again(project):
+    """The cache is no evidence: a damaged entry is thrown away and measured anew."""
+    member = next((project / ".modelcheck" / "signatures").glob("*/maps-*.npz"))
+    member.write_bytes(member.read_bytes()[:-1])
+    done, verdict = gate(project)
+    assert done.returncode == 0, done.stdout
+    assert verdict["verdict"] == "pass"
 
 
 def test_fail_closed_can_fail(project):

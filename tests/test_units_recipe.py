@@ -131,7 +131,7 @@ def test_ends_of_the_input_range_are_finite(ends):
 @pytest.mark.parametrize("methods", ["gradient", [1]], ids=["one word", "a number"])
 def test_attribution_methods_are_a_list_of_names(methods):
     """A single word is not taken apart into letters."""
-    with pytest.raises(ValueError, match="attribution_methods must be a list of names"):
+    with pytest.raises(ValueError, match="attribution_methods must be a list of distinct names"):
         Recipe.from_dict({"attribution_methods": methods})
 
 

@@ -63,7 +63,7 @@ def counterparts(
         if baseline.layer(one).kind != candidate.layer(another).kind:
             return None
         left, right = (side.features[name] for side, name in ((baseline, one), (candidate, another)))
-        value = linear_cka(left.reshape(len(left), -1), right.reshape(len(right), -1))
+        value = _cka(left, right)
         return value if math.isfinite(value) else 0.0
 
     found = align(free, others, likeness)
@@ -146,13 +146,20 @@ def layer_measures(baseline: Signature, candidate: Signature, layer: LayerCompar
     yield Measured(
         metric="cka",
         about=name,
-        value=linear_cka(left.reshape(len(left), -1), right.reshape(len(right), -1)),
+        value=_cka(left, right),
         n=len(left),
     )
     if decision:
         yield from _decision_measures(baseline, candidate, name)
     else:
         yield _activation_correlation(name, left, right)
+
+
+def _cka(left: np.ndarray, right: np.ndarray) -> float:
+    """Return the alignment of two layers' features; of fewer than four pictures nothing can be said."""
+    if len(left) < 4:
+        return math.nan
+    return linear_cka(left.reshape(len(left), -1), right.reshape(len(right), -1))
 
 
 def _worst(layer: LayerComparison) -> str:
@@ -186,7 +193,9 @@ def _decision_measures(baseline: Signature, candidate: Signature, name: str) -> 
     alike = np.diag(ssim_matrix(coarse[0], coarse[1], data_range=high - low))
     yield _by_class("coarse_similarity", name, likeness, baseline.class_names)
     yield _by_class("coarse_ssim", name, alike, baseline.class_names)
-    responses = candidate.responses
+    # Responses to other maps than this baseline's would be a number about something else.
+    shown_ours = candidate.stimuli_digest in ("", baseline.digest())
+    responses = candidate.responses if shown_ours else None
     shown = np.full(len(maps[0]), np.nan) if responses is None else np.diag(_margins(responses))
     grey, reached = candidate.at_grey[own], candidate.activations[own]
     with np.errstate(divide="ignore", invalid="ignore"):

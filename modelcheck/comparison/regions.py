@@ -84,7 +84,7 @@ def region_measures(baseline: Signature, candidate: Signature) -> Iterator[Measu
 
 def _method_measures(candidate: Signature, method: str) -> tuple[Measured, Measured]:
     own = candidate.attributions[method]
-    likeness = [float(np.nanmean(_finite(map_similarity(own, twin.attributions[method])))) for twin in candidate.twins]
+    likeness = [_mean(map_similarity(own, twin.attributions[method])) for twin in candidate.twins]
     rank = float(np.mean(likeness)) if likeness else math.nan
     curves = candidate.flipping
     scale = float(np.abs(curves["random"][:, 0]).mean()) if "random" in curves else math.nan

@@ -213,6 +213,11 @@ class Network:
             step = self.steps[position]
             if step.kind not in ("conv", "dense", "depthwise") or step.name.endswith(":depthwise"):
                 continue
+            if step.kind == "dense" and len(step.shape) != 1:
+                raise NetworkError(
+                    f"The dense layer {step.name!r} works on shape {step.shape}, a sequence; modelcheck takes dense "
+                    "layers on vectors. Use a 1 x 1 convolution instead, or flatten first."
+                )
             read = self._follow(position, readers, ("affine",))
             activated = self._follow(read, readers, ("activation",)) if read != self.logits else read
             kind = "dense" if step.kind == "dense" else "conv"
