@@ -238,7 +238,7 @@ def _arrays(network: Network, panel: Panel, images: np.ndarray, recipe: Recipe, 
     for number, method in enumerate(recipe.attribution_methods):
         tell(f"attributions by {method}", (len(layers) + 1 + 2 * number) / work)
         relevance = attribute(
-            network, images[probes], panel.labels[probes], method=method, **_options(method, recipe, images.shape)
+            network, images[probes], panel.labels[probes], method=method, **_options(method, recipe, images)
         )
         attributions[method] = relevance.sum(axis=-1)
     return {
@@ -252,14 +252,14 @@ def _arrays(network: Network, panel: Panel, images: np.ndarray, recipe: Recipe, 
     }
 
 
-def _options(method: str, recipe: Recipe, shape: tuple[int, ...]) -> dict[str, Any]:
-    """Return what a method must be told: scales follow the picture's height, references the input range."""
-    low, high = recipe.input_range
+def _options(method: str, recipe: Recipe, images: np.ndarray) -> dict[str, Any]:
+    """Return what a method must be told: scales follow the picture's height, the reference is the mean picture."""
     if method == "smoothgrad":
         return {"seed": recipe.seed, "samples": recipe.smoothgrad_samples}
     if method == "occlusion":
-        window = max(1, round(shape[1] / 5))
-        return {"window": window, "stride": max(1, window // 3), "reference": (low + high) / 2}
+        # A mid-grey window on dark photographs is a bright patch of its own; the mean picture takes things away.
+        window = max(1, round(images.shape[1] / 5))
+        return {"window": window, "stride": max(1, window // 3), "reference": images.mean(axis=0)}
     return {}
 
 
