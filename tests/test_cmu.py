@@ -13,7 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from modelcheck.faces.cmu import CmuError, cmu_panel, cmu_tasks, read_cmu, read_pgm, task_labels
+from modelcheck.faces.cmu import CmuError, cmu_panel, read_cmu, read_pgm, task_labels
+from modelcheck.faces.pictures import task_classes
 
 CMU = Path(__file__).resolve().parents[2] / "shared" / "cmu_faces" / "faces"
 real = pytest.mark.skipif(not CMU.is_dir(), reason="needs CMU Faces in ../shared/cmu_faces/faces")
@@ -262,7 +263,7 @@ def test_each_task_asks_its_question(task, expected):
         {"pose": ["right", "up", "left", "straight"], "eyes": ["open", "sunglasses", "sunglasses", "open"]}
     )
     assert task_labels(frame, task).tolist() == expected
-    assert max(expected) < len(cmu_tasks()[task])
+    assert max(expected) < len(task_classes(task))
 
 
 def test_unknown_task_is_refused_with_a_suggestion(faces):

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from modelcheck.faces.pictures import TASKS
 from modelcheck.faces.regions import face_boxes, regions_from_boxes, scale_boxes
 from modelcheck.panel import Panel
 from modelcheck.spelling import did_you_mean
 
-__all__ = ["CmuError", "cmu_panel", "cmu_tasks", "read_cmu", "read_pgm", "task_labels"]
+__all__ = ["CmuError", "cmu_panel", "read_cmu", "read_pgm", "task_labels"]
 
 _NAME = re.compile(
     r"(?P<stem>(?P<subject>[A-Za-z0-9]+)_(?P<pose>left|right|straight|up)_"
@@ -27,12 +28,6 @@ _GAP = rb"(?:\s|#[^\r\n]*+[\r\n])++"
 _HEADER = re.compile(rb"P([25])" + _GAP + rb"(\d++)" + _GAP + rb"(\d++)" + _GAP + rb"(\d++)(?=[\s#])")
 _COMMENT = re.compile(rb"#[^\r\n]*+")
 _LONGEST_NUMBER = 9
-_TASKS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "left": ("pose", ("not_left", "left")),
-    "right": ("pose", ("not_right", "right")),
-    "four": ("pose", ("left", "right", "straight", "up")),
-    "sunglasses": ("eyes", ("open", "sunglasses")),
-}
 
 
 class CmuError(ValueError):
@@ -160,11 +155,6 @@ def read_cmu(folder: str | Path, *, resolution: int = 2, subjects: Sequence[str]
     return frame
 
 
-def cmu_tasks() -> dict[str, tuple[str, ...]]:
-    """Return the class names of each task, in the order of a network's outputs."""
-    return {task: classes for task, (_, classes) in _TASKS.items()}
-
-
 def task_labels(frame: pd.DataFrame, task: str) -> np.ndarray:
     """Return what each picture shows, for one task.
 
@@ -173,7 +163,7 @@ def task_labels(frame: pd.DataFrame, task: str) -> np.ndarray:
     frame : pandas.DataFrame
         Pictures with the columns ``pose`` and ``eyes``, as `read_cmu` returns them.
     task : {'left', 'right', 'four', 'sunglasses'}
-        The question; `cmu_tasks` has its class names.
+        The question; `modelcheck.faces.pictures.TASKS` has its class names.
 
     Returns
     -------
@@ -185,13 +175,11 @@ def task_labels(frame: pd.DataFrame, task: str) -> np.ndarray:
     CmuError
         When the task is unknown.
     """
-    if task not in _TASKS:
-        raise CmuError(f"There is no task {task!r}. {did_you_mean(str(task), _TASKS)}")
-    column, classes = _TASKS[task]
-    values = frame[column].astype(str).tolist()
-    if classes[0].startswith("not_"):
-        return np.array([int(value == classes[1]) for value in values], dtype=np.int64)
-    return np.array([classes.index(value) for value in values], dtype=np.int64)
+    if task not in TASKS:
+        raise CmuError(f"There is no task {task!r}. {did_you_mean(str(task), TASKS)}")
+    classes, answer = TASKS[task]
+    pairs = zip(frame["pose"].astype(str), frame["eyes"].astype(str), strict=True)
+    return np.array([classes.index(answer(pose, eyes)) for pose, eyes in pairs], dtype=np.int64)
 
 
 def cmu_panel(
@@ -243,7 +231,7 @@ def cmu_panel(
         images,
         labels,
         np.array(frame["subject"].tolist()),
-        _TASKS[task][1],
+        TASKS[task][0],
         regions=regions,
         names=np.array(frame["name"].tolist()),
         groups=np.array(frame["pose"].tolist()),
