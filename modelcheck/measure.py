@@ -100,7 +100,6 @@ def measure(
                 recipe,
                 stage(number),
             ),
-            **_responses_of(None, network),
             **common,
         )
         for number in range(1, stages)

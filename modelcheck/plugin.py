@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from modelcheck.criteria import Finding, Measured, Verdict, criterion_for, judge
-from modelcheck.settings import Settings, SettingsError, read_settings
+from modelcheck.settings import Settings, SettingsError, has_settings, read_settings
 
 if TYPE_CHECKING:
     from modelcheck.compare import Comparison
@@ -113,7 +113,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> Iterator[None]:
     """Make one test a layer, a subject or a group, from the baseline's manifest alone."""
     wanted = [name for name in _DOMAINS if name in metafunc.fixturenames]
-    if "check" in metafunc.fixturenames:
+    if _is_gate(metafunc.definition):
         run = metafunc.config.stash[_RUN]
         run.active = True
         if wanted:
@@ -274,6 +274,8 @@ class _Collector:
         if any(self.run.options[name] for name in ("candidate", "baseline")):
             return True
         suites = (self.run.root / "suites").resolve()
+        if not ((suites / "criteria.toml").exists() or has_settings(self.run.root)):
+            return False  # somebody else's folder of that name
         return any(
             (self.config.invocation_params.dir / str(arg).split("::")[0]).resolve().is_relative_to(suites)
             for arg in self.config.args
@@ -348,10 +350,16 @@ def pytest_sessionstart(session: pytest.Session) -> None:
                 (report / "verdict.json").unlink(missing_ok=True)
 
 
+def _is_gate(item: Any) -> bool:
+    """Say whether a test uses our `check`; other plugins have a fixture of that name, and are left alone."""
+    known = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {}).get("check") or ()
+    return any(getattr(fixture.func, "__module__", "") == __name__ for fixture in known[-1:])
+
+
 def pytest_deselected(items: list[pytest.Item]) -> None:
     """Remember that tests of the gate were left out by choice."""
     for item in items:
-        if "check" in getattr(item, "fixturenames", ()):
+        if _is_gate(item):
             item.config.stash[_RUN].deselected = True
 
 

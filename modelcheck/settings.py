@@ -10,7 +10,7 @@ from typing import Any
 
 from modelcheck.spelling import did_you_mean
 
-__all__ = ["Settings", "SettingsError", "read_settings"]
+__all__ = ["Settings", "SettingsError", "has_settings", "read_settings"]
 
 _PATHS = ("candidate", "baseline", "panel", "criteria", "report", "cache")
 
@@ -77,6 +77,14 @@ class Settings:
                 "[tool.modelcheck] of pyproject.toml."
             )
         return value
+
+
+def has_settings(root: Path) -> bool:
+    """Say whether ``root/pyproject.toml`` has a ``[tool.modelcheck]``; a file that cannot be read may have one."""
+    try:
+        return bool(_table(root / "pyproject.toml"))
+    except SettingsError:
+        return True
 
 
 def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Settings:

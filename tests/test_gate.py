@@ -374,6 +374,19 @@ def test_other_tests_are_left_alone(project):
     assert not (project / "report").exists()
 
 
+def test_other_peoples_names_are_left_alone(tmp_path):
+    """A project with a fixture and a folder of our names, and nothing of ours, runs as if we were not installed."""
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "suites" / "test_x.py").write_text(
+        "import pytest\n\n\n@pytest.fixture\ndef check():\n    return 1\n\n\n"
+        "@pytest.fixture\ndef layer():\n    return 2\n\n\n"
+        "def test_x(check, layer):\n    assert check < layer\n"
+    )
+    done = run(tmp_path, "suites", "-q")
+    assert done.returncode == 0, done.stdout
+    assert not (tmp_path / "report").exists()
+
+
 def test_approve_needs_a_reason_and_keeps_history(project):
     """No reason, no baseline; with one, the history tells who, what and why, and pytest never writes there."""
     before = {path.name: path.read_bytes() for path in (project / "baselines" / "mine").iterdir()}
