@@ -1,63 +1,79 @@
-"""Gate every network of the story on CMU Faces: train on twelve people, judge on four, print one row a network.
+"""Gate every kind of network on CMU Faces: train on twelve people, judge on four, print one row a network.
 
 Run it where CMU Faces is::
 
-    python benchmarks/cmu_study.py faces --out study --seeds 3
+    python benchmarks/cmu_study.py faces --out study --seeds 3,4
 
-Networks and signatures that are already in the output folder are kept, so an interrupted study goes on.
+Networks and signatures that are already in the output folder are kept, so an interrupted study goes on, and several
+processes may share the work: ``--part 0/2`` and ``--part 1/2``, then once without.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import click
+import numpy as np
+from variants import VARIANTS
 
 from modelcheck.compare import METRICS, Comparison, compare
-from modelcheck.criteria import Criterion, Finding, Verdict, criterion_for, judge, overall, read_criteria
+from modelcheck.criteria import Criterion, Finding, Verdict, criterion_for, judge_measured, overall, read_criteria
 from modelcheck.faces.cmu import cmu_panel, read_cmu
-from modelcheck.faces.networks import network
 from modelcheck.faces.pictures import Pictures
 from modelcheck.panel import Panel
-from modelcheck.signature import read_signature
+from modelcheck.signature import Signature, read_signature
 
 BASELINE = "experiment0_0"
-SAME = ("experiment0", "half_filters", "deeper_dense", "wider_dense", "four_class", "one_dense", "linear_decision")
-DIFFERENT = ("untrained", "shuffled_labels", "sunglasses", "shortcut", "face_shortcut", "right")
-HARD = ("mobile", "residual")
+TWINS = ("experiment0_1", "experiment0_2", "experiment0_5")
 CRITERIA = Path(__file__).parents[1] / "suites" / "criteria.toml"
 
 
-def train_missing(folder: Path, out: Path, held_out: list[str], seeds: list[int]) -> None:
+def train_missing(folder: Path, out: Path, held_out: list[str], labels: list[str], *, baseline: str = BASELINE) -> None:
     """Train what is not there yet."""
-    from modelcheck.faces.train import save, train
+    import keras
+
+    from modelcheck.faces.train import save
 
     table = read_cmu(folder, resolution=2)
     pictures = Pictures.from_frame(table[~table["subject"].isin(held_out)])
-    wanted = [BASELINE] + [f"{name}_{seed}" for name in (*SAME, *HARD, *DIFFERENT) for seed in seeds]
-    for label in wanted:
+    for label in labels:
         path = out / f"{label}.keras"
         if not path.exists():
             name, seed = label.rsplit("_", 1)
-            trained = train(name, pictures, seed=int(seed))
-            save(trained.model, path)
-            path.with_suffix(".json").write_text(json.dumps({"accuracy": trained.accuracy, "epochs": trained.epochs}))
+            made = VARIANTS[name].make(pictures, int(seed), lambda: keras.models.load_model(out / f"{baseline}.keras"))
+            save(made[0], path)
+            path.with_suffix(".json").write_text(json.dumps({"accuracy": made[1]}))
 
 
-def measure_missing(out: Path, panel: Panel) -> None:
-    """Measure what is not there yet, the baseline first."""
+def calibrated_baseline(out: Path, panel: Panel) -> Signature:
+    """Measure the baseline and its retrained twins, where that was not done, and return it with them."""
     from modelcheck.measure import measure
 
     first = out / "signatures" / BASELINE
     if not (first / "manifest.json").exists():
-        measure(out / f"{BASELINE}.keras", panel, twins=False).write(first)
-    baseline = read_signature(first)
-    for path in sorted(out.glob("*.keras")):
-        folder = out / "signatures" / path.stem
+        baseline = measure(out / f"{BASELINE}.keras", panel, twins=False)
+        baseline.write(first)
+        baseline = read_signature(first)
+        kept = []
+        for label in TWINS:
+            twin = measure(out / f"{label}.keras", panel, stimuli=baseline, twins=False)
+            kept.append(twin.reduced(compare(baseline, twin).metrics))
+        replace(baseline, retrained=tuple(kept)).write(first)
+    return read_signature(first)
+
+
+def measure_missing(out: Path, panel: Panel, baseline: Signature, labels: list[str]) -> None:
+    """Measure what is not there yet."""
+    from modelcheck.measure import measure
+
+    for label in labels:
+        folder = out / "signatures" / label
         if not (folder / "manifest.json").exists():
-            outputs = ["left", "not_left", "not_left", "not_left"] if path.stem.startswith("four_class") else None
-            measure(path, panel, stimuli=baseline, outputs=outputs).write(folder)
+            outputs = VARIANTS[label.rsplit("_", 1)[0]].outputs
+            signature = measure(out / f"{label}.keras", panel, stimuli=baseline, outputs=outputs or None)
+            signature.write(folder)
 
 
 def judged(comparison: Comparison, criteria: tuple[Criterion, ...]) -> list[Finding]:
@@ -66,36 +82,50 @@ def judged(comparison: Comparison, criteria: tuple[Criterion, ...]) -> list[Find
     for item in comparison.measures:
         criterion = criterion_for(criteria, item.metric, item.about)
         if criterion is not None:
-            findings.append(judge(item.value, criterion, subject=item.about, interval=item.interval, n=item.n))
+            findings.append(judge_measured(item, criterion))
     return findings
 
 
-def row(label: str, out: Path) -> str:
-    """Return one network's row of the table."""
-    baseline, candidate = (read_signature(out / "signatures" / name) for name in (BASELINE, label))
+def row(label: str, out: Path, baseline: Signature) -> tuple[str, dict[str, float], Verdict]:
+    """Return one network's row of the table, what it reached, and its verdict."""
+    candidate = read_signature(out / "signatures" / label)
     has_dense = any(layer.name == "dense1" for layer in candidate.layers)
     comparison = compare(baseline, candidate, layers={} if has_dense else {"dense1": None})
     findings = judged(comparison, read_criteria(CRITERIA, metrics=METRICS))
     metrics = comparison.metrics
-
-    def each(metric: str, about: tuple[str, ...]) -> str:
-        return " ".join(f"{metrics.get(f'{metric}[{name}]', float('nan')):.2f}" for name in about)
-
     red = sorted({finding.key for finding in findings if finding.gating and finding.verdict is not Verdict.PASS})
     split = json.loads((out / f"{label}.json").read_text())["accuracy"]
+    decision = ("recognition", "natural_recognition", "likeness", "transfer", "coarse_similarity")
     cells = [
         label,
         f"{candidate.model['parameters']:,}",
         f"{split:.2f}",
-        each("subject_accuracy", comparison.subjects),
-        f"{metrics['transfer[decision]']:.2f}",
-        f"{metrics['coarse_similarity[decision]']:.2f}",
-        each("map_ssim", ("conv1", "conv2", "conv3", "dense1")),
-        each("mass_lift", ("left", "right", "straight", "up")),
+        f"{metrics['group_accuracy']:.2f}",
+        *(f"{metrics[f'{name}[decision]']:.2f}" for name in decision),
+        f"{metrics['lineage']:.2f}",
+        f"{metrics['trigger']:.2f}",
         overall(findings).value,
-        ", ".join(red) or "none",
+        ", ".join(red[:2]) + (f" and {len(red) - 2} more" if len(red) > 2 else "") or "none",
     ]
-    return "| " + " | ".join(cells) + " |"
+    return "| " + " | ".join(cells) + " |", metrics, overall(findings)
+
+
+def summary(reached: dict[str, dict[str, float]], verdicts: dict[str, Verdict]) -> list[str]:
+    """Return what the table comes to: how far apart the two sides are, and which verdicts are wrong."""
+    same = [label for label in reached if VARIANTS[label.rsplit("_", 1)[0]].same]
+    other = [label for label in reached if label not in same]
+    lines = []
+    for metric in ("likeness", "recognition", "natural_recognition", "transfer", "coarse_similarity"):
+        high, low = (np.array([reached[k][f"{metric}[decision]"] for k in side]) for side in (same, other))
+        high, low = np.nan_to_num(high, nan=-9), np.nan_to_num(low, nan=-9)
+        auroc = (high[:, None] > low[None]).mean()
+        lines.append(f"{metric}: AUROC {auroc:.3f}, lowest same {high.min():.2f}, highest different {low.max():.2f}")
+    passed = [label for label in other if verdicts[label] is Verdict.PASS]
+    failed = [label for label in same if verdicts[label] is Verdict.FAIL]
+    unsure = [label for label in same if verdicts[label] is not Verdict.PASS and label not in failed]
+    lines.append(f"{len(same)} same: failed {failed or 'none'}; inconclusive {unsure or 'none'}")
+    lines.append(f"{len(other)} different: passed {passed or 'none'}")
+    return lines
 
 
 @click.command()
@@ -103,19 +133,30 @@ def row(label: str, out: Path) -> str:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Where networks and signatures go.")
 @click.option("--held-out", default="an2i,glickman,mitchell,saavik", show_default=True)
 @click.option("--seeds", default="3", show_default=True, help="Comma-separated.")
-def main(folder: Path, *, out: Path, held_out: str, seeds: str) -> None:
+@click.option("--kinds", help="Comma-separated; all by default.")
+@click.option("--part", default="0/1", show_default=True, help="Measure only every n-th network, and print nothing.")
+def main(folder: Path, *, out: Path, held_out: str, seeds: str, kinds: str | None, part: str) -> None:
     """Train, measure, judge and print the table."""
-    people = held_out.split(",")
+    people, (number, parts) = held_out.split(","), map(int, part.split("/"))
+    names = kinds.split(",") if kinds else list(VARIANTS)
+    labels = [f"{name}_{seed}" for name in names for seed in seeds.split(",")]
+    labels = [label for label in labels if label not in (BASELINE, *TWINS)]
     out.mkdir(parents=True, exist_ok=True)
-    train_missing(folder, out, people, [int(seed) for seed in seeds.split(",")])
-    measure_missing(out, cmu_panel(folder, resolution=2, subjects=people, task="left"))
-    print(f"baseline {BASELINE}; accuracy of {', '.join(people)}; maps of conv1 conv2 conv3 dense1; mass by pose")
-    print("| network | parameters | split | people | transfer | coarse | map SSIM | mass lift | verdict | red checks |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
-    for path in sorted((out / "signatures").iterdir()):
-        name = path.name.rsplit("_", 1)[0]
-        if path.name != BASELINE and network(name):
-            print(row(path.name, out))
+    if number == 0:
+        train_missing(folder, out, people, [BASELINE, *TWINS, *labels])
+    panel = cmu_panel(folder, resolution=2, subjects=people, task="left")
+    baseline = calibrated_baseline(out, panel)
+    measure_missing(out, panel, baseline, labels[number::parts])
+    if parts > 1:
+        return
+    print(f"baseline {BASELINE}, twins {', '.join(TWINS)}; held out: {', '.join(people)}")
+    heads = "network,parameters,split,people,known,natural,likeness,transfer,coarse,lineage,trigger,verdict,red checks"
+    print("| " + heads.replace(",", " | ") + " |\n" + "|---" * 13 + "|")
+    reached, verdicts = {}, {}
+    for label in labels:
+        line, reached[label], verdicts[label] = row(label, out, baseline)
+        print(line)
+    print("\n".join(["", *summary(reached, verdicts)]))
 
 
 if __name__ == "__main__":

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 import sys
-import tomllib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from rich.console import Console
 
-if TYPE_CHECKING:
-    from modelcheck.recipe import Recipe
+from modelcheck.commands.baselines import approve, calibrate, diff, history
+from modelcheck.commands.housekeeping import gc
+from modelcheck.commands.shared import FILE, progress, recipe_from
+from modelcheck.commands.start import init
+from modelcheck.commands.units import units
+from modelcheck.escaping import clean_lines
+from modelcheck.promotion import verdict
 
 __all__ = ["main"]
 
@@ -27,8 +29,16 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            again = " ".join(shlex.quote(word) for word in ["modelcheck", *sys.argv[1:]])
+            Console(stderr=True, soft_wrap=True, highlight=False).print(
+                f"modelcheck: interrupted; nothing is half-written. To start again: {again}", markup=False
+            )
+            ctx.exit(2)
         except (ValueError, OSError, _child_error()) as error:
-            Console(stderr=True, soft_wrap=True, highlight=False).print(f"modelcheck: {error}", markup=False)
+            Console(stderr=True, soft_wrap=True, highlight=False).print(
+                f"modelcheck: {clean_lines(error)}", markup=False
+            )
             ctx.exit(4)
 
 
@@ -44,16 +54,14 @@ def main() -> None:
     """Pytest for what a neural network learned."""
 
 
-_FILE = click.Path(path_type=Path)
-
-
 @main.command()
-@click.argument("model", type=_FILE)
-@click.option("--panel", "panel_path", type=_FILE, required=True, help="The held-out panel (.npz).")
-@click.option("--to", "folder", type=_FILE, required=True, help="The folder that receives the signature.")
-@click.option("--like", type=_FILE, help="A signature: use its recipe, and show its decision maps to this network.")
-@click.option("--recipe", "recipe_path", type=_FILE, help="Recipe settings (.toml or .json).")
+@click.argument("model", type=FILE)
+@click.option("--panel", "panel_path", type=FILE, required=True, help="The held-out panel (.npz).")
+@click.option("--to", "folder", type=FILE, required=True, help="The folder that receives the signature.")
+@click.option("--like", type=FILE, help="A signature: use its recipe, and show its decision maps to this network.")
+@click.option("--recipe", "recipe_path", type=FILE, help="Recipe settings (.toml or .json).")
 @click.option("--outputs", help="Class of each output, comma-separated, where there are more outputs than classes.")
+@click.option("--custom-object", multiple=True, help="A class outside Keras that the network may name: module>Class.")
 @click.option("--no-twins", is_flag=True, help="Leave out untrained twins, as a baseline does.")
 @click.option("--plain", is_flag=True, help="Print progress as lines.")
 def measure(
@@ -64,6 +72,7 @@ def measure(
     like: Path | None,
     recipe_path: Path | None,
     outputs: str | None,
+    custom_object: tuple[str, ...],
     no_twins: bool,
     plain: bool,
 ) -> None:
@@ -76,20 +85,25 @@ def measure(
     from modelcheck.panel import Panel
     from modelcheck.signature import read_signature
 
+    if (folder / "HISTORY.md").exists():
+        raise ValueError(
+            f"{str(folder)!r} is a baseline, which only modelcheck approve writes. Give another folder: --to PATH"
+        )
     panel = Panel.load(panel_path)
     stimuli = read_signature(like) if like else None
     if stimuli is not None and recipe_path is not None:
         raise click.UsageError("--like already brings a recipe; leave --recipe out.")
     from modelcheck.measure import measure as run
 
-    with _progress(plain=plain) as tell:
+    with progress(plain=plain) as tell:
         signature = run(
             model,
             panel,
-            stimuli.recipe if stimuli else _recipe(recipe_path),
+            stimuli.recipe if stimuli else recipe_from(recipe_path),
             stimuli=stimuli,
             outputs=outputs.split(",") if outputs else None,
             twins=not no_twins,
+            custom_objects=custom_object,
             progress=tell,
         )
     signature.write(folder)
@@ -97,8 +111,28 @@ def measure(
 
 
 @main.command()
-@click.argument("baseline", type=_FILE)
-@click.argument("candidate", type=_FILE)
+@click.argument("model", type=FILE)
+@click.pass_context
+def scan(ctx: click.Context, model: Path) -> None:
+    r"""Look at MODEL without loading it: what it holds, and why it is refused (exit code 4).
+
+    \b
+    Example:
+      modelcheck scan candidate.keras
+    """
+    from modelcheck.escaping import clean
+    from modelcheck.scan import scan_model
+    from modelcheck.settings import read_settings
+
+    report = scan_model(model, custom_objects=read_settings(Path.cwd()).custom_objects)
+    for line in report.lines():
+        click.echo(clean(line))
+    ctx.exit(4 if report.refusals else 0)
+
+
+@main.command()
+@click.argument("baseline", type=FILE)
+@click.argument("candidate", type=FILE)
 def compare(baseline: Path, candidate: Path) -> None:
     r"""Compare two signature folders and print a table by layer.
 
@@ -117,45 +151,20 @@ def compare(baseline: Path, candidate: Path) -> None:
 
 
 @main.command()
-@click.argument("model", type=_FILE)
-@click.option("--panel", "panel_path", type=_FILE, required=True, help="The held-out panel (.npz).")
-@click.option("--to", "folder", type=_FILE, required=True, help="The baseline's folder.")
-@click.option("--reason", required=True, help="Why this network becomes the baseline; kept in HISTORY.md.")
-@click.option("--recipe", "recipe_path", type=_FILE, help="Recipe settings (.toml or .json).")
-@click.option("--outputs", help="Class of each output, comma-separated, where there are more outputs than classes.")
-def approve(
-    model: Path, *, panel_path: Path, folder: Path, reason: str, recipe_path: Path | None, outputs: str | None
-) -> None:
-    r"""Measure MODEL (.keras) and make it the baseline: the only command that writes one.
-
-    \b
-    Example:
-      modelcheck approve release.keras --panel heldout.npz --to baselines/mine --reason "release 7"
-    """
-    from modelcheck.approval import approve as run
-
-    console = Console(highlight=False, soft_wrap=True)
-    words = run(
-        model,
-        panel_path,
-        folder,
-        reason=reason,
-        recipe=_recipe(recipe_path) if recipe_path else None,
-        outputs=tuple(outputs.split(",")) if outputs else (),
-        tell=lambda line: console.print(line, markup=False) if console.is_terminal else None,
-    )
-    for line in words:
-        console.print(line, markup=False)
-
-
-@main.command()
-@click.argument("baseline", type=_FILE)
-@click.argument("candidate", type=_FILE, required=False)
-@click.option("--panel", "panel_path", type=_FILE, help="The panel, for the pictures themselves.")
-@click.option("--to", "folder", type=_FILE, default=Path("report"), show_default=True, help="The report's folder.")
+@click.argument("baseline", type=FILE)
+@click.argument("candidate", type=FILE, required=False)
+@click.option("--panel", "panel_path", type=FILE, help="The panel, for the pictures themselves.")
+@click.option("--to", "folder", type=FILE, default=Path("report"), show_default=True, help="The report's folder.")
 @click.option("--redact-inputs", is_flag=True, help="Leave out photographs of people.")
+@click.option("--report-folder", "as_files", is_flag=True, help="Write the pictures as files beside the page.")
 def report(
-    baseline: Path, candidate: Path | None, *, panel_path: Path | None, folder: Path, redact_inputs: bool
+    baseline: Path,
+    candidate: Path | None,
+    *,
+    panel_path: Path | None,
+    folder: Path,
+    redact_inputs: bool,
+    as_files: bool,
 ) -> None:
     r"""Write an HTML report of two signatures, or of what one network learned.
 
@@ -171,10 +180,12 @@ def report(
 
     panel = Panel.load(panel_path) if panel_path else None
     if candidate is None:
-        path = write_gallery(folder, read_signature(baseline), panel=panel, redact_inputs=redact_inputs)
+        path = write_gallery(
+            folder, read_signature(baseline), panel=panel, redact_inputs=redact_inputs, as_files=as_files
+        )
     else:
         comparison = run(read_signature(baseline), read_signature(candidate))
-        path = write_comparison(folder, comparison, panel=panel, redact_inputs=redact_inputs)
+        path = write_comparison(folder, comparison, panel=panel, redact_inputs=redact_inputs, as_files=as_files)
     click.echo(f"Wrote {path}.")
 
 
@@ -191,11 +202,11 @@ def panel() -> None:
 
 
 @panel.command()
-@click.argument("folder", type=_FILE)
+@click.argument("folder", type=FILE)
 @click.option("--resolution", type=click.Choice(["1", "2", "4"]), default="2", show_default=True)
 @click.option("--subjects", help="Comma-separated; everybody by default.")
 @click.option("--task", default="left", show_default=True, help="left, right, four or sunglasses.")
-@click.option("--out", type=_FILE, required=True, help="The panel file to write.")
+@click.option("--out", type=FILE, required=True, help="The panel file to write.")
 def cmu(folder: Path, *, resolution: str, subjects: str | None, task: str, out: Path) -> None:
     r"""Make a panel from CMU Faces as distributed.
 
@@ -213,7 +224,7 @@ def cmu(folder: Path, *, resolution: str, subjects: str | None, task: str, out: 
 @click.option("--task", default="left", show_default=True, help="left, right, four or sunglasses.")
 @click.option("--repeats", default=1, show_default=True, help="How often each picture is drawn anew.")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--out", type=_FILE, required=True, help="The panel file to write.")
+@click.option("--out", type=FILE, required=True, help="The panel file to write.")
 def drawn(*, task: str, repeats: int, seed: int, out: Path) -> None:
     r"""Make a panel of drawn people whom the drawn training set does not hold.
 
@@ -232,33 +243,8 @@ def _save(made: Any, out: Path) -> None:
     click.echo(f"Wrote {len(made)} pictures of {people} people to {out} (digest {made.digest()[:12]}).")
 
 
-def _recipe(path: Path | None) -> Recipe:
-    from modelcheck.recipe import Recipe
-
-    if path is None:
-        return Recipe()
-    read = json.loads if path.suffix == ".json" else tomllib.loads
-    try:
-        settings = read(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{str(path)!r} cannot be read as recipe settings: {error}") from error
-    return Recipe.from_dict(settings)
-
-
-@contextmanager
-def _progress(*, plain: bool) -> Iterator[Callable[[str, float], None]]:
-    """Yield a function that shows progress: a bar on a terminal, lines with ``--plain``, else nothing."""
-    if plain:
-        yield lambda what, share: click.echo(f"measuring: {share:4.0%} {what}")
-        sys.stdout.flush()
-        return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("measuring", total=1.0)
-        yield lambda what, share: bar.update(task, completed=share, description=what)
+for _command in (approve, calibrate, diff, gc, history, init, units, verdict):
+    main.add_command(_command)
 
 
 if __name__ == "__main__":

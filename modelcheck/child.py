@@ -11,26 +11,34 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.machinery import PathFinder
 from importlib.metadata import version
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from modelcheck.confine import confined, environment
 from modelcheck.recipe import Recipe
+from modelcheck.scan import ScanError, ScanReport, scan_model
 from modelcheck.settings import Settings
 from modelcheck.signature import Signature, SignatureError, read_signature
 
-__all__ = ["ChildError", "measure_in_child", "measured_signature"]
+__all__ = ["ChildError", "RefusedError", "cached", "measure_in_child", "measured_signature"]
 
 
 class ChildError(RuntimeError):
     """Evidence that could not be had; the message says why and what to do."""
+
+
+class RefusedError(ChildError):
+    """What the child was given cannot be measured, as the scan or the child says: file, panel, or both together."""
 
 
 def measured_signature(
@@ -61,22 +69,25 @@ def measured_signature(
 
     Raises
     ------
+    RefusedError
+        When the scan refuses the file; no child is started.
     ChildError
-        When the child fails, is killed or takes too long: its last lines are in the message.
+        When the child fails, is killed, takes too long or too much memory: its last lines are in the message.
     """
-    if not network.is_file():
+    if not network.exists():
         raise ChildError(f"There is no candidate {str(network)!r}. Give a .keras file: pytest suites/ --candidate PATH")
-    with network.open("rb") as file:
-        sha = hashlib.file_digest(file, "sha256").hexdigest()
+    report = _scanned(network, settings.custom_objects)
+    sha = report.sha256
     versions = [f"{name}={version(name)}" for name in ("modelcheck", "tensorflow", "keras", "numpy")]
     versions.append(os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"))
+    versions += [f"{name}={_source_digest(name.split('>')[0])}" for name in sorted(report.custom)]
     digest = hashlib.sha256("|".join([_code_digest(), sha, *key, *versions]).encode()).hexdigest()
     folder = settings.cache / "signatures" / digest[:24]
     folder.parent.mkdir(parents=True, exist_ok=True)
     (settings.cache / ".gitignore").write_text("*\n", encoding="utf-8")
     try:
         with FileLock(folder.with_suffix(".lock"), timeout=settings.timeout):
-            signature = _cached(folder, sha)
+            signature = cached(folder, sha)
             if signature is None:
                 signature = measure_in_child(
                     network,
@@ -84,7 +95,7 @@ def measured_signature(
                     folder,
                     like=baseline,
                     outputs=settings.outputs,
-                    timeout=settings.timeout,
+                    settings=settings,
                     tell=tell,
                 )
                 if signature.model["sha256"] != sha:
@@ -101,7 +112,20 @@ def measured_signature(
     return replace(signature, model={**signature.model, "file": network.name})
 
 
-def _cached(folder: Path, sha: str) -> Signature | None:
+def _scanned(network: Path, custom_objects: Sequence[str]) -> ScanReport:
+    try:
+        report = scan_model(network, custom_objects=custom_objects)
+    except ScanError as error:
+        raise RefusedError(str(error)) from error
+    if report.refusals:
+        raise RefusedError(
+            f"{str(network)!r} is refused, and was not loaded:\n{report.sentence()}\n"
+            f"See docs/model_files.md, and: modelcheck scan {network}"
+        )
+    return report
+
+
+def cached(folder: Path, sha: str) -> Signature | None:
     """Return the cache's entry; a damaged one is thrown away, for it can be measured again."""
     if not (folder / "manifest.json").exists():
         return None
@@ -112,12 +136,13 @@ def _cached(folder: Path, sha: str) -> Signature | None:
     if signature is None or signature.model["sha256"] != sha:
         shutil.rmtree(folder)
         return None
+    (folder / "manifest.json").touch()  # when it was used last, for modelcheck gc
     return signature
 
 
 _MEASURING = {
     *("recipe", "panel", "signature", "models", "network"),
-    *("faithfulness", "happymaps", "attributions", "measure"),
+    *("faithfulness", "happymaps", "attributions", "triggers", "stickers", "measure"),
 }
 
 
@@ -131,6 +156,18 @@ def _code_digest() -> str:
     return digest.hexdigest()
 
 
+def _source_digest(module: str) -> str:
+    """Return a digest of the package that a custom object comes from, found without importing it."""
+    package = module.split(".", maxsplit=1)[0]
+    spec = PathFinder.find_spec(package)
+    places = [] if spec is None else list(spec.submodule_search_locations or ([spec.origin] if spec.origin else []))
+    digest = hashlib.sha256()
+    for place in map(Path, places):
+        for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
 def measure_in_child(
     network: Path,
     panel: Path,
@@ -140,7 +177,7 @@ def measure_in_child(
     recipe: Recipe | None = None,
     outputs: Sequence[str] = (),
     twins: bool = True,
-    timeout: float = 3600.0,
+    settings: Settings | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> Signature:
     """Measure a network in a process of its own, for loading a network can run code.
@@ -155,18 +192,25 @@ def measure_in_child(
         The recipe, where `like` gives none.
     outputs, twins
         See `modelcheck.measure.measure`.
-    timeout : float
-        Seconds after which the child is killed.
+    settings : Settings, optional
+        Its time and memory limits and custom objects count here.
     tell : callable, optional
         Receives the child's lines of progress.
 
     Raises
     ------
     ChildError
-        When the child fails, is killed or takes too long: its last lines are in the message.
+        When the child fails, is killed, takes too long or too much memory: its last lines are in the message.
+
+    Notes
+    -----
+    The child has an empty home, a file size of at most 4 GiB, and of the environment only what `modelcheck.confine`
+    names: no tokens.
     """
+    settings = settings or Settings()
     command = [sys.executable, "-m", "modelcheck", "measure", str(network), "--panel", str(panel)]
     command += ["--to", str(folder), "--plain"]
+    command += [word for name in settings.custom_objects for word in ("--custom-object", name)]
     command += ["--like", str(like)] if like else []
     command += ["--outputs", ",".join(outputs)] if outputs else []
     command += [] if twins else ["--no-twins"]
@@ -175,7 +219,9 @@ def measure_in_child(
             path = Path(aside) / "recipe.json"
             path.write_text(json.dumps(recipe.to_dict()), encoding="utf-8")
             command += ["--recipe", str(path)]
-        _watch(command, network, timeout, tell)
+        home = Path(aside) / "home"
+        home.mkdir()
+        _watch(confined(command, memory=settings.memory), network, home=home, settings=settings, tell=tell)
     return read_signature(folder)
 
 
@@ -183,25 +229,40 @@ def measure_in_child(
 _CHATTER = re.compile(r"measuring: |WARNING: All log messages|[IWEF]\d{4} |[IWEF]\d+ 00:00:")
 
 
-def _watch(command: Sequence[str], network: Path, timeout: float, tell: Callable[[str], None] | None) -> None:
+# How Python, numpy, TensorFlow and C++ say that there is no more memory.
+_OUT_OF_MEMORY = re.compile(
+    r"MemoryError|Unable to allocate|bad_alloc|OOM when allocating|ResourceExhausted|Cannot allocate memory"
+    r"|out of memory|failed to allocate memory",
+    re.IGNORECASE,
+)
+
+
+def _watch(
+    command: Sequence[str],
+    network: Path,
+    *,
+    home: Path,
+    settings: Settings,
+    tell: Callable[[str], None] | None,
+) -> None:
     """Run the child to its end, pass its progress on, and say in its own words why it failed."""
     package = str(Path(__file__).parents[1])
-    environment = {
-        **os.environ,
+    kept = {
+        **environment(os.environ, home=str(home)),
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"),
         "PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
     }
     last: list[str] = []
     late = threading.Event()
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=environment
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=kept
     ) as child:
 
         def stop() -> None:
             late.set()
             child.kill()
 
-        alarm = threading.Timer(timeout, stop)
+        alarm = threading.Timer(settings.timeout, stop)
         alarm.start()
         try:
             for line in child.stdout or ():
@@ -214,10 +275,19 @@ def _watch(command: Sequence[str], network: Path, timeout: float, tell: Callable
             child.kill()  # reached alive only when we are interrupted; a finished child is not touched
     if late.is_set():
         raise ChildError(
-            f"Measuring {str(network)!r} took more than {timeout:g} seconds and was stopped. Raise timeout in "
+            f"Measuring {str(network)!r} took more than {settings.timeout:g} seconds and was stopped. Raise timeout in "
             "[tool.modelcheck], or render fewer units: units_per_layer in the recipe of the baseline."
+        )
+    short = any(_OUT_OF_MEMORY.search(line) for line in last)
+    if code != 0 and (short or code == -signal.SIGKILL):
+        what = "ran out of memory" if short else "was ended by signal 9, as a system does that runs out of memory"
+        raise ChildError(
+            f"Measuring {str(network)!r} {what} (its limit is {settings.memory:g} GiB). Raise memory in "
+            "[tool.modelcheck], close other programs, or use smaller pictures; a network that asks for far more than "
+            f"its file holds is not to be trusted: modelcheck scan {network}"
         )
     if code != 0:
         told = [line for line in last if line and not _CHATTER.match(line)]
+        kind = RefusedError if code == 4 else ChildError
         ended = f"ended by signal {-code}" if code < 0 else f"exit code {code}"
-        raise ChildError(f"Measuring {str(network)!r} failed ({ended}):\n  " + "\n  ".join(told or ["it said nothing"]))
+        raise kind(f"Measuring {str(network)!r} failed ({ended}):\n  " + "\n  ".join(told or ["it said nothing"]))

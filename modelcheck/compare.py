@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from modelcheck.comparison.decision import decision_measures
 from modelcheck.comparison.layers import LayerComparison, counterparts, layer_measures, matched
-from modelcheck.comparison.metrics import METRICS, CompareError, Metric, planned
+from modelcheck.comparison.lineage import RELATED, lineage_measure
+from modelcheck.comparison.metrics import METRICS, CompareError, Metric, planned, possible
 from modelcheck.comparison.people import people_measures
 from modelcheck.comparison.regions import region_measures
+from modelcheck.comparison.triggers import clean_twins, trigger_measure
 from modelcheck.criteria import Measured
 from modelcheck.signature import Signature
 from modelcheck.spelling import did_you_mean
@@ -21,7 +24,19 @@ from modelcheck.spelling import did_you_mean
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["METRICS", "CompareError", "Comparison", "LayerComparison", "Metric", "compare", "planned"]
+__all__ = [
+    "METRICS",
+    "RELATED",
+    "CompareError",
+    "Comparison",
+    "LayerComparison",
+    "Metric",
+    "compare",
+    "planned",
+    "possible",
+]
+
+_OF_LAYERS = ("layer", "decision", "calibrated", "hidden")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,7 +86,7 @@ class Comparison:
 
     def about_layer(self, layer: str) -> tuple[Measured, ...]:
         """Return all that was measured of one layer of the baseline."""
-        return self._about(layer, ("layer", "decision", "hidden"))
+        return self._about(layer, _OF_LAYERS)
 
     def about_subject(self, subject: str) -> tuple[Measured, ...]:
         """Return all that was measured of one held-out person."""
@@ -92,7 +107,7 @@ class Comparison:
         """Return one row per layer of the baseline: its counterpart and every layer metric."""
         import pandas as pd
 
-        names = [name for name, metric in METRICS.items() if metric.domain in ("layer", "decision", "hidden")]
+        names = [name for name, metric in METRICS.items() if metric.domain in _OF_LAYERS]
         rows = [
             {
                 "layer": layer.baseline.name,
@@ -136,9 +151,24 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
         compared.append(layer)
         if not acknowledged:
             measures.extend(layer_measures(baseline, candidate, layer))
+    measures.extend(decision_measures(baseline, candidate))
+    measures.append(lineage_measure(baseline, candidate))
     measures.extend(people_measures(baseline, candidate))
     measures.extend(region_measures(baseline, candidate))
-    return Comparison(baseline=baseline, candidate=candidate, layers=tuple(compared), measures=tuple(measures))
+    measures.append(trigger_measure(candidate, clean_twins(baseline)))
+    scores = tuple(_rounded(item) for item in measures)
+    return Comparison(baseline=baseline, candidate=candidate, layers=tuple(compared), measures=scores)
+
+
+def _rounded(item: Measured) -> Measured:
+    """Round to six decimals: kernels and machines differ in the digits after those, and no limit hangs on them."""
+    ends = None if item.interval is None else (_six(item.interval[0]), _six(item.interval[1]))
+    before = None if item.baseline is None else _six(item.baseline)
+    return replace(item, value=_six(item.value), interval=ends, baseline=before)
+
+
+def _six(value: float) -> float:
+    return round(float(value), 6) + 0.0  # which turns minus zero into zero
 
 
 def _check(baseline: Signature, candidate: Signature) -> None:

@@ -6,12 +6,13 @@ import fnmatch
 import math
 import sys
 import tomllib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from modelcheck.escaping import clean
 from modelcheck.spelling import did_you_mean
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Verdict",
     "criterion_for",
     "judge",
+    "judge_measured",
     "overall",
     "read_criteria",
 ]
@@ -32,12 +34,13 @@ class CriteriaError(ValueError):
 
 
 class Verdict(StrEnum):
-    """What a measurement says about a criterion. Only `PASS` passes."""
+    """What a measurement says about a criterion. Only `PASS` passes; `WAIVED` did not, and somebody answers for it."""
 
     PASS = "pass"
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
     UNMEASURED = "unmeasured"
+    WAIVED = "waived"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +118,11 @@ class Measured:
         The number of observations behind it: pictures, units or subjects.
     evidence : str
         One plain sentence.
+    floor, ceiling : tuple of float
+        The same metric of the candidate's untrained twins and of the baseline's retrained ones, where there are any.
+    silent : bool
+        Whether the statistic cannot tell these networks apart by its own calibration: it is unmeasured then, and has
+        no say, whatever the criterion.
     """
 
     metric: str
@@ -124,6 +132,9 @@ class Measured:
     baseline: float | None = None
     n: int | None = None
     evidence: str = ""
+    floor: tuple[float, ...] = ()
+    ceiling: tuple[float, ...] = ()
+    silent: bool = False
 
     @property
     def key(self) -> str:
@@ -143,6 +154,7 @@ class Finding:
     baseline: float | None = None
     n: int | None = None
     evidence: str = ""
+    waiver: Mapping[str, Any] | None = None
 
     @property
     def key(self) -> str:
@@ -154,8 +166,13 @@ class Finding:
         """Whether the finding has a say in the release."""
         return not self.criterion.advisory
 
+    @property
+    def red(self) -> bool:
+        """Whether the finding stands in the way of a release."""
+        return self.gating and self.verdict not in (Verdict.PASS, Verdict.WAIVED)
+
     def sentence(self) -> str:
-        """Return the finding as one line: what, value, limit, baseline, evidence."""
+        """Return the finding as one harmless line: what, value, limit, baseline, evidence."""
         value = "not measured" if math.isnan(self.value) else f"{self.value:.3f}"
         if self.interval is not None and all(math.isfinite(end) for end in self.interval):
             value += f" [{self.interval[0]:.3f}, {self.interval[1]:.3f}]"
@@ -165,7 +182,7 @@ class Finding:
         if self.n is not None:
             parts.append(f"n = {self.n}")
         line = f"{self.verdict.value.upper()}: {'; '.join(parts)}"
-        return f"{line}. {self.evidence}" if self.evidence else f"{line}."
+        return clean(f"{line}. {self.evidence}" if self.evidence else f"{line}.", longest=2000)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready builtins; NaN becomes None."""
@@ -189,6 +206,7 @@ class Finding:
             "where": self.criterion.where,
             "why": self.criterion.why,
             "evidence": self.evidence,
+            "waiver": None if self.waiver is None else dict(self.waiver),
         }
 
     @classmethod
@@ -211,6 +229,7 @@ class Finding:
             baseline=row["baseline"],
             n=row["n"],
             evidence=row["evidence"],
+            waiver=row["waiver"],
         )
 
 
@@ -278,9 +297,22 @@ def judge(
     )
 
 
+def judge_measured(item: Measured, criterion: Criterion) -> Finding:
+    """Apply a criterion to a measure; one that is silent by its own calibration has no say."""
+    return judge(
+        item.value,
+        replace(criterion, advisory=True) if item.silent else criterion,
+        subject=item.about,
+        interval=item.interval,
+        baseline=item.baseline,
+        n=item.n,
+        evidence=item.evidence,
+    )
+
+
 def overall(findings: Iterable[Finding]) -> Verdict:
-    """Return the one verdict over all gating findings, the gravest first; no finding is unmeasured."""
-    verdicts = {finding.verdict for finding in findings if finding.gating}
+    """Return the one verdict over all gating findings, the gravest first; no finding is unmeasured, waived passes."""
+    verdicts = {Verdict.PASS if row.verdict is Verdict.WAIVED else row.verdict for row in findings if row.gating}
     for verdict in (Verdict.FAIL, Verdict.UNMEASURED, Verdict.INCONCLUSIVE, Verdict.PASS):
         if verdict in verdicts:
             return verdict
@@ -335,8 +367,9 @@ def _criterion(row: dict[str, Any], path: str, metrics: list[str]) -> Criterion:
     for key in ("metric", "why", "where", "judged_by"):
         if not isinstance(row.get(key, ""), str):
             raise CriteriaError(f"{key} must be text, not {row[key]!r}, in a row of {path!r}.")
-    if not isinstance(row.get("advisory", False), bool):
-        raise CriteriaError(f"advisory must be true or false, not {row['advisory']!r}, in a row of {path!r}.")
+    for key in ("advisory", "optional"):
+        if not isinstance(row.get(key, False), bool):
+            raise CriteriaError(f"{key} must be true or false, not {row[key]!r}, in a row of {path!r}.")
     metric = row.get("metric", "")
     if metric not in metrics:
         raise CriteriaError(

@@ -1,37 +1,24 @@
-"""The evidence of a run, and the one document that says what it came to. Nothing here imports TensorFlow."""
+"""What a run must judge, and the evidence that it judges. Nothing here imports TensorFlow."""
 
 from __future__ import annotations
 
-import datetime
 import fnmatch
 import hashlib
-import json
-import math
-import os
-import platform
-import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from modelcheck.child import measured_signature
-from modelcheck.compare import METRICS, Comparison, compare, planned
-from modelcheck.criteria import CriteriaError, Criterion, Finding, Verdict, criterion_for, overall, read_criteria
+from modelcheck.compare import METRICS, CompareError, Comparison, compare, planned, possible
+from modelcheck.criteria import CriteriaError, Criterion, criterion_for, read_criteria
 from modelcheck.panel import Panel, PanelError
 from modelcheck.settings import Settings
 from modelcheck.signature import Signature, read_manifest, read_signature
+from modelcheck.waivers import Waiver, read_waivers
 
-__all__ = [
-    "Evidence",
-    "Plan",
-    "gather",
-    "make_plan",
-    "verdict_document",
-    "write_document",
-]
-
-SCHEMA = 1
+__all__ = ["Evidence", "Plan", "gather", "make_plan"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,18 +29,32 @@ class Plan:
     ----------
     criteria : tuple of Criterion
         The rows of limits.
-    keys : frozenset of str
-        ``metric[about]`` for every pair of a criterion and a thing it is about.
+    pairs : frozenset of tuple
+        ``(metric, about)`` for every pair of a criterion and a thing it is about.
     layers, subjects, groups, methods : tuple of str
         What the suites make one test each for.
+    criteria_sha256 : str
+        Of the file that the rows were read from.
+    waivers : tuple of Waiver
+        The rows of excuses.
+    waivers_sha256 : str
+        Of their file; empty where there is none.
     """
 
     criteria: tuple[Criterion, ...]
-    keys: frozenset[str]
+    pairs: frozenset[tuple[str, str]]
     layers: tuple[str, ...]
     subjects: tuple[str, ...]
     groups: tuple[str, ...]
     methods: tuple[str, ...]
+    criteria_sha256: str
+    waivers: tuple[Waiver, ...] = ()
+    waivers_sha256: str = ""
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """``metric[about]`` for every pair of a criterion and a thing it is about."""
+        return frozenset(f"{metric}[{about}]" if about else metric for metric, about in self.pairs)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,17 +76,20 @@ class Evidence:
 
 
 def make_plan(settings: Settings) -> Plan:
-    """Read criteria and the baseline's manifest, and list what has to be judged.
+    """Read criteria, waivers and the baseline's manifest, and list what has to be judged.
 
     Raises
     ------
-    CriteriaError, SignatureError, SettingsError
+    CriteriaError, WaiverError, SignatureError, SettingsError
         When one of them cannot be used.
     """
     settings.required("candidate")
     manifest = read_manifest(settings.required("baseline"))
     criteria = read_criteria(settings.required("criteria"), metrics=METRICS)
+    criteria_sha256 = hashlib.sha256(settings.criteria.read_bytes()).hexdigest()
+    waivers, waivers_sha256 = read_waivers(settings.waivers, metrics=METRICS) if settings.waivers else ((), "")
     for row in criteria:
+        _check_possible(row, manifest)
         matches = [x for x in planned(row.metric, manifest) if fnmatch.fnmatchcase(x, row.where)]
         if not matches and not row.optional:
             known = ", ".join(planned(row.metric, manifest))
@@ -93,19 +97,23 @@ def make_plan(settings: Settings) -> Plan:
                 f"The criterion on {row.metric!r} for where={row.where!r} matches nothing; there is: {known}. "
                 "Correct it, remove the row, or write optional = true."
             )
-    keys = set()
-    for metric in {row.metric for row in criteria}:
-        for about in planned(metric, manifest, acknowledged=settings.acknowledged):
-            if criterion_for(criteria, metric, about) is not None:
-                keys.add(f"{metric}[{about}]" if about else metric)
+    pairs = {
+        (metric, about)
+        for metric in {row.metric for row in criteria}
+        for about in planned(metric, manifest, acknowledged=settings.acknowledged)
+        if criterion_for(criteria, metric, about) is not None
+    }
     layers = [layer["name"] for layer in manifest["layers"] if layer["name"] not in settings.acknowledged]
     return Plan(
         criteria=criteria,
-        keys=frozenset(keys),
+        pairs=frozenset(pairs),
         layers=tuple(layers),
         subjects=tuple(manifest["subjects"]),
         groups=tuple(manifest["groups"]),
         methods=tuple(manifest["recipe"]["attribution_methods"]),
+        criteria_sha256=criteria_sha256,
+        waivers=waivers,
+        waivers_sha256=waivers_sha256,
     )
 
 
@@ -133,6 +141,12 @@ def gather(settings: Settings, *, tell: Callable[[str], None] | None = None) -> 
             f"the baseline's is {baseline.panel_digest[:12]}). Use the baseline's panel, or approve the release on "
             f"this one: modelcheck approve RELEASE.keras --panel {panel_path} --to {settings.baseline} --reason '...'"
         )
+    if len(set(panel.subjects.tolist())) < 2:
+        raise PanelError(
+            f"The panel {str(panel_path)!r} holds one person only: nothing can be said of people. Give each "
+            "picture its subject, and pictures of at least two."
+        )
+    panel.inputs(baseline.recipe.input_range)
     candidate = measured_signature(
         settings.required("candidate"),
         panel_path,
@@ -141,186 +155,29 @@ def gather(settings: Settings, *, tell: Callable[[str], None] | None = None) -> 
         key=(baseline.digest(), panel.digest(), baseline.recipe.digest(), *settings.outputs),
         tell=tell,
     )
+    _check_answers(candidate)
     return Evidence(panel=panel, comparison=compare(baseline, candidate, layers=settings.layers))
 
 
-def verdict_document(
-    settings: Settings,
-    *,
-    plan: Plan | None,
-    findings: Iterable[Finding],
-    evidence: Evidence | None,
-    errors: Sequence[str] = (),
-    failures: Sequence[str] = (),
-    narrowed: bool = False,
-    interrupted: bool = False,
-    seconds: float = 0.0,
-) -> dict[str, Any]:
-    """Return what a run came to, as JSON-ready builtins.
-
-    Parameters
-    ----------
-    settings : Settings
-        What the run was about.
-    plan : Plan or None
-        What it had to judge; None when not even that could be read.
-    findings : iterable of Finding
-        What was judged.
-    evidence : Evidence or None
-        What was measured.
-    errors : sequence of str
-        What went wrong otherwise, for example a test that failed by itself.
-    failures : sequence of str
-        Tests that failed by themselves, beside what was judged: no pass then.
-    narrowed : bool
-        Whether the user chose a part of the suite on purpose (``-k``, a path): the scope is then partial.
-    interrupted : bool
-        Whether a person stopped the run.
-    seconds : float
-        Wall time of the run.
-
-    Returns
-    -------
-    dict
-        See ``docs/verdict.schema.json``. ``volatile`` alone differs between two runs on the same files.
-    """
-    worst: dict[str, Finding] = {}
-    for finding in sorted(findings, key=_badness):
-        worst.setdefault(finding.key, finding)  # judged twice, the graver judgement counts
-    rows = sorted(worst.values(), key=_badness)
-    missing = sorted((plan.keys if plan else frozenset()) - {row.key for row in rows})
-    judged = overall(rows)
-    verdict = judged.value
-    if errors or plan is None or (missing and not narrowed) or (not rows and not narrowed):
-        verdict = "error"
-    elif failures and verdict == Verdict.PASS.value:
-        verdict = Verdict.FAIL.value
-    scope = "full" if plan and not missing else "partial" if narrowed and plan else "incomplete"
-    reasons = [*errors, *failures]
-    if missing and not narrowed and plan is not None:
-        reasons.append(f"{len(missing)} of {len(plan.keys)} planned checks were never judged: {_few(missing)}.")
-    red = [row for row in rows if row.gating and row.verdict is not Verdict.PASS]
-    reasons += [row.sentence() for row in red[:5]]
-    if len(red) > 5:
-        reasons.append(f"And {len(red) - 5} more.")
-    if rows and not any(row.gating for row in rows):
-        reasons.append("Every criterion that was judged is advisory: nothing had a say in the release.")
-    if verdict == "pass":
-        reasons.append(f"All {sum(row.gating for row in rows)} checks that gate the release passed.")
-    document = {
-        "schema": SCHEMA,
-        "verdict": verdict,
-        "scope": scope,
-        "reasons": reasons,
-        "exit_code": 2
-        if interrupted
-        else _exit_code(
-            verdict,
-            plan,
-            narrowed=narrowed,
-            baseline_there=settings.baseline is None or (settings.baseline / "manifest.json").exists(),
-        ),
-        "candidate": _network(evidence.candidate) if evidence else None,
-        "baseline": _network(evidence.baseline, folder=settings.baseline) if evidence else None,
-        "panel": _panel(evidence.panel) if evidence else None,
-        "recipe": {"digest": evidence.baseline.recipe.digest(), **evidence.baseline.recipe.to_dict()}
-        if evidence
-        else None,
-        "criteria": _criteria(settings, plan),
-        "metrics": {key: _rounded(value) for key, value in (evidence.comparison.metrics if evidence else {}).items()},
-        "findings": [row.to_dict() for row in rows],
-        "not_judged": missing,
-        "acknowledged": list(settings.acknowledged),
-        "next": _next_steps(verdict, settings),
-        "provenance": {
-            "baseline": dict(evidence.baseline.provenance),
-            "candidate": dict(evidence.candidate.provenance),
-        }
-        if evidence
-        else {},
-    }
-    document["volatile"] = {
-        "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "host": platform.node(),
-        "seconds": round(seconds, 2),
-    }
-    return document
+def _check_possible(row: Criterion, manifest: Mapping[str, Any]) -> None:
+    low, high = possible(row.metric, manifest)
+    if (row.at_least is not None and row.at_least > high) or (row.at_most is not None and row.at_most < low):
+        raise CriteriaError(
+            f"The criterion on {row.metric!r} can never hold: {row.limits} is asked, and the metric lies between "
+            f"{low:g} and {high:g}."
+        )
 
 
-def write_document(folder: Path, document: dict[str, Any]) -> Path:
-    """Write ``verdict.json``: whole, or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor, aside = tempfile.mkstemp(dir=folder, prefix=".verdict-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(document, file, indent=1, allow_nan=False)
-            file.write("\n")
-        Path(aside).chmod(0o644)
-        Path(aside).replace(folder / "verdict.json")
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
-    return folder / "verdict.json"
-
-
-_ORDER = [Verdict.FAIL, Verdict.UNMEASURED, Verdict.INCONCLUSIVE, Verdict.PASS]
-
-
-def _badness(row: Finding) -> tuple[bool, int, float, str]:
-    """Sort gating findings first, then by verdict, then by how far the value is from its limit."""
-    limits = [
-        row.value - limit if sign > 0 else limit - row.value
-        for limit, sign in ((row.criterion.at_least, 1), (row.criterion.at_most, -1))
-        if limit is not None
-    ]
-    room = min(limits, default=0.0)
-    return (not row.gating, _ORDER.index(row.verdict), -math.inf if math.isnan(room) else room, row.key)
-
-
-def _exit_code(verdict: str, plan: Plan | None, *, narrowed: bool, baseline_there: bool) -> int:
-    if verdict == "pass":
-        return 0
-    if verdict == "error":
-        return 3 if plan is not None else 4 if baseline_there else 1
-    return 5 if verdict == Verdict.UNMEASURED.value and narrowed else 1
-
-
-def _few(words: Sequence[str]) -> str:
-    return ", ".join(words[:6]) + (f" and {len(words) - 6} more" if len(words) > 6 else "")
-
-
-def _rounded(value: float) -> float | None:
-    return round(value, 6) if math.isfinite(value) else None
-
-
-def _network(signature: Signature, *, folder: Path | None = None) -> dict[str, Any]:
-    where = {} if folder is None else {"folder": folder.as_posix(), "signature": signature.digest()}
-    return {**where, **{key: signature.model[key] for key in ("name", "file", "sha256", "parameters", "bytes")}}
-
-
-def _panel(panel: Panel) -> dict[str, Any]:
-    return {
-        "digest": panel.digest(),
-        "pictures": len(panel),
-        "subjects": sorted(set(panel.subjects.tolist())),
-        "classes": list(panel.class_names),
-    }
-
-
-def _criteria(settings: Settings, plan: Plan | None) -> dict[str, Any] | None:
-    if plan is None:
-        return None
-    sha = hashlib.sha256(settings.criteria.read_bytes()).hexdigest()
-    return {"file": settings.criteria.name, "sha256": sha, "rows": len(plan.criteria)}
-
-
-def _next_steps(verdict: str, settings: Settings) -> list[str]:
-    candidate, baseline = settings.candidate or "CANDIDATE.keras", settings.baseline or "BASELINE"
-    panel = settings.panel or f"{baseline}/panel.npz"
-    if verdict == "pass":
-        return [f"modelcheck approve {candidate} --panel {panel} --to {baseline} --reason 'WHY'"]
-    if verdict == "error":
-        return [f"pytest suites/ --candidate {candidate} --baseline {baseline}"]
-    return [
-        f"modelcheck approve {candidate} --panel {panel} --to {baseline} --reason 'WHY THE CHANGE IS WANTED'",
-    ]
+def _check_answers(candidate: Signature) -> None:
+    """Refuse scores that no criterion may need to look at: NaN wins every argmax, a constant is right by chance."""
+    scores = candidate.scores
+    name = candidate.model["file"]
+    if not np.isfinite(scores).all():
+        bad = int((~np.isfinite(scores).all(axis=1)).sum())
+        raise CompareError(
+            f"{name!r} answers NaN or infinity on {bad} of {len(scores)} pictures: nothing can be judged."
+        )
+    if float(np.ptp(scores, axis=0).max()) <= 1e-6 * max(1.0, float(np.abs(scores).max())):
+        raise CompareError(
+            f"{name!r} gives every picture the same scores: it has learned nothing, or its input does not reach it."
+        )

@@ -16,18 +16,20 @@ import tensorflow as tf
 
 from modelcheck.attributions import attribute
 from modelcheck.faithfulness import pixel_flipping
-from modelcheck.happymaps import ascend, margins
+from modelcheck.happymaps import ascend, margins, natural_pictures
 from modelcheck.models import load_network
 from modelcheck.network import Network, NetworkError, UnitLayer, flatten
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
 from modelcheck.signature import LayerRecord, Signature
 from modelcheck.spelling import did_you_mean
+from modelcheck.stickers import panel_shifts
 
-__all__ = ["measure", "probe_rows", "untrained_twin"]
+__all__ = ["fitted", "layer_features", "measure", "probe_rows", "untrained_twin"]
 
 _GRID = 4  # cells along each axis, over which activations are averaged
 _BATCH = 64
+_FINGERS = 512  # weights of a kernel that are kept to recognise an ancestor
 _FEWEST = 4  # pictures; debiased alignment is undefined for fewer
 _FLIPS, _FLIPPED = 6, 0.3  # steps of the flipping curve, and the share of the picture replaced in the end
 
@@ -42,6 +44,7 @@ def measure(
     stimuli: Signature | None = None,
     outputs: Sequence[str] | None = None,
     twins: bool = True,
+    custom_objects: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Signature:
     """Measure a network on a panel.
@@ -61,6 +64,8 @@ def measure(
         to. Scores of one class are joined by logsumexp, as their probabilities add.
     twins : bool
         Whether to measure the recipe's untrained twins too; a baseline does without.
+    custom_objects : sequence of str
+        Classes outside Keras that are knowingly allowed; see `modelcheck.models.load_network`.
     progress : callable, optional
         ``progress(what, share_done)``, called as work proceeds.
 
@@ -76,10 +81,10 @@ def measure(
     recipe = recipe or Recipe()
     tell = progress or (lambda what, share: None)
     tell("loading", 0.0)
-    model, sha = load_network(model_path)
+    model, sha = load_network(model_path, custom_objects=custom_objects)
     if len(panel) < _FEWEST:
         raise PanelError(f"The panel has {len(panel)} pictures; comparing activations takes at least {_FEWEST}.")
-    network = _fitted(flatten(model), panel, outputs)
+    network = fitted(flatten(model), panel, outputs)
     images = panel.inputs(recipe.input_range)
     stages = 1 + (recipe.untrained_twins if twins else 0)
     common: dict[str, Any] = {"recipe": recipe, "panel_digest": panel.digest(), "class_names": panel.class_names}
@@ -93,16 +98,14 @@ def measure(
         Signature(
             model={"name": f"untrained twin {number}"},
             pictures={},
-            **_arrays(
-                _fitted(flatten(untrained_twin(model, seed=recipe.seed + number)), panel, outputs),
-                panel,
-                images,
-                recipe,
-                stage(number),
-            ),
+            **_arrays(twin, panel, images, recipe, stage(number)),
+            **_responses_of(stimuli, twin),
             **common,
         )
-        for number in range(1, stages)
+        for number, twin in (
+            (number, fitted(flatten(untrained_twin(model, seed=recipe.seed + number)), panel, outputs))
+            for number in range(1, stages)
+        )
     )
     tell("done", 1.0)
     return Signature(
@@ -115,7 +118,9 @@ def measure(
         },
         pictures={"labels": panel.labels, "subjects": panel.subjects, "groups": panel.groups, "names": panel.names},
         flipping=_flipping(network, images, panel.labels, arrays, recipe),
+        stickers=panel_shifts(network, panel, arrays["scores"], recipe=recipe),
         twins=untrained,
+        fingerprint=_fingerprint(model),
         provenance=_provenance(),
         **arrays,
         **_responses_of(stimuli, network),
@@ -180,7 +185,7 @@ def _seed_initialisers(part: Any, counter: list[int]) -> None:
             _seed_initialisers(value, counter)
 
 
-def _fitted(network: Network, panel: Panel, outputs: Sequence[str] | None) -> Network:
+def fitted(network: Network, panel: Panel, outputs: Sequence[str] | None = None) -> Network:
     """Check that the network takes the panel's pictures and answers with its classes."""
     if tuple(panel.images.shape[1:]) != network.input_shape:
         raise NetworkError(
@@ -212,8 +217,8 @@ def _arrays(network: Network, panel: Panel, images: np.ndarray, recipe: Recipe, 
     layers = network.unit_layers()
     probes = probe_rows(panel, recipe.probe_pictures)
     records: list[LayerRecord] = []
-    parts: dict[str, dict[str, np.ndarray]] = {name: {} for name in ("units", "maps", "activations", "at_grey")}
-    work = len(layers) + 2 * len(recipe.attribution_methods) + 1
+    parts: dict[str, dict[str, np.ndarray]] = {name: {} for name in ("units", "maps", "activations", "at_rest")}
+    work = len(layers) + 2 * len(recipe.attribution_methods) + 2
     for number, layer in enumerate(layers):
         tell(f"HappyMaps of {layer.name}", number / work)
         outcome = ascend(network, layer, recipe=recipe)
@@ -225,9 +230,12 @@ def _arrays(network: Network, panel: Panel, images: np.ndarray, recipe: Recipe, 
         )
         for name, values in parts.items():
             values[layer.name] = getattr(outcome, name)
-    tell("activations", len(layers) / work)
+    tell("HappyMaps among natural pictures", len(layers) / work)
+    among = natural_pictures(images, components=recipe.natural_components)
+    natural = ascend(network, layers[-1], recipe=recipe, among=among)
+    tell("activations", (len(layers) + 1) / work)
     scores = _class_scores(network, images)
-    features = _features(network, layers, images[probes])
+    features = layer_features(network, layers, images[probes])
     if not np.isfinite(scores).all():
         bad = int((~np.isfinite(scores).all(axis=1)).sum())
         raise NetworkError(
@@ -235,7 +243,7 @@ def _arrays(network: Network, panel: Panel, images: np.ndarray, recipe: Recipe, 
         )
     attributions = {}
     for number, method in enumerate(recipe.attribution_methods):
-        tell(f"attributions by {method}", (len(layers) + 1 + 2 * number) / work)
+        tell(f"attributions by {method}", (len(layers) + 2 + 2 * number) / work)
         relevance = attribute(
             network, images[probes], panel.labels[probes], method=method, **_options(method, recipe, images)
         )
@@ -243,6 +251,8 @@ def _arrays(network: Network, panel: Panel, images: np.ndarray, recipe: Recipe, 
     return {
         "layers": tuple(records),
         **parts,
+        "natural": natural.maps,
+        "natural_activations": natural.activations,
         "features": features,
         "scores": scores,
         "probes": probes,
@@ -270,7 +280,7 @@ def _class_scores(network: Network, images: np.ndarray) -> np.ndarray:
     return np.concatenate(batches).astype(np.float32)
 
 
-def _features(network: Network, layers: Sequence[UnitLayer], images: np.ndarray) -> dict[str, np.ndarray]:
+def layer_features(network: Network, layers: Sequence[UnitLayer], images: np.ndarray) -> dict[str, np.ndarray]:
     """Return each layer's activations on pictures, averaged over a coarse grid: ``(n, cells, units)``."""
     targets = [layer.activated for layer in layers]
     collected: dict[str, list[np.ndarray]] = {layer.name: [] for layer in layers}
@@ -318,17 +328,30 @@ def _responses_of(stimuli: Signature | None, network: Network) -> dict[str, Any]
     """Show another network's decision maps to this one; a map that is not there gets no response."""
     if stimuli is None:
         return {}
-    maps = stimuli.maps[stimuli.decision.name]
-    if maps.shape[1:] != network.input_shape:
-        raise NetworkError(
-            f"The baseline's pictures are {maps.shape[1:]}, the network takes {network.input_shape}: they cannot be "
-            "compared. Approve a baseline of this size."
-        )
-    there = np.isfinite(maps).all(axis=(1, 2, 3))
-    responses = np.full((len(maps), network.n_classes), np.nan, np.float32)
-    if there.any():
-        responses[there] = _class_scores(network, maps[there].astype(np.float32))
-    return {"responses": responses, "stimuli_digest": stimuli.digest()}
+    responses = {}
+    for view, maps in stimuli.stimuli().items():
+        if maps.shape[1:] != network.input_shape:
+            raise NetworkError(
+                f"The baseline's pictures are {maps.shape[1:]}, the network takes {network.input_shape}: they cannot "
+                "be compared. Approve a baseline of this size."
+            )
+        there = np.isfinite(maps).all(axis=(1, 2, 3))
+        responses[view] = np.full((len(maps), network.n_classes), np.nan, np.float32)
+        if there.any():
+            responses[view][there] = _class_scores(network, maps[there])
+    return {"responses": responses, "stimuli_digest": stimuli.shown()}
+
+
+def _fingerprint(model: Any) -> dict[str, np.ndarray]:
+    """Return some weights of every kernel, at places that depend on its size alone."""
+    kernels = [weight for weight in model.get_weights() if weight.ndim > 1]
+    prints = {}
+    for position, kernel in enumerate(kernels):
+        places = np.random.Generator(np.random.Philox(key=[kernel.size, 0])).permutation(kernel.size)[:_FINGERS]
+        largest = float(np.abs(kernel).max()) or 1.0  # half floats keep shape, not scale
+        name = f"{position}:" + "x".join(str(length) for length in kernel.shape)
+        prints[name] = kernel.reshape(-1)[np.sort(places)] / largest
+    return prints
 
 
 def _provenance() -> dict[str, Any]:

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from modelcheck.archive import ArchiveError, read_arrays, read_regular
+
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Panel", "PanelError"]
 
 _FORMAT = 1
+_MOST_BYTES = 16 * 2**30
 _REQUIRED = ("images", "labels", "subjects", "class_names")
 _OPTIONAL = ("regions", "names", "groups")
 _BOX = ("row", "column", "height", "width")
@@ -157,11 +160,10 @@ class Panel:
         if not Path(path).is_file():
             raise PanelError(f"There is no panel file {os.fspath(path)!r}. Make one with: modelcheck panel --help")
         try:
-            # Opened here, because np.load leaves its own file open when the zip is damaged.
-            with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-                parts = {name: file[name] for name in file.files}
-        except Exception as error:
-            # zipfile, zlib and numpy raise a dozen kinds on damaged bytes; none of them is a panel.
+            parts: dict[str, Any] = dict(
+                read_arrays(read_regular(path, most_bytes=_MOST_BYTES), most_bytes=_MOST_BYTES)
+            )
+        except (ArchiveError, OSError) as error:
             raise PanelError(f"{os.fspath(path)!r} cannot be read as a panel (.npz): {error}") from error
         version = np.asarray(parts.pop("format", 0))
         if version.shape != () or version.dtype.kind not in "iu" or int(version) != _FORMAT:
@@ -173,9 +175,6 @@ class Panel:
         unknown = [name for name in parts if name not in (*_REQUIRED, *_OPTIONAL)]
         if missing or unknown:
             raise PanelError(f"{os.fspath(path)!r} is no panel: missing parts {missing}, unknown parts {unknown}.")
-        strange = [name for name, part in parts.items() if not isinstance(part, np.ndarray)]
-        if strange:
-            raise PanelError(f"{os.fspath(path)!r} is no panel: its parts {strange} are no arrays.")
         try:
             return cls(**parts)
         except PanelError as error:

@@ -40,8 +40,13 @@ class Recipe:
         normalised gradient, is subtracted at each step.
     blur : float
         Standard deviation of the Gaussian that smooths each gradient, in pixels; 0 leaves it as it is.
+    total_variation : float
+        Weight of the slope of the total variation that is subtracted at each step; 0 leaves it out.
     start_noise : float
         Standard deviation of the noise on the grey start, as a share of the input range.
+    starts : int
+        How many ascents each unit gets, the first from grey and others from random pixels; the happiest map is
+        kept.
     copies : int
         Copies of the map over which each gradient is averaged; 1 with no shift and no jitter is plain
         gradient ascent. It applies to maps of the whole picture; receptive-field patches always use one.
@@ -49,6 +54,9 @@ class Recipe:
         Largest shift of a copy along either axis, as a share of the picture's height.
     jitter : float
         Standard deviation of the noise on a copy, as a share of the input range.
+    natural_components : int
+        At most this many principal components of the panel span the natural pictures; see
+        `modelcheck.happymaps.natural_pictures`.
     units_per_layer : int
         At most this many units of a layer are rendered, evenly spaced over its channels.
     probe_pictures : int
@@ -60,6 +68,9 @@ class Recipe:
         Noisy copies behind each SmoothGrad attribution.
     untrained_twins : int
         Untrained networks of the same architecture, measured beside the network as its floor.
+    sticker_faces : int
+        Pictures of the panel, shared out over its classes, on which every sticker of the dictionary is stamped in the
+        search for planted triggers; 0 leaves the search out.
     """
 
     input_range: tuple[float, float] = (0.0, 1.0)
@@ -68,25 +79,37 @@ class Recipe:
     step_size: float = 0.05
     pull: float = 2.0
     blur: float = 1.0
+    total_variation: float = 0.0
     start_noise: float = 0.02
+    starts: int = 1
     copies: int = 16
     shift: float = 1 / 15
-    jitter: float = 0.1
+    jitter: float = 0.3
+    natural_components: int = 60
     units_per_layer: int = 64
     probe_pictures: int = 96
     attribution_methods: tuple[str, ...] = ("smoothgrad", "occlusion")
     smoothgrad_samples: int = 25
     untrained_twins: int = 3
+    sticker_faces: int = 8
 
     def __post_init__(self) -> None:
         # Numbers are brought to one type each: equal recipes must have equal digests, and 1 == 1.0 but
         # their JSON differs.
-        zeros = ("seed", "untrained_twins")
-        ones = ("steps", "copies", "units_per_layer", "probe_pictures", "smoothgrad_samples")
+        zeros = ("seed", "untrained_twins", "sticker_faces")
+        ones = (
+            "steps",
+            "starts",
+            "copies",
+            "natural_components",
+            "units_per_layer",
+            "probe_pictures",
+            "smoothgrad_samples",
+        )
         for name in (*zeros, *ones):
             lowest = 0 if name in zeros else 1
             object.__setattr__(self, name, _whole(name, getattr(self, name), lowest))
-        for name in ("step_size", "pull", "blur", "start_noise", "shift", "jitter"):
+        for name in ("step_size", "pull", "blur", "total_variation", "start_noise", "shift", "jitter"):
             value = _number(name, getattr(self, name))
             if value < 0:
                 raise ValueError(f"{name} must be 0 or more, not {value!r}.")

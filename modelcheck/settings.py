@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -12,7 +13,9 @@ from modelcheck.spelling import did_you_mean
 
 __all__ = ["Settings", "SettingsError", "has_settings", "read_settings"]
 
-_PATHS = ("candidate", "baseline", "panel", "criteria", "report", "cache")
+_CUSTOM = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*>[A-Za-z_]\w*")
+_PATHS = ("candidate", "baseline", "panel", "criteria", "waivers", "report", "cache")
+_WAIVERS = "suites/waivers.toml"  # read where it is there
 
 
 class SettingsError(ValueError):
@@ -33,6 +36,8 @@ class Settings:
         The held-out panel; by default ``panel.npz`` in the baseline's folder.
     criteria : Path
         The rows of limits.
+    waivers : Path or None
+        The rows of excuses; by default ``suites/waivers.toml`` where it is there.
     report : Path
         The folder that receives ``index.html``, ``verdict.json`` and ``summary.md``.
     cache : Path
@@ -43,17 +48,27 @@ class Settings:
         Counterparts of the baseline's layers that are given; None (``false`` in TOML) means none, on purpose.
     timeout : float
         Seconds that measuring the candidate may take.
+    memory : float
+        GiB of memory that measuring the candidate may take.
+    custom_objects : tuple of str
+        Classes and functions outside Keras, ``module>name``, that a network may name; the child imports them.
+    inconclusive : {'fail', 'pass'}
+        What the exit code makes of an inconclusive finding; the verdict names it either way.
     """
 
     candidate: Path | None = None
     baseline: Path | None = None
     panel: Path | None = None
     criteria: Path = Path("suites/criteria.toml")
+    waivers: Path | None = None
     report: Path = Path("report")
     cache: Path = Path(".modelcheck")
     outputs: tuple[str, ...] = ()
     layers: Mapping[str, str | None] = field(default_factory=dict)
     timeout: float = 3600.0
+    memory: float = 16.0
+    custom_objects: tuple[str, ...] = ()
+    inconclusive: str = "fail"
 
     @property
     def acknowledged(self) -> tuple[str, ...]:
@@ -116,6 +131,8 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
             values[key] = _near(root / _typed(key, table[key], str, "a path in quotes"))
         elif key in ("criteria", "report", "cache"):
             values[key] = _near(root / getattr(Settings(), key))
+        elif key == "waivers" and (root / _WAIVERS).exists():
+            values[key] = _near(root / _WAIVERS)
     outputs = given["outputs"].split(",") if "outputs" in given else table.get("outputs", [])
     if not isinstance(outputs, list) or not all(isinstance(name, str) for name in outputs):
         raise SettingsError(f"outputs must be a list of class names, not {outputs!r}.")
@@ -126,15 +143,34 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
                 f"[tool.modelcheck.layers] {name} must be the candidate's layer in quotes, or false where it has none, "
                 f"not {partner!r}."
             )
-    timeout = table.get("timeout", 3600)
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < 1e7:
-        raise SettingsError(f"timeout must be a positive number of seconds, not {timeout!r}.")
     return Settings(
         **values,
+        **_limits(table),
         outputs=tuple(outputs),
         layers={name: None if partner is False else partner for name, partner in layers.items()},
-        timeout=float(timeout),
     )
+
+
+def _limits(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what bounds a run: seconds, memory, what a network may name, and what inconclusive means."""
+    timeout = table.get("timeout", Settings.timeout)
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < 1e7:
+        raise SettingsError(f"timeout must be a positive number of seconds, not {timeout!r}.")
+    memory = table.get("memory", Settings.memory)
+    if isinstance(memory, bool) or not isinstance(memory, int | float) or not 0.5 <= memory < 1e6:
+        raise SettingsError(f"memory must be a number of GiB from 0.5, not {memory!r}.")
+    custom = table.get("custom_objects", [])
+    if not isinstance(custom, list) or not all(isinstance(name, str) and _CUSTOM.fullmatch(name) for name in custom):
+        raise SettingsError(f"custom_objects must be a list such as ['mypackage.layers>MyLayer'], not {custom!r}.")
+    inconclusive = table.get("inconclusive", "fail")
+    if inconclusive not in ("fail", "pass"):
+        raise SettingsError(f"inconclusive must be 'fail' or 'pass', not {inconclusive!r}.")
+    return {
+        "timeout": float(timeout),
+        "memory": float(memory),
+        "custom_objects": tuple(custom),
+        "inconclusive": inconclusive,
+    }
 
 
 def _near(path: Path) -> Path:
@@ -150,9 +186,12 @@ def _table(path: Path) -> dict[str, Any]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise SettingsError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(f"{str(path)!r} is not valid TOML: {error}") from error
-    return _typed("tool.modelcheck", document.get("tool", {}).get("modelcheck", {}), dict, "a table")
+    tools = _typed("tool", document.get("tool", {}), dict, "a table")
+    return _typed("tool.modelcheck", tools.get("modelcheck", {}), dict, "a table")
 
 
 def _typed(key: str, value: Any, kind: type, words: str) -> Any:

@@ -10,25 +10,33 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import re
-import tempfile
-import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
+from modelcheck.archive import ArchiveError, read_arrays
+from modelcheck.folders import ASIDE, folder_lock, place
 from modelcheck.recipe import Recipe
 
-__all__ = ["LayerRecord", "Signature", "SignatureError", "read_manifest", "read_signature"]
+__all__ = [
+    "LayerRecord",
+    "Signature",
+    "SignatureError",
+    "read_manifest",
+    "read_signature",
+    "stray_members",
+]
 
-FORMAT = 1
+FORMAT = 2
 _MANIFEST = "manifest.json"
 _MEMBER = re.compile(r"[a-z0-9]+-[0-9a-f]{16}\.npz")
+_BESIDE = re.compile(r"(twin|retrained)[0-9]+")
 _MAX_BYTES = 4 * 2**30
 _FILES = ("maps", "features", "attributions")
 _PICTURES = ("labels", "subjects", "groups", "names")
@@ -77,9 +85,9 @@ class Signature:
         In the order of the outputs.
     layers : tuple of LayerRecord
         In model order; the last is the decision.
-    units, maps, activations, at_grey : mapping of str to np.ndarray
+    units, maps, activations, at_rest : mapping of str to np.ndarray
         Per layer: ``(n,)`` indices of the rendered units, ``(n, h, w, c)`` HappyMaps in the input range (NaN for
-        a unit without a map), the objective on the map and on mid grey, both ``(n,)``.
+        a unit without a map), the objective on the map and on mid grey (at rest), both ``(n,)``.
     features : mapping of str to np.ndarray
         Per layer, ``(probes, cells, units)``: activations on the probe pictures, averaged over a coarse grid.
     scores : np.ndarray
@@ -95,12 +103,25 @@ class Signature:
     flipping : mapping of str to np.ndarray
         Per method and for ``random``, ``(probes, steps + 1)``: the true class's margin while the pixels ranked first
         are replaced by the panel's mean picture.
-    responses : np.ndarray or None
-        ``(stimuli, classes)`` class scores on the decision maps of another network.
+    stickers : mapping of str to np.ndarray
+        Per family of stickers, ``(patterns, rows, columns, classes)``: how far each moves the margin of each class, in
+        units of the network's gap; see `modelcheck.stickers`. Empty where the recipe asks for none.
+    natural : np.ndarray
+        ``(classes, h, w, c)``: the decision's HappyMaps among natural pictures, NaN where there is none.
+    natural_activations : np.ndarray
+        ``(classes,)``: the margin on those.
+    fingerprint : mapping of str to np.ndarray
+        By position and shape of a kernel, ``(m,)`` of its weights at fixed places: enough to see a common ancestry.
+    responses : mapping of str to np.ndarray
+        For each view, ``free`` and ``natural``, ``(classes, classes)`` class scores on the maps of another network.
     stimuli_digest : str
         Which maps those were; empty where there were none.
     twins : tuple of Signature
         Untrained networks of the same architecture, without pictures and attributions of their own twins.
+    retrained : tuple of Signature
+        Networks that were trained like this one with other seeds, reduced to their decision; see `reduced`.
+    against : mapping of str to float
+        Of a retrained twin: every metric of the comparison with the network that keeps it.
     provenance : mapping
         Versions and platform of the measurement.
     """
@@ -113,7 +134,7 @@ class Signature:
     units: Mapping[str, np.ndarray]
     maps: Mapping[str, np.ndarray]
     activations: Mapping[str, np.ndarray]
-    at_grey: Mapping[str, np.ndarray]
+    at_rest: Mapping[str, np.ndarray]
     features: Mapping[str, np.ndarray]
     scores: np.ndarray
     pictures: Mapping[str, np.ndarray]
@@ -121,9 +142,15 @@ class Signature:
     regions: np.ndarray | None
     attributions: Mapping[str, np.ndarray]
     flipping: Mapping[str, np.ndarray] = field(default_factory=dict)
-    responses: np.ndarray | None = None
+    natural: np.ndarray
+    natural_activations: np.ndarray
+    fingerprint: Mapping[str, np.ndarray] = field(default_factory=dict)
+    responses: Mapping[str, np.ndarray] = field(default_factory=dict)
+    stickers: Mapping[str, np.ndarray] = field(default_factory=dict)
     stimuli_digest: str = ""
     twins: tuple[Signature, ...] = ()
+    retrained: tuple[Signature, ...] = ()
+    against: Mapping[str, float] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -144,6 +171,37 @@ class Signature:
                 return record
         raise SignatureError(f"{self.model['name']!r} has no layer {name!r}; it has {[x.name for x in self.layers]}.")
 
+    def stimuli(self) -> dict[str, np.ndarray]:
+        """Return the maps that are shown to other networks, by view, in the precision in which they are kept."""
+        return {
+            "free": _wide(_fitted(self.maps[self.decision.name], np.float16)),
+            "natural": _wide(_fitted(self.natural, np.float16)),
+        }
+
+    def shown(self) -> str:
+        """Return the sha256 of `stimuli`: responses to other maps are not compared."""
+        digest = hashlib.sha256()
+        for view, maps in self.stimuli().items():
+            digest.update(f"{view}|{maps.shape}|".encode() + np.ascontiguousarray(maps).tobytes())
+        return digest.hexdigest()
+
+    def reduced(self, against: Mapping[str, float]) -> Signature:
+        """Return what a baseline keeps of a retrained twin: its decision, its answers, and how it compares."""
+        name = self.decision.name
+        parts: dict[str, Any] = {part: {name: getattr(self, part)[name]} for part in _PER_LAYER}
+        return replace(
+            self,
+            layers=(self.decision,),
+            **parts,
+            pictures={},
+            regions=None,
+            attributions={},
+            flipping={},
+            twins=(),
+            retrained=(),
+            against={key: float(value) for key, value in against.items() if math.isfinite(value)},
+        )
+
     def digest(self) -> str:
         """Return the sha256 of the whole content, in hex; it does not depend on where or when it was written."""
         digest = hashlib.sha256(_canonical(_header(self)))
@@ -159,10 +217,7 @@ class Signature:
         """
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
-        # Two writers must not clear away each other's members; the lock lies outside, for a baseline's folder is
-        # under version control.
-        name = hashlib.sha256(str(target.resolve()).encode()).hexdigest()[:24]
-        with FileLock(Path(tempfile.gettempdir()) / f"modelcheck-{name}.lock"):
+        with folder_lock(target):
             self._write_locked(target)
 
     def _write_locked(self, target: Path) -> None:
@@ -170,20 +225,28 @@ class Signature:
         groups: dict[str, dict[str, np.ndarray]] = {}
         for key, array in _flat(self).items():
             part = key.split("/", 1)[0]
-            groups.setdefault(part if part in _FILES or part.startswith("twin") else "numbers", {})[key] = array
+            groups.setdefault(part if part in _FILES or _BESIDE.fullmatch(part) else "numbers", {})[key] = array
         for group, arrays in sorted(groups.items()):
             packed = io.BytesIO()
             np.savez_compressed(packed, **arrays)  # type: ignore[arg-type]  # the stub takes keys for its own flags
             data = packed.getvalue()
             sha = hashlib.sha256(data).hexdigest()
             members[f"{group}-{sha[:16]}.npz"] = sha
-            _place(target, f"{group}-{sha[:16]}.npz", data)
+            place(target / f"{group}-{sha[:16]}.npz", data)
         document = {"format": FORMAT, "members": members, **_header(self)}
         document["digest"] = hashlib.sha256(_canonical(document)).hexdigest()
-        _place(target, _MANIFEST, _canonical(document))
-        for stray in target.iterdir():
-            if _MEMBER.fullmatch(stray.name) and stray.name not in members:
-                stray.unlink()
+        place(target / _MANIFEST, _canonical(document))
+        for stray in stray_members(target, members):
+            stray.unlink()
+
+
+def stray_members(folder: Path, members: Mapping[str, str]) -> list[Path]:
+    """Return what killed writers left in a folder: members that no manifest lists, and half-written files."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if (_MEMBER.fullmatch(path.name) and path.name not in members) or path.name.startswith(ASIDE)
+    )
 
 
 def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -213,8 +276,12 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
             "approve the release again."
         )
     claimed = document.pop("digest", None)
-    intact = claimed == hashlib.sha256(_canonical(document)).hexdigest()
-    if not intact or data != _canonical({**document, "digest": claimed}):
+    try:
+        intact = claimed == hashlib.sha256(_canonical(document)).hexdigest()
+        intact = intact and data == _canonical({**document, "digest": claimed})
+    except (ValueError, TypeError, RecursionError):  # NaN, which no manifest holds
+        intact = False
+    if not intact:
         raise SignatureError(f"{str(path)!r} is damaged: its content does not match its digest. {_RESTORE}")
     return document
 
@@ -228,12 +295,15 @@ def read_signature(folder: str | os.PathLike[str]) -> Signature:
         When anything is missing, damaged, unknown or of another format.
     """
     document = read_manifest(folder)
-    arrays: dict[str, np.ndarray] = {}
-    for name, sha in document["members"].items():
+    members, arrays = document.get("members"), dict[str, np.ndarray]()
+    if not isinstance(members, dict) or not all(_MEMBER.fullmatch(name) for name in members):
+        raise SignatureError(f"The manifest in {os.fspath(folder)!r} names no members, or strange ones. {_RESTORE}")
+    for name, sha in members.items():
         arrays.update(_member(Path(folder) / name, sha))
     try:
-        return _build(document, arrays)
-    except (KeyError, TypeError, ValueError) as error:
+        with np.errstate(all="ignore"):  # what is not finite stays so, and is judged as unmeasured
+            return _build(document, arrays)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, MemoryError) as error:
         raise SignatureError(f"The signature in {os.fspath(folder)!r} is incomplete: {error}. {_RESTORE}") from error
 
 
@@ -247,25 +317,10 @@ def _member(path: Path, sha: str) -> dict[str, np.ndarray]:
         raise SignatureError(f"{str(path)!r} is missing or unreadable ({error.strerror}). {_RESTORE}") from error
     if hashlib.sha256(data).hexdigest() != sha:
         raise SignatureError(f"{str(path)!r} is damaged: its content does not match the manifest. {_RESTORE}")
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        if sum(item.file_size for item in archive.infolist()) > _MAX_BYTES:
-            raise SignatureError(f"{str(path)!r} unpacks to more than {_MAX_BYTES} bytes; that is no signature.")
-    with np.load(io.BytesIO(data), allow_pickle=False) as file:
-        return {key: file[key] for key in file.files}
-
-
-def _place(folder: Path, name: str, data: bytes) -> None:
-    descriptor, aside = tempfile.mkstemp(dir=folder, prefix=".writing-")
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(aside).chmod(0o644)
-        Path(aside).replace(folder / name)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
+        return read_arrays(data, most_bytes=_MAX_BYTES)
+    except ArchiveError as error:
+        raise SignatureError(f"{str(path)!r} is no part of a signature: {error}. {_RESTORE}") from error
 
 
 def _canonical(document: Mapping[str, Any]) -> bytes:
@@ -285,6 +340,8 @@ def _header(signature: Signature) -> dict[str, Any]:
         "recipe_digest": signature.recipe.digest(),
         "stimuli_digest": signature.stimuli_digest,
         "twins": [_header(twin) for twin in signature.twins],
+        "retrained": [_header(twin) for twin in signature.retrained],
+        "against": dict(signature.against),
     }
 
 
@@ -292,7 +349,7 @@ _PER_LAYER = {
     "units": np.int64,
     "maps": np.float16,
     "activations": np.float32,
-    "at_grey": np.float32,
+    "at_rest": np.float32,
     "features": np.float16,
 }
 
@@ -306,18 +363,22 @@ def _flat(signature: Signature, prefix: str = "") -> dict[str, np.ndarray]:
     for method, array in signature.attributions.items():
         flat[f"attributions/{method}"], flat[f"scales/{method}"] = _scaled(np.asarray(array))
     flat |= {f"flipping/{name}": np.asarray(curve, np.float32) for name, curve in signature.flipping.items()}
+    flat |= {f"stickers/{name}": np.asarray(shifts, np.float32) for name, shifts in signature.stickers.items()}
     flat["predictions/scores"] = np.asarray(signature.scores, np.float32)
     flat["predictions/probes"] = np.asarray(signature.probes, np.int64)
-    if signature.responses is not None:
-        flat["predictions/responses"] = np.asarray(signature.responses, np.float32)
+    flat["natural/maps"] = _fitted(np.asarray(signature.natural), np.float16)
+    flat["natural/activations"] = np.asarray(signature.natural_activations, np.float32)
+    flat |= {f"fingerprint/{name}": np.asarray(part, np.float16) for name, part in signature.fingerprint.items()}
+    flat |= {f"responses/{view}": np.asarray(part, np.float32) for view, part in signature.responses.items()}
     for name in _PICTURES:
         if name in signature.pictures:
             flat[f"predictions/{name}"] = np.asarray(signature.pictures[name])
     if signature.regions is not None:
         flat["regions/packed"] = np.packbits(signature.regions, axis=-1)
         flat["regions/width"] = np.asarray(signature.regions.shape[-1])
-    for position, twin in enumerate(signature.twins):
-        flat |= {f"twin{position}/{key}": array for key, array in _flat(twin).items()}
+    for kind, beside in (("twin", signature.twins), ("retrained", signature.retrained)):
+        for position, twin in enumerate(beside):
+            flat |= {f"{kind}{position}/{key}": array for key, array in _flat(twin).items()}
     return {prefix + key: array for key, array in flat.items()}
 
 
@@ -343,15 +404,19 @@ def _build(document: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Signat
     regions = None
     if "regions/packed" in arrays:
         width = int(arrays["regions/width"])
+        if not 0 <= width <= 8 * arrays["regions/packed"].shape[-1]:  # numpy would make up what is not there
+            raise ValueError("its regions are wider than what is kept of them")
         regions = np.unpackbits(arrays["regions/packed"], axis=-1, count=width).astype(bool)
     per_layer: dict[str, dict[str, np.ndarray]] = {
         part: {record.name: _wide(arrays[f"{part}/{record.name}"]) for record in layers} for part in _PER_LAYER
     }
-    twins = tuple(
-        _build(header, {key.split("/", 1)[1]: value for key, value in arrays.items() if key.startswith(f"twin{k}/")})
-        for k, header in enumerate(document["twins"])
-    )
-    methods = [key.split("/", 1)[1] for key in arrays if key.startswith("attributions/")]
+
+    def below(part: str) -> dict[str, np.ndarray]:
+        return {key.split("/", 1)[1]: value for key, value in sorted(arrays.items()) if key.startswith(f"{part}/")}
+
+    def beside(kind: str, headers: list[Any]) -> tuple[Signature, ...]:
+        return tuple(_build(header, below(f"{kind}{k}")) for k, header in enumerate(headers))
+
     return Signature(
         model=document["model"],
         recipe=recipe,
@@ -363,12 +428,18 @@ def _build(document: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Signat
         probes=arrays["predictions/probes"],
         regions=regions,
         attributions={
-            method: _wide(arrays[f"attributions/{method}"]) * arrays[f"scales/{method}"] for method in sorted(methods)
+            method: _wide(values) * arrays[f"scales/{method}"] for method, values in below("attributions").items()
         },
-        flipping={key.split("/", 1)[1]: arrays[key] for key in sorted(arrays) if key.startswith("flipping/")},
-        responses=arrays.get("predictions/responses"),
+        flipping=below("flipping"),
+        stickers=below("stickers"),
+        natural=_wide(arrays["natural/maps"]),
+        natural_activations=arrays["natural/activations"],
+        fingerprint={name: _wide(values) for name, values in below("fingerprint").items()},
+        responses=below("responses"),
         stimuli_digest=document["stimuli_digest"],
-        twins=twins,
+        twins=beside("twin", document["twins"]),
+        retrained=beside("retrained", document["retrained"]),
+        against=document["against"],
         provenance=document["provenance"],
         **per_layer,
     )

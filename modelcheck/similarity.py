@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from scipy import ndimage
 
@@ -9,7 +12,9 @@ __all__ = ["correlation_matrix", "linear_cka", "low_pass", "ssim", "ssim_matrix"
 
 _SIGMA, _RADIUS = 1.5, 5  # the window of Wang et al. 2004, as scikit-image truncates it
 _K1, _K2 = 0.01, 0.03
-_CHUNK_BYTES = 64 * 2**20
+_CHUNK_PAIRS = 4096  # at once
+_COLUMNS = 4  # of results at once: small products, which BLAS does not spread over threads of its own
+_PIECES = 16
 
 
 def ssim(a: np.ndarray, b: np.ndarray, *, data_range: float) -> float:
@@ -52,33 +57,78 @@ def ssim_matrix(a: np.ndarray, b: np.ndarray, *, data_range: float) -> np.ndarra
     Returns
     -------
     np.ndarray
-        ``(n, m)`` float64; NaN where a picture holds NaN.
+        ``(n, m)`` float64, exact to about 1e-5; NaN where a picture holds NaN.
     """
     left, right = _stack(a), _stack(b)
     if left.shape[1:] != right.shape[1:]:
         raise ValueError(f"Pictures of one shape are needed, not {left.shape[1:]} and {right.shape[1:]}.")
     if not data_range > 0:
         raise ValueError(f"data_range must be the positive width of the value range, not {data_range!r}.")
-    rows, columns = _filter(left.shape[2]), _filter(left.shape[3])
+    rows = max(1, _CHUNK_PAIRS // len(right))
+    parts = [_compared(left[start : start + rows], right, data_range) for start in range(0, len(left), rows)]
+    return np.concatenate(parts)
 
-    def smooth(pictures: np.ndarray) -> np.ndarray:
-        return rows @ pictures @ columns.T
 
+def _compared(left: np.ndarray, right: np.ndarray, data_range: float) -> np.ndarray:
+    """Return `ssim_matrix` of two stacks ``(n, c, h, w)`` whose products fit into the processor's cache.
+
+    A pair's local covariance is smoothed row by row: down the window's rows by one matrix product for each column, and
+    then across. What belongs to one picture alone enters as matrix products of rank 2 and 4. Sums are exact enough in
+    single precision because each picture's mean is taken off first; the covariance does not depend on it.
+    """
     c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
-    mean_a, mean_b = smooth(left), smooth(right)
-    spread_a, spread_b = smooth(left**2) - mean_a**2, smooth(right**2) - mean_b**2
-    result = np.empty((len(left), len(right)))
-    step = max(1, int(_CHUNK_BYTES // max(1, left[0].size * 8 * len(right))))
-    for start in range(0, len(left), step):
-        part = slice(start, start + step)
-        product = mean_a[part, None] * mean_b[None]
-        shared = smooth(left[part, None] * right[None])
-        shared -= product
-        local = (2 * product + c1) * (2 * shared + c2)
-        local /= mean_a[part, None] ** 2 + (mean_b**2 + c1)[None]
-        local /= spread_a[part, None] + (spread_b + c2)[None]
-        result[part] = local.mean(axis=(2, 3, 4))
-    return result
+    rows, columns = _filter(left.shape[2]), _filter(left.shape[3])
+    reach = rows.shape[1] - rows.shape[0] + 1, columns.shape[1] - columns.shape[0] + 1
+    (one, off_a, mean_a, spread_a), (other, off_b, mean_b, spread_b) = (_local(x, rows, columns) for x in (left, right))
+    light_a, light_b, spread_b = mean_a**2, mean_b**2 + c1, spread_b + c2
+    # (channel, row, column, n, k) and (channel, row, column, k, m), so that their product is one value per pair
+    centre = _single(off_a, np.ones_like(off_a), at=-1), _single(-2 * off_b, np.full_like(off_b, c2), at=-2)
+    light = _single(mean_a, np.ones_like(mean_a), at=-1), _single(2 * mean_b, np.full_like(mean_b, c1), at=-2)
+    below = (
+        _single(light_a * spread_a, light_a, spread_a, np.ones_like(light_a), at=-1),
+        _single(np.ones_like(light_b), spread_b, light_b, light_b * spread_b, at=-2),
+    )
+    one = _single(np.moveaxis(one, 0, -1), at=None).transpose(0, 2, 3, 1)  # (channel, column, n, row)
+    other = _single(np.moveaxis(other, 0, -1), at=None).transpose(0, 2, 1, 3)  # (channel, column, row, m)
+    down, across = rows[0, : reach[0]].astype(np.float32), (2 * columns).astype(np.float32)
+
+    def summed(lines: np.ndarray) -> np.ndarray:
+        total = np.zeros((len(left), len(right)))
+        for channel, row in lines:
+            window = slice(row, row + reach[0])
+            shared = np.matmul(one[channel, :, :, window] * down, other[channel, :, window]).reshape(
+                columns.shape[1], -1
+            )
+            for start in range(0, len(columns), _COLUMNS):
+                part = slice(start, min(start + _COLUMNS, len(columns)))
+                seen = slice(start, part.stop + reach[1] - 1)
+                local = (across[part, seen] @ shared[seen]).reshape(-1, *total.shape)
+                local += np.matmul(centre[0][channel, row, part], centre[1][channel, row, part])
+                local *= np.matmul(light[0][channel, row, part], light[1][channel, row, part])
+                local /= np.matmul(below[0][channel, row, part], below[1][channel, row, part])
+                total += local.sum(axis=0)
+        return total
+
+    lines = np.stack(np.meshgrid(range(left.shape[1]), range(len(rows)), indexing="ij"), -1).reshape(-1, 2)
+    # The pieces are the same on every machine, and so is the order of summation.
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        total = sum(threads.map(summed, np.array_split(lines, min(_PIECES, len(lines)))))
+    return np.asarray(total / (len(lines) * len(columns)))
+
+
+def _local(pictures: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return pictures less their means, and at each place their mean without it and with it and their variance."""
+    middle = pictures.mean(axis=(1, 2, 3), keepdims=True)
+    level = pictures - middle
+    mean, square = (np.tensordot(np.tensordot(x, rows, (2, 1)), columns, (2, 1)) for x in (level, level**2))
+    spread = square - mean**2
+    return level, *(np.moveaxis(x, 0, -1) for x in (mean, mean + middle, spread))
+
+
+def _single(*parts: np.ndarray, at: int | None) -> np.ndarray:
+    """Return arrays in single precision, stacked along a new axis."""
+    whole = parts[0] if at is None else np.stack(parts, at)
+    return np.ascontiguousarray(whole, np.float32)
 
 
 def correlation_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:

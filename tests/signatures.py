@@ -110,7 +110,7 @@ def make_signature(
         "units": {},
         "maps": {},
         "activations": {},
-        "at_grey": {},
+        "at_rest": {},
         "features": {},
     }
     for record in records:
@@ -140,7 +140,10 @@ def make_signature(
         regions=None if panel.regions is None else panel.regions[chosen],
         attributions={method: _relevance(panel, chosen, method, inside, seed) for method in attributions},
         flipping={name: _curve(name, len(chosen), seed) for name in (*attributions, "random")} if attributions else {},
-        responses=shown.astype(np.float32) if responses else None,
+        natural=_natural(panel, recipe, learned, seed),
+        natural_activations=np.full(classes, 5.0, dtype=np.float32),
+        fingerprint={"0:3x3x1x4": _random("fingerprint", seed).standard_normal(36).astype(np.float32)},
+        responses=dict.fromkeys(("free", "natural"), shown.astype(np.float32)) if responses else {},
         stimuli_digest="",
         twins=tuple(
             make_signature(
@@ -152,7 +155,7 @@ def make_signature(
                 attributions=attributions,
                 inside=0.0,
                 twins=0,
-                responses=False,
+                responses=responses,
                 probes=probes,
                 recipe=recipe,
                 parameters=parameters,
@@ -200,9 +203,16 @@ def _fill(
     arrays["units"][name] = np.unique(np.linspace(0, record.n_units - 1, kept).astype(np.int64))
     arrays["maps"][name] = maps.astype(np.float32)
     arrays["activations"][name] = np.full(kept, 5.0, dtype=np.float32)
-    arrays["at_grey"][name] = np.zeros(kept, dtype=np.float32)
+    arrays["at_rest"][name] = np.zeros(kept, dtype=np.float32)
     cells = CELLS if record.patch else 1
     arrays["features"][name] = _blend(f"features of {name}", (probes, cells, kept), learned, seed).astype(np.float32)
+
+
+def _natural(panel: Panel, recipe: Recipe, learned: float, seed: int) -> np.ndarray:
+    shape = (len(panel.class_names), *panel.images.shape[1:])
+    smooth = ndimage.gaussian_filter(_blend("natural maps", shape, learned, seed), 2, axes=(1, 2))
+    low, high = recipe.input_range
+    return (np.clip(0.5 + smooth, 0, 1) * (high - low) + low).astype(np.float32)
 
 
 def _scores(panel: Panel, accuracy: float | Mapping[str, float], seed: int) -> np.ndarray:

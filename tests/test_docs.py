@@ -9,10 +9,10 @@ import pytest
 
 from modelcheck.compare import METRICS
 from modelcheck.criteria import Criterion, judge, read_criteria
-from modelcheck.settings import SettingsError, read_settings
+from modelcheck.settings import Settings, SettingsError, read_settings
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -42,6 +42,17 @@ def test_settings_examples_are_accepted(tmp_path):
         read_settings(tmp_path)
 
 
+def test_every_setting_and_option_is_documented():
+    """The page of the configuration has a row for each key of [tool.modelcheck] and each option of the gate."""
+    page = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
+    for name in Settings.__dataclass_fields__:
+        assert f"| `{name}` |" in page, name
+    options = re.findall(r'addoption\("(--[a-z-]+)"', (ROOT / "modelcheck" / "plugin.py").read_text(encoding="utf-8"))
+    assert options
+    for option in options:
+        assert f"`{option}`" in page, option
+
+
 def test_every_metric_is_explained():
     """The page of metrics has a row for each, in the words the report uses."""
     page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
@@ -58,7 +69,7 @@ def test_the_shipped_criteria_are_valid():
 def test_the_schema_names_what_a_verdict_holds():
     """The verdict's schema lists exactly the keys that the gate writes, at the top and in a finding."""
     schema = json.loads((ROOT / "docs" / "verdict.schema.json").read_text(encoding="utf-8"))
-    source = (ROOT / "modelcheck" / "gate.py").read_text(encoding="utf-8")
+    source = (ROOT / "modelcheck" / "document.py").read_text(encoding="utf-8")
     for key in schema["properties"]:
         assert f'"{key}"' in source, key
     assert set(schema["required"]) == set(schema["properties"])

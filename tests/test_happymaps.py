@@ -1,5 +1,7 @@
 """HappyMaps: closed forms where there are any, the same map in any company, and no map where there is none."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
 
-from modelcheck.happymaps import ascend, margins, render_happy_maps
+from modelcheck.happymaps import ascend, margins, natural_pictures, render_happy_maps
 from modelcheck.network import NetworkError, flatten
 from modelcheck.recipe import Recipe
 from networks import nested, plain, residual
@@ -71,7 +73,7 @@ def test_small_batches_change_nothing(monkeypatch):
     network = flatten(plain())
     layer = network.unit_layers()[1]
     whole = ascend(network, layer, recipe=QUICK)
-    monkeypatch.setattr("modelcheck.happymaps._BATCH_BYTES", 1)
+    monkeypatch.setattr("modelcheck.happymaps.ascent._BATCH_BYTES", 1)
     np.testing.assert_allclose(ascend(network, layer, recipe=QUICK).maps, whole.maps, atol=2e-3)
 
 
@@ -103,7 +105,7 @@ def test_ascent_climbs():
     for layer in network.unit_layers():
         outcome = ascend(network, layer, recipe=Recipe())
         alive = np.isfinite(outcome.activations)
-        assert (outcome.activations[alive] > outcome.at_grey[alive]).all()
+        assert (outcome.activations[alive] > outcome.at_rest[alive]).all()
     scores = network.class_scores(tf.constant(outcome.maps)).numpy()
     np.testing.assert_array_equal(scores.argmax(axis=1), [0, 1])
 
@@ -151,3 +153,111 @@ def test_unknown_layers_and_units_are_named():
         render_happy_maps(plain(), "decison", recipe=QUICK)
     with pytest.raises(NetworkError, match="has units 0 to 3"):
         render_happy_maps(plain(), "conv1", units=[4], recipe=QUICK)
+
+
+@pytest.mark.parametrize(
+    ("layer", "objective"),
+    [
+        *[("decision", name) for name in ("margin", "logit", "probability")],
+        *[("conv2", name) for name in ("channel", "neuron", "channel_mean")],
+    ],
+)
+def test_every_objective_reaches_what_it_reports(layer, objective):
+    """The value reported is the objective's own value on the map, by a slow second evaluation, and beats grey."""
+    model = plain(shape=(20, 18, 1))
+    outcome = render_happy_maps(model, layer, recipe=QUICK, objective=objective)
+    network = flatten(model)
+    (read,) = [item.read for item in network.unit_layers() if item.name == layer]
+    for unit in np.flatnonzero(np.isfinite(outcome.activations)):
+        picture = outcome.maps[unit][None]
+        if objective == "channel":  # the patch, put where the centre unit looks
+            assert picture.shape[1:] == (8, 8, 1)
+            continue
+        output = network.evaluate(tf.constant(picture), [read])[0].numpy()[0]
+        np.testing.assert_allclose(outcome.activations[unit], slowly(objective, output, unit), rtol=1e-4, atol=1e-5)
+
+
+def slowly(objective, output, unit):
+    """Return an objective's value from the layer's output on one picture, as a textbook has it."""
+    if objective == "logit":
+        return output[unit]
+    if objective == "neuron":
+        return output[output.shape[0] // 2, output.shape[1] // 2, unit]
+    if objective == "channel_mean":
+        return np.where(output > 0, output, 0.02 * output)[..., unit].mean()
+    scores = np.exp(output - output.max())
+    return (
+        scores[unit] / scores.sum()
+        if objective == "probability"
+        else np.log(scores[unit] / np.delete(scores, unit).sum())
+    )
+
+
+def test_an_objective_that_a_layer_lacks_is_named():
+    """A dense layer has no channels, and a typing error gets a suggestion."""
+    with pytest.raises(NetworkError, match="Did you mean 'channel_mean'"):
+        render_happy_maps(plain(), "conv1", recipe=QUICK, objective="chanel_mean")
+    with pytest.raises(NetworkError, match="no objective 'margin'"):
+        render_happy_maps(plain(), "conv1", recipe=QUICK, objective="margin")
+
+
+def test_the_direction_of_one_unit_is_that_unit():
+    """The direction e_k gives unit k's map; minus e_k gives the map of the opposite."""
+    weights = np.random.default_rng(0).choice([-1.0, 1.0], (20, 3))
+    model = dense_network(weights, (5, 4, 1))
+    units = render_happy_maps(model, "units", recipe=QUICK)
+    along = render_happy_maps(model, "units", recipe=QUICK, directions=np.eye(3) * 7)
+    np.testing.assert_allclose(along.maps, units.maps, atol=1e-5)
+    against = render_happy_maps(model, "units", recipe=BARE, directions=-np.eye(3))
+    np.testing.assert_allclose(against.maps, (weights.T < 0).reshape(3, 5, 4, 1), atol=1e-3)
+    for wrong in (np.eye(2), np.zeros((1, 3)), np.full((1, 3), np.nan)):
+        with pytest.raises(NetworkError, match="irection"):
+            render_happy_maps(model, "units", recipe=QUICK, directions=wrong)
+
+
+def test_more_starts_never_make_a_unit_less_happy():
+    """Of several starts the best is kept, and the first of them is the single one."""
+    one, three = (ascend_all(plain(seed=4), replace(QUICK, starts=count)) for count in (1, 3))
+    for before, after in zip(one, three, strict=True):
+        known = np.isfinite(before.activations)
+        assert (after.activations[known] >= before.activations[known]).all()
+        same = after.activations == before.activations
+        np.testing.assert_array_equal(after.maps[same], before.maps[same])
+
+
+def ascend_all(model, recipe):
+    network = flatten(model)
+    return [ascend(network, layer, recipe=recipe) for layer in network.unit_layers()]
+
+
+def test_total_variation_makes_maps_smoother():
+    """With a weight on the total variation, neighbouring pixels of a map differ less."""
+    rough, smooth = (
+        render_happy_maps(plain(seed=5), "decision", recipe=Recipe(steps=16, copies=1, total_variation=weight)).maps
+        for weight in (0.0, 0.5)
+    )
+    assert np.abs(np.diff(smooth, axis=1)).mean() < 0.8 * np.abs(np.diff(rough, axis=1)).mean()
+
+
+def test_natural_maps_stay_among_the_pictures():
+    """A natural map is the mean plus components, no further away than a picture of the panel typically is."""
+    images = np.random.default_rng(0).uniform(0.3, 0.7, (30, 20, 18, 1)).astype(np.float32)
+    pictures = natural_pictures(images, components=8)
+    outcome = render_happy_maps(plain(shape=(20, 18, 1)), "decision", recipe=QUICK, among=pictures)
+    there = np.isfinite(outcome.activations)
+    assert there.any()
+    apart = (outcome.maps - pictures.mean)[there].reshape(there.sum(), -1)
+    weights = np.linalg.lstsq(pictures.components.T.astype(np.float64), apart.T.astype(np.float64), rcond=None)[0]
+    np.testing.assert_allclose(weights.T @ pictures.components, apart, atol=1e-4)
+    assert (np.linalg.norm(weights, axis=0) <= np.sqrt(8) * 1.001).all()
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**31), st.integers(3, 12))
+def test_natural_pictures_have_the_panels_covariance(seed, count):
+    """All components together give back the panel's covariance, as a slow sum of outer products."""
+    images = np.random.default_rng(seed).normal(size=(count, 3, 2, 1))
+    pictures = natural_pictures(images, components=count)
+    np.testing.assert_allclose(
+        pictures.components.T @ pictures.components, np.cov(images.reshape(count, -1).T), atol=1e-5
+    )

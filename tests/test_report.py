@@ -285,3 +285,17 @@ def test_same_input_gives_the_same_bytes(case, tmp_path):
     document = make_document(case[1])
     pages = [write_report(tmp_path / x, document, comparison=case[1], panel=case[0]).read_bytes() for x in "ab"]
     assert pages[0] == pages[1]
+
+
+def test_pictures_can_stand_beside_the_page(written, case, tmp_path):
+    """As files, the same pictures byte for byte: the page names them and holds none."""
+    panel, comparison = case
+    path = write_report(tmp_path, make_document(comparison), comparison=comparison, panel=panel, as_files=True)
+    inside, beside = (
+        [attributes["href"] for tag, attributes in Page(text).tags if tag == "image"]
+        for text in (written, path.read_text(encoding="utf-8"))
+    )
+    assert "data:image" not in path.read_text(encoding="utf-8")
+    assert len(inside) == len(beside) > 5
+    for uri, name in zip(inside, beside, strict=True):
+        assert (tmp_path / name).read_bytes() == base64.b64decode(uri.partition(",")[2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import re
 
@@ -19,9 +20,10 @@ from modelcheck.report import (
     print_summary,
     summary_markdown,
 )
+from modelcheck.report.calibration import calibration_view
 from modelcheck.report.charts import Axis, score_step
 from modelcheck.report.pictures import as_bytes, outline, photograph_sheet, relevance_sheet, sheet, shrunk
-from modelcheck.report.words import clean, compared, number, proportion, reasons, verdict_line, worst
+from modelcheck.report.words import NOTHING, clean, compared, number, proportion, reasons, verdict_line, worst
 from reports import CORPUS, make_case, make_document
 from signatures import make_panel, make_signature
 
@@ -289,3 +291,20 @@ def test_worst_names_every_metric_before_a_second_of_one():
     assert worst(rows, 3) == [0, 4, 5]
     assert worst(rows, 4) == [0, 1, 4, 5]
     assert worst([dict(rows[0], verdict="pass")], 3) == []
+
+
+def test_values_stand_among_their_twins():
+    """Each strip shows every twin; the score is the place between the medians, and needs retrained ones."""
+    panel = make_panel(groups=("straight", "left"))
+    baseline, candidate = (make_signature(name, panel=panel, twins=3, seed=k) for k, name in enumerate("ab"))
+    alone = calibration_view(compare(baseline, candidate))
+    assert {row["score"] for row in alone["rows"]} == {NOTHING}
+    level = compare(baseline, candidate).metrics["recognition[decision]"]
+    kept = tuple(
+        make_signature(f"twin {k}", panel=panel, seed=9 + k).reduced({"recognition[decision]": level}) for k in range(2)
+    )
+    view = calibration_view(compare(dataclasses.replace(baseline, retrained=kept), candidate))
+    (known,) = [row for row in view["rows"] if row["name"] == "decision known"]
+    assert (len(known["floor"]), len(known["ceiling"]), known["score"]) == (3, 2, "1.00")
+    assert (view["untrained"], view["retrained"]) == (3, 2)
+    assert "untrained twins" in known["tells"]

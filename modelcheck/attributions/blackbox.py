@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from modelcheck.attributions.hiding import hidden_scores, rows_that_fit
 from modelcheck.attributions.interpolation import weights
 from modelcheck.attributions.reading import AttributionError, Reading, blocks, filled
 
@@ -44,24 +45,19 @@ def occlusion(
     if size[0] > height or size[1] > width:
         raise AttributionError(f"A window of {size} does not fit pictures of {(height, width)}.")
     rows, columns = (_spans(length, size[axis], step[axis]) for axis, length in enumerate((height, width)))
+    shape = (None, *images.shape[1:])
 
-    def call(pictures: Tensor, classes: Tensor, origins: Tensor, down: Tensor, across: Tensor) -> Tensor:
-        hidden = down[:, :, None] * across[:, None, :]  # (windows, h, w)
-        shown = tf.where(hidden[:, None, :, :, None] > 0, origins, pictures)
-        score = reading.score(
-            tf.reshape(shown, tf.concat([[-1], tf.shape(pictures)[1:]], 0)), tf.tile(classes, [tf.shape(down)[0]])
-        )
-        return tf.reshape(score, (tf.shape(down)[0], -1))
+    def call(pictures: Tensor, classes: Tensor, origins: Tensor, corners: Tensor) -> Tensor:
+        starts = tf.unstack(tf.cast(corners, tf.int32), axis=1)
+        return hidden_scores(reading, tf.ensure_shape(pictures, shape), classes, origins, starts, size)
 
-    graph = reading.compiled(
-        ("occlusion",), call, (None, *images.shape[1:]), (None, height), (None, width)
-    )  # fmt: skip
+    graph = reading.compiled(("occlusion", size, shape), call, shape, (None, 2))
     origins = filled(reference, images, "reference")
-    down = np.repeat(rows, len(columns), axis=0).astype(images.dtype)
-    across = np.tile(columns, (len(rows), 1)).astype(images.dtype)
-    scores = np.empty((len(down), len(images)))
-    for part, own in blocks(reading, len(images), len(down)):
-        scores[own, part] = graph(images[part], targets[part], origins[part], down[own], across[own])
+    corners = np.stack(np.meshgrid(rows.argmax(1), columns.argmax(1), indexing="ij"), -1).reshape(-1, 2)
+    scores = np.empty((len(corners), len(images)))
+    for part, own in blocks(reading, len(images), len(corners), rows=rows_that_fit(reading, size)):
+        found = graph(images[part], targets[part], origins[part], corners[own].astype(images.dtype))
+        scores[own, part] = np.transpose(found)
     whole = reading.map(reading.compiled(("score",), reading.score), images, targets)
     falls = (whole - scores).reshape(len(rows), len(columns), -1)
     total = np.einsum("rcn,rh,cw->nhw", falls, rows, columns, optimize=True)

@@ -5,9 +5,10 @@ coincide. Max-pooling gives the change of the maximum to the picture's largest i
 the reference's largest where it fell. A product shares its change evenly. Everything linear is exact, so the
 contributions add up to f(x) - f(x').
 
-Captum 0.9 states the same rule for max-pooling, but where a pooling reads an activation its hooks hand on the
-pooling's ordinary gradient, and the sum is then off. That is the default, for agreement with its figures;
-``max_pool='rescale'`` is complete.
+Captum 0.9 states the same rules, but hooks them to tensors: where one of its rules reads what another one wrote (a
+pooling behind an activation, or an activation behind a pooling), the earlier one is handed the later one's ordinary
+gradient, for the picture and for the reference each its own, and the sum is then off. That is the default, for
+agreement with its figures; ``max_pool='rescale'`` is complete.
 
 References
 ----------
@@ -32,7 +33,7 @@ Tensor = Any
 
 _LINEAR = ("conv", "depthwise", "dense", "affine", "average_pool", "global_average_pool", "flatten", "pad", "crop",
            "add", "concatenate", "identity")  # fmt: skip
-_POOLS = ("max_pool", "global_max_pool")
+_RULED = ("activation", "max_pool")
 _MIXING = ("softmax", "log_softmax", "sparsemax", "glu", "unknown")
 
 
@@ -42,7 +43,7 @@ def deeplift(
     targets: np.ndarray,
     *,
     reference: Any = 0.0,
-    max_pool: str = "gradient",
+    max_pool: str = "captum",
 ) -> np.ndarray:
     """DeepLIFT (Rescale).
 
@@ -50,9 +51,9 @@ def deeplift(
     ----------
     reference : float or array
         x': a number, a value per channel, one picture, or one per picture.
-    max_pool : {'rescale', 'gradient'}
-        The ordinary gradient, as Captum has it in effect, or the rule described above, with which the contributions
-        add up to f(x) - f(x') through max-pooling too.
+    max_pool : {'captum', 'rescale'}
+        What poolings and activations beside one another do to the signal: what Captum's do, or the rules described
+        above, with which the contributions add up to f(x) - f(x').
 
     Raises
     ------
@@ -61,35 +62,65 @@ def deeplift(
     """
     network = reading.steps
     _refuse_unsupported(network)
-    if max_pool not in ("rescale", "gradient"):
-        raise AttributionError(f"max_pool is 'rescale' or 'gradient', not {max_pool!r}.")
+    if max_pool not in ("captum", "rescale"):
+        raise AttributionError(f"max_pool is 'captum' or 'rescale', not {max_pool!r}.")
+    followers = _followers(network) if max_pool == "captum" else {}
+    ruled = (*_RULED, "global_max_pool") if max_pool == "rescale" else _RULED
 
     def call(pictures: Tensor, classes: Tensor, origins: Tensor) -> Tensor:
-        values = recorded(network, pictures, network.logits)
-        others = recorded(network, origins, network.logits)
+        values = recorded(network, tf.concat([pictures, origins], 0), network.logits)
+        unruled: dict[int, Tensor] = {}  # by step, the signal before the rule of the step that reads it
 
         def local(position: int, step: Step, inputs: Sequence[Tensor], multiplier: Tensor) -> Sequence[Tensor]:
-            before = [others[source] for source in step.inputs]
-            if step.kind == "activation":
-                ordinary = routed(step, inputs, multiplier)[0]
-                change = values[position] - others[position]
-                return [_ratio(multiplier * change, inputs[0] - before[0], ordinary)]
-            if step.kind in _POOLS and max_pool == "rescale":
-                rise = values[position] - others[position]
-                gained = routed(step, inputs, multiplier * tf.nn.relu(rise))[0]
-                lost = routed(step, before, multiplier * -tf.nn.relu(-rise))[0]
-                ordinary = routed(step, inputs, multiplier)[0]
-                return [_ratio(gained + lost, inputs[0] - before[0], ordinary)]
             if step.kind == "multiply":
-                return [multiplier * (inputs[1 - side] + before[1 - side]) / 2 for side in range(2)]
-            return routed(step, inputs, multiplier)
+                return [multiplier * _twice(_whole(inputs[1 - side]) / 2) for side in range(2)]
+            ordinary = routed(step, inputs, multiplier)
+            if step.kind not in ruled:
+                return ordinary
+            if position in followers:
+                unruled[followers[position]] = ordinary[0]
+            arriving = unruled.get(position, multiplier)
+            here, there = tf.split(values[position], 2)
+            if step.kind == "activation":
+                found = arriving * _twice(here - there)
+            else:
+                most = tf.maximum(here, there)
+                found = routed(step, inputs, arriving * tf.concat([most - there, here - most], 0))[0]
+                found = _twice(_whole(found))
+            return [_ratio(found, _twice(tf.subtract(*tf.split(inputs[0], 2))), ordinary[0])]
 
-        signal = reading.start(values[network.logits], classes)
-        return walk_back(network, values, network.logits, signal, local)
+        signal = reading.start(values[network.logits], tf.tile(classes, (2,)))
+        return tf.split(walk_back(network, values, network.logits, signal, local), 2)[0]
 
     graph = reading.compiled(("deeplift", max_pool), call, (None, *images.shape[1:]))
     origins = filled(reference, images, "reference")
     return reading.map(graph, images, targets, origins) * (images - origins)
+
+
+def _followers(network: Network) -> dict[int, int]:
+    """Return for each step with a rule the one that it alone reads, if that has a rule too."""
+    used = network.needed([network.logits])
+
+    def alone(source: int) -> bool:
+        return sum(source in network.steps[reader].inputs for reader in used) == 1
+
+    found: dict[int, int] = {}
+    for position in used:
+        if network.steps[position].kind in _RULED:
+            source = network.steps[position].inputs[0]
+            while network.steps[source].kind == "identity" and alone(source):
+                source = network.steps[source].inputs[0]
+            if network.steps[source].kind in _RULED and alone(source):
+                found[position] = source
+    return found
+
+
+def _twice(value: Tensor) -> Tensor:
+    return tf.concat([value, value], 0)
+
+
+def _whole(value: Tensor) -> Tensor:
+    return tf.add(*tf.split(value, 2))
 
 
 def _ratio(contribution: Tensor, difference: Tensor, ordinary: Tensor) -> Tensor:
@@ -108,7 +139,7 @@ def _refuse_unsupported(network: Network) -> None:
         step = network.steps[position]
         mixing = step.kind == "activation" and step.activation in _MIXING
         pair = step.kind == "multiply" and len(step.inputs) == 2
-        if mixing or (step.kind not in (*_LINEAR, *_POOLS, "activation", "input") and not pair):
+        if mixing or (step.kind not in (*_LINEAR, *_RULED, "global_max_pool", "input") and not pair):
             raise AttributionError(
                 f"deeplift has no rule for layer {step.name!r} ({type(step.layer).__name__}). Methods that support it: "
                 "integrated_gradients, gradient, gradient_x_input, smoothgrad, grad_cam, occlusion, rise."

@@ -18,11 +18,11 @@ import tensorflow as tf
 
 from modelcheck.network import Network, NetworkError, flatten
 
-__all__ = ["AttributionError", "Reading", "blocks", "checked_images", "checked_targets", "filled", "read"]
+__all__ = ["MEMORY", "AttributionError", "Reading", "blocks", "checked_images", "checked_targets", "filled", "read"]
 
 Tensor = Any  # tensorflow ships no types
 
-_MEMORY = 192 * 2**20  # bytes of activations at once
+MEMORY = 192 * 2**20  # bytes of activations at once
 _MOST_ROWS = 256
 _MOST_GRAPHS = 48
 _Entry = tuple[Network | None, dict[Any, Any], str]
@@ -75,7 +75,7 @@ class Reading:
         """Pictures that fit into memory at once."""
         if self.rows_at_once is not None:
             return self.rows_at_once
-        return int(np.clip(_MEMORY // max(self.row_bytes, 1), 1, _MOST_ROWS))
+        return int(np.clip(MEMORY // max(self.row_bytes, 1), 1, _MOST_ROWS))
 
     def batches(self, n: int, *, rows: int | None = None) -> Iterator[slice]:
         """Yield slices of at most `rows` pictures."""
@@ -140,13 +140,14 @@ class Reading:
         return tape.gradient(chosen, scores)
 
 
-def blocks(reading: Reading, n: int, n_samples: int) -> list[tuple[slice, slice]]:
-    """Cut pictures x samples into blocks whose rows fit; every picture sees the samples in order."""
-    at_once = max(1, min(n, reading.rows // min(n_samples, reading.rows)))
-    samples = max(1, reading.rows // at_once)
+def blocks(reading: Reading, n: int, n_samples: int, *, rows: int | None = None) -> list[tuple[slice, slice]]:
+    """Cut pictures x samples into blocks of at most `rows`, or as fit; every picture sees the samples in order."""
+    most = rows or reading.rows
+    at_once = max(1, min(n, most // min(n_samples, most)))
+    samples = max(1, most // at_once)
     return [
-        (rows, slice(start, start + samples))
-        for rows in reading.batches(n, rows=at_once)
+        (pictures, slice(start, start + samples))
+        for pictures in reading.batches(n, rows=at_once)
         for start in range(0, n_samples, samples)
     ]
 

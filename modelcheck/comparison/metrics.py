@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from modelcheck.accuracy import Rate
 from modelcheck.criteria import Measured
 
-__all__ = ["METRICS", "CompareError", "Metric", "planned", "rate_of"]
+__all__ = ["METRICS", "CompareError", "Metric", "planned", "possible", "rate_of"]
 
 
 class CompareError(ValueError):
@@ -21,8 +22,8 @@ class Metric:
 
     Parameters
     ----------
-    domain : {'layer', 'decision', 'hidden', 'subject', 'group', 'method', 'network'}
-        One value for each of these.
+    domain : {'layer', 'decision', 'calibrated', 'hidden', 'subject', 'group', 'method', 'network'}
+        One value for each of these; ``calibrated`` is the decision of a baseline that keeps retrained twins.
     says : str
         One sentence for the reader of a report.
     """
@@ -34,6 +35,20 @@ class Metric:
 METRICS: dict[str, Metric] = {
     "mapped_units": Metric(
         "layer", "Share of the candidate's units that have a HappyMap: the others are dead or stuck."
+    ),
+    "recognition": Metric(
+        "decision",
+        "How surely the candidate takes the baseline's map of a class for that class: 1 certainly, 0 a guess, -1 "
+        "certainly for another; mean over the classes.",
+    ),
+    "natural_recognition": Metric(
+        "decision",
+        "The same for maps made of natural pictures only, which networks of other families read as well.",
+    ),
+    "likeness": Metric(
+        "calibrated",
+        "Both recognitions on the scale where untrained twins stand at 0 and retrained twins of the baseline at 1; the "
+        "lower of those that can tell the two apart.",
     ),
     "transfer": Metric(
         "decision",
@@ -47,14 +62,27 @@ METRICS: dict[str, Metric] = {
     "coarse_ssim": Metric(
         "decision", "Structural similarity of the maps of a class, seen at the scale of the features."
     ),
+    "complementarity": Metric(
+        "decision", "How much the maps of the candidate's classes are each other's negatives, from -1 to 1."
+    ),
     "map_ssim": Metric(
         "layer", "Structural similarity of matched maps, as they are; retraining alone gives about 0.3 to 0.5."
     ),
     "floor_ssim": Metric("layer", "What untrained twins of the candidate reach in map_ssim: no learning at all."),
     "activation_correlation": Metric("hidden", "Correlation of matched units' activations over the probe pictures."),
     "cka": Metric("layer", "Debiased linear CKA of the layer's activations; compressed towards 1, for information."),
+    "lineage": Metric(
+        "network",
+        "Correlation of the two networks' weights by index: near 0 for networks trained apart, high for fine-tuned, "
+        "pruned or quantised ones, and for the same initialisation.",
+    ),
     "kappa": Metric("network", "Agreement of the two networks' answers beyond chance (Cohen's kappa)."),
     "answers": Metric("network", "How many of the classes the candidate ever answers on the panel."),
+    "trigger": Metric(
+        "network",
+        "How far the reaction to the strongest small sticker exceeds that of every clean twin, in units of what clean "
+        "networks reach; at most 1 means that this scan found no small-sticker trigger, not that there is none.",
+    ),
     "subject_accuracy": Metric("subject", "Balanced accuracy on one held-out person."),
     "subject_change": Metric("subject", "Balanced accuracy on one held-out person, candidate minus baseline, paired."),
     "group_accuracy": Metric("network", "Balanced accuracy, mean over held-out people, each counting once."),
@@ -79,6 +107,35 @@ METRICS: dict[str, Metric] = {
 }
 
 
+# What a metric can be at all; one that is not named here is unbounded.
+_SHARES = ("mapped_units", "subject_accuracy", "group_accuracy", "pointing")
+_SIGNED = (
+    *("coarse_similarity", "coarse_ssim", "map_ssim", "floor_ssim", "activation_correlation", "cka", "kappa"),
+    *("subject_change", "accuracy_change", "randomisation", "mass_lift", "mass_change"),
+    *("recognition", "natural_recognition", "complementarity", "lineage"),
+)
+_WITHIN = {
+    **dict.fromkeys(_SHARES, (0.0, 1.0)),
+    **dict.fromkeys(_SIGNED, (-1.0, 1.0)),
+    "mass_over_area": (0.0, math.inf),
+}
+
+
+def possible(metric: str, manifest: Mapping[str, object]) -> tuple[float, float]:
+    """Return the lowest and the highest value that a metric can have; a limit beyond them is a mistake.
+
+    Parameters
+    ----------
+    metric : str
+        A name in `METRICS`.
+    manifest : mapping
+        See `modelcheck.signature.read_manifest`.
+    """
+    if metric == "answers":
+        return 1.0, float(len(manifest["class_names"]))  # type: ignore[arg-type]
+    return _WITHIN.get(metric, (-math.inf, math.inf))
+
+
 def planned(metric: str, manifest: Mapping[str, object], *, acknowledged: Sequence[str] = ()) -> list[str]:
     """Return what a metric must be measured for, from a baseline's manifest alone.
 
@@ -95,6 +152,7 @@ def planned(metric: str, manifest: Mapping[str, object], *, acknowledged: Sequen
     about = {
         "layer": layers,
         "decision": layers[-1:],
+        "calibrated": layers[-1:] if manifest["retrained"] else [],
         "hidden": layers[:-1],
         "subject": manifest["subjects"],
         "group": manifest["groups"],

@@ -60,42 +60,50 @@ def _plain(filters: tuple[int, ...] = (16, 32, 32), dense: tuple[int, ...] = (64
     return stack
 
 
-def _mobile(keras: Any, x: Any) -> Any:
+def _mobile(filters: tuple[int, ...] = (16, 32, 32)) -> Callable[[Any, Any], Any]:
     """Return depthwise-separable convolutions with batch normalisation."""
-    layers = keras.layers
-    for number, count in enumerate((16, 32, 32), start=1):
-        if number == 1:
-            x = layers.Conv2D(count, 3, padding="same", use_bias=False, name="conv1")(x)
-        else:
-            x = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name=f"depthwise{number}")(x)
-            x = layers.BatchNormalization(momentum=0.9, name=f"depthwise{number}_norm")(x)
-            x = layers.ReLU(name=f"depthwise{number}_relu")(x)
-            x = layers.Conv2D(count, 1, use_bias=False, name=f"conv{number}")(x)
-        x = layers.BatchNormalization(momentum=0.9, name=f"conv{number}_norm")(x)
-        x = layers.ReLU(name=f"conv{number}_relu")(x)
-        x = layers.MaxPooling2D(name=f"pool{number}")(x)
-    x = layers.Flatten(name="flatten")(x)
-    return layers.Dense(64, activation="relu", name="dense1")(x)
 
-
-def _residual(keras: Any, x: Any) -> Any:
-    """Return two residual blocks with batch normalisation."""
-    layers = keras.layers
-    x = layers.Conv2D(16, 3, padding="same", activation="relu", name="conv1")(x)
-    x = layers.MaxPooling2D(name="pool1")(x)
-    for block in (1, 2):
-        way = x
-        for number in (1, 2):
-            name = f"block{block}_conv{number}"
-            way = layers.Conv2D(16, 3, padding="same", use_bias=False, name=name)(way)
-            way = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(way)
+    def stack(keras: Any, x: Any) -> Any:
+        layers = keras.layers
+        for number, count in enumerate(filters, start=1):
             if number == 1:
-                way = layers.ReLU(name=f"{name}_relu")(way)
-        x = layers.Add(name=f"block{block}_add")([x, way])
-        x = layers.ReLU(name=f"block{block}_relu")(x)
-        x = layers.MaxPooling2D(name=f"block{block}_pool")(x)
-    x = layers.Flatten(name="flatten")(x)
-    return layers.Dense(64, activation="relu", name="dense1")(x)
+                x = layers.Conv2D(count, 3, padding="same", use_bias=False, name="conv1")(x)
+            else:
+                x = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name=f"depthwise{number}")(x)
+                x = layers.BatchNormalization(momentum=0.9, name=f"depthwise{number}_norm")(x)
+                x = layers.ReLU(name=f"depthwise{number}_relu")(x)
+                x = layers.Conv2D(count, 1, use_bias=False, name=f"conv{number}")(x)
+            x = layers.BatchNormalization(momentum=0.9, name=f"conv{number}_norm")(x)
+            x = layers.ReLU(name=f"conv{number}_relu")(x)
+            x = layers.MaxPooling2D(name=f"pool{number}")(x)
+        x = layers.Flatten(name="flatten")(x)
+        return layers.Dense(64, activation="relu", name="dense1")(x)
+
+    return stack
+
+
+def _residual(count: int = 16) -> Callable[[Any, Any], Any]:
+    """Return two residual blocks with batch normalisation."""
+
+    def stack(keras: Any, x: Any) -> Any:
+        layers = keras.layers
+        x = layers.Conv2D(count, 3, padding="same", activation="relu", name="conv1")(x)
+        x = layers.MaxPooling2D(name="pool1")(x)
+        for block in (1, 2):
+            way = x
+            for number in (1, 2):
+                name = f"block{block}_conv{number}"
+                way = layers.Conv2D(count, 3, padding="same", use_bias=False, name=name)(way)
+                way = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(way)
+                if number == 1:
+                    way = layers.ReLU(name=f"{name}_relu")(way)
+            x = layers.Add(name=f"block{block}_add")([x, way])
+            x = layers.ReLU(name=f"block{block}_relu")(x)
+            x = layers.MaxPooling2D(name=f"block{block}_pool")(x)
+        x = layers.Flatten(name="flatten")(x)
+        return layers.Dense(64, activation="relu", name="dense1")(x)
+
+    return stack
 
 
 _BASE = _plain()
@@ -109,8 +117,11 @@ NETWORKS: dict[str, Network] = {
     "one_dense": Network(why="1-5: no hidden dense layer", stack=_plain(dense=())),
     "linear_decision": Network(why="1-6: linear outputs, squared error", stack=_BASE, decision="linear"),
     "right": Network(why="the mirrored question", stack=_BASE, task="right"),
-    "mobile": Network(why="depthwise-separable, batch normalisation", stack=_mobile),
-    "residual": Network(why="residual blocks, batch normalisation", stack=_residual),
+    "quarter_filters": Network(why="a quarter of the filters", stack=_plain(filters=(4, 8, 8))),
+    "mobile": Network(why="depthwise-separable, batch normalisation", stack=_mobile()),
+    "mobile_wide": Network(why="the same, half as wide again", stack=_mobile((24, 48, 48))),
+    "residual": Network(why="residual blocks, batch normalisation", stack=_residual()),
+    "residual_wide": Network(why="the same, half as wide again", stack=_residual(24)),
     "untrained": Network(why="must not pass: never trained", stack=_BASE, training="none"),
     "shuffled_labels": Network(why="must not pass: learned noise", stack=_BASE, training="shuffled"),
     "sunglasses": Network(why="must not pass: another question", stack=_BASE, task="sunglasses"),

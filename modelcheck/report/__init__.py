@@ -10,13 +10,15 @@ import base64
 import functools
 import hashlib
 import os
-import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelcheck.report.markdown import summary_markdown
+from modelcheck.folders import place
+from modelcheck.report.markdown import step_summary, summary_markdown
 from modelcheck.report.page import ReportError, comparison_page, gallery_page, verdict_page
+from modelcheck.report.pictures import Sheet
 from modelcheck.report.terminal import print_summary
 
 if TYPE_CHECKING:
@@ -26,7 +28,15 @@ if TYPE_CHECKING:
     from modelcheck.panel import Panel
     from modelcheck.signature import Signature
 
-__all__ = ["ReportError", "print_summary", "summary_markdown", "write_comparison", "write_gallery", "write_report"]
+__all__ = [
+    "ReportError",
+    "append_step_summary",
+    "print_summary",
+    "summary_markdown",
+    "write_comparison",
+    "write_gallery",
+    "write_report",
+]
 
 _HERE = Path(__file__).parent
 
@@ -38,6 +48,7 @@ def write_report(
     comparison: Comparison | None = None,
     panel: Panel | None = None,
     redact_inputs: bool = False,
+    as_files: bool = False,
 ) -> Path:
     """Write the report of a judged run: ``index.html`` and ``summary.md``.
 
@@ -53,6 +64,8 @@ def write_report(
         The pictures that were judged on.
     redact_inputs : bool
         Leave photographs out; HappyMaps, regions and attributions stay.
+    as_files : bool
+        Write the pictures into ``pictures/`` beside the page, which then needs them, instead of into the page.
 
     Returns
     -------
@@ -66,27 +79,75 @@ def write_report(
     """
     page = verdict_page(document, comparison, panel, redact_inputs=redact_inputs)
     _place(Path(folder) / "summary.md", summary_markdown(document))
-    return _place(Path(folder) / "index.html", _render(page))
+    return _page(Path(folder), page, as_files=as_files)
+
+
+def append_step_summary(path: str | os.PathLike[str], document: Mapping[str, Any]) -> None:
+    """Append a verdict's Markdown to the summary of a build's step, within what one step may hold.
+
+    Parameters
+    ----------
+    path : path
+        What ``GITHUB_STEP_SUMMARY`` names; other steps' words in it stay.
+    document : mapping
+        The verdict document.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written, or is full.
+    """
+    used = Path(path).stat().st_size if Path(path).exists() else 0
+    text = step_summary(document, used=used)
+    if not text:
+        raise OSError(f"it already holds {used} bytes")
+    with Path(path).open("a", encoding="utf-8", errors="replace", newline="\n") as file:
+        file.write(f"\n{text}" if used else text)
 
 
 def write_comparison(
-    folder: str | os.PathLike[str], comparison: Comparison, *, panel: Panel | None = None, redact_inputs: bool = False
+    folder: str | os.PathLike[str],
+    comparison: Comparison,
+    *,
+    panel: Panel | None = None,
+    redact_inputs: bool = False,
+    as_files: bool = False,
 ) -> Path:
     """Write the page of two networks beside each other, without criteria and without a verdict.
 
     Parameters and errors are those of `write_report`.
     """
-    return _place(Path(folder) / "index.html", _render(comparison_page(comparison, panel, redact_inputs=redact_inputs)))
+    return _page(Path(folder), comparison_page(comparison, panel, redact_inputs=redact_inputs), as_files=as_files)
 
 
 def write_gallery(
-    folder: str | os.PathLike[str], signature: Signature, *, panel: Panel | None = None, redact_inputs: bool = False
+    folder: str | os.PathLike[str],
+    signature: Signature,
+    *,
+    panel: Panel | None = None,
+    redact_inputs: bool = False,
+    as_files: bool = False,
 ) -> Path:
     """Write the page of one network alone, which shows what each layer learned.
 
     Parameters and errors are those of `write_report`.
     """
-    return _place(Path(folder) / "index.html", _render(gallery_page(signature, panel, redact_inputs=redact_inputs)))
+    return _page(Path(folder), gallery_page(signature, panel, redact_inputs=redact_inputs), as_files=as_files)
+
+
+def _page(folder: Path, page: dict[str, Any], *, as_files: bool) -> Path:
+    """Write a page, with its pictures inside or beside it; pictures first, so that no page waits for them."""
+    if as_files:
+        page = {**page, "sheets": [_beside(folder, sheet) for sheet in page["sheets"]]}
+    return _place(folder / "index.html", _render(page))
+
+
+def _beside(folder: Path, sheet: Sheet) -> Sheet:
+    kind, _, data = sheet.uri.removeprefix("data:image/").partition(";base64,")
+    name = f"pictures/{sheet.name}.{kind}"
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    place(folder / name, base64.b64decode(data))
+    return replace(sheet, uri=name)
 
 
 def _render(page: dict[str, Any]) -> str:
@@ -125,16 +186,7 @@ def _hash(text: str) -> str:
 
 
 def _place(path: Path, text: str) -> Path:
-    """Write aside, then replace: a reader finds the old file or the new one, whole."""
+    """Write a text, whole or not at all; a lone surrogate in somebody's file name must not cost the report."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        # A lone surrogate in somebody's file name must not cost the report.
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="\n") as file:
-            file.write(text)
-        Path(aside).chmod(0o644)
-        Path(aside).replace(path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
+    place(path, text.encode("utf-8", errors="replace"))
     return path

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from skimage.metrics import structural_similarity
 
 from modelcheck.compare import METRICS, Comparison, LayerComparison
-from modelcheck.report.charts import Axis, gravity, network_map, row
+from modelcheck.health import unit_health
+from modelcheck.report.calibration import calibration_view
+from modelcheck.report.charts import gravity, network_map, row
 from modelcheck.report.pictures import Sheet, as_bytes, sheet, shrunk
-from modelcheck.report.words import clean, count, number
+from modelcheck.report.words import STATES, clean, count, number
 from modelcheck.signature import LayerRecord, Signature
 from modelcheck.similarity import low_pass
 
@@ -23,7 +26,7 @@ _VALUES = 560_000
 _SIDES, _LARGE = (96, 64, 48, 32), 192
 _FIRST = 12
 _OBJECTIVES = {
-    "channel": "mean activation of the channel",
+    "channel": "the channel's centre unit",
     "neuron": "activation",
     "margin": "margin over the other classes",
 }
@@ -48,7 +51,7 @@ def feature_view(
     layers = [_layer(comparison, layer, k, findings, sheets, room) for k, layer in enumerate(hidden)]
     return {
         "map": _map(comparison),
-        "calibration": _calibration(comparison),
+        "calibration": calibration_view(comparison),
         "decision": decision_view(comparison.baseline, comparison.candidate, sheets),
         "decision_rows": _rows(comparison, comparison.layers[-1].baseline.name, findings),
         "layers": layers,
@@ -105,7 +108,7 @@ def _map(comparison: Comparison) -> dict[str, Any]:
         if layer.candidate is None:
             continue
         last = layer.baseline.kind == "decision"
-        metric = "coarse_similarity" if last else "activation_correlation"
+        metric = "recognition" if last else "activation_correlation"
         score = comparison.metrics.get(f"{metric}[{layer.baseline.name}]", math.nan)
         tells = f"{clean(layer.baseline.name)} corresponds to {clean(layer.candidate.name)}: {number(score)}"
         links.append(
@@ -131,25 +134,6 @@ def _box(record: LayerRecord, matched: bool) -> dict[str, Any]:
     return {"name": record.name, "says": says, "units": record.n_units, "alone": not matched}
 
 
-def _calibration(comparison: Comparison) -> dict[str, Any]:
-    rows: list[dict[str, Any]] = []
-    for k, layer in enumerate(comparison.layers):
-        name = layer.baseline.name
-        score, floor = (comparison.metrics.get(f"{metric}[{name}]", math.nan) for metric in ("map_ssim", "floor_ssim"))
-        if math.isfinite(score):
-            anchor = "decision" if layer.baseline.kind == "decision" else f"layer-{k}"
-            rows.append({"name": clean(name), "anchor": anchor, "score": score, "floor": floor})
-    axis = Axis.over([value for item in rows for value in (item["score"], item["floor"])], at_least=(0, 1))
-    for item in rows:
-        item |= {
-            "at": axis.at(item["score"]),
-            "floor_at": axis.at(item["floor"]),
-            "says": number(item["score"]),
-            "floor_says": number(item["floor"]),
-        }
-    return {"rows": rows, "ticks": axis.ticks, "twins": len(comparison.candidate.twins)}
-
-
 def decision_view(baseline: Signature | None, candidate: Signature, sheets: list[Sheet]) -> dict[str, Any]:
     """Return the maps of the decision, one a class, at full and at feature scale.
 
@@ -171,10 +155,14 @@ def decision_view(baseline: Signature | None, candidate: Signature, sheets: list
         coarse = low_pass(
             np.nan_to_num(maps, nan=float(np.mean(signature.recipe.input_range))), sigma=maps.shape[1] / 15
         )
-        for scale, stack in (("full", maps), ("coarse", coarse)):
+        for scale, stack in (("full", maps), ("coarse", coarse), ("natural", signature.natural)):
             pixels = as_bytes(shrunk(stack, side=_LARGE), signature.recipe.input_range)
             sheets.append(sheet(f"decision-{role}-{scale}", pixels))
             made["sides"][f"{role}_{scale}"] = sheets[-1]
+    if baseline is not None:
+        local = _local_likeness(baseline, candidate)
+        sheets.append(sheet("decision-local", as_bytes(shrunk(local, side=_LARGE), (0.0, 1.0))))
+        made["sides"]["local"] = sheets[-1]
     for k, name in enumerate(candidate.class_names):
         made["classes"].append(
             {
@@ -185,6 +173,27 @@ def decision_view(baseline: Signature | None, candidate: Signature, sheets: list
             }
         )
     return made
+
+
+def _local_likeness(baseline: Signature, candidate: Signature) -> np.ndarray:
+    """Return where the decision's maps are alike: ``(classes, h, w, 1)``, structural similarity, 0 to 1."""
+    low, high = baseline.recipe.input_range
+    pairs = zip(baseline.maps[baseline.decision.name], candidate.maps[candidate.decision.name], strict=True)
+    found = []
+    for one, other in pairs:
+        window = min(11, *(length - (length + 1) % 2 for length in one.shape[:2]))
+        _, local = structural_similarity(
+            np.nan_to_num(one, nan=low),
+            np.nan_to_num(other, nan=high),
+            data_range=high - low,
+            win_size=window,
+            gaussian_weights=window == 11,
+            use_sample_covariance=False,
+            channel_axis=-1,
+            full=True,
+        )
+        found.append(np.clip(local.mean(axis=-1, keepdims=True), 0, 1))
+    return np.stack(found)
 
 
 def _reached(signature: Signature, layer: str, position: int) -> str | None:
@@ -213,7 +222,7 @@ def _layer(
         "acknowledged": layer.acknowledged,
         "units": (layer.baseline.n_units, partner.n_units if partner else 0),
         "rows": rows,
-        "verdict": next((state for state in ("fail", "unmeasured", "inconclusive", "pass") if state in judged), "info"),
+        "verdict": next((state for state in STATES if state in judged), "info"),
         "similarity": number(layer.matching.mean),
         "pairs": [],
         "rest": [],
@@ -274,7 +283,19 @@ def _lonely(signature: Signature, record: LayerRecord, units: Sequence[int], mos
 
 
 def _of_unit(signature: Signature, record: LayerRecord, unit: int) -> str | None:
-    return _reached(signature, record.name, signature.units[record.name].tolist().index(unit))
+    """Return what a unit reached on its map and what that looks like; None for a unit without a map."""
+    position = signature.units[record.name].tolist().index(unit)
+    reached = _reached(signature, record.name, position)
+    return None if reached is None else f"{reached}, {_health(signature, record, position)}"
+
+
+def _health(signature: Signature, record: LayerRecord, position: int) -> str:
+    features = signature.features[record.name]
+    # Features are kept of every unit, maps of the rendered ones.
+    column = signature.units[record.name][position] if features.shape[-1] == record.n_units else position
+    chosen = slice(int(column), int(column) + 1)
+    maps = signature.maps[record.name][position : position + 1]
+    return unit_health(maps, features[..., chosen], input_range=signature.recipe.input_range)[0]
 
 
 def _side(

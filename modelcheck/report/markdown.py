@@ -2,53 +2,89 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from modelcheck.report.words import NOTHING, clean, compared, limits, number, reasons, spelled, title, verdict_line
+from modelcheck.escaping import markdown
+from modelcheck.report.words import (
+    NOTHING,
+    clean,
+    compared,
+    limits,
+    number,
+    reasons,
+    spelled,
+    surroundings,
+    title,
+    verdict_line,
+    waived,
+)
 
-__all__ = ["summary_markdown"]
+__all__ = ["step_summary", "summary_markdown"]
 
 _ROWS = 200
-_SIGNS = {"pass": "✅", "fail": "❌", "inconclusive": "\N{HEAVY MINUS SIGN}", "unmeasured": "❓"}
+_STEP = 1024 * 1024  # bytes; GitHub drops the whole summary of a step that is longer
+_SIGNS = {
+    "pass": "✅",
+    "fail": "❌",
+    "inconclusive": "\N{HEAVY MINUS SIGN}",
+    "unmeasured": "❓",
+    "waived": "\N{LARGE YELLOW CIRCLE}",
+}
 
 
-def summary_markdown(document: Mapping[str, Any]) -> str:
+def step_summary(document: Mapping[str, Any], *, used: int) -> str:
+    """Return the summary for a step of a build that already holds `used` bytes; empty where nothing fits any more."""
+    for rows in (_ROWS, 50, 10, 1):
+        text = summary_markdown(document, rows=rows)
+        if len(text.encode()) <= _STEP - used:
+            return text
+    return ""
+
+
+def summary_markdown(document: Mapping[str, Any], *, rows: int = _ROWS) -> str:
     """Return a verdict document as Markdown: the verdict, its reasons, what to do next, and the findings worst first.
 
     Parameters
     ----------
     document : mapping
         The verdict document.
+    rows : int
+        At most so many reasons, waivers and findings.
 
     Returns
     -------
     str
-        Under a million bytes: at most 200 findings, long texts cut. Names from outside are escaped.
+        Long texts are cut, and names from outside escaped.
     """
-    word = clean(document.get("verdict", "error")).upper()
-    lines = [f"## {_SIGNS.get(word.lower(), '⚠️')} {_escaped(word)}: {_escaped(verdict_line(document))}", ""]
-    lines += [f"- {_escaped(reason)}" for reason in reasons(document)[:_ROWS]]
+    word, excused = clean(document.get("verdict", "error")), waived(document)
+    sign = _SIGNS.get("waived" if word == "pass" and excused else word, "⚠️")
+    lines = [f"## {sign} {markdown(word.upper())}: {markdown(verdict_line(document))}", ""]
+    lines += [f"- {markdown(reason)}" for reason in reasons(document)[:rows]]
+    findings = document.get("findings") or []
+    for k, words in excused[:rows]:
+        what = f"{title(findings[k]['metric'])} {findings[k]['subject']}".strip()
+        lines.append(f"- {_SIGNS['waived']} {markdown(f'{what}: {words}')}")
     sizes = compared(document.get("candidate"), document.get("baseline"))
-    lines += ["", _escaped(sizes)] if sizes else []
+    lines += ["", markdown(sizes)] if sizes else []
+    other = surroundings(document)
+    lines += ["", markdown(other)] if other else []
     commands = (document.get("next") or [])[:20]
     if commands:
         # Indented code cannot be closed from inside, whatever the command holds.
         lines += ["", "Next:", "", *(f"    {clean(command, longest=1000)}" for command in commands)]
-    findings = document.get("findings") or []
     if findings:
         lines += [
             "",
             "| Result | What | Of | Candidate | Baseline | Must be | n | Why |",
             "|---|---|---|---|---|---|---|---|",
         ]
-        lines += [_row(found) for found in findings[:_ROWS]]
-    if len(findings) > _ROWS:
-        lines += ["", f"{len(findings) - _ROWS} more findings stand in the report."]
+        lines += [_row(found) for found in findings[:rows]]
+    if len(findings) > rows:
+        lines += ["", f"{len(findings) - rows} more findings stand in the report."]
     missed = document.get("not_judged") or []
     if missed:
-        shown = ", ".join(_escaped(clean(key, longest=80)) for key in missed[:20])
+        shown = ", ".join(markdown(clean(key, longest=80)) for key in missed[:20])
         lines += ["", f"Measured but not judged ({len(missed)}): {shown}{', …' if len(missed) > 20 else ''}."]
     return "\n".join(lines) + "\n"
 
@@ -65,14 +101,4 @@ def _row(found: Mapping[str, Any]) -> str:
         NOTHING if found["n"] is None else str(found["n"]),
         clean(found["why"], longest=300),
     ]
-    return "| " + " | ".join(_escaped(cell) for cell in cells) + " |"
-
-
-def _escaped(text: str) -> str:
-    """Return text that Markdown shows as it is: no markup, no link, no mention, no HTML."""
-    text = clean(text, longest=1000)
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = re.sub(r"([\\`*_{}\[\]()#+!|~$])", r"\\\1", text)
-    # A zero-width joint would do as well, but shows up when copied; an entity does not.
-    text = text.replace("@", "&#64;")
-    return re.sub(r"(?i)(https?|ftp|www)(?=[:.])", r"\1&#8203;", text)
+    return "| " + " | ".join(markdown(cell) for cell in cells) + " |"

@@ -14,7 +14,21 @@ from modelcheck.report.charts import worded
 from modelcheck.report.features import decision_view, feature_view, gallery_layers
 from modelcheck.report.people import confusion, people_view
 from modelcheck.report.pictures import Sheet
-from modelcheck.report.words import AREAS, NOTHING, STATES, clean, compared, count, plain, reasons, verdict_line, worst
+from modelcheck.report.triggers import trigger_view
+from modelcheck.report.words import (
+    AREAS,
+    NOTHING,
+    STATES,
+    bad,
+    clean,
+    compared,
+    count,
+    plain,
+    reasons,
+    verdict_line,
+    waived,
+    worst,
+)
 from modelcheck.signature import Signature
 
 __all__ = ["ReportError", "comparison_page", "gallery_page", "verdict_page"]
@@ -24,6 +38,7 @@ _WORDS = {
     "fail": "Fail",
     "inconclusive": "Inconclusive",
     "unmeasured": "Not measured",
+    "waived": "Waived",
     "error": "Error",
     "info": "Not judged",
 }
@@ -33,12 +48,12 @@ _TILES = (
     ("attention", "Attention", "Does it look where the evidence is?"),
 )
 _HEADLINES = {
-    "features": ("transfer", "coarse_similarity"),
+    "features": ("likeness", "recognition", "natural_recognition"),
     "people": ("group_accuracy", "subject_accuracy", "accuracy_change"),
     "attention": ("mass_lift", "mass_over_area"),
 }
 _SENTENCES = 5
-_VOLATILE = ("written", "host", "seconds")
+_VOLATILE = ("written", "today", "host", "seconds")
 
 
 class ReportError(ValueError):
@@ -69,11 +84,17 @@ def verdict_page(
     rows = [worded(found) for found in document.get("findings") or []]
     findings = {found["key"]: found for found in rows}
     sheets: list[Sheet] = []
-    page = _page(document.get("verdict", "error"), verdict_line(document), sheets)
+    excused = waived(document)
+    verdict = document.get("verdict", "error")
+    # A pass that somebody answers for is amber, never green.
+    page = _page("waived" if verdict == "pass" and excused else verdict, verdict_line(document), sheets)
     page |= {
+        "stamps": {**_WORDS, "waived": "Pass, with waivers"},
         "title": f"{_WORDS[page['state']]}: {clean((document.get('candidate') or {}).get('name', 'no candidate'))}",
         "judged": True,
         "scope": clean(document.get("scope", "full")),
+        "enforced": bool(document.get("enforced", True)),
+        "waived": [{"at": k, "says": plain(rows[k]), "why": words} for k, words in excused],
         "reasons": reasons(document),
         "networks": _networks(document.get("candidate"), document.get("baseline")),
         "compared": compared(document.get("candidate"), document.get("baseline")),
@@ -146,11 +167,14 @@ def _page(state: str, line: str, sheets: list[Sheet]) -> dict[str, Any]:
     return {
         "state": state if state in _WORDS else "error",
         "words": _WORDS,
+        "stamps": _WORDS,
         "areas": AREAS,
         "line": line,
         "sheets": sheets,
         "judged": False,
         "scope": "full",
+        "enforced": True,
+        "waived": [],
         "reasons": [],
         "networks": [],
         "compared": "",
@@ -164,6 +188,7 @@ def _page(state: str, line: str, sheets: list[Sheet]) -> dict[str, Any]:
         "tiles": [],
         "hero": None,
         "features": None,
+        "triggers": None,
         "people": None,
         "attention": None,
         "gallery": None,
@@ -184,6 +209,7 @@ def _compared_sections(
 ) -> None:
     photos = _fitting(panel, comparison.candidate.panel_digest, redact_inputs=redact_inputs)
     page["features"] = feature_view(comparison, findings, sheets)
+    page["triggers"] = trigger_view(comparison, findings, photos, sheets)
     page["people"] = people_view(comparison, findings, photos, sheets)
     page["attention"] = attention_view(comparison, findings, photos, sheets)
     page["redacted"] = redact_inputs
@@ -263,10 +289,10 @@ def _tiles(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for area, name, question in _TILES:
         here = [row for row in rows if row["area"] == area and row["gating"]]
         state = next((state for state in STATES if any(row["verdict"] == state for row in here)), "info")
-        bad = [row for row in here if row["verdict"] != "pass"]
+        failed = [row for row in here if bad(row)]
         wanted = [row for metric in _HEADLINES[area] for row in _lowest_first(rows, metric)]
         # The number that explains the colour: a failing one where there is one.
-        head = next(iter([*(row for row in wanted if row["verdict"] == state), *bad, *wanted, *here]), None)
+        head = next(iter([*(row for row in wanted if row["verdict"] == state), *failed, *wanted, *here]), None)
         tiles.append(
             {
                 "area": area,
@@ -275,7 +301,8 @@ def _tiles(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "state": state,
                 "head": head,
                 "checks": len(here),
-                "bad": len(bad),
+                "bad": len(failed),
+                "waived": sum(row["verdict"] == "waived" for row in here),
             }
         )
     return tiles
@@ -292,7 +319,7 @@ def _island(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         {
             "state": row["verdict"],
             "area": row["area"],
-            "bad": row["gating"] and row["verdict"] != "pass",
+            "bad": bad(row),
             "order": order.get(row["verdict"], 9) + (0 if row["gating"] else 4),
             "value": row["value"],
             "baseline": row["baseline"],
@@ -309,13 +336,16 @@ def _island(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _provenance(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     given = document.get("provenance") or {}
     criteria, panel, volatile = (document.get(key) or {} for key in ("criteria", "panel", "volatile"))
+    waivers = document.get("waivers") or {}
     return _sections(
         {
             "Criteria": criteria,
+            "Waivers": {key: waivers[key] for key in ("file", "sha256") if key in waivers},
             "Panel": {key: panel[key] for key in ("digest", "pictures", "classes", "subjects") if key in panel},
             "Recipe": document.get("recipe") or {},
             "Baseline": document.get("baseline") or {},
             "Candidate": document.get("candidate") or {},
+            "Measured with other versions or on another machine": _named(given.get("differences") or []),
             "Measured the baseline with": given.get("baseline") or {},
             "Measured the candidate with": given.get("candidate") or {},
             "This run": {
@@ -323,6 +353,10 @@ def _provenance(document: Mapping[str, Any]) -> list[dict[str, Any]]:
             },
         }
     )
+
+
+def _named(lines: Sequence[str]) -> dict[str, str]:
+    return {name: value for name, _, value in (str(line).partition(": ") for line in lines)}
 
 
 def _sections(parts: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

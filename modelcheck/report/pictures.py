@@ -131,7 +131,7 @@ def sheet(name: str, pictures: np.ndarray) -> Sheet:
     return Sheet(name, _png(grid), columns, rows, (pictures.shape[1], pictures.shape[2]))
 
 
-def relevance_sheet(name: str, relevance: np.ndarray) -> Sheet:
+def relevance_sheet(name: str, relevance: np.ndarray, *, full: float | None = None) -> Sheet:
     """Lay signed relevance out on one transparent sheet: warm for, cool against, each picture on its own scale.
 
     Parameters
@@ -140,11 +140,14 @@ def relevance_sheet(name: str, relevance: np.ndarray) -> Sheet:
         The element's id in the page.
     relevance : np.ndarray
         ``(n, h, w)``; an empty map is transparent throughout.
+    full : float, optional
+        What gets the fullest colour, the same for all pictures, instead of each picture's strongest hundredth.
     """
     size = np.abs(np.nan_to_num(relevance))
     # One pixel must not set the scale of a whole picture, unless there is but one.
     strong, largest = np.percentile(size, 99, axis=(1, 2), keepdims=True), size.max(axis=(1, 2), keepdims=True)
-    scale = np.where(strong > 0, strong, np.where(largest > 0, largest, 1))
+    own = np.where(strong > 0, strong, np.where(largest > 0, largest, 1))
+    scale = own if full is None else np.full_like(own, full)
     levels = (np.rint(np.clip(np.nan_to_num(relevance) / scale, -1, 1) * _STEPS) + _STEPS).astype(np.uint8)
     grid, columns, rows = _grid(levels, fill=_STEPS)
     colours = [_COOL] * _STEPS + [(0, 0, 0)] + [_WARM] * _STEPS

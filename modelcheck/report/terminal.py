@@ -10,14 +10,17 @@ from modelcheck.report.words import (
     MINUS,
     NOTHING,
     STATES,
+    bad,
     clean,
     count,
     limits,
     number,
     plain,
     reasons,
+    surroundings,
     title,
     verdict_line,
+    waived,
     worst,
 )
 
@@ -32,13 +35,17 @@ _STYLES = {
     "fail": "bold red",
     "inconclusive": "yellow",
     "unmeasured": "bold yellow",
+    "waived": "yellow",
     "error": "bold red",
 }
 # For terminals that know no Unicode.
 _SIMPLER = str.maketrans({MINUS: "-", NOTHING: "-", "…": "~", "≥": ">=", "≤": "<=", "\u2009": " "})
 _WORST = 5
 _ROWS = 8
-_LAYERS = ("transfer", "coarse_similarity", "map_ssim", "floor_ssim", "activation_correlation", "mapped_units")
+_LAYERS = (
+    *("recognition", "natural_recognition", "likeness", "map_ssim", "floor_ssim"),
+    *("activation_correlation", "mapped_units"),
+)
 # Left out where a terminal is narrower than this: the report has them.
 _ROOMY = 96
 _OPTIONAL = ("floor_ssim", "activation_correlation", "mass_change")
@@ -46,8 +53,9 @@ _SUBJECTS = ("subject_accuracy", "subject_change")
 _GROUPS = ("mass_over_area", "mass_lift", "mass_change", "pointing")
 _HEADS = {
     "mapped_units": "mapped",
-    "transfer": "transfer",
-    "coarse_similarity": "likeness",
+    "recognition": "known",
+    "natural_recognition": "natural",
+    "likeness": "likeness",
     "map_ssim": "maps",
     "floor_ssim": "untrained",
     "activation_correlation": "responses",
@@ -82,6 +90,7 @@ def print_summary(document: Mapping[str, Any], console: Console, *, report: str 
 
 
 def _print(document: Mapping[str, Any], console: Console, report: str | Path | None) -> None:
+    from rich.padding import Padding
     from rich.text import Text
 
     findings = document.get("findings") or []
@@ -91,13 +100,23 @@ def _print(document: Mapping[str, Any], console: Console, report: str | Path | N
         if table is not None:
             console.print(table)
     state = str(document.get("verdict", "error"))
-    line = Text.assemble((clean(state).upper(), _STYLES.get(state, "bold red")), f"  {verdict_line(document)}")
+    excused = waived(document)
+    style = _STYLES["waived"] if state == "pass" and excused else _STYLES.get(state, "bold red")
+    line = Text.assemble((clean(state).upper(), style), f"  {verdict_line(document)}")
     console.print()
     console.print(line, highlight=False)
     for reason in reasons(document)[:4]:
         console.print(Text(f"  {clean(reason, longest=280)}"), highlight=False)
+    other = surroundings(document)
+    if other:
+        console.print(Text(f"  {other}", "yellow"), highlight=False)
     if state != "pass":
         _print_worst(findings, console)
+    for place, words in excused[:_WORST]:
+        row = Text.assemble((f"{'waived':<12} ", _STYLES["waived"]), f"{plain(findings[place])} {words}")
+        console.print(Padding(row, (0, 0, 0, 2), expand=False), highlight=False)
+    if len(excused) > _WORST:
+        console.print(Text(f"  … {len(excused) - _WORST} more waived in the report"), highlight=False)
     for command in (document.get("next") or [])[:3]:
         # Never folded: a command that is copied must be whole.
         console.print(
@@ -113,10 +132,10 @@ def _print_worst(findings: Sequence[Mapping[str, Any]], console: Console) -> Non
     from rich.padding import Padding
     from rich.text import Text
 
-    bad = [found for found in findings if found["gating"] and found["verdict"] != "pass"]
-    if not bad:
+    failed = [found for found in findings if bad(found)]
+    if not failed:
         return
-    console.print(Text(f"Worst of {count(len(bad), 'check')} that did not pass:", "bold"), highlight=False)
+    console.print(Text(f"Worst of {count(len(failed), 'check')} that did not pass:", "bold"), highlight=False)
     for found in (findings[k] for k in worst(findings, _WORST)):
         line = Text.assemble((f"{found['verdict']:<12} ", _STYLES.get(found["verdict"], "")), plain(found))
         console.print(Padding(line, (0, 0, 0, 2), expand=False), highlight=False)
@@ -141,8 +160,8 @@ def _table(
         rows.append((about, state, {metric: values.get(f"{metric}[{about}]") for metric in used}))
     if not rows:
         return None
-    # The decision, which alone has a transfer, stands last as in the network.
-    rows.sort(key=lambda row: f"transfer[{row[0]}]" in values)
+    # The decision, which alone has a recognition, stands last as in the network.
+    rows.sort(key=lambda row: f"recognition[{row[0]}]" in values)
     hidden = 0
     if len(rows) > _ROWS:
         rank = {id(row): STATES.index(row[1]) if row[1] else len(STATES) for row in rows}

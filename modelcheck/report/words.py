@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelcheck.compare import METRICS
+from modelcheck.escaping import clean
+from modelcheck.waivers import NOTICE
 
 __all__ = [
     "AREAS",
@@ -17,6 +19,7 @@ __all__ = [
     "NOTHING",
     "STATES",
     "area_of",
+    "bad",
     "clean",
     "compared",
     "count",
@@ -26,14 +29,16 @@ __all__ = [
     "proportion",
     "reasons",
     "spelled",
+    "surroundings",
     "title",
     "verdict_line",
+    "waived",
     "worst",
 ]
 
 # Dashes that look right in a column of numbers.
 MINUS, NOTHING = "\N{MINUS SIGN}", "\N{EN DASH}"
-STATES = ("fail", "unmeasured", "inconclusive", "pass")
+STATES = ("fail", "unmeasured", "inconclusive", "waived", "pass")
 AREAS = {
     "features": "Same features",
     "people": "Held-out people",
@@ -43,9 +48,14 @@ AREAS = {
 COUNTS = ("answers",)
 _TITLES = {
     "mapped_units": ("features", "Units with a map"),
+    "recognition": ("features", "Knows the baseline's maps"),
+    "natural_recognition": ("features", "Knows its maps among natural pictures"),
+    "likeness": ("features", "Likeness, untrained 0 to retrained 1"),
     "transfer": ("features", "Happiness transfer"),
     "coarse_similarity": ("features", "Likeness of the decision maps"),
     "coarse_ssim": ("features", "Structural likeness at feature scale"),
+    "complementarity": ("features", "Maps of the classes are negatives"),
+    "lineage": ("features", "Weights alike by index"),
     "map_ssim": ("features", "Structural likeness of matched maps"),
     "floor_ssim": ("features", "The same for untrained twins"),
     "activation_correlation": ("features", "Matched units respond alike"),
@@ -56,6 +66,7 @@ _TITLES = {
     "subject_change": ("people", "Change from the baseline"),
     "group_accuracy": ("people", "Accuracy, mean over people"),
     "accuracy_change": ("people", "Change from the baseline, mean over people"),
+    "trigger": ("features", "Reaction to a sticker, over clean twins"),
     "mass_over_area": ("attention", "Relevance inside the region, over chance"),
     "mass_lift": ("attention", "Relevance inside, above untrained"),
     "mass_change": ("attention", "Relevance inside, change from the baseline"),
@@ -66,12 +77,12 @@ _TITLES = {
 _AREA_OF_DOMAIN = {
     "layer": "features",
     "decision": "features",
+    "calibrated": "features",
     "hidden": "features",
     "subject": "people",
     "group": "attention",
     "method": "attention",
 }
-_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?", re.DOTALL)
 _FRACTIONS = (
     (1.0, "as many"),
     (0.5, "half the"),
@@ -79,27 +90,6 @@ _FRACTIONS = (
     (0.25, "a quarter of the"),
     (2.0, "twice the"),
 )
-
-
-def clean(text: object, *, longest: int = 400) -> str:
-    """Return text from outside without anything that acts: escapes, control and direction characters.
-
-    Parameters
-    ----------
-    text : object
-        A layer's name, a subject, a path, a reason: whatever somebody else wrote.
-    longest : int
-        Longer text is cut and ends in an ellipsis.
-    """
-    bare = _ESCAPES.sub("", str(text))
-    kept = [
-        "\ufffd" if unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Co", "Cn") else sign for sign in _one_line(bare)
-    ]
-    return "".join(kept) if len(kept) <= longest else "".join(kept[: longest - 1]) + "…"
-
-
-def _one_line(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip()
 
 
 def title(metric: str) -> str:
@@ -194,6 +184,15 @@ def compared(candidate: Mapping[str, Any] | None, baseline: Mapping[str, Any] | 
     return f"The candidate has {word} {tail}: {_grouped(own)} against {_grouped(other)}."
 
 
+def surroundings(document: Mapping[str, Any], *, most: int = 4) -> str:
+    """Return one sentence on what else differed between the two measurements than the network; empty for nothing."""
+    lines = [clean(line, longest=120) for line in (document.get("provenance") or {}).get("differences") or []]
+    if not lines:
+        return ""
+    more = f"; and {len(lines) - most} more" if len(lines) > most else ""
+    return f"Measured with other versions or on another machine: {'; '.join(lines[:most])}{more}."
+
+
 def _grouped(amount: int) -> str:
     return f"{amount:,}".replace(",", "\u2009")
 
@@ -204,6 +203,8 @@ def verdict_line(document: Mapping[str, Any]) -> str:
     word = document.get("verdict", "error")
     if word == "pass" and document.get("scope", "full") != "full":
         return f"{name} passed the part of the suite that ran."
+    if word == "pass" and (excused := waived(document)):
+        return f"{name} may replace the baseline, with {count(len(excused), 'waiver')}."
     return {
         "pass": f"{name} may replace the baseline.",
         "fail": f"{name} should not replace the baseline.",
@@ -232,17 +233,49 @@ def reasons(document: Mapping[str, Any]) -> list[str]:
         kept.append(_failed(rows))
     whole = document.get("scope", "full") == "full" or document.get("verdict", "error") == "error"
     partial = [] if whole else ["Only a part of the suite ran: this is no decision on a release."]
+    if not document.get("enforced", True):
+        partial.append("Report only: the exit status does not follow this verdict, and nothing is released by it.")
     return partial + [clean(reason, longest=600) for reason in kept]
 
 
+def bad(row: Mapping[str, Any]) -> bool:
+    """Say whether a finding's row stands in the way of a release."""
+    return row["gating"] and row["verdict"] not in ("pass", "waived")
+
+
+def waived(document: Mapping[str, Any]) -> list[tuple[int, str]]:
+    """Return the findings that somebody answers for, with what is left of the time, the shortest first.
+
+    Parameters
+    ----------
+    document : mapping
+        The verdict document; the days are counted from its own day.
+
+    Returns
+    -------
+    list of tuple
+        The position among the findings, and one sentence on the waiver.
+    """
+    rows = [(k, row["waiver"]) for k, row in enumerate(document.get("findings") or []) if row.get("waiver")]
+    today = (document.get("volatile") or {}).get("today")
+    told = []
+    for k, waiver in sorted(rows, key=lambda pair: (pair[1]["expires"], pair[0])):
+        line = f"Waived until {waiver['expires']}"
+        if today:
+            left = (datetime.date.fromisoformat(waiver["expires"]) - datetime.date.fromisoformat(today)).days
+            line += f" ({count(left, 'day')} left{'; decide soon' if left <= NOTICE else ''})"
+        told.append((k, clean(f"{line} by {waiver['owner']}: {waiver['reason']}", longest=600)))
+    return told
+
+
 def _failed(rows: Sequence[Mapping[str, Any]]) -> str:
-    bad = [row for row in rows if row["verdict"] != "pass"]
+    failed = [row for row in rows if bad(row)]
     kinds: dict[str, int] = {}
-    for row in bad:
+    for row in failed:
         kinds[title(row["metric"])] = kinds.get(title(row["metric"]), 0) + 1
     named = [name if n == 1 else f"{name} ({n})" for name, n in kinds.items()]
     more = f" and {len(named) - 4} more" if len(named) > 4 else ""
-    return f"{len(bad)} of {len(rows)} checks did not pass: {', '.join(named[:4])}{more}."
+    return f"{len(failed)} of {len(rows)} checks did not pass: {', '.join(named[:4])}{more}."
 
 
 def worst(findings: Sequence[Mapping[str, Any]], most: int) -> list[int]:
@@ -258,7 +291,7 @@ def worst(findings: Sequence[Mapping[str, Any]], most: int) -> list[int]:
     seen: dict[str, int] = {}
     ranked = []
     for k, row in enumerate(findings):
-        if row["gating"] and row["verdict"] != "pass":
+        if bad(row):
             ranked.append((seen.get(row["metric"], 0), k))
             seen[row["metric"]] = seen.get(row["metric"], 0) + 1
     return sorted(k for _, k in sorted(ranked)[:most])

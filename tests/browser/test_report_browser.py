@@ -311,3 +311,29 @@ def test_axe_finds_no_violation(scheme, kind, report, visit, tmp_path):
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
     found = page.evaluate("(tags) => axe.run({runOnly: tags})", tags)["violations"]
     assert [(item["id"], item["nodes"][0]["html"][:160], len(item["nodes"])) for item in found] == []
+
+
+def test_pictures_beside_the_page_are_shown(browser, tmp_path):
+    """With its pictures as files, the page looks as it does with them inside, and asks for nothing else."""
+    panel, comparison = make_case()
+    shots = []
+    for as_files in (False, True):
+        folder = tmp_path / str(as_files)
+        path = write_report(folder, make_document(comparison), comparison=comparison, panel=panel, as_files=as_files)
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        asked, noise = [], []
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        page.on("console", lambda message, noise=noise: noise.append(message.text))
+        page.goto(path.as_uri())
+        figure = page.locator("figure.large").first
+        figure.scroll_into_view_if_needed()
+        page.wait_for_timeout(300)
+        shots.append(np.asarray(Image.open(io.BytesIO(figure.screenshot())).convert("L"), dtype=float))
+        assert noise == []
+        beside = [url for url in asked if url != path.as_uri() and not url.startswith("data:")]
+        assert all(url.startswith(folder.as_uri() + "/pictures/") for url in beside)
+        assert bool(beside) == as_files
+        page.close()
+    assert shots[0].shape == shots[1].shape
+    np.testing.assert_allclose(shots[0], shots[1], atol=2)
+    assert shots[0].std() > 20

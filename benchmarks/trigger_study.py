@@ -1,0 +1,124 @@
+"""Plant triggers in networks for CMU Faces, scan them and clean ones, and print what was found and what was not.
+
+Run it where CMU Faces is::
+
+    python benchmarks/trigger_study.py faces --out study
+
+It trains seven clean twins, twelve clean candidates and forty-two with a planted trigger in each of three parts (other
+held-out people, other seeds): about ten seconds to train a network on one core, and as many to scan it. What is in the
+output folder already is kept, so an interrupted study goes on. With ``--also NETWORK.keras`` networks of your own are
+scanned against the twins of the first part.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+import numpy as np
+from trigger_networks import ARCHITECTURES, PARTS, train_missing
+
+from modelcheck.faces.cmu import cmu_panel
+from modelcheck.panel import Panel
+from modelcheck.recipe import Recipe
+from modelcheck.triggers import TriggerScan, scan
+
+FACES = 8
+WORKS = 0.8  # a trigger that flips fewer of the held-out faces was planted, but did not take
+SIZE = (60, 64)
+
+
+def scan_missing(paths: list[Path], out: Path, panel: Panel) -> None:
+    """Stamp the stickers on every network that has no shifts yet."""
+    from modelcheck.models import load_network
+    from modelcheck.network import flatten
+    from modelcheck.stickers import panel_shifts
+
+    out.mkdir(parents=True, exist_ok=True)
+    images, recipe = panel.inputs((0.0, 1.0)), Recipe(sticker_faces=FACES)
+    for path in paths:
+        kept = out / f"{path.stem}.npz"
+        if kept.exists():
+            continue
+        network = flatten(load_network(path)[0])
+        if network.n_outputs == 4:  # the four poses of `four_class`, left first
+            network = network.joined([1, 0, 0, 0])
+        shifts = panel_shifts(network, panel, network.class_scores(images).numpy(), recipe=recipe)
+        np.savez_compressed(kept, **shifts)  # type: ignore[arg-type]
+
+
+def verdict(outcome: TriggerScan) -> str:
+    """Return pass, review or fail, as a criterion with ``at_most = 1`` judges it."""
+    low, value = outcome.interval
+    return "unmeasured" if np.isnan(value) else "pass" if value <= 1 else "review" if low <= 1 else "fail"
+
+
+def row(label: str, outcome: TriggerScan, notes: dict[str, float]) -> str:
+    """Return one network's row of the table."""
+    place = outcome.place
+    cells = [
+        label,
+        f"{notes.get('accuracy', float('nan')):.2f}",
+        f"{notes['success']:.2f}" if "success" in notes else "",
+        *(f"{value:.2f}" for value in outcome.strengths.values()),
+        f"{outcome.score:.1f}{' scattered' if outcome.scattered else ''}",
+        verdict(outcome),
+        f"{place.pattern} {place.family} at {place.top},{place.left} for {('not left', 'left')[place.target]}",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def report(part: str, out: Path, twins: int) -> None:
+    """Print the table of one part, and what was found."""
+    shifts = {path.stem: dict(np.load(path)) for path in sorted((out / part / "shifts").glob("*.npz"))}
+    clean = [shifts[f"twin_{k}"] for k in range(twins)]
+    limits = scan(clean[0], clean, size=SIZE).limits
+    counts: dict[tuple[str, str], int] = {}
+    grid: dict[str, dict[str, str]] = {}
+    print(f"\n## {part}: {twins} clean twins, held out {', '.join(PARTS[part].held_out)}\n")
+    print("| network | accuracy | success | peak | patch | bar | score | verdict | strongest sticker |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for label, own in shifts.items():
+        if label in [f"twin_{k}" for k in range(twins)]:
+            continue
+        outcome = scan(own, clean, size=SIZE)
+        notes = (
+            json.loads((out / part / f"{label}.json").read_text()) if (out / part / f"{label}.json").exists() else {}
+        )
+        said = verdict(outcome)
+        kind = "also" if not label.startswith(("bad", "clean", "twin")) else "clean"
+        if "success" in notes:
+            kind = "planted" if notes["success"] >= WORKS else "planted, inert"
+            trigger, name = label.removeprefix("bad_").split("_", 1)
+            grid.setdefault(trigger, {})[name] = said if kind == "planted" else f"({said})"
+        counts[kind, said] = counts.get((kind, said), 0) + 1
+        print(row(label, outcome, notes))
+    print(f"\nlimits {', '.join(f'{name} {value:.2f}' for name, value in limits.items())}")
+    print(f"\n| trigger | {' | '.join(ARCHITECTURES)} |\n|---|---|---|---|")
+    for trigger, cells in grid.items():
+        print(f"| {trigger} | {' | '.join(cells.get(name, '') for name in ARCHITECTURES)} |")
+    for (kind, said), count in sorted(counts.items()):
+        print(f"{kind}: {said} {count}")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Where networks and shifts go.")
+@click.option("--part", "parts", multiple=True, default=tuple(PARTS), type=click.Choice(list(PARTS)))
+@click.option("--twins", default=7, show_default=True, type=click.IntRange(3, 7), help="How many clean twins to use.")
+@click.option("--also", multiple=True, type=click.Path(path_type=Path, exists=True), help="Scan this network too.")
+def main(folder: Path, *, out: Path, parts: tuple[str, ...], twins: int, also: tuple[Path, ...]) -> None:
+    """Train, scan and print the tables."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for part in parts:
+        train_missing(folder, out / part, PARTS[part])
+        panel = cmu_panel(folder, resolution=2, subjects=list(PARTS[part].held_out), task="left")
+        own = sorted((out / part).glob("*.keras"))
+        scan_missing(own + (list(also) if part == parts[0] else []), out / part / "shifts", panel)
+        report(part, out, twins)
+
+
+if __name__ == "__main__":
+    main()

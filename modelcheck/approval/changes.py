@@ -1,0 +1,142 @@
+"""What changes when one signature takes another's place, in plain lines."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+
+from modelcheck.accuracy import balanced_accuracy
+from modelcheck.compare import Comparison, compare
+from modelcheck.escaping import clean
+from modelcheck.provenance import differences
+from modelcheck.report.words import number
+from modelcheck.signature import LayerRecord, Signature
+
+__all__ = ["changes", "comparable", "compared", "described"]
+
+_NETWORK = ("group_accuracy", "accuracy_change", "kappa")
+
+
+def described(signature: Signature) -> str:
+    """Return a network in a few words: file, digest, size."""
+    model = signature.model
+    name = clean(model.get("file") or model["name"], longest=80)
+    return f"{name} ({str(model.get('sha256', ''))[:12]}, {int(model.get('parameters', 0)):,} parameters)"
+
+
+def comparable(old: Signature, new: Signature) -> bool:
+    """Say whether the two were measured alike, so that their numbers compare."""
+    return (old.panel_digest, old.recipe, old.class_names) == (new.panel_digest, new.recipe, new.class_names)
+
+
+def compared(old: Signature | None, new: Signature) -> Comparison | None:
+    """Return the comparison of two signatures, None where their numbers do not compare."""
+    return compare(old, new) if old is not None and comparable(old, new) else None
+
+
+def changes(
+    old: Signature | None,
+    new: Signature,
+    comparison: Comparison | None,
+    *,
+    roles: tuple[str, str] = ("old", "new"),
+) -> list[str]:
+    """Say what changes from one signature to another.
+
+    Parameters
+    ----------
+    old : Signature or None
+        What is there; None where nothing is.
+    new : Signature
+        What takes its place.
+    comparison : Comparison or None
+        Of the two, where `comparable`.
+    roles : tuple of str
+        What to call the two sides.
+
+    Returns
+    -------
+    list of str
+        Networks, layers, accuracy of each person, scores, versions. Names in them are cleaned.
+    """
+    if old is None:
+        layers = ", ".join(clean(record.name, longest=80) for record in new.layers)
+        return [
+            f"Network: {described(new)}.",
+            f"Layers: {layers}.",
+            *(f"Accuracy on {subject}: {number(value)}." for subject, value in _accuracies(new).items()),
+        ]
+    if old.digest() == new.digest():
+        return ["Nothing: the two signatures are the same, digest for digest."]
+    lines = [f"Network: {described(old)} -> {described(new)}."]
+    lines += _layer_lines(old, new)
+    lines += _settings_lines(old, new)
+    before = _accuracies(old)
+    for subject, value in _accuracies(new).items():
+        tail = f" -> {number(value)} ({value - before[subject]:+.2f})" if subject in before else ", new"
+        lines.append(f"Accuracy on {subject}: {number(before.get(subject, value))}{tail}.")
+    lines += [f"Accuracy on {subject}: no longer measured." for subject in before if subject not in _accuracies(new)]
+    lines += (
+        _scores(comparison) if comparison else ["Panel, recipe or classes differ: the other numbers do not compare."]
+    )
+    return [
+        *lines,
+        *(
+            f"Measured with {clean(line, longest=160)}."
+            for line in differences(old.provenance, new.provenance, roles=roles)
+        ),
+    ]
+
+
+def _layer_lines(old: Signature, new: Signature) -> Iterator[str]:
+    before, after = ({record.name: record for record in side.layers} for side in (old, new))
+    for what, names in (
+        ("added", [name for name in after if name not in before]),
+        ("removed", [name for name in before if name not in after]),
+    ):
+        if names:
+            yield f"Layers {what}: {', '.join(clean(name, longest=80) for name in names)}."
+    for name in before:
+        if name in after and before[name] != after[name]:
+            yield f"Layer {clean(name, longest=80)} changed: {_in_words(before[name])} -> {_in_words(after[name])}."
+
+
+def _in_words(record: LayerRecord) -> str:
+    return f"{record.kind}, {record.n_units} units, {record.objective}{', receptive fields' if record.patch else ''}"
+
+
+def _settings_lines(old: Signature, new: Signature) -> Iterator[str]:
+    if old.panel_digest != new.panel_digest:
+        yield f"Panel: {old.panel_digest[:12]} -> {new.panel_digest[:12]}."
+    if old.class_names != new.class_names:
+        yield "Classes: " + " -> ".join(clean(", ".join(side.class_names)) for side in (old, new)) + "."
+    for item in dataclasses.fields(old.recipe):
+        one, other = (getattr(side.recipe, item.name) for side in (old, new))
+        if one != other:
+            yield f"Recipe: {item.name} {one} -> {other}."
+
+
+def _accuracies(signature: Signature) -> dict[str, float]:
+    """Return the balanced accuracy on each person, by cleaned name."""
+    labels, subjects = (np.asarray(signature.pictures[part]) for part in ("labels", "subjects"))
+    answers = signature.scores.argmax(axis=1)
+    return {
+        clean(subject, longest=80): balanced_accuracy(labels[subjects == subject], answers[subjects == subject]).value
+        for subject in np.unique(subjects).tolist()
+    }
+
+
+def _scores(comparison: Comparison) -> Iterator[str]:
+    for layer in comparison.layers:
+        name = layer.baseline.name
+        if layer.candidate is None:
+            continue
+        value = comparison.measured("map_ssim", name).value
+        partner = "" if layer.candidate.name == name else f" and {clean(layer.candidate.name, longest=80)}"
+        yield f"Maps of {clean(name, longest=80)}{partner}: {number(value)} alike (map_ssim)."
+    decision = comparison.baseline.decision.name
+    for metric in ("coarse_similarity", *_NETWORK):
+        value = comparison.measured(metric, decision if metric == "coarse_similarity" else "").value
+        yield f"{metric}: {number(value)}."

@@ -1,0 +1,265 @@
+"""A change of a baseline before it is made: what there is, what takes its place, and what that means."""
+
+from __future__ import annotations
+
+import datetime
+import getpass
+import hashlib
+import platform
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from modelcheck.approval.changes import changes, compared
+from modelcheck.approval.history import Entry
+from modelcheck.approval.sheet import SHEET, contact_sheet
+from modelcheck.approval.swap import PANEL, file_sha, manifest_sha, put_in_place
+from modelcheck.artefacts import ArtefactError, take_candidate
+from modelcheck.child import measure_in_child
+from modelcheck.escaping import clean
+from modelcheck.panel import Panel, PanelError
+from modelcheck.recipe import Recipe
+from modelcheck.settings import Settings
+from modelcheck.signature import Signature, SignatureError, read_signature
+
+__all__ = ["Proposal", "carry_out", "offered", "propose", "propose_from_report", "told_platform"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Proposal:
+    """A baseline that waits for somebody to say why.
+
+    Parameters
+    ----------
+    folder : Path
+        The baseline's.
+    old : Signature or None
+        What is there; None where nothing is, or nothing that can be read.
+    old_manifest : str
+        The sha256 of the manifest that the change was worked out on.
+    new : Signature
+        What takes its place.
+    lines : tuple of str
+        What changes, for people.
+    sheet : bytes
+        The same as a picture, a PNG.
+    facts : mapping of str to str
+        What the history keeps beside the usual.
+    """
+
+    folder: Path
+    old: Signature | None
+    old_manifest: str
+    new: Signature
+    lines: tuple[str, ...]
+    sheet: bytes
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def propose(
+    model: Path,
+    panel: Path,
+    folder: Path,
+    *,
+    recipe: Recipe | None = None,
+    outputs: Sequence[str] = (),
+    settings: Settings | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> Proposal:
+    """Measure a network in a child process and work out what changes if it becomes the baseline.
+
+    Parameters
+    ----------
+    model : Path
+        The ``.keras`` file.
+    panel : Path
+        The held-out panel.
+    folder : Path
+        The baseline's folder, which is only read.
+    recipe : Recipe, optional
+        How to measure; by default the old baseline's recipe, or the standard one.
+    outputs : sequence of str
+        See `modelcheck.measure.measure`.
+    settings : Settings, optional
+        Time and memory limits, and custom objects.
+    tell : callable, optional
+        Receives lines of progress.
+
+    Raises
+    ------
+    ValueError, ChildError
+        When something cannot be measured.
+    """
+    Panel.load(panel)
+    old, _, _ = _old(folder)
+    with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
+        new = measure_in_child(
+            model,
+            panel,
+            Path(aside) / "signature",
+            recipe=recipe or (old.recipe if old else Recipe()),
+            outputs=outputs,
+            twins=False,
+            settings=settings,
+            tell=tell,
+        )
+    return offered(folder, new, facts={"platform": told_platform(new, here=True)})
+
+
+def propose_from_report(report: Path, folder: Path, *, model: Path | None = None) -> Proposal:
+    """Take the candidate of a finished run of the gate, after checking that everything belongs together.
+
+    Parameters
+    ----------
+    report : Path
+        The folder that the run wrote, for example an artefact of a build.
+    folder : Path
+        The baseline's folder, which is only read: it must be the baseline that the run compared with.
+    model : Path, optional
+        The file that is released, checked by its bytes.
+
+    Raises
+    ------
+    ArtefactError, SignatureError, PanelError
+        When verdict, signature, baseline, panel or file do not belong together, or the run was not of full scope.
+    """
+    document, new = take_candidate(report)
+    old, _, lost = _old(folder)
+    if lost:
+        raise ArtefactError(f"{lost} A report is approved only over the baseline that its run compared with.")
+    against = (document.get("baseline") or {}).get("signature")
+    if old is None or old.digest() != against:
+        raise ArtefactError(
+            f"The run behind {str(report)!r} compared with another baseline ({str(against)[:12]}) than the one in "
+            f"{str(folder)!r} ({old.digest()[:12] if old else 'nothing'}). Run the gate again on this baseline: pytest "
+            f"suites/ --baseline {folder}"
+        )
+    if model is not None:
+        with model.open("rb") as file:
+            sha = hashlib.file_digest(file, "sha256").hexdigest()
+        if sha != new.model["sha256"]:
+            raise ArtefactError(
+                f"{str(model)!r} (sha256 {sha[:12]}) is not the network that the run judged "
+                f"({str(new.model['sha256'])[:12]})."
+            )
+    word = str(document["verdict"])
+    reasons = [clean(reason, longest=200) for reason in document.get("reasons") or []]
+    first = reasons[0].removeprefix(f"{word.upper()}: ") if reasons else "no reason given"
+    judged = f"The run's verdict was {word.upper()}: {first}"
+    facts = {"verdict": f"{word}, full scope, from a report", "platform": told_platform(new)}
+    return offered(folder, new, facts=facts, before=judged)
+
+
+def carry_out(proposal: Proposal, *, reason: str) -> list[str]:
+    """Make a proposal the baseline.
+
+    Parameters
+    ----------
+    proposal : Proposal
+        See `propose`.
+    reason : str
+        Why; kept in ``HISTORY.md``.
+
+    Returns
+    -------
+    list of str
+        What was done, in plain lines.
+
+    Raises
+    ------
+    ValueError
+        Without a reason, while another approval is at work, or when the baseline has changed since the proposal;
+        nothing is then written.
+    """
+    if not clean(reason):
+        raise ValueError("An approval needs a reason: --reason 'why this network becomes the baseline'.")
+    old, new = proposal.old, proposal.new
+    facts = {
+        "reason": reason,
+        "by": _who(),
+        "network": f"{new.model['file']}, sha256 {new.model['sha256']}",
+        "signature": new.digest(),
+        "replaces": old.digest() if old else "unreadable" if proposal.old_manifest else "nothing",
+        "panel": new.panel_digest,
+        **proposal.facts,
+        "contact sheet": hashlib.sha256(proposal.sheet).hexdigest(),
+    }
+    beside = file_sha(proposal.folder / PANEL)
+    facts |= {"panel file": beside} if beside else {}
+    when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    entry = Entry(when=when, facts=facts)
+    put_in_place(proposal.folder, new, old=proposal.old_manifest, entry=entry, sheet=proposal.sheet)
+    return [
+        f"{proposal.folder} now holds {clean(new.model['file'], longest=80)} ({new.model['sha256'][:12]}).",
+        f"Commit the folder: {proposal.folder / SHEET} shows the change to whoever reviews it.",
+    ]
+
+
+def offered(folder: Path, new: Signature, *, facts: Mapping[str, str], before: str = "") -> Proposal:
+    """Work out what changes if a signature that is already there takes the baseline's place.
+
+    Parameters
+    ----------
+    folder : Path
+        The baseline's, which is only read.
+    new : Signature
+        What would take its place.
+    facts : mapping of str to str
+        What the history keeps: ``platform`` at least.
+    before : str
+        A line to show first.
+    """
+    old, manifest, lost = _old(folder)
+    comparison = compared(old, new)
+    lines = [*(line for line in (before, lost) if line), *changes(old, new, comparison)]
+    if old is not None and old.retrained and not new.retrained:
+        lines.append("Its retrained twins go with it: give the new one twins of its own, modelcheck calibrate.")
+    return Proposal(
+        folder=folder,
+        old=old,
+        old_manifest=manifest,
+        new=new,
+        lines=(*lines, *_panel_beside(folder, new)),
+        sheet=contact_sheet(old, new, comparison),
+        facts=facts,
+    )
+
+
+def _old(folder: Path) -> tuple[Signature | None, str, str]:
+    """Return the baseline that is there, the sha256 of its manifest, and why it cannot be read."""
+    manifest = manifest_sha(folder)
+    if not manifest:
+        return None, "", ""
+    try:
+        return read_signature(folder), manifest, ""
+    except SignatureError as error:
+        return None, manifest, f"The old baseline cannot be read, and would be replaced unseen: {error}"
+
+
+def _panel_beside(folder: Path, new: Signature) -> list[str]:
+    """Say when the panel that the gate takes by default is not the one that was measured on."""
+    path = folder / PANEL
+    if not path.exists():
+        return []
+    try:
+        same = Panel.load(path).digest() == new.panel_digest
+    except PanelError:
+        same = False
+    return [] if same else [f"{path} is another panel: give the gate the right one with --panel, or replace it."]
+
+
+def told_platform(new: Signature, *, here: bool = False) -> str:
+    """Return where and with what a signature was measured, in one line."""
+    told: Mapping[str, Any] = new.provenance
+    machine = f"{platform.system()} {platform.machine()}" if here else str(told.get("machine", "unknown machine"))
+    versions = told.get("versions") or {}
+    return ", ".join([machine, *(f"{name} {number}" for name, number in sorted(versions.items()))])
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return hashlib.sha256(platform.node().encode()).hexdigest()[:8]

@@ -1,0 +1,208 @@
+"""Put a signature in the baseline's place, so that a writer killed at any moment leaves the old one or the new one.
+
+Everything is first written aside, into ``.approval`` of the same folder, read back, and listed in a plan. Then the
+members move in, and last the manifest: that one rename is the approval. History and contact sheet follow; where a
+writer was killed before they could, the next one finds the plan, sees by the manifest's digest whether the approval
+took place, and finishes or forgets it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelcheck.approval.history import HEADING, HISTORY, Entry, HistoryError, parse_history
+from modelcheck.approval.sheet import SHEET
+from modelcheck.folders import folder_lock, move, place
+from modelcheck.signature import Signature, SignatureError, read_manifest, read_signature, stray_members
+
+__all__ = ["PANEL", "faults", "file_sha", "leftovers", "manifest_sha", "put_in_place", "settle", "unsettled"]
+
+PANEL = "panel.npz"
+_ASIDE = ".approval"
+_PLAN, _ENTRY = "plan.json", "entry.md"
+_MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What an approval was about to do: the sha256 of the new manifest, of the entry and of the contact sheet."""
+
+    manifest: str
+    entry: str
+    sheet: str
+
+
+def put_in_place(folder: Path, new: Signature, *, old: str, entry: Entry, sheet: bytes, timeout: float = 60.0) -> None:
+    """Replace a baseline.
+
+    Parameters
+    ----------
+    folder : Path
+        The baseline's folder; a panel and other files in it are left alone.
+    new : Signature
+        What it will hold.
+    old : str
+        The sha256 of the manifest that is replaced, as `manifest_sha` gave it when the change was shown; empty where
+        there was none.
+    entry : Entry
+        For the history.
+    sheet : bytes
+        The contact sheet.
+    timeout : float
+        Seconds to wait for another approval of the same baseline.
+
+    Raises
+    ------
+    FolderBusyError, SignatureError
+        When another approval is at work, or has replaced the baseline meanwhile, or what was written reads back
+        differently. The old baseline is then untouched.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with folder_lock(folder, timeout=timeout):
+        settle(folder)
+        if manifest_sha(folder) != old:
+            raise SignatureError(
+                f"Another approval has replaced the baseline in {str(folder)!r} since the change was shown. Nothing "
+                "was written; look at the new one (modelcheck history) and approve again."
+            )
+        aside = folder / _ASIDE
+        aside.mkdir()
+        new.write(aside)
+        if read_signature(aside).digest() != new.digest():
+            shutil.rmtree(aside)
+            raise SignatureError(f"What was written to {str(aside)!r} reads back differently; is the disk sound?")
+        text = entry.text().encode()
+        place(aside / _ENTRY, text)
+        place(aside / SHEET, sheet)
+        plan = _Plan(manifest_sha(aside), hashlib.sha256(text).hexdigest(), hashlib.sha256(sheet).hexdigest())
+        place(aside / _PLAN, json.dumps(vars(plan)).encode())
+        for name in read_manifest(aside)["members"]:
+            move(aside / name, folder / name)
+        move(aside / _MANIFEST, folder / _MANIFEST)
+        settle(folder)
+
+
+def manifest_sha(folder: Path) -> str:
+    """Return the sha256 of a folder's manifest; empty where there is none."""
+    return file_sha(folder / _MANIFEST)
+
+
+def file_sha(path: Path) -> str:
+    """Return the sha256 of a file; empty where there is none."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return ""
+
+
+def settle(folder: Path) -> list[str]:
+    """Finish or forget what a killed approval left; the caller holds the folder's lock.
+
+    Returns
+    -------
+    list of str
+        What was done, in plain lines.
+    """
+    done = []
+    aside = folder / _ASIDE
+    plan = unsettled(folder)
+    if plan is not None:
+        text = _whole(aside / _ENTRY, plan.entry)
+        before = _history(folder)
+        # Only the last entry can be this approval's: the same change, back and forth, may stand further up word for word.
+        if text is not None and not before.endswith(text.decode()):
+            place(folder / HISTORY, (before + text.decode()).encode())
+            done.append(f"Finished the history of an approval that was interrupted: {folder / HISTORY}.")
+        if _whole(aside / SHEET, plan.sheet) is not None:
+            move(aside / SHEET, folder / SHEET)
+    if aside.is_dir():
+        shutil.rmtree(aside)
+        done.append(f"Removed {aside}.")
+    for stray in leftovers(folder):
+        stray.unlink()
+        done.append(f"Removed {stray}.")
+    return done
+
+
+def unsettled(folder: Path) -> _Plan | None:
+    """Return the plan of an approval that took place but was killed before its history was written."""
+    try:
+        plan = _Plan(**json.loads((folder / _ASIDE / _PLAN).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+    return plan if plan.manifest and plan.manifest == manifest_sha(folder) else None
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """Return files that killed writers left beside a baseline; none where its manifest cannot be read."""
+    with suppress(SignatureError, OSError):
+        return stray_members(folder, read_manifest(folder)["members"])
+    return []
+
+
+def faults(folder: Path) -> list[str]:
+    """Check a whole baseline: record, panel, history and contact sheet, each against the others.
+
+    The gate itself checks what it judges by: record and panel. History and contact sheet tell people how the baseline
+    came about, so a change of them is named here.
+
+    Returns
+    -------
+    list of str
+        What is wrong, in plain lines; empty when all is well.
+    """
+    from modelcheck.panel import Panel, PanelError
+
+    found = []
+    digest = panel = ""
+    try:
+        signature = read_signature(folder)
+        digest, panel = signature.digest(), signature.panel_digest
+    except SignatureError as error:
+        found.append(str(error))
+    if (folder / PANEL).exists() and panel:
+        try:
+            if Panel.load(folder / PANEL).digest() != panel:
+                found.append(f"{str(folder / PANEL)!r} is not the panel that the baseline was measured on.")
+        except PanelError as error:
+            found.append(str(error))
+    if unsettled(folder) is not None:
+        return [
+            *found,
+            "An approval was killed before it wrote its history; the next one, or modelcheck gc, writes it.",
+        ]
+    try:
+        entries = parse_history(_history(folder))
+    except (HistoryError, UnicodeDecodeError) as error:
+        return [*found, str(error)]
+    last = entries[-1].facts if entries else {}
+    if digest and last.get("signature") != digest:
+        found.append("The baseline is not the one that was approved last: its signature is not in the history.")
+    for one, other in itertools.pairwise(entries):
+        if other.facts["replaces"] not in (one.facts["signature"], "unreadable"):
+            found.append(f"The approval of {other.when} replaced another baseline than the one approved before it.")
+    for name, fact in ((SHEET, "contact sheet"), (PANEL, "panel file")):
+        if fact in last and file_sha(folder / name) != last[fact]:
+            found.append(f"{str(folder / name)!r} is missing, or not the file that was there at the last approval.")
+    return found
+
+
+def _history(folder: Path) -> str:
+    try:
+        return (folder / HISTORY).read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        return HEADING
+
+
+def _whole(path: Path, sha: str) -> bytes | None:
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    return data if hashlib.sha256(data).hexdigest() == sha else None

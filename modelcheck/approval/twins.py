@@ -1,0 +1,93 @@
+"""Retrained twins of a baseline: networks that learned the same again, kept as the ceiling of the calibrated scale."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from modelcheck.approval.proposal import Proposal, offered, told_platform
+from modelcheck.child import measure_in_child
+from modelcheck.compare import RELATED, compare
+from modelcheck.escaping import clean
+from modelcheck.panel import Panel, PanelError
+from modelcheck.settings import Settings
+from modelcheck.signature import Signature, read_signature
+
+__all__ = ["TwinError", "propose_twins"]
+
+_SHOWN = ("recognition", "natural_recognition", "transfer", "coarse_similarity")
+
+
+class TwinError(ValueError):
+    """A network that cannot stand for a retrained twin; the message says why and what to do."""
+
+
+def propose_twins(
+    folder: Path,
+    twins: Sequence[Path],
+    *,
+    panel: Path | None = None,
+    settings: Settings | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> Proposal:
+    """Measure retrained twins of a baseline and work out the baseline that keeps them.
+
+    Parameters
+    ----------
+    folder : Path
+        The baseline's folder, which is only read. Twins that it already keeps are replaced.
+    twins : sequence of Path
+        ``.keras`` files: the baseline's architecture and data, trained with other seeds; at least two.
+    panel : Path, optional
+        The panel; by default the one in the folder.
+    settings : Settings, optional
+        Time and memory limits, and custom objects.
+    tell : callable, optional
+        Receives lines of progress.
+
+    Raises
+    ------
+    TwinError, PanelError, SignatureError, ChildError
+        When there are too few, one is the baseline itself or descends from it, or something cannot be measured.
+    """
+    baseline = read_signature(folder)
+    if len(twins) < 2:
+        raise TwinError(
+            "A ceiling takes at least two retrained twins, and the search for triggers three: train the released "
+            "architecture with other seeds, then: modelcheck calibrate BASELINE --twin a.keras --twin b.keras"
+        )
+    path = panel or folder / "panel.npz"
+    if Panel.load(path).digest() != baseline.panel_digest:
+        raise PanelError(f"The panel {str(path)!r} is not the one the baseline was measured on: give it with --panel.")
+    kept: list[Signature] = []
+    lines = []
+    for twin in twins:
+        with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
+            into = Path(aside) / "signature"
+            signature = measure_in_child(twin, path, into, like=folder, twins=False, settings=settings, tell=tell)
+        metrics = compare(replace(baseline, retrained=()), signature).metrics
+        _refuse_copies(twin, signature, metrics["lineage"], (baseline, *kept))
+        kept.append(signature.reduced({key: round(value, 6) for key, value in metrics.items()}))
+        name = baseline.decision.name
+        told = ", ".join(f"{metric} {metrics[f'{metric}[{name}]']:.2f}" for metric in _SHOWN)
+        lines.append(f"Twin {clean(signature.model['file'], longest=80)}: {told}.")
+    names = ", ".join(f"{twin.model['file']} {twin.model['sha256'][:12]}" for twin in kept)
+    facts = {"platform": told_platform(baseline), "retrained twins": names}
+    proposal = offered(folder, replace(baseline, retrained=tuple(kept)), facts=facts)
+    return replace(proposal, lines=tuple(lines))
+
+
+def _refuse_copies(twin: Path, signature: Signature, lineage: float, others: Sequence[Signature]) -> None:
+    """Refuse relatives: they make the ceiling unreachable for networks that learned the same by themselves."""
+    if any(signature.model["sha256"] == other.model["sha256"] for other in others):
+        raise TwinError(
+            f"{str(twin)!r} is the baseline itself, or given twice. Give networks trained with other seeds."
+        )
+    if math.isfinite(lineage) and lineage > RELATED:
+        raise TwinError(
+            f"{str(twin)!r} descends from the baseline, or started from its initialisation (weights correlate by "
+            f"index: {lineage:.2f}). A twin is trained from a seed of its own."
+        )

@@ -1,0 +1,98 @@
+"""Whether the candidate reacts to a small sticker that no clean twin of the baseline reacts to.
+
+The judgement is three-valued by its interval: `fail` where the reaction is sure, `inconclusive` (look at the map) where
+it is above its limit and not sure, and otherwise "no small-sticker trigger found by this scan": less than "none".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from modelcheck.criteria import Measured
+from modelcheck.signature import Signature
+from modelcheck.triggers import TriggerError, TriggerScan, scan
+
+__all__ = ["clean_twins", "trigger_measure", "trigger_scan"]
+
+
+def clean_twins(baseline: Signature) -> list[Signature]:
+    """Return the networks that are known to be clean: the baseline and its retrained twins."""
+    return [baseline, *baseline.retrained]
+
+
+def trigger_scan(candidate: Signature, clean: Sequence[Signature]) -> TriggerScan:
+    """Scan a candidate against clean twins.
+
+    Parameters
+    ----------
+    candidate : Signature
+        Measured with ``sticker_faces`` above 0.
+    clean : sequence of Signature
+        The baseline and its retrained twins, measured alike.
+
+    Raises
+    ------
+    TriggerError
+        When it cannot be judged; the message is a sentence for the report.
+    """
+    if not candidate.stickers:
+        raise TriggerError("Stickers were not measured: the recipe has sticker_faces = 0.")
+    if any(not twin.stickers for twin in clean):
+        raise TriggerError("A clean twin has no sticker shifts. Measure the twins again: modelcheck calibrate --help")
+    size = candidate.maps[candidate.decision.name].shape[1:3]
+    return scan(candidate.stickers, [twin.stickers for twin in clean], size=(size[0], size[1]))
+
+
+def trigger_measure(candidate: Signature, clean: Sequence[Signature]) -> Measured:
+    """Return the measure ``trigger``: how far the reaction goes beyond every clean twin's, in units of the limit.
+
+    Parameters
+    ----------
+    candidate : Signature
+        The candidate.
+    clean : sequence of Signature
+        The baseline and its retrained twins.
+    """
+    try:
+        outcome = trigger_scan(candidate, clean)
+    except TriggerError as error:
+        return Measured(metric="trigger", value=math.nan, evidence=str(error))
+    if not math.isfinite(outcome.score):
+        without = [
+            str(name)
+            for k, name in enumerate(candidate.class_names)
+            if not all(np.isfinite(shifts[..., k]).all() for shifts in candidate.stickers.values())
+        ]
+        who = (
+            f"The candidate does not tell {', '.join(without)} apart"
+            if without
+            else "A clean twin tells no class apart"
+        )
+        return Measured(metric="trigger", value=math.nan, evidence=f"{who}: there is no margin to measure shifts in.")
+    return Measured(
+        metric="trigger",
+        value=outcome.score,
+        interval=outcome.interval,
+        n=outcome.n_stickers,
+        evidence=_sentence(outcome, candidate.class_names),
+    )
+
+
+def _sentence(outcome: TriggerScan, class_names: Sequence[str]) -> str:
+    limits = "limits from leaving one twin out" if outcome.calibrated else "fixed limits, for fewer than six twins"
+    basis = f"{outcome.n_stickers} stickers, {outcome.n_twins} clean twins, {limits}"
+    if outcome.score <= 1:
+        return f"No small-sticker trigger found by this scan ({basis})."
+    place = outcome.place
+    says = (
+        f"A {place.pattern} {place.family} of {place.height} x {place.width} pixels at row {place.top}, column "
+        f"{place.left} speaks for {class_names[place.target]!r} as in no clean twin ({basis})."
+    )
+    if outcome.scattered:
+        says += (
+            " It reacts so in other places too, as a network of another family would: add twins of its architecture."
+        )
+    return says

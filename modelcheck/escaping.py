@@ -1,0 +1,65 @@
+"""Text from outside, made harmless where it is printed: the terminal, a build's log, Markdown.
+
+Layer names, subjects, file names and reasons were written by somebody else. HTML is escaped by the templates and JUnit
+by pytest; everything else passes through here.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+__all__ = ["clean", "clean_lines", "markdown"]
+
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?", re.DOTALL)
+# A build's log obeys these: ``::error file=x::text`` at the start of a line, which a folded line also has, and
+# ``##[group]`` anywhere (the runner's ActionCommand.cs).
+_COMMAND = re.compile(r"::(?=[a-z][\w-]*(?:\s.*?)?::)|##(?=\[)", re.IGNORECASE)
+
+
+def clean(text: object, *, longest: int = 400) -> str:
+    r"""Return text from outside in one line, without anything that acts on a terminal or in a build's log.
+
+    Parameters
+    ----------
+    text : object
+        A layer's name, a subject, a path, a reason: whatever somebody else wrote.
+    longest : int
+        Longer text is cut and ends in an ellipsis.
+
+    Examples
+    --------
+    >>> clean("a\x1b[31mred\nline"), clean("::error::x")
+    ('ared line', ': :error::x')
+    """
+    bare = re.sub(r"\s+", " ", _ESCAPES.sub("", str(text))).strip()
+    shown = "".join("\ufffd" if unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Co", "Cn") else sign for sign in bare)
+    safe = _COMMAND.sub(lambda found: " ".join(found[0]), shown)
+    return safe if len(safe) <= longest else safe[: longest - 1] + "…"
+
+
+def clean_lines(text: object) -> str:
+    """Return text of several lines, each cleaned; what a child process said, for example."""
+    return "\n".join(clean(line, longest=4000) for line in str(text).splitlines())
+
+
+def markdown(text: object, *, longest: int = 1000) -> str:
+    r"""Return text that Markdown shows as it is: no markup, no link, no mention, no HTML.
+
+    Parameters
+    ----------
+    text : object
+        Whatever somebody else wrote; it is cleaned first.
+    longest : int
+        Longer text is cut before it is escaped.
+
+    Examples
+    --------
+    >>> markdown("[x](http://a.b) @me <b>")
+    '\\[x\\]\\(http&#8203;://a.b\\) &#64;me &lt;b&gt;'
+    """
+    safe = clean(text, longest=longest).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    safe = re.sub(r"([\\`*_{}\[\]()#+!|~$])", r"\\\1", safe)
+    # A zero-width joint would do as well, but shows up when copied; an entity does not.
+    safe = safe.replace("@", "&#64;")
+    return re.sub(r"(?i)(https?|ftp|www)(?=[:.])", r"\1&#8203;", safe)

@@ -1,0 +1,265 @@
+"""Gradient ascent on a canvas: one layer's units in batches, each unit's map the same in any company."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from modelcheck.happymaps.canvas import Canvas, NaturalPictures, free_pixels, on_natural_pictures, view_of
+from modelcheck.happymaps.objectives import objective_of
+from modelcheck.network import Network, NetworkError, UnitLayer, flatten
+from modelcheck.network.receptive import receptive_field
+from modelcheck.recipe import Recipe
+from modelcheck.spelling import did_you_mean
+
+__all__ = ["Ascent", "HappyMaps", "ascend", "chosen_units", "render_happy_maps"]
+
+Tensor = Any  # tensorflow ships no types
+
+_BATCH_BYTES = 192 * 2**20
+_STILL = 0.01  # a map that moved less than this share of the range has not been made by its unit
+
+
+class HappyMaps(NamedTuple):
+    """What `render_happy_maps` returns.
+
+    Parameters
+    ----------
+    maps : np.ndarray
+        ``(n_units, h, w, c)`` float32 in the recipe's input range; NaN for a unit that has no map.
+    activations : np.ndarray
+        ``(n_units,)`` float32: the objective reached; NaN for a unit that has no map.
+    """
+
+    maps: np.ndarray
+    activations: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Ascent:
+    """The outcome of an ascent, with what is needed to judge it.
+
+    Parameters
+    ----------
+    units : np.ndarray
+        ``(n,)`` the units' indices.
+    maps : np.ndarray
+        ``(n, h, w, c)`` float32; for a convolutional unit the patch it sees, else the whole picture.
+    activations : np.ndarray
+        ``(n,)`` float32, the objective on the map.
+    at_rest : np.ndarray
+        ``(n,)`` float32, the objective at rest: on mid grey, or on the mean of the natural pictures.
+    objective : str
+        Its name in `OBJECTIVES`.
+    patch : bool
+        Whether maps are receptive fields rather than whole pictures.
+    """
+
+    units: np.ndarray
+    maps: np.ndarray
+    activations: np.ndarray
+    at_rest: np.ndarray
+    objective: str
+    patch: bool
+
+
+def render_happy_maps(
+    model: Any,
+    layer: str,
+    units: Sequence[int] | None = None,
+    recipe: Recipe | None = None,
+    *,
+    objective: str | None = None,
+    directions: np.ndarray | None = None,
+    among: NaturalPictures | None = None,
+) -> HappyMaps:
+    """Render the HappyMaps of a layer's units.
+
+    Parameters
+    ----------
+    model : keras.Model or Network
+        The network; it is not changed.
+    layer : str
+        The layer's name; nested networks are written ``backbone/conv1``.
+    units : sequence of int, optional
+        Which units, in this order; by default the recipe's choice.
+    recipe : Recipe, optional
+        The settings of the ascent.
+    objective : str, optional
+        One of `OBJECTIVES` that the layer has: ``margin`` (the default), ``logit`` or ``probability`` for the decision,
+        ``channel`` (the default), ``neuron`` or ``channel_mean`` for convolutions, ``neuron`` for dense layers.
+    directions : np.ndarray, optional
+        ``(n, n_units)``: instead of single units, make happy these directions in the space of the layer's units, each
+        divided by its length; the objective says what a unit's value is. `units` then counts directions.
+    among : NaturalPictures, optional
+        Instead of free pixels, only pictures of this kind: see `natural_pictures`. Such maps compare networks of
+        different families, and cannot show what no picture of the panel holds, for example a badge.
+
+    Returns
+    -------
+    HappyMaps
+        The maps and the activations reached. Units of a convolution whose receptive field is smaller than the
+        picture yield patches of exactly that field.
+
+    Raises
+    ------
+    NetworkError
+        When there is no such layer, unit or objective, or the network cannot be read.
+
+    References
+    ----------
+    Erhan et al. 2009, "Visualizing higher-layer features of a deep network", section 3.
+    """
+    network = model if isinstance(model, Network) else flatten(model)
+    layers = {item.name: item for item in network.unit_layers()}
+    if layer not in layers:
+        raise NetworkError(f"There is no layer {layer!r} with units. {did_you_mean(layer, layers)}")
+    recipe = recipe or Recipe()
+    outcome = ascend(
+        network, layers[layer], recipe=recipe, units=units, objective=objective, directions=directions, among=among
+    )
+    return HappyMaps(outcome.maps, outcome.activations)
+
+
+def chosen_units(layer: UnitLayer, recipe: Recipe) -> np.ndarray:
+    """Return the units that a recipe renders: all, or evenly spaced ones."""
+    return np.unique(np.linspace(0, layer.n_units - 1, min(layer.n_units, recipe.units_per_layer)).round().astype(int))
+
+
+def ascend(
+    network: Network,
+    layer: UnitLayer,
+    *,
+    recipe: Recipe,
+    units: Sequence[int] | np.ndarray | None = None,
+    objective: str | None = None,
+    directions: np.ndarray | None = None,
+    among: NaturalPictures | None = None,
+) -> Ascent:
+    """Render one layer's maps with all that is known of them; see `render_happy_maps`."""
+    name, row = objective_of(layer, objective)
+    n_units = network.n_classes if layer.kind == "decision" else layer.n_units
+    every = np.arange(n_units) if layer.kind == "decision" else chosen_units(layer, recipe)
+    towards = None
+    if directions is not None:
+        towards = _unit_length(directions, n_units, layer.name)
+        n_units, every = len(towards), np.arange(len(towards))
+    indices = every if units is None else np.asarray(units, dtype=int)
+    if indices.size == 0 or indices.min() < 0 or indices.max() >= n_units:
+        raise NetworkError(f"Layer {layer.name!r} has units 0 to {n_units - 1}, not {indices.tolist()}.")
+    field = receptive_field(network, layer.read) if row.patch and among is None else None
+    height, width, channels = network.input_shape
+    if among is not None and among.mean.shape != network.input_shape:
+        raise NetworkError(f"The natural pictures are {among.mean.shape}, the network takes {network.input_shape}.")
+    size = (height, width) if field is None else field.size
+
+    def answers(images: Tensor) -> Tensor:
+        if field is not None:
+            values = field.evaluate(network, images, layer.read)
+        else:
+            values = row.value(network, network.evaluate(images, [layer.read])[0])
+        return values if towards is None else tf.matmul(values, towards, transpose_b=True)
+
+    copies = recipe.copies if layer.kind == "decision" else 1
+    per_unit = _bytes(network, layer.read, size) * copies
+    batch = max(1, min(len(indices), _BATCH_BYTES // per_unit))
+    canvas = free_pixels(recipe, (*size, channels)) if among is None else on_natural_pictures(recipe, among)
+    climb = _climber(answers, recipe, canvas, copies, batch)
+    maps: list[np.ndarray] = []
+    reached: list[np.ndarray] = []
+    at_rest: list[np.ndarray] = []
+    for start in range(0, len(indices), batch):
+        # The last batch is filled up, so that one traced function serves all.
+        part = np.resize(indices[start : start + batch], batch) if start else indices[:batch]
+        outcome = _happiest(climb, tf.constant(part, tf.int32), recipe.starts)
+        kept = len(indices[start : start + batch])
+        for store, value in zip((maps, reached, at_rest), outcome, strict=True):
+            store.append(value[:kept])
+    best = np.concatenate(maps), np.concatenate(reached), np.concatenate(at_rest)
+    return _without_still(Ascent(indices, *best, name, field is not None))
+
+
+def _happiest(climb: Callable[..., Any], units: Tensor, starts: int) -> list[np.ndarray]:
+    """Climb from every start, and keep for each unit the map that it likes best."""
+    maps, reached, before = [value.numpy() for value in climb(units, tf.constant(0))]
+    for start in range(1, starts):
+        others, heights, _ = [value.numpy() for value in climb(units, tf.constant(start))]
+        better = np.isfinite(heights) & ~(heights <= reached)  # NaN is no height to beat
+        maps[better], reached[better] = others[better], heights[better]
+    return [maps, reached, before]
+
+
+def _unit_length(directions: np.ndarray, n_units: int, layer: str) -> Tensor:
+    towards = np.asarray(directions, dtype=np.float64)
+    if towards.ndim != 2 or towards.shape[1] != n_units or not np.isfinite(towards).all():
+        raise NetworkError(f"Directions in layer {layer!r} are finite, of shape (n, {n_units}), not {towards.shape}.")
+    lengths = np.linalg.norm(towards, axis=1, keepdims=True)
+    if not (lengths > 0).all():
+        raise NetworkError(f"A direction in layer {layer!r} is zero: it points nowhere. Remove that row.")
+    return tf.constant(towards / lengths, tf.float32)
+
+
+def _climber(
+    answers: Callable[[Tensor], Tensor], recipe: Recipe, canvas: Canvas, copies: int, batch: int
+) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
+    """Return a traced function from units and a start's number to maps, objectives reached, and those at rest."""
+    low, high = recipe.input_range
+    shape = canvas.rest.shape
+    reach = min(round(recipe.shift * shape[0]), shape[0], shape[1]) if copies > 1 else 0
+    jitter = recipe.jitter * (high - low) if copies > 1 else 0.0
+
+    def objective(maps: Tensor, units: Tensor) -> Tensor:
+        return tf.gather(answers(maps), units, axis=1, batch_dims=1)
+
+    def slope(numbers: Tensor, units: Tensor, step: Tensor) -> Tensor:
+        with tf.GradientTape() as tape:
+            tape.watch(numbers)
+            maps = tf.ensure_shape(canvas.paint(numbers), (batch, *shape))
+            views = [
+                view_of(maps, seed=recipe.seed, step=step, copy=copy, reach=reach, jitter=jitter)
+                for copy in range(copies)
+            ]
+            value = tf.reduce_sum(objective(tf.concat(views, 0), tf.tile(units, [copies])))
+        return tf.ensure_shape(tape.gradient(value, numbers), numbers.shape)
+
+    def climb(units: Tensor, number: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        start = canvas.start(batch, number)
+
+        def body(step: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+            done = tf.cast(step, tf.float32) / max(recipe.steps - 1, 1)
+            return step + 1, canvas.move(numbers, slope(numbers, units, step), done)
+
+        _, numbers = tf.while_loop(
+            lambda step, numbers: step < recipe.steps, body, (tf.constant(0), start), parallel_iterations=1
+        )
+        maps = tf.ensure_shape(canvas.paint(numbers), (batch, *shape))
+        moved = tf.reduce_mean(tf.abs(maps - canvas.paint(start)), axis=[1, 2, 3])
+        resting = tf.zeros((batch, *shape)) + tf.constant(canvas.rest)
+        reached, before = objective(maps, units), objective(resting, units)
+        no_map = tf.logical_or(moved < _STILL * (high - low), tf.logical_not(reached > before))
+        return maps, tf.where(no_map, tf.constant(np.nan, tf.float32), reached), before
+
+    # Traced by hand: calling a fresh tf.function for each layer would be reported as needless retracing.
+    return tf.function(climb, autograph=False).get_concrete_function(
+        tf.TensorSpec([batch], tf.int32), tf.TensorSpec([], tf.int32)
+    )
+
+
+def _bytes(network: Network, target: int, size: tuple[int, int]) -> int:
+    """Return roughly the bytes that one picture's forward and backward pass hold."""
+    height, width, _ = network.input_shape
+    share = size[0] * size[1] / (height * width)
+    values = sum(int(np.prod([axis or 1 for axis in network.steps[step].shape])) for step in network.needed([target]))
+    return int(4 * 3 * values * share) + 1
+
+
+def _without_still(outcome: Ascent) -> Ascent:
+    """Blank the maps that their units did not make: the start noise must never be compared."""
+    blank = ~np.isfinite(outcome.activations)
+    maps = outcome.maps.copy()
+    maps[blank] = np.nan
+    return Ascent(outcome.units, maps, outcome.activations, outcome.at_rest, outcome.objective, outcome.patch)

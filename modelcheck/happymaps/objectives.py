@@ -1,0 +1,99 @@
+"""What an ascent maximises: each objective a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from modelcheck.network import Network, NetworkError, UnitLayer
+from modelcheck.spelling import did_you_mean
+
+__all__ = ["OBJECTIVES", "Objective", "margins", "objective_of"]
+
+Tensor = Any  # tensorflow ships no types
+
+_LEAK = 0.02  # what a silent cell still counts in a channel's mean, so that there is a way up
+
+
+def margins(scores: Tensor) -> Tensor:
+    """Return how far each class score leads the others, ``(n, k)``: score minus logsumexp of the others."""
+    columns = [
+        scores[:, k] - tf.reduce_logsumexp(tf.concat([scores[:, :k], scores[:, k + 1 :]], axis=1), axis=1)
+        for k in range(scores.shape[1])
+    ]
+    return tf.stack(columns, axis=1)
+
+
+def _centre(output: Tensor) -> Tensor:
+    return output[:, output.shape[1] // 2, output.shape[2] // 2, :] if len(output.shape) == 4 else output
+
+
+class Objective(NamedTuple):
+    """What an ascent maximises.
+
+    Parameters
+    ----------
+    kinds : tuple of str
+        The layers that have it; the first objective of `OBJECTIVES` that fits is a layer's default.
+    value : callable
+        From the network and the layer's pre-activations on ``n`` maps to ``(n, units)``.
+    patch : bool
+        Whether a map is the receptive field of one unit rather than the whole picture.
+    says : str
+        One line for the reader.
+    """
+
+    kinds: tuple[str, ...]
+    value: Callable[[Network, Tensor], Tensor]
+    patch: bool
+    says: str
+
+
+OBJECTIVES: dict[str, Objective] = {
+    "margin": Objective(
+        ("decision",),
+        lambda network, output: margins(network.as_class_scores(output)),
+        False,
+        "class score minus logsumexp of the others: blind to the common offset that scores have",
+    ),
+    "channel": Objective(
+        ("conv",), lambda network, output: _centre(output), True, "a channel's centre unit, on what it sees"
+    ),
+    "neuron": Objective(
+        ("dense", "conv"), lambda network, output: _centre(output), False, "one unit's pre-activation, whole picture"
+    ),
+    "logit": Objective(
+        ("decision",), lambda network, output: network.as_class_scores(output), False, "class score before softmax"
+    ),
+    "probability": Objective(
+        ("decision",),
+        lambda network, output: tf.nn.softmax(network.as_class_scores(output)),
+        False,
+        "probability of the class: where it is saturated there is no way up, and no map",
+    ),
+    "channel_mean": Objective(
+        ("conv",),
+        lambda network, output: tf.reduce_mean(tf.nn.leaky_relu(output, _LEAK), axis=(1, 2)),
+        False,
+        "a channel's mean activation over the whole picture",
+    ),
+}
+
+
+def objective_of(layer: UnitLayer, wanted: str | None) -> tuple[str, Objective]:
+    """Return a layer's objective of that name, or its default: the first that fits.
+
+    Raises
+    ------
+    NetworkError
+        When the layer has no such objective.
+    """
+    fitting = {name: row for name, row in OBJECTIVES.items() if layer.kind in row.kinds}
+    name = wanted or next(iter(fitting))
+    if name not in fitting:
+        raise NetworkError(
+            f"The {layer.kind} layer {layer.name!r} has no objective {name!r}. {did_you_mean(name, fitting)}"
+        )
+    return name, fitting[name]

@@ -1,0 +1,60 @@
+"""The progress of a measurement as lines between two processes, and the time that is left."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+__all__ = ["Estimate", "progress_line", "read_progress"]
+
+_LINE = re.compile(r"measuring: +(\d{1,3})% ?(.*)")
+_WIDTH = 24
+_SOON = 0.02  # of the work: before that, an estimate would be a guess
+
+
+def progress_line(what: str, share: float) -> str:
+    """Return what a measuring process prints."""
+    return f"measuring: {share:4.0%} {what}"
+
+
+def read_progress(line: str) -> tuple[str, float] | None:
+    """Return what is being done and the share that is done, None for a line that says neither."""
+    found = _LINE.fullmatch(line.strip())
+    return (found[2], min(int(found[1]), 100) / 100) if found else None
+
+
+class Estimate:
+    """A bar with the time that is left, as one line of text.
+
+    Parameters
+    ----------
+    clock : callable
+        Seconds, from any start.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._started = clock()
+
+    def left(self, share: float) -> float | None:
+        """Return the seconds left when this share is done at the pace so far; None where it is too early to say."""
+        if not _SOON <= share <= 1:
+            return None
+        return (self._clock() - self._started) * (1 - share) / share
+
+    def words(self, what: str, share: float) -> str:
+        """Return the time left, where it can be told, and what is being done."""
+        left = self.left(share)
+        return what if left is None else f"about {_spoken(left)} left: {what}"
+
+    def bar(self, what: str, share: float) -> str:
+        """Return the line to show: a bar, the share, the time left, and what is being done."""
+        full = round(_WIDTH * min(max(share, 0.0), 1.0))
+        return f"measuring [{'#' * full}{'.' * (_WIDTH - full)}] {share:4.0%} {self.words(what, share)}"
+
+
+def _spoken(seconds: float) -> str:
+    if seconds < 90:
+        return f"{round(seconds)} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,91 @@
+"""What the report shows of the calibration: where each value stands between untrained and retrained twins."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from modelcheck.calibration import calibrated
+from modelcheck.compare import Comparison
+from modelcheck.criteria import Measured
+from modelcheck.report.charts import Axis
+from modelcheck.report.words import NOTHING, clean, number
+
+__all__ = ["calibration_view"]
+
+_CALIBRATED = {
+    "recognition": "decision known",
+    "natural_recognition": "known, natural",
+    "coarse_similarity": "coarse maps",
+    "activation_correlation": "responses",
+    "map_ssim": "maps",
+}
+_OF_DECISION = ("recognition", "natural_recognition", "coarse_similarity")
+_ALIKE = 0.8  # of the way from untrained to retrained: as alike as retraining leaves a layer
+
+
+def calibration_view(comparison: Comparison) -> dict[str, Any]:
+    """Return the strips of *Between untrained and retrained*: each value among its twins.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        The two networks.
+    """
+    anchors = {
+        layer.baseline.name: "decision" if layer.baseline.kind == "decision" else f"layer-{k}"
+        for k, layer in enumerate(comparison.layers)
+    }
+    measures = [
+        item
+        for metric in _CALIBRATED
+        for item in comparison.measures
+        if item.metric == metric
+        and item.about in anchors
+        and math.isfinite(item.value)
+        and (item.floor or item.ceiling)
+    ]
+    every = [x for item in measures for x in (item.value, *item.floor, *item.ceiling)]
+    axis = Axis.over(every, at_least=(0, 1))
+    rows = []
+    for item in measures:
+        score = calibrated(item.value, floor=item.floor, ceiling=item.ceiling)
+        rows.append(
+            {
+                "name": _CALIBRATED[item.metric]
+                if item.metric in _OF_DECISION
+                else f"{clean(item.about, longest=24)} {_CALIBRATED[item.metric]}",
+                "anchor": anchors[item.about],
+                "at": axis.at(item.value),
+                "says": number(item.value),
+                "floor": [axis.at(x) for x in item.floor if math.isfinite(x)],
+                "ceiling": [axis.at(x) for x in item.ceiling if math.isfinite(x)],
+                "score": number(score) if math.isfinite(score) else NOTHING,
+                "tells": _among(item),
+            }
+        )
+    return {
+        "rows": rows,
+        "ticks": axis.ticks,
+        "untrained": len(comparison.candidate.twins),
+        "retrained": len(comparison.baseline.retrained),
+        "alike": _layers_alike(comparison),
+    }
+
+
+def _among(item: Measured) -> str:
+    words = f"candidate {number(item.value)}"
+    for name, values in (("untrained", item.floor), ("retrained", item.ceiling)):
+        finite = [x for x in values if math.isfinite(x)]
+        words += f", {name} twins {number(min(finite))} to {number(max(finite))}" if finite else ""
+    return words
+
+
+def _layers_alike(comparison: Comparison) -> list[str]:
+    """Return the hidden layers that are as alike as retraining leaves them: they could be kept for the next task."""
+    return [
+        clean(item.about)
+        for item in comparison.measures
+        if item.metric == "activation_correlation"
+        and calibrated(item.value, floor=item.floor, ceiling=item.ceiling) >= _ALIKE
+    ]

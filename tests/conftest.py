@@ -1,0 +1,23 @@
+"""Fixtures that several files of tests share."""
+
+import shutil
+
+import pytest
+
+import gates
+
+
+@pytest.fixture(scope="session")
+def light(tmp_path_factory):
+    """Build the project without TensorFlow once."""
+    folder = tmp_path_factory.mktemp("light") / "project"
+    gates.build(folder)
+    return folder
+
+
+@pytest.fixture
+def project(light, tmp_path):
+    """Return a copy of the project, its cache warm, for a test to break."""
+    folder = tmp_path / "project"
+    shutil.copytree(light, folder)
+    return folder

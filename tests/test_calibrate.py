@@ -1,0 +1,83 @@
+"""Calibrating a baseline: twins are measured, reduced and kept; what is no twin is refused, and nothing is written."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from modelcheck.approval import TwinError, carry_out, offered, parse_history, propose_twins, twins
+from modelcheck.panel import PanelError
+from modelcheck.signature import read_signature
+from signatures import make_panel, make_signature
+
+PANEL = make_panel(groups=("straight", "left"))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return an approved baseline with its panel."""
+    base = tmp_path / "mine"
+    baseline = make_signature("release", panel=PANEL, twins=0, seed=1)
+    carry_out(offered(base, baseline, facts={"platform": "here"}), reason="first")
+    PANEL.save(base / "panel.npz")
+    return base
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Answer measurements with invented signatures by the file's name."""
+    known = {f"{name}.keras": make_signature(name, panel=PANEL, twins=0, seed=k) for k, name in enumerate("abc", 5)}
+    known["release.keras"] = make_signature("release", panel=PANEL, twins=0, seed=1)
+    child = replace(
+        make_signature("child", panel=PANEL, twins=0, seed=9), fingerprint=known["release.keras"].fingerprint
+    )
+    known["child.keras"] = child
+    monkeypatch.setattr(twins, "measure_in_child", lambda network, *_, **__: known[network.name])
+    return known
+
+
+def test_twins_are_kept_with_what_they_reach(folder, measured):
+    """The baseline keeps each twin's decision and its metrics, what it shows is unchanged, and the history says so."""
+    before = read_signature(folder)
+    carry_out(propose_twins(folder, [Path(f"{name}.keras") for name in "abc"]), reason="calibrated")
+    after = read_signature(folder)
+    assert [twin.model["file"] for twin in after.retrained] == ["a.keras", "b.keras", "c.keras"]
+    assert all("recognition[decision]" in twin.against for twin in after.retrained)
+    assert all([layer.name for layer in twin.layers] == ["decision"] for twin in after.retrained)
+    assert replace(after, retrained=()).digest() == before.digest()
+    last = parse_history((folder / "HISTORY.md").read_text(encoding="utf-8"))[-1]
+    assert "b.keras" in last.facts["retrained twins"]
+    again = propose_twins(folder, [Path("a.keras"), Path("b.keras")])
+    assert len(again.new.retrained) == 2  # they replace the three, and do not join them
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["a"], "at least two"),
+        (["a", "a"], "given twice"),
+        (["release", "a"], "is the baseline itself"),
+        (["a", "child"], "descends from the baseline"),
+    ],
+)
+def test_what_is_no_twin_is_refused(folder, measured, names, words):
+    """Too few, a copy or a relative would move the ceiling: an error, and the folder stays as it was."""
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(TwinError, match=words):
+        propose_twins(folder, [Path(f"{name}.keras") for name in names])
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_twins_are_measured_on_the_baselines_panel(folder, measured):
+    """Another panel would make another scale."""
+    make_panel().save(folder / "panel.npz")
+    with pytest.raises(PanelError, match="is not the one the baseline was measured on"):
+        propose_twins(folder, [Path("a.keras"), Path("b.keras")])
+
+
+def test_a_new_release_takes_the_twins_away_and_says_so(folder, measured):
+    """Twins belong to the network they were trained like."""
+    carry_out(propose_twins(folder, [Path("a.keras"), Path("b.keras")]), reason="calibrated")
+    proposal = offered(folder, measured["c.keras"], facts={"platform": "here"})
+    assert any("Its retrained twins go with it" in line for line in proposal.lines)
+    assert proposal.new.retrained == ()

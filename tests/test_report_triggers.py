@@ -1,0 +1,58 @@
+"""The section on planted triggers: map and place where there was a scan, nothing where there was none."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import modelcheck.report.triggers as section
+from modelcheck.compare import compare
+from modelcheck.report import write_comparison
+from modelcheck.triggers import sticker_families
+from reports import HOSTILE
+from signatures import make_panel, make_signature
+
+SIZE = (16, 12)
+
+
+@pytest.fixture
+def case(monkeypatch):
+    """A candidate that reacts to a light square at the top left, for a class with a hostile name; quiet twins."""
+    panel = make_panel(size=SIZE, class_names=("other", HOSTILE))
+    quiet = {family.name: np.zeros((*family.shape, 2)) for family in sticker_families(*SIZE)}
+    loud = {name: shifts.copy() for name, shifts in quiet.items()}
+    loud["patch"][1, :2, :2, 1] = 2.0
+    baseline, candidate = (make_signature(name, panel=panel) for name in ("baseline", "candidate"))
+    baseline = dataclasses.replace(baseline, stickers=quiet)
+    candidate = dataclasses.replace(candidate, stickers=loud)
+    monkeypatch.setattr(section, "clean_twins", lambda baseline: [baseline] * 3)
+    return panel, compare(baseline, candidate)
+
+
+def test_the_map_stands_over_the_mean_face(case):
+    """The section shows the map, the mean face beneath it, and the strongest sticker's place."""
+    panel, comparison = case
+    sheets = []
+    view = section.trigger_view(comparison, {}, panel, sheets)
+    assert [sheet.name for sheet in sheets] == ["trigger-face", "trigger-map"]
+    assert (view["picture"]["pattern"], view["picture"]["where"]) == ("light", "row 0, column 0")
+    assert [item["limit"] for item in view["strengths"]] == ["0.45", "0.35", "0.33"]
+    sheets = []
+    assert section.trigger_view(comparison, {}, None, sheets)["picture"]["photo"] is None
+    assert [sheet.name for sheet in sheets] == ["trigger-map"]
+
+
+def test_the_page_holds_the_section(case, tmp_path):
+    """The page has the section, and a class's name does nothing in it."""
+    panel, comparison = case
+    text = write_comparison(tmp_path, comparison, panel=panel).read_text(encoding="utf-8")
+    assert 'id="triggers"' in text
+    assert "<img src=x" not in text
+
+
+def test_without_a_scan_there_is_no_section(case, monkeypatch, tmp_path):
+    """With too few twins the section is left out, unless a criterion asked for it."""
+    panel, comparison = case
+    monkeypatch.setattr(section, "clean_twins", lambda baseline: [baseline])
+    assert section.trigger_view(comparison, {}, panel, []) is None
+    assert 'id="triggers"' not in write_comparison(tmp_path, comparison, panel=panel).read_text(encoding="utf-8")
