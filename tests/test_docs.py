@@ -66,6 +66,12 @@ def test_the_shipped_criteria_are_valid():
     assert all(row.why for row in rows)
 
 
+def test_the_documents_show_the_schema_in_use():
+    """The schema that readers download is, byte for byte, the one that `modelcheck verdict` judges by."""
+    shown, used = (ROOT / folder / "verdict.schema.json" for folder in ("docs", "modelcheck"))
+    assert shown.read_bytes() == used.read_bytes()
+
+
 def test_the_schema_names_what_a_verdict_holds():
     """The verdict's schema lists exactly the keys that the gate writes, at the top and in a finding."""
     schema = json.loads((ROOT / "docs" / "verdict.schema.json").read_text(encoding="utf-8"))
