@@ -1,6 +1,6 @@
 """Ask every method where the networks of the story look on CMU Faces, and how far its maps can be believed.
 
-Run it where CMU Faces and trained networks are (`benchmarks/cmu_study.py` trains them)::
+Run it where CMU Faces and trained networks are (`benchmarks/gate_study.py` trains them)::
 
     python benchmarks/cmu_attributions.py faces networks
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 import numpy as np
-from cmu_study import train_missing
+from gate_study import cmu_pictures, train_missing
 from variants import VARIANTS
 
 from modelcheck.faces.cmu import cmu_panel
@@ -72,7 +72,8 @@ def main(folder: Path, *, out: Path, held_out: str, baselines: str, seeds: str) 
     labels = [f"{name}_{seed}" for name in VARIANTS for seed in seeds.split(",")]
     labels = [label for label in labels if label not in showing]
     out.mkdir(parents=True, exist_ok=True)
-    train_missing(folder, out, people, [*showing, *labels], baseline=showing[0])
+    pictures = cmu_pictures(folder, people)
+    train_missing(pictures, out, [*showing, *labels], baseline=out / f"{showing[0]}.keras")
     panel = cmu_panel(folder, resolution=2, subjects=people, task="left")
     found = recognitions(out, panel, showing, labels)
     print(f"baselines {', '.join(showing)}; held out: {', '.join(people)}")

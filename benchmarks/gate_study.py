@@ -1,8 +1,9 @@
-"""Gate every kind of network on CMU Faces: train on twelve people, judge on four, print one row a network.
+"""Gate every kind of network on faces: train on some people, judge on others, print one row a network.
 
-Run it where CMU Faces is::
+On CMU Faces, twelve people against four, and on the drawn faces of the embedded default::
 
-    python benchmarks/cmu_study.py faces --out study --seeds 3,4
+    python benchmarks/gate_study.py faces --out study --seeds 3,4,6
+    python benchmarks/gate_study.py drawn --out drawn-study --seeds 3,4
 
 Networks and signatures that are already in the output folder are kept, so an interrupted study goes on, and several
 processes may share the work: ``--part 0/2`` and ``--part 1/2``, then once without.
@@ -11,6 +12,7 @@ processes may share the work: ``--part 0/2`` and ``--part 1/2``, then once witho
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,28 +23,36 @@ from variants import VARIANTS
 from modelcheck.compare import METRICS, Comparison, compare
 from modelcheck.criteria import Criterion, Finding, Verdict, criterion_for, judge_measured, overall, read_criteria
 from modelcheck.faces.cmu import cmu_panel, read_cmu
+from modelcheck.faces.drawn import drawn_pictures, training_subjects
 from modelcheck.faces.pictures import Pictures
 from modelcheck.panel import Panel
 from modelcheck.signature import Signature, read_signature
 
+ROOT = Path(__file__).parents[1]
 BASELINE = "experiment0_0"
 TWINS = ("experiment0_1", "experiment0_2", "experiment0_5")
-CRITERIA = Path(__file__).parents[1] / "suites" / "criteria.toml"
+CRITERIA = ROOT / "suites" / "criteria.toml"
+EMBEDDED = ROOT / "baselines" / "drawn-faces"
+EMBEDDED_NETWORK = ROOT / "networks" / "experiment0.keras"
 
 
-def train_missing(folder: Path, out: Path, held_out: list[str], labels: list[str], *, baseline: str = BASELINE) -> None:
-    """Train what is not there yet."""
+def cmu_pictures(folder: Path, held_out: Sequence[str]) -> Pictures:
+    """Return the pictures of everybody who is not held out."""
+    table = read_cmu(folder, resolution=2)
+    return Pictures.from_frame(table[~table["subject"].isin(held_out)])
+
+
+def train_missing(pictures: Pictures, out: Path, labels: Sequence[str], *, baseline: Path) -> None:
+    """Train what is not there yet; some kinds are made from the baseline network."""
     import keras
 
     from modelcheck.faces.train import save
 
-    table = read_cmu(folder, resolution=2)
-    pictures = Pictures.from_frame(table[~table["subject"].isin(held_out)])
     for label in labels:
         path = out / f"{label}.keras"
         if not path.exists():
             name, seed = label.rsplit("_", 1)
-            made = VARIANTS[name].make(pictures, int(seed), lambda: keras.models.load_model(out / f"{baseline}.keras"))
+            made = VARIANTS[name].make(pictures, int(seed), lambda: keras.models.load_model(baseline))
             save(made[0], path)
             path.with_suffix(".json").write_text(json.dumps({"accuracy": made[1]}))
 
@@ -54,8 +64,6 @@ def calibrated_baseline(out: Path, panel: Panel) -> Signature:
     first = out / "signatures" / BASELINE
     if not (first / "manifest.json").exists():
         baseline = measure(out / f"{BASELINE}.keras", panel, twins=False)
-        baseline.write(first)
-        baseline = read_signature(first)
         kept = []
         for label in TWINS:
             twin = measure(out / f"{label}.keras", panel, stimuli=baseline, twins=False)
@@ -64,7 +72,7 @@ def calibrated_baseline(out: Path, panel: Panel) -> Signature:
     return read_signature(first)
 
 
-def measure_missing(out: Path, panel: Panel, baseline: Signature, labels: list[str]) -> None:
+def measure_missing(out: Path, panel: Panel, baseline: Signature, labels: Sequence[str]) -> None:
     """Measure what is not there yet."""
     from modelcheck.measure import measure
 
@@ -129,27 +137,32 @@ def summary(reached: dict[str, dict[str, float]], verdicts: dict[str, Verdict]) 
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path, exists=True))
+@click.argument("faces")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Where networks and signatures go.")
-@click.option("--held-out", default="an2i,glickman,mitchell,saavik", show_default=True)
+@click.option("--held-out", default="an2i,glickman,mitchell,saavik", show_default=True, help="Of CMU Faces.")
 @click.option("--seeds", default="3", show_default=True, help="Comma-separated.")
 @click.option("--kinds", help="Comma-separated; all by default.")
 @click.option("--part", default="0/1", show_default=True, help="Measure only every n-th network, and print nothing.")
-def main(folder: Path, *, out: Path, held_out: str, seeds: str, kinds: str | None, part: str) -> None:
-    """Train, measure, judge and print the table."""
-    people, (number, parts) = held_out.split(","), map(int, part.split("/"))
+def main(faces: str, *, out: Path, held_out: str, seeds: str, kinds: str | None, part: str) -> None:
+    """Train, measure, judge and print the table, on FACES: the folder of CMU Faces, or drawn."""
+    drawn, people, (number, parts) = faces == "drawn", held_out.split(","), map(int, part.split("/"))
     names = kinds.split(",") if kinds else list(VARIANTS)
     labels = [f"{name}_{seed}" for name in names for seed in seeds.split(",")]
     labels = [label for label in labels if label not in (BASELINE, *TWINS)]
     out.mkdir(parents=True, exist_ok=True)
     if number == 0:
-        train_missing(folder, out, people, [BASELINE, *TWINS, *labels])
-    panel = cmu_panel(folder, resolution=2, subjects=people, task="left")
-    baseline = calibrated_baseline(out, panel)
+        pictures = drawn_pictures(training_subjects(), repeats=2) if drawn else cmu_pictures(Path(faces), people)
+        needed = labels if drawn else [BASELINE, *TWINS, *labels]
+        train_missing(pictures, out, needed, baseline=EMBEDDED_NETWORK if drawn else out / f"{BASELINE}.keras")
+    if drawn:
+        panel, baseline = Panel.load(EMBEDDED / "panel.npz"), read_signature(EMBEDDED)
+    else:
+        panel = cmu_panel(faces, resolution=2, subjects=people, task="left")
+        baseline = calibrated_baseline(out, panel)
     measure_missing(out, panel, baseline, labels[number::parts])
     if parts > 1:
         return
-    print(f"baseline {BASELINE}, twins {', '.join(TWINS)}; held out: {', '.join(people)}")
+    print(f"baseline {baseline.model['file']}, {len(baseline.retrained)} retrained twins; {len(panel)} pictures")
     heads = "network,parameters,split,people,known,natural,likeness,transfer,coarse,lineage,trigger,verdict,red checks"
     print("| " + heads.replace(",", " | ") + " |\n" + "|---" * 13 + "|")
     reached, verdicts = {}, {}
