@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from modelcheck.attributions import attribute
 from modelcheck.faithfulness import pixel_flipping
-from modelcheck.happymaps import ascend, margins, natural_pictures
+from modelcheck.happymaps import Climbs, NaturalPictures, ascend, margins, natural_pictures
 from modelcheck.models import load_network
 from modelcheck.network import Network, NetworkError, UnitLayer, flatten
 from modelcheck.panel import Panel, PanelError
@@ -86,44 +86,48 @@ def measure(
         raise PanelError(f"The panel has {len(panel)} pictures; comparing activations takes at least {_FEWEST}.")
     network = fitted(flatten(model), panel, outputs)
     images = panel.inputs(recipe.input_range)
+    among = natural_pictures(images, components=recipe.natural_components)
     stages = 1 + (recipe.untrained_twins if twins else 0)
     common: dict[str, Any] = {"recipe": recipe, "panel_digest": panel.digest(), "class_names": panel.class_names}
+    facts = {
+        "name": model.name,
+        "file": Path(model_path).name,
+        "sha256": sha,
+        "parameters": int(model.count_params()),
+        "bytes": Path(model_path).stat().st_size,
+    }
+    climbs: Climbs = {}
 
-    def stage(number: int) -> Progress:
+    def arrays_of(number: int) -> dict[str, Any]:
         prefix = f"untrained twin {number}: " if number else ""
-        return lambda what, share: tell(prefix + what, (number + share) / stages)
+        found = _arrays(
+            network,
+            panel,
+            images,
+            among,
+            recipe,
+            climbs,
+            lambda what, share: tell(prefix + what, (number + share) / stages),
+        )
+        return found | _responses_of(stimuli, network)
 
-    arrays = _arrays(network, panel, images, recipe, stage(0))
-    untrained = tuple(
-        Signature(
-            model={"name": f"untrained twin {number}"},
-            pictures={},
-            **_arrays(twin, panel, images, recipe, stage(number)),
-            **_responses_of(stimuli, twin),
-            **common,
-        )
-        for number, twin in (
-            (number, fitted(flatten(untrained_twin(model, seed=recipe.seed + number)), panel, outputs))
-            for number in range(1, stages)
-        )
-    )
+    own = arrays_of(0)
+    own["flipping"] = _flipping(network, images, panel.labels, own, recipe)
+    own["stickers"] = panel_shifts(network, panel, own["scores"], recipe=recipe)
+    own["fingerprint"] = _fingerprint(model)
+    untrained = []
+    for number in range(1, stages):
+        # The twins borrow the network, which nobody else holds: what was traced for it serves them too.
+        model.set_weights(untrained_twin(model, seed=recipe.seed + number).get_weights())
+        about = {"name": f"untrained twin {number}"}
+        untrained.append(Signature(model=about, pictures={}, **arrays_of(number), **common))
     tell("done", 1.0)
     return Signature(
-        model={
-            "name": model.name,
-            "file": Path(model_path).name,
-            "sha256": sha,
-            "parameters": int(model.count_params()),
-            "bytes": Path(model_path).stat().st_size,
-        },
+        model=facts,
         pictures={"labels": panel.labels, "subjects": panel.subjects, "groups": panel.groups, "names": panel.names},
-        flipping=_flipping(network, images, panel.labels, arrays, recipe),
-        stickers=panel_shifts(network, panel, arrays["scores"], recipe=recipe),
-        twins=untrained,
-        fingerprint=_fingerprint(model),
+        twins=tuple(untrained),
         provenance=_provenance(),
-        **arrays,
-        **_responses_of(stimuli, network),
+        **own,
         **common,
     )
 
@@ -212,7 +216,15 @@ def fitted(network: Network, panel: Panel, outputs: Sequence[str] | None = None)
     return network.joined([panel.class_names.index(name) for name in outputs])
 
 
-def _arrays(network: Network, panel: Panel, images: np.ndarray, recipe: Recipe, tell: Progress) -> dict[str, Any]:
+def _arrays(
+    network: Network,
+    panel: Panel,
+    images: np.ndarray,
+    among: NaturalPictures,
+    recipe: Recipe,
+    climbs: Climbs,
+    tell: Progress,
+) -> dict[str, Any]:
     """Return all that a signature holds about one network's weights."""
     layers = network.unit_layers()
     probes = probe_rows(panel, recipe.probe_pictures)
@@ -221,7 +233,7 @@ def _arrays(network: Network, panel: Panel, images: np.ndarray, recipe: Recipe, 
     work = len(layers) + 2 * len(recipe.attribution_methods) + 2
     for number, layer in enumerate(layers):
         tell(f"HappyMaps of {layer.name}", number / work)
-        outcome = ascend(network, layer, recipe=recipe)
+        outcome = ascend(network, layer, recipe=recipe, climbs=climbs)
         n_units = len(outcome.units) if layer.kind == "decision" else layer.n_units
         records.append(
             LayerRecord(
@@ -231,8 +243,7 @@ def _arrays(network: Network, panel: Panel, images: np.ndarray, recipe: Recipe, 
         for name, values in parts.items():
             values[layer.name] = getattr(outcome, name)
     tell("HappyMaps among natural pictures", len(layers) / work)
-    among = natural_pictures(images, components=recipe.natural_components)
-    natural = ascend(network, layers[-1], recipe=recipe, among=among)
+    natural = ascend(network, layers[-1], recipe=recipe, among=among, climbs=climbs)
     tell("activations", (len(layers) + 1) / work)
     scores = _class_scores(network, images)
     features = layer_features(network, layers, images[probes])

@@ -115,7 +115,7 @@ def settle(folder: Path) -> list[str]:
     if plan is not None:
         text = _whole(aside / _ENTRY, plan.entry)
         before = _history(folder)
-        # Only the last entry can be this approval's: the same change, back and forth, may stand further up word for word.
+        # Only the last entry can be this one: the same change, back and forth, may stand further up word for word.
         if text is not None and not before.endswith(text.decode()):
             place(folder / HISTORY, (before + text.decode()).encode())
             done.append(f"Finished the history of an approval that was interrupted: {folder / HISTORY}.")

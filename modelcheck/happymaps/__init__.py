@@ -7,13 +7,14 @@ layer and every network: a unit has the same map alone and in a batch, and permu
 are never contrast-stretched.
 """
 
-from modelcheck.happymaps.ascent import Ascent, HappyMaps, ascend, chosen_units, render_happy_maps
+from modelcheck.happymaps.ascent import Ascent, Climbs, HappyMaps, ascend, chosen_units, render_happy_maps
 from modelcheck.happymaps.canvas import NaturalPictures, natural_pictures
 from modelcheck.happymaps.objectives import OBJECTIVES, Objective, margins
 
 __all__ = [
     "OBJECTIVES",
     "Ascent",
+    "Climbs",
     "HappyMaps",
     "NaturalPictures",
     "Objective",

@@ -16,9 +16,12 @@ from modelcheck.network.receptive import receptive_field
 from modelcheck.recipe import Recipe
 from modelcheck.spelling import did_you_mean
 
-__all__ = ["Ascent", "HappyMaps", "ascend", "chosen_units", "render_happy_maps"]
+__all__ = ["Ascent", "Climbs", "HappyMaps", "ascend", "chosen_units", "render_happy_maps"]
 
 Tensor = Any  # tensorflow ships no types
+
+# Traced ascents by what they were traced for; a network's weights are read anew at each call.
+Climbs = dict[tuple[Any, ...], Callable[..., Any]]
 
 _BATCH_BYTES = 192 * 2**20
 _STILL = 0.01  # a map that moved less than this share of the range has not been made by its unit
@@ -139,8 +142,13 @@ def ascend(
     objective: str | None = None,
     directions: np.ndarray | None = None,
     among: NaturalPictures | None = None,
+    climbs: Climbs | None = None,
 ) -> Ascent:
-    """Render one layer's maps with all that is known of them; see `render_happy_maps`."""
+    """Render one layer's maps with all that is known of them; see `render_happy_maps`.
+
+    Tracing takes about as long as climbing. Give one dictionary as `climbs` to all calls for one `network`, whose
+    weights may be set anew in between, and each ascent is traced once.
+    """
     name, row = objective_of(layer, objective)
     n_units = network.n_classes if layer.kind == "decision" else layer.n_units
     every = np.arange(n_units) if layer.kind == "decision" else chosen_units(layer, recipe)
@@ -168,7 +176,11 @@ def ascend(
     per_unit = _bytes(network, layer.read, size) * copies
     batch = max(1, min(len(indices), _BATCH_BYTES // per_unit))
     canvas = free_pixels(recipe, (*size, channels)) if among is None else on_natural_pictures(recipe, among)
-    climb = _climber(answers, recipe, canvas, copies, batch)
+    climbs = {} if climbs is None or directions is not None else climbs
+    key = (network, layer, recipe, name, batch, id(among))  # the trace itself keeps `among` alive
+    if key not in climbs:
+        climbs[key] = _climber(answers, recipe, canvas, copies, batch)
+    climb = climbs[key]
     maps: list[np.ndarray] = []
     reached: list[np.ndarray] = []
     at_rest: list[np.ndarray] = []
