@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import math
 import sys
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
@@ -14,6 +13,7 @@ from typing import Any
 
 from modelcheck.escaping import clean
 from modelcheck.spelling import did_you_mean
+from modelcheck.tables import toml_document
 
 __all__ = [
     "CriteriaError",
@@ -341,10 +341,10 @@ def read_criteria(path: str | Path, *, metrics: Iterable[str]) -> tuple[Criterio
         When the file is missing, is no TOML, holds no row, or a row has an unknown key or metric.
     """
     try:
-        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        document = toml_document(Path(path).read_bytes())
     except OSError as error:
         raise CriteriaError(f"No criteria in {str(path)!r} ({error.strerror}): nothing would be judged.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except ValueError as error:
         raise CriteriaError(f"{str(path)!r} is not valid TOML: {error}") from error
     rows = document.pop("criterion", [])
     if document:

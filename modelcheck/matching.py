@@ -74,8 +74,12 @@ def match(
     if by_index:
         rows, columns = np.nonzero(left[:, None] == right[None, :])
     else:
-        # Below every real score, so that a pair without a score is made only when nothing else is left.
-        rows, columns = linear_sum_assignment(np.where(np.isfinite(scores), scores, -10.0), maximize=True)
+        known = np.isfinite(scores)
+        span = np.ptp(scores[known]) if known.any() else 0.0
+        # So dear that all other pairs together cannot make up for it: one without a score is made only when nothing
+        # else is left.
+        nothing = scores[known].min(initial=0.0) - (span + 1) * (min(scores.shape, default=0) + 1)
+        rows, columns = linear_sum_assignment(np.where(known, scores, nothing), maximize=True)
     pairs = [
         Match(int(left[i]), int(right[j]), float(scores[i, j]))
         for i, j in zip(rows, columns, strict=True)

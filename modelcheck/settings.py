@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from modelcheck.spelling import did_you_mean
+from modelcheck.tables import toml_document
 
 __all__ = ["Settings", "SettingsError", "has_settings", "read_settings"]
 
@@ -183,12 +183,12 @@ def _near(path: Path) -> Path:
 
 def _table(path: Path) -> dict[str, Any]:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = toml_document(path.read_bytes())
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise SettingsError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except ValueError as error:
         raise SettingsError(f"{str(path)!r} is not valid TOML: {error}") from error
     tools = _typed("tool", document.get("tool", {}), dict, "a table")
     return _typed("tool.modelcheck", tools.get("modelcheck", {}), dict, "a table")

@@ -148,10 +148,7 @@ def correlation_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if left.shape[1] != right.shape[1]:
         raise ValueError(f"Rows of one length are needed, not {left.shape[1]} and {right.shape[1]}.")
     with np.errstate(invalid="ignore", divide="ignore"):
-        left, right = (x - x.mean(axis=1, keepdims=True) for x in (left, right))
-        left, right = (
-            np.where(_steady(x), np.nan, x / np.linalg.norm(x, axis=1, keepdims=True)) for x in (left, right)
-        )
+        left, right = (_directions(x) for x in (left, right))
         return np.asarray(np.clip(left @ right.T, -1, 1))
 
 
@@ -208,9 +205,12 @@ def _hsic(k: np.ndarray, m: np.ndarray) -> float:
     return float(total / (n * (n - 3)))
 
 
-def _steady(rows: np.ndarray) -> np.ndarray:
-    """Say which centred rows do not vary beyond rounding."""
-    return np.abs(rows).max(axis=1, keepdims=True, initial=0) <= 1e-12
+def _directions(rows: np.ndarray) -> np.ndarray:
+    """Return rows less their means, of length 1; NaN for one that does not vary beyond rounding."""
+    centred = rows - rows.mean(axis=1, keepdims=True)
+    rounding = 1e-12 * np.maximum(np.abs(rows).max(axis=1, keepdims=True, initial=0), 1)
+    steady = np.abs(centred).max(axis=1, keepdims=True, initial=0) <= rounding
+    return np.where(steady, np.nan, centred / np.linalg.norm(centred, axis=1, keepdims=True))
 
 
 def _stack(pictures: np.ndarray) -> np.ndarray:

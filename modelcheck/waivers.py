@@ -13,7 +13,7 @@ import fnmatch
 import hashlib
 import math
 import re
-import tomllib
+import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -23,6 +23,7 @@ from typing import Any
 from modelcheck.criteria import Criterion, Finding, Verdict
 from modelcheck.escaping import clean
 from modelcheck.spelling import did_you_mean
+from modelcheck.tables import toml_document
 
 __all__ = ["LONGEST", "NOTICE", "Use", "Waiver", "WaiverError", "WaiverState", "apply_waivers", "read_waivers"]
 
@@ -82,7 +83,7 @@ class Waiver:
             raise WaiverError(f"{self.name} needs an owner and a reason.")
         if not re.fullmatch(r"[0-9a-f]{64}", self.candidate):
             raise WaiverError(f"{self.name}: candidate must be the file's sha256, 64 hex digits: sha256sum MINE.keras")
-        if not math.isfinite(self.value):
+        if not abs(self.value) <= sys.float_info.max:  # NaN is not
             raise WaiverError(f"{self.name}: value must be the number that was measured; NaN cannot be waived.")
         if not 0 <= (self.expires - self.created).days <= LONGEST:
             raise WaiverError(
@@ -227,12 +228,12 @@ def read_waivers(path: str | Path, *, metrics: Iterable[str]) -> tuple[tuple[Wai
     """
     try:
         data = Path(path).read_bytes()
-        document = tomllib.loads(data.decode("utf-8"))
+        document = toml_document(data)
     except OSError as error:
         raise WaiverError(
             f"No waivers in {str(path)!r} ({error.strerror}). Remove the setting, or the typo."
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except ValueError as error:
         raise WaiverError(f"{str(path)!r} is not valid TOML: {error}") from error
     rows = document.pop("waiver", [])
     if document:

@@ -3,8 +3,13 @@
 import shutil
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import gates
+
+# A busy machine is no counterexample.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

@@ -286,9 +286,9 @@ def test_real_pictures_agree_with_pillow():
     """Every half-size picture of the real folder equals what Pillow reads once its rescaling is undone."""
     from PIL import Image
 
-    start = time.perf_counter()
+    start = time.process_time()  # what others do on the machine does not count
     frame = read_cmu(CMU)
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
     assert len(frame) == len(list(CMU.glob("*/*_2.pgm")))
     for row in frame.iloc[::25].itertuples():
         maxval = int(Path(row.path).read_bytes().split(None, 4)[3])

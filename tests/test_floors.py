@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "modelcheck"
 
 # Each room may import rooms of lower floors only; a folder is one room.
 FLOORS = [
-    {"escaping", "spelling", "units", "folders", "progress", "provenance", "archive", "confine"},
+    {"escaping", "spelling", "tables", "units", "folders", "progress", "provenance", "archive", "confine"},
     {"recipe", "panel", "criteria"},
     {"signature", "settings", "waivers", "scan"},
     {"calibration", "health", "similarity", "matching", "accuracy", "localisation", "faithfulness", "triggers"},

@@ -28,6 +28,7 @@ from modelcheck.panel import Panel, PanelError
 from modelcheck.scan import ScanReport, scan_bytes
 from modelcheck.settings import Settings, SettingsError, has_settings, read_settings
 from modelcheck.signature import Signature, SignatureError, read_manifest, read_signature
+from modelcheck.waivers import LONGEST, Waiver, WaiverError, read_waivers
 from signatures import make_panel, make_signature
 
 EXAMPLES = int(os.environ.get("MODELCHECK_FUZZ", "60"))
@@ -355,6 +356,9 @@ VALUES = [
     b"{}",
     b"1979-05-27",
     b"9e99",
+    b"1" + b"0" * 400,
+    b"9" * 5000,
+    b"0x" + b"f" * 5000,
     b'["\\u0000"]',
     b"[[1]]",
     b'"\\u0000"',
@@ -427,6 +431,46 @@ def test_criteria(tmp_path, data):
         assert isinstance(row, Criterion)
         assert isinstance(row.advisory, bool)
         assert isinstance(row.optional, bool)
+
+
+WAIVERS = b"""[[waiver]]
+metric = "kappa"
+where = "*"
+candidate = "%s"
+owner = "ada"
+reason = "because"
+created = 2026-03-01
+expires = 2026-04-01
+value = 0.5
+""" % (b"0a" * 32)
+ALLOWED = ["metric", "where", "candidate", "owner", "reason", "created", "expires", "value", "x"]
+
+
+@st.composite
+def excused(draw):
+    """Return a whole row of which one value is of another kind."""
+    lines = WAIVERS.splitlines()
+    place = draw(st.integers(1, len(lines) - 1))
+    lines[place] = lines[place].split(b" = ")[0] + b" = " + draw(st.sampled_from(VALUES))
+    return b"\n".join(lines)
+
+
+@FUZZ
+@given(st.binary(max_size=60) | damaged(WAIVERS) | excused() | toml_of(ALLOWED, b"[[waiver]]") | toml_of(ALLOWED, b""))
+def test_waivers(tmp_path, data):
+    """Any bytes as waivers."""
+    path = tmp_path / "waivers.toml"
+    path.write_bytes(data)
+    try:
+        rows, digest = read_waivers(path, metrics=METRICS)
+    except WaiverError:
+        return
+    assert digest == hashlib.sha256(data).hexdigest()
+    for row in rows:
+        assert isinstance(row, Waiver)
+        assert np.isfinite(row.value)
+        assert 0 <= (row.expires - row.created).days <= LONGEST
+        assert json.dumps(row.to_dict(), allow_nan=False)
 
 
 HONEST = honest()
@@ -533,6 +577,8 @@ def test_the_fuzzers_reach_both_ends(tmp_path):
     assert read_settings(tmp_path).memory == 2.5
     (tmp_path / "c.toml").write_bytes(CRITERIA)
     assert len(read_criteria(tmp_path / "c.toml", metrics=METRICS)) == 1
+    (tmp_path / "w.toml").write_bytes(WAIVERS)
+    assert len(read_waivers(tmp_path / "w.toml", metrics=METRICS)[0]) == 1
     for data in PGMS:
         (tmp_path / "x.pgm").write_bytes(data)
         assert read_pgm(tmp_path / "x.pgm").shape in ((2, 3), (2, 2))

@@ -48,6 +48,31 @@ def test_what_cannot_be_compared_is_no_pair():
     assert np.isnan(match(np.full((1, 1), np.nan), [0], [0]).mean)
 
 
+def most_pairs(known):
+    """Try every assignment and count the pairs that can be compared."""
+    n = len(known)
+    return max(sum(known[i, j] for i, j in enumerate(order)) for order in itertools.permutations(range(n)))
+
+
+@given(st.integers(0, 2**31), st.integers(2, 5), st.floats(0.01, 1e6), st.floats(-1e6, 1e6))
+def test_no_score_leaves_a_unit_alone(seed, n, scale, middle):
+    """As many units find a partner as can, whatever the scores are and on whatever scale."""
+    generator = np.random.default_rng(seed)
+    scores = generator.choice([-1.0, 1.0], (n, n)) * scale + middle
+    scores[generator.random((n, n)) < 0.4] = np.nan
+    assert len(match(scores, range(n), range(n)).pairs) == most_pairs(np.isfinite(scores))
+
+
+def test_many_good_pairs_do_not_buy_a_missing_one():
+    """Thirteen units: all can be paired, though badly; twelve perfect pairs and an empty one would sum to more."""
+    n = 13
+    scores = np.full((n, n), np.nan)
+    rows = np.arange(n)
+    scores[rows, rows], scores[rows, (rows + 1) % n] = 1.0, -1.0
+    scores[0, 0] = np.nan
+    assert len(match(scores, rows, rows).pairs) == n
+
+
 def test_classes_are_paired_by_index():
     """Decision neurons keep their class even where another would score higher."""
     scores = np.array([[0.1, 0.9], [0.9, 0.1]])

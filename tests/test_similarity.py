@@ -127,6 +127,13 @@ def test_a_constant_row_has_no_correlation():
         correlation_matrix(np.ones((1, 5)), np.ones((1, 6)))
 
 
+@given(st.floats(-1e9, 1e9), st.integers(2, 60))
+def test_a_constant_row_correlates_with_nothing(value, length):
+    """A row of one number has no correlation, however large it is, not even with its like."""
+    rows = np.stack([np.full(length, value), np.full(length, value), np.arange(length)])
+    assert np.isnan(correlation_matrix(rows[:2], rows)).all()
+
+
 def slow_cka(a, b):
     """Debiased CKA from Song et al. 2012, equation 5, term by term."""
 

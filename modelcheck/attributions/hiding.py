@@ -118,12 +118,10 @@ def _followed(network: Network, size: Pair) -> dict[int, Pair]:
 def _is_local(step: Step) -> bool:
     """Whether an output depends on the inputs around it only, and in the same way everywhere."""
     if step.kind == "activation":
-        return step.activation not in _MIXING and type(step.layer).__name__ != "PReLU"
-    if step.kind == "affine" and step.weights is not None:
-        return all(len(part.shape) <= 1 for part in step.weights(tf.float32) if part is not None)
+        return step.activation not in _MIXING and step.uniform
     if step.kind == "average_pool" and step.window is not None:
         return step.window.padding == "VALID"  # else it counts the pixels inside the map
-    return step.kind in (*_WINDOWED, "identity")
+    return step.kind in (*_WINDOWED, "affine", "identity")
 
 
 def _reached(step: Step, size: Pair) -> Pair:

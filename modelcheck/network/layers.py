@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,20 +18,22 @@ Tensor = Any  # tensorflow ships no types
 
 _IDENTITY = (
     "Dropout", "SpatialDropout2D", "SpatialDropout1D", "GaussianDropout", "GaussianNoise", "AlphaDropout",
-    "ActivityRegularization", "Identity", "RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation",
-    "RandomContrast", "RandomBrightness",
+    "ActivityRegularization", "Identity", "AugMix", "CutMix", "MixUp", "RandAugment", "RandomBrightness",
+    "RandomColorDegeneration", "RandomColorJitter", "RandomContrast", "RandomElasticTransform", "RandomErasing",
+    "RandomFlip", "RandomGaussianBlur", "RandomGrayscale", "RandomHue", "RandomInvert", "RandomPerspective",
+    "RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness", "RandomShear", "RandomTranslation",
+    "RandomZoom",
 )  # fmt: skip
 
 
 def append_steps(steps: list[Step], node: Any, name: str, sources: list[int]) -> None:
     """Append the steps of one layer: one, or two where it carries its own activation."""
     layer = node.operation
-    family = type(layer).__name__
+    family = _family(layer)
+    _refuse(node, name, family)
     shape = tuple(node.output_tensors[0].shape[1:])
     inputs = tuple(sources)
     before = tuple(node.input_tensors[0].shape[1:])
-    if getattr(layer, "data_format", "channels_last") == "channels_first":
-        raise NetworkError(f"Layer {name!r} is channels_first; modelcheck takes channels_last networks.")
     if family == "SeparableConv2D":
         steps.append(_depthwise(f"{name}:depthwise", layer, inputs, before, separable=True))
         steps.append(_pointwise(name, layer, (len(steps) - 1,), shape))
@@ -57,10 +60,43 @@ def append_steps(steps: list[Step], node: Any, name: str, sources: list[int]) ->
     else:
         steps.append(_plain(name, node, family, inputs, before, shape))
         return
-    function = _activation_name(layer.activation)
-    if function != "linear":
-        position = len(steps) - 1
-        steps.append(_activation(name, layer, function, layer.activation, (position,), shape))
+    given = layer.activation
+    if isinstance(given, keras.layers.Layer):
+        own = _activation_layer(name, given, _bare(given), (len(steps) - 1,), shape)
+    else:
+        own = _activation(name, layer, _activation_name(given), given, (len(steps) - 1,), shape)
+    if own.kind != "identity":
+        steps.append(own)
+
+
+def _refuse(node: Any, name: str, family: str) -> None:
+    """Name what no step can stand for."""
+    layer = node.operation
+    if len(node.output_tensors) != 1:
+        raise NetworkError(f"Layer {name!r} has {len(node.output_tensors)} outputs; modelcheck takes layers with one.")
+    if getattr(layer, "data_format", "channels_last") == "channels_first":
+        raise NetworkError(f"Layer {name!r} is channels_first; modelcheck takes channels_last networks.")
+    if getattr(layer, "quantization_mode", None) is not None:
+        raise NetworkError(
+            f"Layer {name!r} is quantized ({layer.quantization_mode}): its weights are codes. Measure the network "
+            "before quantization, or one whose rounded weights are stored as floats."
+        )
+    if family == "RandomCrop":
+        raise NetworkError(
+            f"Layer {name!r} gives pictures of another size in training than in use. Use CenterCrop or Resizing."
+        )
+    active = getattr(layer, "activation", None)
+    if isinstance(active, keras.layers.Layer) and not active.built:
+        raise NetworkError(
+            f"Layer {name!r} has a {type(active).__name__} for its activation, whose weights are not there before it "
+            "is called. Make it a layer of the network."
+        )
+
+
+def _family(layer: Any) -> str:
+    """Return the name of a class of Keras; one of somebody's own may do anything, whatever it is called."""
+    kind = type(layer)
+    return kind.__name__ if kind.__module__.partition(".")[0] == "keras" else "custom"
 
 
 def _weights(layer: Any, kernel: str = "kernel", *, with_bias: bool = True) -> Callable[[Any], tuple[Tensor, Any]]:
@@ -204,9 +240,12 @@ def _affine(name: str, layer: Any, family: str, inputs: tuple[int, ...], shape: 
             f"Layer {name!r} normalises an input of shape {shape}; modelcheck takes vectors and pictures."
         )
     axis = getattr(layer, "axis", -1)
-    axes = [axis] if isinstance(axis, int) else list(axis or [])
-    if family == "BatchNormalization" and axes not in ([-1], [len(shape)]):
+    axes = {each % (len(shape) + 1) for each in ([axis] if isinstance(axis, int) else list(axis or []))}
+    if family == "BatchNormalization" and axes != {len(shape)}:
         raise NetworkError(f"Layer {name!r} normalises axis {axis}; modelcheck takes the last axis.")
+    alike = axes <= {len(shape)}
+    if family == "Rescaling":
+        alike = np.ndim(layer.scale) <= 1 and np.ndim(layer.offset) <= 1
 
     def weights(dtype: Any) -> tuple[Tensor, Tensor]:
         if family == "Rescaling":
@@ -216,7 +255,8 @@ def _affine(name: str, layer: Any, family: str, inputs: tuple[int, ...], shape: 
             factor = 1 / tf.maximum(deviation, tf.constant(keras.config.epsilon(), dtype))
             factor = 1 / factor if layer.invert else factor
             shift = mean if layer.invert else -mean * factor
-            return tf.squeeze(factor), tf.squeeze(shift)
+            whole = (-1,) if alike else factor.shape[1:]  # Keras keeps an axis for the batch
+            return tf.reshape(factor, whole), tf.reshape(shift, whole)
         factor = tf.math.rsqrt(_cast(layer.moving_variance, dtype) + tf.constant(layer.epsilon, dtype))
         factor = factor * _cast(layer.gamma, dtype) if layer.scale else factor
         shift = -_cast(layer.moving_mean, dtype) * factor
@@ -225,7 +265,10 @@ def _affine(name: str, layer: Any, family: str, inputs: tuple[int, ...], shape: 
     def linear(value: Tensor, kernel: Tensor, window_padding: str | None = None) -> Tensor:
         return value * kernel
 
-    return Step(name, "affine", inputs, shape, _linear_run(linear, weights), layer, weights=weights, linear=linear)
+    run = _linear_run(linear, weights)
+    if not alike:  # a number for each pixel: no rule for channels holds
+        return Step(name, "other", inputs, shape, run, layer)
+    return Step(name, "affine", inputs, shape, run, layer, weights=weights, linear=linear)
 
 
 def _activation_name(function: Any) -> str:
@@ -243,9 +286,29 @@ def _activation(
     function: str,
     call: Callable[[Tensor], Tensor],
     inputs: tuple[int, ...],
-    shape: Any,
+    shape: tuple[Any, ...],
 ) -> Step:
-    return Step(name, "activation", inputs, shape, _each(call), layer, activation=function)
+    """Build the step of an activation; nobody knows whether an unknown one mixes pixels."""
+    if function == "linear":
+        return Step(name, "identity", inputs, shape, _each(lambda value: value), layer)
+    uniform = function != "unknown" or _family(layer) == "ReLU"
+    if _family(layer) == "PReLU":
+        uniform = set(range(1, len(shape))) <= set(layer.shared_axes or ())
+    return Step(name, "activation", inputs, shape, _each(call), layer, activation=function, uniform=uniform)
+
+
+def _activation_layer(
+    name: str, layer: Any, call: Callable[[Tensor], Tensor], inputs: tuple[int, ...], shape: tuple[Any, ...]
+) -> Step:
+    """Build the step of an activation that is a layer, in the network or as another layer's argument."""
+    family = _family(layer)
+    if family == "Softmax":
+        function = "softmax" if layer.axis in (-1, len(shape)) else "unknown"
+    else:
+        function = _ACTIVATIONS[family](layer) if family in _ACTIVATIONS else "unknown"
+    if family == "LeakyReLU":
+        call = _leaky(layer, call)
+    return _activation(name, layer, function, call, inputs, shape)
 
 
 def _each(call: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
@@ -265,11 +328,10 @@ def _plain(
     if family in _IDENTITY:
         return Step(name, "identity", inputs, shape, _each(lambda value: value), layer)
     if family in _ACTIVATIONS:
-        function = _ACTIVATIONS[family](layer)
-        if function == "linear":
-            return Step(name, "identity", inputs, shape, _each(lambda value: value), layer)
-        call = _leaky(layer, _calling(node)) if family == "LeakyReLU" else _calling(node)
-        return _activation(name, layer, function, call, inputs, shape)
+        if family == "Activation" and isinstance(layer.activation, keras.layers.Layer):
+            layer = layer.activation
+            return _activation_layer(name, layer, _bare(layer), inputs, shape)
+        return _activation_layer(name, layer, _calling(node), inputs, shape)
     if family in ("MaxPooling2D", "AveragePooling2D"):
         return _pool(name, layer, family, inputs, before, shape)
     if family in ("ZeroPadding2D", "Cropping2D"):
@@ -326,17 +388,35 @@ def _replay(node: Any) -> Callable[..., Tensor]:
     layer = node.operation
 
     def run(values: Sequence[Tensor], window_padding: str | None = None) -> Tensor:
-        dtype = values[0].dtype
-        own = getattr(layer, "variables", None)
-        inner = tf.as_dtype(layer.variable_dtype) if own else dtype  # a bare call does not autocast
+        inner = _inner(layer, values[0].dtype)
         given: Mapping[int, Tensor] = {
             id(tensor): tf.cast(value, inner) for tensor, value in zip(node.input_tensors, values, strict=True)
         }
         arguments, options = node.arguments.fill_in(given)
         options = {key: value for key, value in options.items() if key not in ("training", "mask")}
-        return tf.cast(layer.call(*arguments, **options), dtype)
+        return tf.cast(layer.call(*arguments, **options, **_inference(layer)), values[0].dtype)
 
     return run
+
+
+def _bare(layer: Any) -> Callable[[Tensor], Tensor]:
+    """Call a layer that another one holds as its activation, likewise."""
+
+    def call(value: Tensor) -> Tensor:
+        output = layer.call(tf.cast(value, _inner(layer, value.dtype)), **_inference(layer))
+        return tf.cast(output, value.dtype)
+
+    return call
+
+
+def _inner(layer: Any, dtype: Any) -> Any:
+    """Return the dtype of a layer's variables, for a bare call does not autocast; `dtype` where it has none."""
+    return tf.as_dtype(layer.variable_dtype) if getattr(layer, "variables", None) else dtype
+
+
+def _inference(layer: Any) -> dict[str, bool]:
+    """Say that this is no training, to a layer that asks: augmenting layers take a bare call for training."""
+    return {"training": False} if "training" in inspect.signature(layer.call).parameters else {}
 
 
 def _relu_name(layer: Any) -> str:
@@ -353,7 +433,7 @@ _ACTIVATIONS: dict[str, Callable[[Any], str]] = {
     "LeakyReLU": lambda layer: "leaky_relu",
     "PReLU": lambda layer: "leaky_relu",
     "ELU": lambda layer: "elu",
-    "Softmax": lambda layer: "softmax" if layer.axis in (-1, 1) else "unknown",
+    "Softmax": lambda layer: "softmax",
     "Relu": lambda operation: "relu",
     "Relu6": lambda operation: "relu6",
     "Sigmoid": lambda operation: "sigmoid",

@@ -93,7 +93,7 @@ def receptive_field(network: Network, target: int) -> ReceptiveField | None:
         if position == 0:
             continue
         step = network.steps[position]
-        if step.kind not in (*_WINDOWED, *_POINTWISE, "pad", "crop"):
+        if step.kind not in (*_WINDOWED, *_POINTWISE, "pad", "crop") or not step.uniform:
             return None
         wanted = _inputs_of(step, ranges[position])
         for source in step.inputs:

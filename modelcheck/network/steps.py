@@ -67,6 +67,9 @@ class Step:
         factor and shift.
     linear : callable, optional
         ``linear(value, kernel)`` -> the step without its bias, for any kernel of the same shape.
+    uniform : bool
+        Whether an activation treats every pixel alike and alone; not so with a parameter for each pixel, a softmax
+        over the picture, or a function that nobody knows.
     """
 
     name: str
@@ -79,6 +82,7 @@ class Step:
     window: Window | None = None
     weights: Callable[[Any], tuple[Tensor, Tensor | None]] | None = None
     linear: Callable[..., Tensor] | None = None
+    uniform: bool = True
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from modelcheck.network.steps import Network, NetworkError, Step
 __all__ = ["flatten"]
 
 _DECISIONS = ("softmax", "sigmoid", "log_softmax")
+_ONE_SCORE = ("sigmoid", "tanh", "softsign")  # what may stand behind a single score, whose two sides mean two classes
 
 
 def flatten(model: Any) -> Network:
@@ -52,7 +53,14 @@ def flatten(model: Any) -> Network:
             "classifiers, whose output is (batch, classes)."
         )
     final = steps[last]
+    while final.kind == "identity":  # a last cast to float32, as mixed precision asks for
+        final = steps[final.inputs[0]]
     softened = final.kind == "activation" and final.activation in _DECISIONS
+    if shape[0] == 1 and final.kind == "activation" and final.activation not in _ONE_SCORE:
+        raise NetworkError(
+            f"The output layer {final.name!r} of {model.name!r} has one output behind {final.activation!r}, which has "
+            "no side for the first class. Use sigmoid, no activation, or one output for each class."
+        )
     return Network(model, tuple(steps[: last + 1]), final.inputs[0] if softened else last, int(shape[0]))
 
 
