@@ -57,8 +57,7 @@ class Axis:
 
     def strip(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """Return the marks of one row: candidate, baseline, interval, limits and what they allow."""
-        interval = found["interval"] or (None, None)
-        ends = [None if end is None else min(max(end, self.low), self.high) for end in interval]
+        ends = found["interval"] or (None, None)
         low = self.low if found["at_least"] is None else found["at_least"]
         high = self.high if found["at_most"] is None else found["at_most"]
         limited = found["at_least"] is not None or found["at_most"] is not None
@@ -167,7 +166,8 @@ def dot_plot(title: str, of: str, rows: list[dict[str, Any]], span: tuple[float,
         What the axis holds at least.
     """
     keys = ("value", "baseline", "at_least", "at_most")
-    axis = Axis.over([item[key] for item in rows for key in keys], at_least=span)
+    ends = [end for item in rows for end in item["interval"] or ()]
+    axis = Axis.over([*(item[key] for item in rows for key in keys), *ends], at_least=span)
     rows = sorted(rows, key=lambda item: (not item["about"], *_gravity(item), item["value"] or 0))
     for item in rows:
         item["strip"], item["who"] = axis.strip(item), item["about"] or "mean of all"

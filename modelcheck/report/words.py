@@ -51,7 +51,7 @@ _TITLES = {
     "mapped_units": ("features", "Units with a map"),
     "recognition": ("features", "Knows the baseline's maps"),
     "natural_recognition": ("features", "Knows its maps among natural pictures"),
-    "likeness": ("features", "Likeness, untrained 0 to retrained 1"),
+    "likeness": ("features", "Likeness: 0 untrained, 1 trained again"),
     "transfer": ("features", "Happiness transfer"),
     "coarse_similarity": ("features", "Likeness of the decision maps"),
     "coarse_ssim": ("features", "Structural likeness at feature scale"),
