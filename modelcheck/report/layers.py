@@ -21,7 +21,7 @@ from modelcheck.similarity import local_ssim
 __all__ = ["gallery_layers", "layer_views"]
 
 # What all HappyMaps of a page may hold in bytes, the decision layer apart: base64 makes about a megabyte of it.
-_VALUES = 700_000
+_VALUES = 660_000
 _SIDES = (96, 64, 48, 32)
 _FIRST = 12
 _USUAL = "structured"
