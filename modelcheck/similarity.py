@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from scipy import ndimage
 
-__all__ = ["correlation_matrix", "linear_cka", "low_pass", "ssim", "ssim_matrix"]
+__all__ = ["correlation_matrix", "linear_cka", "local_ssim", "low_pass", "ssim", "ssim_matrix"]
 
 _SIGMA, _RADIUS = 1.5, 5  # the window of Wang et al. 2004, as scikit-image truncates it
 _K1, _K2 = 0.01, 0.03
@@ -67,6 +67,43 @@ def ssim_matrix(a: np.ndarray, b: np.ndarray, *, data_range: float) -> np.ndarra
     rows = max(1, _CHUNK_PAIRS // len(right))
     parts = [_compared(left[start : start + rows], right, data_range) for start in range(0, len(left), rows)]
     return np.concatenate(parts)
+
+
+def local_ssim(a: np.ndarray, b: np.ndarray, *, data_range: float) -> np.ndarray:
+    """Return where pictures are alike: the structural similarity around each pixel, pair by pair.
+
+    Parameters
+    ----------
+    a, b : np.ndarray
+        ``(n, h, w[, c])``, of one shape.
+    data_range : float
+        See `ssim`.
+
+    Returns
+    -------
+    np.ndarray
+        ``(n, h, w)`` float64 between -1 and 1, the mean over channels; NaN throughout a pair that holds NaN. Its mean
+        over the places where the whole window fits is `ssim`; beyond the border pictures are mirrored, as
+        scikit-image does with ``full=True``.
+    """
+    if np.shape(a) != np.shape(b):
+        raise ValueError(f"Pictures of one shape are needed, not {np.shape(a)} and {np.shape(b)}.")
+    if not data_range > 0:
+        raise ValueError(f"data_range must be the positive width of the value range, not {data_range!r}.")
+    left, right = _stack(a), _stack(b)
+    c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
+
+    def smoothed(pictures: np.ndarray) -> np.ndarray:
+        for axis in (2, 3):
+            pictures = ndimage.correlate1d(pictures, _window(pictures.shape[axis]), axis=axis, mode="reflect")
+        return pictures
+
+    one, other = smoothed(left), smoothed(right)
+    shared = smoothed(left * right) - one * other
+    spread = smoothed(left**2) - one**2 + smoothed(right**2) - other**2
+    local = (2 * one * other + c1) * (2 * shared + c2) / ((one**2 + other**2 + c1) * (spread + c2))
+    whole = np.isfinite(left).all(axis=(1, 2, 3)) & np.isfinite(right).all(axis=(1, 2, 3))
+    return np.asarray(np.where(whole[:, None, None], local.mean(axis=1), np.nan))
 
 
 def _compared(left: np.ndarray, right: np.ndarray, data_range: float) -> np.ndarray:
@@ -223,10 +260,15 @@ def _stack(pictures: np.ndarray) -> np.ndarray:
 
 def _filter(length: int) -> np.ndarray:
     """Return the matrix that applies the Gaussian window wherever it fits, ``(length - window + 1, length)``."""
+    weights = _window(length)
+    matrix = np.zeros((length - len(weights) + 1, length))
+    for row in range(len(matrix)):
+        matrix[row, row : row + len(weights)] = weights
+    return matrix
+
+
+def _window(length: int) -> np.ndarray:
+    """Return the Gaussian window, or the largest odd part of it that fits into so many pixels."""
     radius = min(_RADIUS, (length - 1) // 2)
     weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / _SIGMA) ** 2)
-    weights /= weights.sum()
-    matrix = np.zeros((length - 2 * radius, length))
-    for row in range(len(matrix)):
-        matrix[row, row : row + 2 * radius + 1] = weights
-    return matrix
+    return np.asarray(weights / weights.sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import io
 import json
@@ -10,6 +11,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -221,6 +223,41 @@ def test_what_the_methods_earned_is_told(written):
     for method in ("smoothgrad", "occlusion"):
         assert f"{method}: maps alike with untrained weights" in text
         assert f"{method}: flipping the first pixels" in text
+
+
+def test_every_pair_shows_where_it_is_alike(case, tmp_path):
+    """Each matched pair, and each class of the decision at each scale, has a picture of local likeness."""
+    panel, comparison = case
+    page = Page(write_comparison(tmp_path, comparison, panel=panel).read_text(encoding="utf-8"))
+    labels = [attributes.get("aria-label") or "" for _, attributes in page.tags]
+    pairs = sum(len(layer.matching.pairs) for layer in comparison.layers[:-1])
+    assert labels.count("Where the two are alike") == labels.count("Candidate minus baseline") == pairs > 0
+    scales = ("as drawn", "at the scale of the features", "among natural pictures")
+    for name in comparison.candidate.class_names:
+        for scale in scales:
+            assert f"Local structural similarity, {name}, {scale}" in labels
+
+
+def test_where_equal_maps_are_alike_is_everywhere(tmp_path):
+    """A network beside itself is alike at every pixel of every pair."""
+    signature = make_signature()
+    text = write_comparison(tmp_path, compare(signature, signature)).read_text(encoding="utf-8")
+    sheets = re.findall(r'id="(layer-\d+-local|decision-local-\w+)" href="data:image/png;base64,([^"]+)"', text)
+    assert len(sheets) == 2 + 3
+    for name, data in sheets:
+        assert (np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))) == 15).all(), name
+
+
+def test_a_pair_tells_what_is_remarkable_about_its_units(tmp_path):
+    """A unit that no held-out picture moves is called dead beside its pair, on the side where it is."""
+    baseline = make_signature()
+    features = dict(baseline.features)
+    features["conv1"] = features["conv1"].copy()
+    features["conv1"][..., 1] = 0
+    candidate = dataclasses.replace(baseline, features=features)
+    for sides, told in (((baseline, candidate), "candidate dead"), ((candidate, candidate), "both dead")):
+        text = " ".join(Page(write_comparison(tmp_path, compare(*sides)).read_text(encoding="utf-8")).text)
+        assert re.search(rf"1 ↔ \d+, {told}", text)
 
 
 def test_layer_without_counterpart_is_told(tmp_path):

@@ -22,7 +22,15 @@ from modelcheck.report import (
 )
 from modelcheck.report.calibration import calibration_view
 from modelcheck.report.charts import Axis, score_step
-from modelcheck.report.pictures import as_bytes, outline, photograph_sheet, relevance_sheet, sheet, shrunk
+from modelcheck.report.pictures import (
+    as_bytes,
+    likeness_sheet,
+    outline,
+    photograph_sheet,
+    relevance_sheet,
+    sheet,
+    shrunk,
+)
 from modelcheck.report.words import NOTHING, clean, compared, number, proportion, reasons, verdict_line, worst
 from reports import CORPUS, make_case, make_document
 from signatures import make_panel, make_signature
@@ -50,6 +58,20 @@ def test_sheet_holds_every_picture_in_its_cell():
     for k, picture in enumerate(pictures):
         top, left = -made.y(k), -made.x(k)
         np.testing.assert_array_equal(pixels[top : top + 5, left : left + 4], picture)
+        # A browser rounds: what shows beyond the edge must be the picture's own border, and no neighbour.
+        around = np.pad(picture, 1, mode="edge")
+        np.testing.assert_array_equal(pixels[top - 1 : top + 6, left - 1 : left + 5], around)
+
+
+def test_likeness_is_pale_for_unlike_and_green_for_alike():
+    """Local likeness grows darker and greener from 0 to 1; what is missing or opposed looks unlike."""
+    made = likeness_sheet("x", np.array([[[-1.0, np.nan, 0.0, 0.25, 0.5, 0.75, 1.0]]]))
+    shades = np.asarray(decoded(made.uri).convert("RGB")).astype(int)[1, 1:8]
+    assert (shades[0] == shades[1]).all()
+    assert (shades[0] == shades[2]).all()
+    assert (np.diff(shades[2:].sum(axis=1)) < 0).all()
+    assert shades[2].min() > 240
+    assert shades[-1].argmax() == 1
 
 
 def test_maps_have_one_fixed_scale():
@@ -83,10 +105,10 @@ def test_relevance_is_warm_for_cool_against_and_clear_where_empty():
     maps = np.zeros((2, 1, 3))
     maps[0, 0] = [2.0, 0.0, -2.0]
     pixels = np.asarray(decoded(relevance_sheet("x", maps).uri).convert("RGBA"))
-    warm, none, cool = pixels[0, :3]
+    warm, none, cool = pixels[1, 1:4]
     assert warm[0] > warm[2]
     assert cool[2] > cool[0]
-    assert (none[3], pixels[0, 3:, 3].max()) == (0, 0)
+    assert (none[3], pixels[1, 6:9, 3].max()) == (0, 0)
     assert min(warm[3], cool[3]) > 200
 
 
@@ -304,7 +326,7 @@ def test_values_stand_among_their_twins():
         make_signature(f"twin {k}", panel=panel, seed=9 + k).reduced({"recognition[decision]": level}) for k in range(2)
     )
     view = calibration_view(compare(dataclasses.replace(baseline, retrained=kept), candidate))
-    (known,) = [row for row in view["rows"] if row["name"] == "decision known"]
+    (known,) = [row for row in view["rows"] if row["name"] == "decision: recognised"]
     assert (len(known["floor"]), len(known["ceiling"]), known["score"]) == (3, 2, "1.00")
     assert (view["untrained"], view["retrained"]) == (3, 2)
     assert "untrained twins" in known["tells"]

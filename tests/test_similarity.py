@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
-from modelcheck.similarity import correlation_matrix, linear_cka, low_pass, ssim, ssim_matrix
+from modelcheck.similarity import correlation_matrix, linear_cka, local_ssim, low_pass, ssim, ssim_matrix
 
 
 def pictures(seed, n=3, shape=(20, 17)):
@@ -83,6 +83,48 @@ def test_small_patches_have_a_score(side):
     a, b = np.random.default_rng(side).random((2, side, side))
     assert ssim(a, a, data_range=1.0) == pytest.approx(1.0)
     assert ssim(a, b, data_range=1.0) < 0.9
+
+
+def test_local_ssim_is_scikit_images_map():
+    """Around each pixel, borders included, the likeness is scikit-image's; its mean where the window fits is ssim."""
+    a, b = pictures(0, shape=(20, 17, 3)), pictures(1, shape=(20, 17, 3))
+    local = local_ssim(a, b, data_range=2.0)
+    for k in range(len(a)):
+        options = {"data_range": 2.0, "gaussian_weights": True, "use_sample_covariance": False, "channel_axis": -1}
+        _, expected = structural_similarity(a[k], b[k], full=True, **options)
+        np.testing.assert_allclose(local[k], expected.mean(axis=-1), atol=1e-9)
+        assert local[k, 5:-5, 5:-5].mean() == pytest.approx(ssim(a[k], b[k], data_range=2.0), abs=1e-5)
+
+
+@pytest.mark.parametrize("side", [1, 2, 5, 10])
+def test_local_ssim_of_small_patches_averages_to_their_score(side):
+    """Patches smaller than the window get a map too, and it agrees with the score beneath it."""
+    a, b = pictures(0, shape=(side, side)), pictures(1, shape=(side, side))
+    local = local_ssim(a, b, data_range=2.0)
+    edge = (side - 1) // 2
+    inner = local[:, edge : side - edge, edge : side - edge]
+    assert local.shape == a.shape
+    expected = np.diag(ssim_matrix(a, b, data_range=2.0))
+    np.testing.assert_allclose(inner.mean(axis=(1, 2)), expected, atol=1e-5)
+
+
+def test_local_ssim_of_a_missing_map_is_missing():
+    """A pair that holds NaN has no likeness anywhere, and spoils no other pair."""
+    a, b = pictures(0), pictures(1)
+    a[1, 0, 0] = np.nan
+    local = local_ssim(a, b, data_range=2.0)
+    assert np.isnan(local[1]).all()
+    assert np.isfinite(local[[0, 2]]).all()
+
+
+@pytest.mark.parametrize(
+    "options", [{"data_range": 0.0}, {"data_range": 1.0, "other": (3, 4, 4)}], ids=["range", "shape"]
+)
+def test_local_ssim_refuses_what_cannot_be_compared(options):
+    """A range that is none and shapes that differ are refused, as by ssim."""
+    other = np.zeros(options.pop("other", (3, 5, 5)))
+    with pytest.raises(ValueError, match=r"data_range|one shape"):
+        local_ssim(np.zeros((3, 5, 5)), other, **options)
 
 
 def test_a_missing_map_has_no_score():

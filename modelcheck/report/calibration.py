@@ -14,13 +14,12 @@ from modelcheck.report.words import NOTHING, clean, number
 __all__ = ["calibration_view"]
 
 _CALIBRATED = {
-    "recognition": "decision known",
-    "natural_recognition": "known, natural",
+    "recognition": "recognised",
+    "natural_recognition": "recognised, natural",
     "coarse_similarity": "coarse maps",
     "activation_correlation": "responses",
     "map_ssim": "maps",
 }
-_OF_DECISION = ("recognition", "natural_recognition", "coarse_similarity")
 _ALIKE = 0.8  # of the way from untrained to retrained: as alike as retraining leaves a layer
 
 
@@ -52,9 +51,7 @@ def calibration_view(comparison: Comparison) -> dict[str, Any]:
         score = calibrated(item.value, floor=item.floor, ceiling=item.ceiling)
         rows.append(
             {
-                "name": _CALIBRATED[item.metric]
-                if item.metric in _OF_DECISION
-                else f"{clean(item.about, longest=24)} {_CALIBRATED[item.metric]}",
+                "name": f"{clean(item.about, longest=24)}: {_CALIBRATED[item.metric]}",
                 "anchor": anchors[item.about],
                 "at": axis.at(item.value),
                 "says": number(item.value),

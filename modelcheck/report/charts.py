@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from modelcheck.compare import METRICS, Comparison
 from modelcheck.criteria import Measured
 from modelcheck.report.words import COUNTS, MINUS, STATES, area_of, clean, limits, number, spelled, title
 
-__all__ = ["Axis", "dot_plot", "gravity", "network_map", "row", "score_step", "worded"]
+__all__ = ["Axis", "dot_plot", "layer_rows", "network_map", "row", "score_step", "worded"]
 
 _EDGE = 3.0  # per cent kept free on both sides, so that a dot on the end of the axis is whole
 
@@ -56,8 +57,7 @@ class Axis:
 
     def strip(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """Return the marks of one row: candidate, baseline, interval, limits and what they allow."""
-        interval = found["interval"] or (None, None)
-        ends = [None if end is None else min(max(end, self.low), self.high) for end in interval]
+        ends = found["interval"] or (None, None)
         low = self.low if found["at_least"] is None else found["at_least"]
         high = self.high if found["at_most"] is None else found["at_most"]
         limited = found["at_least"] is not None or found["at_most"] is not None
@@ -129,7 +129,25 @@ def worded(found: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def gravity(found: Mapping[str, Any]) -> tuple[bool, int]:
+def layer_rows(comparison: Comparison, layer: str, findings: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return all measures of a layer with their meanings, the gravest first.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        The two networks.
+    layer : str
+        The baseline's name of it.
+    findings : mapping
+        Rows of a verdict document by key.
+    """
+    rows = [row(item, findings) for item in comparison.about_layer(layer) if item.metric != "floor_ssim"]
+    for item in rows:
+        item["meaning"] = METRICS[item["metric"]].says
+    return sorted(rows, key=_gravity)
+
+
+def _gravity(found: Mapping[str, Any]) -> tuple[bool, int]:
     """Return the sort key that puts what needs a look first and information last."""
     verdict = found["verdict"]
     return not found["gating"], STATES.index(verdict) if verdict in STATES else len(STATES)
@@ -148,8 +166,9 @@ def dot_plot(title: str, of: str, rows: list[dict[str, Any]], span: tuple[float,
         What the axis holds at least.
     """
     keys = ("value", "baseline", "at_least", "at_most")
-    axis = Axis.over([item[key] for item in rows for key in keys], at_least=span)
-    rows = sorted(rows, key=lambda item: (not item["about"], *gravity(item), item["value"] or 0))
+    ends = [end for item in rows for end in item["interval"] or ()]
+    axis = Axis.over([*(item[key] for item in rows for key in keys), *ends], at_least=span)
+    rows = sorted(rows, key=lambda item: (not item["about"], *_gravity(item), item["value"] or 0))
     for item in rows:
         item["strip"], item["who"] = axis.strip(item), item["about"] or "mean of all"
     whys = list(dict.fromkeys(item["why"] for item in rows if item["why"]))
@@ -163,7 +182,7 @@ def score_step(score: float | None) -> str:
     return str(min(max(int(score * 5), 0), 4))
 
 
-_BOX, _GAP, _ROW, _TALL = 216, 168, 64, 46
+_BOX, _GAP, _ROW, _TALL = 184, 88, 64, 46
 
 
 def network_map(
@@ -191,7 +210,7 @@ def network_map(
             [
                 {
                     **layer,
-                    "name": clean(layer["name"], longest=26),
+                    "name": clean(layer["name"], longest=21),
                     "x": left,
                     "y": k * _ROW,
                     "bar": round((_BOX - 24) * max(layer["units"] / most, 0.02), 1),

@@ -5,29 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from modelcheck.compare import Comparison
 from modelcheck.panel import Panel
 from modelcheck.report.attention import attention_pictures, attention_view
 from modelcheck.report.charts import worded
-from modelcheck.report.features import decision_view, feature_view, gallery_layers
+from modelcheck.report.decision import decision_view
+from modelcheck.report.features import feature_view
+from modelcheck.report.layers import gallery_layers
+from modelcheck.report.overview import about_panel, counts, gravest, networks, next_steps, panel_line, tiles
 from modelcheck.report.people import confusion, people_view
 from modelcheck.report.pictures import Sheet
+from modelcheck.report.provenance import provenance, sections
 from modelcheck.report.triggers import trigger_view
 from modelcheck.report.words import (
     AREAS,
-    NOTHING,
     STATES,
     bad,
     clean,
     compared,
-    count,
     plain,
     reasons,
     verdict_line,
     waived,
-    worst,
 )
 from modelcheck.signature import Signature
 
@@ -42,18 +41,6 @@ _WORDS = {
     "error": "Error",
     "info": "Not judged",
 }
-_TILES = (
-    ("features", "Same features", "Does it look for the same things?"),
-    ("people", "Held-out people", "Is it right about people it never saw?"),
-    ("attention", "Attention", "Does it look where the evidence is?"),
-)
-_HEADLINES = {
-    "features": ("likeness", "recognition", "natural_recognition"),
-    "people": ("group_accuracy", "subject_accuracy", "accuracy_change"),
-    "attention": ("mass_lift", "mass_over_area"),
-}
-_SENTENCES = 5
-_VOLATILE = ("written", "today", "host", "seconds")
 
 
 class ReportError(ValueError):
@@ -96,21 +83,21 @@ def verdict_page(
         "enforced": bool(document.get("enforced", True)),
         "waived": [{"at": k, "says": plain(rows[k]), "why": words} for k, words in excused],
         "reasons": reasons(document),
-        "networks": _networks(document.get("candidate"), document.get("baseline")),
+        "networks": networks(document.get("candidate"), document.get("baseline")),
         "compared": compared(document.get("candidate"), document.get("baseline")),
-        "panel": _panel(document.get("panel"), judged=True),
-        "counts": _counts(rows),
-        "next": [clean(command, longest=2000) for command in document.get("next") or []],
+        "panel": panel_line(document.get("panel"), judged=True),
+        "counts": counts(rows),
+        "next": next_steps(document),
         "findings": rows,
-        "worst": _worst(rows),
+        "worst": gravest(rows),
         "not_judged": [clean(key) for key in document.get("not_judged") or []],
         "acknowledged": [clean(name) for name in document.get("acknowledged") or []],
-        "provenance": _provenance(document),
+        "provenance": provenance(document),
         "island": _island(rows),
     }
     if comparison is not None:
         _compared_sections(page, comparison, findings, panel, sheets, redact_inputs=redact_inputs)
-        page["tiles"] = _tiles(rows)
+        page["tiles"] = tiles(rows)
     return page
 
 
@@ -123,10 +110,10 @@ def comparison_page(comparison: Comparison, panel: Panel | None, *, redact_input
     page |= {
         "title": names,
         "reasons": ["No criteria were applied: this page compares, it does not judge."],
-        "networks": _networks(candidate, baseline),
+        "networks": networks(candidate, baseline),
         "compared": compared(candidate, baseline),
-        "panel": _panel(_about_panel(comparison.candidate)),
-        "provenance": _sections(
+        "panel": panel_line(about_panel(comparison.candidate)),
+        "provenance": sections(
             {
                 "Recipe": comparison.candidate.recipe.to_dict(),
                 "Measured the baseline with": comparison.baseline.provenance,
@@ -147,8 +134,8 @@ def gallery_page(signature: Signature, panel: Panel | None, *, redact_inputs: bo
     return page | {
         "title": f"Gallery: {name}",
         "reasons": ["Every picture is the input that makes one unit of the network happiest."],
-        "networks": [{**_networks(signature.model, None)[0], "role": "Network"}],
-        "panel": _panel(_about_panel(signature)),
+        "networks": [{**networks(signature.model, None)[0], "role": "Network"}],
+        "panel": panel_line(about_panel(signature)),
         "redacted": redact_inputs,
         "hero": None,
         "gallery": {
@@ -158,7 +145,7 @@ def gallery_page(signature: Signature, panel: Panel | None, *, redact_inputs: bo
             "classes": [clean(name) for name in signature.class_names],
         },
         "attention": {"plots": [], "checks": [], **attention_pictures(None, signature, photos, sheets)},
-        "provenance": _sections({"Recipe": signature.recipe.to_dict(), "Measured with": signature.provenance}),
+        "provenance": sections({"Recipe": signature.recipe.to_dict(), "Measured with": signature.provenance}),
     }
 
 
@@ -230,88 +217,6 @@ def _fitting(panel: Panel | None, digest: str, *, redact_inputs: bool) -> Panel 
     return panel
 
 
-def _networks(candidate: Mapping[str, Any] | None, baseline: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    made = []
-    for role, network in (("Baseline", baseline), ("Candidate", candidate)):
-        if not network:
-            continue
-        parameters, size = network.get("parameters"), network.get("bytes")
-        made.append(
-            {
-                "role": role,
-                "name": clean(network.get("name") or "unnamed"),
-                "file": clean(network.get("file") or ""),
-                "folder": clean(network.get("folder") or ""),
-                "sha256": clean(network.get("sha256") or ""),
-                "parameters": count(int(parameters), "parameter") if parameters else "",
-                "size": _bytes(int(size)) if size else "",
-            }
-        )
-    return made
-
-
-def _bytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
-
-
-def _about_panel(signature: Signature) -> dict[str, Any]:
-    return {
-        "digest": signature.panel_digest,
-        "pictures": len(signature.pictures["labels"]),
-        "subjects": sorted(set(np.asarray(signature.pictures["subjects"]).tolist())),
-        "classes": list(signature.class_names),
-    }
-
-
-def _panel(panel: Mapping[str, Any] | None, *, judged: bool = False) -> str:
-    if not panel:
-        return ""
-    people = count(len(panel.get("subjects") or []), "person", "people")
-    classes = " or ".join(clean(name) for name in panel.get("classes") or [])
-    pictures = count(int(panel.get("pictures") or 0), "picture")
-    return f"{'Judged' if judged else 'Measured'} on {pictures} of {people} held out from training: {classes}."
-
-
-def _counts(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    gating = [row["verdict"] for row in rows if row["gating"]]
-    return [{"state": state, "n": gating.count(state)} for state in STATES]
-
-
-def _worst(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the gravest findings as sentences, with where they stand in the table."""
-    named = [(k, rows[k]) for k in worst(rows, _SENTENCES)]
-    return [{"at": k, "verdict": row["verdict"], "says": plain(row), "why": row["why"]} for k, row in named]
-
-
-def _tiles(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the three questions of the report with their gravest answers."""
-    tiles = []
-    for area, name, question in _TILES:
-        here = [row for row in rows if row["area"] == area and row["gating"]]
-        state = next((state for state in STATES if any(row["verdict"] == state for row in here)), "info")
-        failed = [row for row in here if bad(row)]
-        wanted = [row for metric in _HEADLINES[area] for row in _lowest_first(rows, metric)]
-        # The number that explains the colour: a failing one where there is one.
-        head = next(iter([*(row for row in wanted if row["verdict"] == state), *failed, *wanted, *here]), None)
-        tiles.append(
-            {
-                "area": area,
-                "name": name,
-                "question": question,
-                "state": state,
-                "head": head,
-                "checks": len(here),
-                "bad": len(failed),
-                "waived": sum(row["verdict"] == "waived" for row in here),
-            }
-        )
-    return tiles
-
-
-def _lowest_first(rows: Sequence[Mapping[str, Any]], metric: str) -> list[Mapping[str, Any]]:
-    return sorted((row for row in rows if row["metric"] == metric), key=lambda row: row["value"] or 0)
-
-
 def _island(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return what the script sorts and filters by."""
     order = {state: k for k, state in enumerate(STATES)}
@@ -331,47 +236,3 @@ def _island(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
-
-
-def _provenance(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    given = document.get("provenance") or {}
-    criteria, panel, volatile = (document.get(key) or {} for key in ("criteria", "panel", "volatile"))
-    waivers = document.get("waivers") or {}
-    return _sections(
-        {
-            "Criteria": criteria,
-            "Waivers": {key: waivers[key] for key in ("file", "sha256") if key in waivers},
-            "Panel": {key: panel[key] for key in ("digest", "pictures", "classes", "subjects") if key in panel},
-            "Recipe": document.get("recipe") or {},
-            "Baseline": document.get("baseline") or {},
-            "Candidate": document.get("candidate") or {},
-            "Measured with other versions or on another machine": _named(given.get("differences") or []),
-            "Measured the baseline with": given.get("baseline") or {},
-            "Measured the candidate with": given.get("candidate") or {},
-            "This run": {
-                key: volatile[key] for key in (*_VOLATILE, *sorted(set(volatile) - set(_VOLATILE))) if key in volatile
-            },
-        }
-    )
-
-
-def _named(lines: Sequence[str]) -> dict[str, str]:
-    return {name: value for name, _, value in (str(line).partition(": ") for line in lines)}
-
-
-def _sections(parts: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "rows": [(clean(key), _value(value)) for key, value in part.items()]}
-        for name, part in parts.items()
-        if part
-    ]
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(_value(item) for item in value)
-    if isinstance(value, Mapping):
-        return ", ".join(f"{clean(key)} {_value(item)}" for key, item in value.items())
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return clean(NOTHING if value is None else value)

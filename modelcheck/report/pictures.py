@@ -9,17 +9,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Sheet", "as_bytes", "outline", "photograph_sheet", "relevance_sheet", "sheet", "shrunk"]
+__all__ = ["Sheet", "as_bytes", "likeness_sheet", "outline", "photograph_sheet", "relevance_sheet", "sheet", "shrunk"]
 
 # Okabe and Ito's vermilion and blue, which people with any colour vision tell apart.
 _WARM, _COOL = (213, 94, 0), (0, 114, 178)
 _STEPS = 12
+# From 0 to 1: light to dark, so that it reads in grey, and of one hue that neither maps nor differences have.
+_LIKENESS = ((247, 247, 247), (204, 223, 214), (147, 192, 172), (76, 149, 122), (0, 96, 74))
+_SHADES = 16  # of likeness: four bits a pixel
 _LOSSLESS = 250_000  # bytes of photographs; more of them are for the eye alone, and JPEG will do
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """Many equal pictures in one PNG.
+    """Many equal pictures in one PNG, each with its border repeated, so that no neighbour shows at a rounded edge.
 
     Parameters
     ----------
@@ -42,20 +45,20 @@ class Sheet:
     @property
     def width(self) -> int:
         """Width of the whole sheet in pixels."""
-        return self.columns * self.cell[1]
+        return self.columns * (self.cell[1] + 2)
 
     @property
     def height(self) -> int:
         """Height of the whole sheet in pixels."""
-        return self.rows * self.cell[0]
+        return self.rows * (self.cell[0] + 2)
 
     def x(self, position: int) -> int:
         """Return how far the sheet is shifted sideways to show a picture."""
-        return -(position % self.columns) * self.cell[1]
+        return -(position % self.columns) * (self.cell[1] + 2) - 1
 
     def y(self, position: int) -> int:
         """Return how far the sheet is shifted upwards to show a picture."""
-        return -(position // self.columns) * self.cell[0]
+        return -(position // self.columns) * (self.cell[0] + 2) - 1
 
 
 def as_bytes(pictures: np.ndarray, input_range: tuple[float, float]) -> np.ndarray:
@@ -156,6 +159,24 @@ def relevance_sheet(name: str, relevance: np.ndarray, *, full: float | None = No
     return Sheet(name, uri, columns, rows, (relevance.shape[1], relevance.shape[2]))
 
 
+def likeness_sheet(name: str, likeness: np.ndarray) -> Sheet:
+    """Lay pictures of local likeness out on one sheet: pale for 0 and less, dark green for 1.
+
+    Parameters
+    ----------
+    name : str
+        The element's id in the page.
+    likeness : np.ndarray
+        ``(n, h, w)``; NaN is shown as 0.
+    """
+    levels = np.rint(np.clip(np.nan_to_num(likeness), 0, 1) * (_SHADES - 1)).astype(np.uint8)
+    grid, columns, rows = _grid(levels)
+    places = np.linspace(0, len(_LIKENESS) - 1, _SHADES)
+    shades = np.stack([np.interp(places, range(len(_LIKENESS)), part) for part in zip(*_LIKENESS, strict=True)], axis=1)
+    uri = _png(grid, palette=np.rint(shades).astype(int).ravel().tolist())
+    return Sheet(name, uri, columns, rows, (likeness.shape[1], likeness.shape[2]))
+
+
 def outline(mask: np.ndarray) -> str:
     """Return a region's border as an SVG path along the edges of its pixels.
 
@@ -179,6 +200,7 @@ def _runs(line: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _grid(pictures: np.ndarray, *, fill: int = 0) -> tuple[np.ndarray, int, int]:
+    pictures = np.pad(pictures, ((0, 0), (1, 1), (1, 1), *((0, 0),) * (pictures.ndim - 3)), mode="edge")
     n, height, width = pictures.shape[:3]
     columns = math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
@@ -198,7 +220,8 @@ def _png(pixels: np.ndarray, *, palette: list[int] | None = None, opacity: bytes
     else:
         indexed = Image.frombytes("P", picture.size, pixels.tobytes())
         indexed.putpalette(palette)
-        indexed.save(file, "PNG", optimize=True, transparency=opacity)
+        options = {} if opacity is None else {"transparency": opacity}
+        indexed.save(file, "PNG", optimize=True, **options)
     return _uri("png", file)
 
 

@@ -116,7 +116,7 @@
   let tiles = [], mode = "side", over = null, edge = null;
   const copy = (tile, label) => { const node = tile.cloneNode(true); node.setAttribute("aria-label", label || tile.getAttribute("aria-label")); return node; };
 
-  const named = (tile, k) => { const figure = make("figure"); figure.append(copy(tile), make("figcaption", ["Baseline", "Candidate", "Difference"][k])); return figure; };
+  const named = (tile) => { const figure = make("figure"); figure.append(copy(tile), make("figcaption", tile.getAttribute("aria-label"))); return figure; };
 
   function moved() {
     const share = Number(slider.value) / 100;
@@ -129,6 +129,8 @@
     for (const button of viewer.querySelectorAll(".modes button")) button.setAttribute("aria-pressed", String(button.dataset.mode === mode));
     stage.classList.toggle("single", mode !== "side");
     mix.hidden = mode === "side";
+    const { width, height } = tiles[0].viewBox.baseVal;
+    stage.style.setProperty("--ratio", String(width / height)); // as wide as the height allows: a wider frame shows neighbours
     over = null;
     if (mode === "side") { stage.replaceChildren(...tiles.map(named)); return; }
     const base = copy(tiles[0], `${tiles[0].getAttribute("aria-label")} and ${tiles[1].getAttribute("aria-label")}`);
@@ -164,17 +166,18 @@
 
   function open(figure) {
     tiles = [...figure.querySelectorAll("svg.tile")];
-    if (tiles.length < 3) return;
     const layer = figure.closest(".layer");
     const name = layer ? layer.querySelector(".name").textContent : "";
-    $("viewer-title").textContent = figure.dataset.title || `${name}: ${figure.querySelector("figcaption").textContent.replace(/\s+/g, " ")}`;
+    const caption = figure.querySelector("figcaption");
+    $("viewer-title").textContent = figure.dataset.title || `${name}: units ${caption.firstChild.textContent.trim()}, maps alike ${caption.lastChild.textContent}`;
     show();
     viewer.showModal();
   }
-  for (const figure of document.querySelectorAll("figure.large, figure.pair")) {
-    if (figure.querySelectorAll("svg.tile").length < 3) continue;
+  for (const figure of document.querySelectorAll("figure.large, figure.pair, .looks figure")) {
+    if (figure.querySelectorAll("svg.tile").length < 2) continue;
+    figure.classList.add("opens");
     figure.tabIndex = 0;
-    figure.addEventListener("click", (event) => { if (event.target.closest(".trio")) open(figure); });
+    figure.addEventListener("click", (event) => { if (event.target.closest(".four, .duo")) open(figure); });
     figure.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); open(figure); } });
   }
 })();

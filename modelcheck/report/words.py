@@ -27,6 +27,7 @@ __all__ = [
     "number",
     "plain",
     "proportion",
+    "reached",
     "reasons",
     "spelled",
     "surroundings",
@@ -50,7 +51,7 @@ _TITLES = {
     "mapped_units": ("features", "Units with a map"),
     "recognition": ("features", "Knows the baseline's maps"),
     "natural_recognition": ("features", "Knows its maps among natural pictures"),
-    "likeness": ("features", "Likeness, untrained 0 to retrained 1"),
+    "likeness": ("features", "Likeness: 0 untrained, 1 trained again"),
     "transfer": ("features", "Happiness transfer"),
     "coarse_similarity": ("features", "Likeness of the decision maps"),
     "coarse_ssim": ("features", "Structural likeness at feature scale"),
@@ -120,6 +121,11 @@ def number(value: float | None, *, whole: bool = False) -> str:
     return text.replace("-", MINUS)
 
 
+def reached(value: float) -> str | None:
+    """Return the objective on a unit's map in words; None for a unit without a map."""
+    return number(value) if math.isfinite(value) else None
+
+
 def spelled(
     value: float | None, interval: tuple[float, float] | list[float | None] | None, *, whole: bool = False
 ) -> str:
@@ -181,7 +187,8 @@ def compared(candidate: Mapping[str, Any] | None, baseline: Mapping[str, Any] | 
     own, other = int(candidate["parameters"]), int(baseline["parameters"])
     word = proportion(own, other)
     tail = "parameters as the baseline" if word == "as many" else "parameters of the baseline"
-    return f"The candidate has {word} {tail}: {_grouped(own)} against {_grouped(other)}."
+    sizes = _grouped(own) if own == other else f"{_grouped(own)} against {_grouped(other)}"
+    return f"The candidate has {word} {tail}: {sizes}."
 
 
 def surroundings(document: Mapping[str, Any], *, most: int = 4) -> str:
@@ -274,8 +281,8 @@ def _failed(rows: Sequence[Mapping[str, Any]]) -> str:
     for row in failed:
         kinds[title(row["metric"])] = kinds.get(title(row["metric"]), 0) + 1
     named = [name if n == 1 else f"{name} ({n})" for name, n in kinds.items()]
-    more = f" and {len(named) - 4} more" if len(named) > 4 else ""
-    return f"{len(failed)} of {len(rows)} checks did not pass: {', '.join(named[:4])}{more}."
+    more = f"; and {len(named) - 4} more" if len(named) > 4 else ""
+    return f"{len(failed)} of {len(rows)} checks did not pass: {'; '.join(named[:4])}{more}."
 
 
 def worst(findings: Sequence[Mapping[str, Any]], most: int) -> list[int]:

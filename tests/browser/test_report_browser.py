@@ -181,7 +181,7 @@ def test_viewer_switches_swipes_and_blends(report, visit):
     figure.focus()
     page.keyboard.press("Enter")
     assert page.locator("#viewer").is_visible()
-    assert page.locator("#viewer-stage svg").count() == 3
+    assert page.locator("#viewer-stage svg").count() == 4
     slider = page.get_by_label("From baseline to candidate")
     seen = {}
     for mode in ("Switch", "Swipe", "Blend"):
@@ -202,6 +202,38 @@ def test_viewer_switches_swipes_and_blends(report, visit):
     assert apart(pixels_of(page.locator("#viewer-stage svg")), (baseline + candidate) / 2) < far / 3
     page.keyboard.press("Escape")
     assert not page.locator("#viewer").is_visible()
+
+
+@pytest.mark.parametrize(
+    ("figures", "pictures"), [("figure.large", 4), ("figure.pair", 4), (".looks figure", 2)], ids=str
+)
+def test_every_comparison_of_two_pictures_opens(figures, pictures, report, visit):
+    """Maps of the decision at every scale, matched units and attributions all open large, and swipe."""
+    page = visit(report)
+    for figure in [item for item in page.locator(figures).all() if item.is_visible()][:6]:
+        figure.press("Enter")
+        page.get_by_role("button", name="Side by side", exact=True).click()
+        assert page.locator("#viewer-stage svg.tile").count() == pictures
+        told = page.locator("#viewer-stage figcaption").all_inner_texts()
+        assert [text.split()[0].rstrip(",") for text in told[:2]] == ["Baseline", "Candidate"]
+        page.get_by_role("button", name="Swipe", exact=True).click()
+        assert page.locator("#viewer-stage rect[width='100%'][height='100%']").count() > 0
+        page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_enlarged_pictures_show_no_neighbour(width, report, visit):
+    """Every picture in the viewer has the shape of its cell: a wider frame would show the next one on the sheet."""
+    page = visit(report, viewport={"width": width, "height": 700})
+    page.locator("figure.large").first.press("Enter")
+    for mode in ("Side by side", "Blend"):
+        page.get_by_role("button", name=mode, exact=True).click()
+        for tile in page.locator("#viewer-stage svg.tile").all():
+            box, (wide, tall) = (
+                tile.bounding_box(),
+                tile.evaluate("x => [x.viewBox.baseVal.width, x.viewBox.baseVal.height]"),
+            )
+            assert box["width"] / box["height"] == pytest.approx(wide / tall, rel=0.01)
 
 
 def test_difference_is_neutral_for_equal_maps_and_warm_where_brighter(visit, tmp_path):

@@ -1,0 +1,294 @@
+"""What the report shows of hidden layers: matched units beside each other, and which of them fit into the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from modelcheck.compare import Comparison, LayerComparison
+from modelcheck.health import unit_health
+from modelcheck.matching import Match
+from modelcheck.report.charts import layer_rows
+from modelcheck.report.pictures import Sheet, as_bytes, likeness_sheet, sheet, shrunk
+from modelcheck.report.words import STATES, clean, number, reached
+from modelcheck.signature import LayerRecord, Signature
+from modelcheck.similarity import local_ssim
+
+__all__ = ["gallery_layers", "layer_views"]
+
+# What all HappyMaps of a page may hold in bytes, the decision layer apart: base64 makes about a megabyte of it.
+_VALUES = 660_000
+_SIDES = (96, 64, 48, 32)
+_FIRST = 12
+_USUAL = "structured"
+_OBJECTIVES = {
+    "channel": "the channel's centre unit",
+    "neuron": "activation",
+    "margin": "margin over the other classes",
+}
+
+
+@dataclass(frozen=True)
+class _Room:
+    """How many pairs a layer may show, and how long the longer side of a map may be in pixels."""
+
+    most: int
+    side: int
+
+
+def _room(layers: Sequence[tuple[int, Sequence[tuple[int, ...]]]]) -> _Room:
+    """Fit the maps of all layers into a page: fewer of them first, then smaller ones, then very few.
+
+    Parameters
+    ----------
+    layers : sequence of tuple
+        How many pairs a layer has, and the shapes ``(h, w, c)`` of the maps of a pair.
+    """
+    for side, fewest in (*((side, 8) for side in _SIDES), (_SIDES[-1], 1)):
+        costs = [(pairs, _cost(shapes, side)) for pairs, shapes in layers]
+        for most in range(64, fewest - 1, -1):
+            if sum(min(pairs, most) * cost for pairs, cost in costs) <= _VALUES:
+                return _Room(most, side)
+    return _Room(1, _SIDES[-1])
+
+
+def _cost(shapes: Sequence[tuple[int, ...]], side: int) -> float:
+    """Return the bytes of a pair or of a unit alone: its maps and, of a pair, four bits a pixel of likeness."""
+    alike = _values((*shapes[0][:2], 1), side) / 2 if len(shapes) == 2 else 0
+    return alike + sum(_values(shape, side) for shape in shapes)
+
+
+def _values(shape: tuple[int, ...], side: int) -> int:
+    block = math.ceil(max(shape[:2]) / side)
+    return (shape[0] // block) * (shape[1] // block) * (3 if shape[2] == 3 else 1)
+
+
+def _shapes(comparison: Comparison, layer: LayerComparison) -> tuple[int, list[tuple[int, ...]]]:
+    own = comparison.baseline.maps[layer.baseline.name].shape[1:]
+    if layer.candidate is None:
+        return min(len(layer.matching.unmatched_baseline), 2 * _FIRST), [own]
+    return len(layer.matching.pairs), [own, comparison.candidate.maps[layer.candidate.name].shape[1:]]
+
+
+def layer_views(
+    comparison: Comparison, findings: Mapping[str, Mapping[str, Any]], sheets: list[Sheet]
+) -> list[dict[str, Any]]:
+    """Return the hidden layers with their matched units, first layer first.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        The two networks.
+    findings : mapping
+        Rows of the verdict document by key; empty where there is no gate.
+    sheets : list of Sheet
+        Receives the pictures.
+    """
+    hidden = comparison.layers[:-1]
+    room = _room([_shapes(comparison, layer) for layer in hidden])
+    return [_layer(comparison, layer, k, findings, sheets, room) for k, layer in enumerate(hidden)]
+
+
+def _layer(
+    comparison: Comparison,
+    layer: LayerComparison,
+    k: int,
+    findings: Mapping[str, Mapping[str, Any]],
+    sheets: list[Sheet],
+    room: _Room,
+) -> dict[str, Any]:
+    name, partner = layer.baseline.name, layer.candidate
+    rows = layer_rows(comparison, name, findings)
+    judged = [item["verdict"] for item in rows if item["gating"]]
+    made: dict[str, Any] = {
+        "anchor": f"layer-{k}",
+        "name": clean(name),
+        "partner": clean(partner.name) if partner else None,
+        "kind": layer.baseline.kind,
+        "objective": _OBJECTIVES.get(layer.baseline.objective, clean(layer.baseline.objective)),
+        "acknowledged": layer.acknowledged,
+        "units": (layer.baseline.n_units, partner.n_units if partner else 0),
+        "rows": rows,
+        "verdict": next((state for state in STATES if state in judged), "info"),
+        "similarity": number(layer.matching.mean),
+        "pairs": [],
+        "rest": [],
+        "left_out": 0,
+        "alone": [],
+        "local": None,
+    }
+    shown = layer.matching.pairs[: room.most] if partner else ()
+    made["left_out"] = len(layer.matching.pairs) - len(shown)
+    alone = {"baseline": layer.matching.unmatched_baseline, "candidate": layer.matching.unmatched_candidate}
+    places: dict[str, dict[int, int]] = {}
+    cut = None
+    if partner:
+        cut = tuple(
+            min(comparison.baseline.maps[name].shape[a], comparison.candidate.maps[partner.name].shape[a])
+            for a in (1, 2)
+        )
+    for role, signature, record in (
+        ("baseline", comparison.baseline, layer.baseline),
+        ("candidate", comparison.candidate, partner),
+    ):
+        if record is None:
+            continue
+        paired = [getattr(pair, role) for pair in shown]
+        lonely, blank = _lonely(signature, record, alone[role], room.most)
+        made[role], places[role] = _side(f"layer-{k}-{role}", signature, record, [*paired, *lonely], cut, room, sheets)
+        made["alone"].append(
+            {
+                "role": role,
+                "maps": [{"unit": u, "at": places[role][u], "reached": _of_unit(signature, record, u)} for u in lonely],
+                "blank": blank[:64],
+                "left_out": len(alone[role]) - len(lonely) - len(blank[:64]),
+                "total": len(alone[role]),
+            }
+        )
+    if partner and shown:
+        local = _local(comparison, layer, shown, cut)
+        sheets.append(likeness_sheet(f"layer-{k}-local", shrunk(local, side=room.side)))
+        made["local"] = sheets[-1]
+    pairs = [] if partner is None else _pairs(comparison, layer.baseline, partner, shown, places)
+    made["pairs"], made["rest"] = pairs[:_FIRST], pairs[_FIRST:]
+    return made
+
+
+def _pairs(
+    comparison: Comparison,
+    before: LayerRecord,
+    after: LayerRecord,
+    shown: Sequence[Match],
+    places: Mapping[str, Mapping[int, int]],
+) -> list[dict[str, Any]]:
+    made = []
+    for place, pair in enumerate(shown):
+        sides = (comparison.baseline, before, pair.baseline), (comparison.candidate, after, pair.candidate)
+        made.append(
+            {
+                "place": place,
+                "baseline": pair.baseline,
+                "candidate": pair.candidate,
+                "score": number(pair.score),
+                "at": (places["baseline"][pair.baseline], places["candidate"][pair.candidate]),
+                "reached": tuple(_of_unit(*side) for side in sides),
+                "note": _note(*(_looks(*side) for side in sides)),
+            }
+        )
+    return made
+
+
+def _local(
+    comparison: Comparison, layer: LayerComparison, pairs: Sequence[Match], cut: Sequence[int] | None
+) -> np.ndarray:
+    """Return where the maps of matched units are alike, ``(n, h, w)``; very large maps are made smaller first."""
+    low, high = comparison.baseline.recipe.input_range
+    left = _maps(comparison.baseline, layer.baseline, [pair.baseline for pair in pairs], cut)
+    partner = layer.candidate or layer.baseline
+    right = _maps(comparison.candidate, partner, [pair.candidate for pair in pairs], cut)
+    return local_ssim(shrunk(left, side=_SIDES[0]), shrunk(right, side=_SIDES[0]), data_range=high - low)
+
+
+def _lonely(signature: Signature, record: LayerRecord, units: Sequence[int], most: int) -> tuple[list[int], list[int]]:
+    """Split units without a partner into those with a map, at most so many, and those without."""
+    known = signature.units[record.name].tolist()
+    finite = np.isfinite(signature.maps[record.name]).all(axis=(1, 2, 3))
+    mapped = [unit for unit in units if finite[known.index(unit)]]
+    return mapped[: min(most, 2 * _FIRST)], [unit for unit in units if not finite[known.index(unit)]]
+
+
+def _of_unit(signature: Signature, record: LayerRecord, unit: int) -> str | None:
+    """Return what a unit reached on its map and what that looks like; None for a unit without a map."""
+    position = signature.units[record.name].tolist().index(unit)
+    value = reached(float(signature.activations[record.name][position]))
+    return None if value is None else f"{value}, {_looks(signature, record, unit)}"
+
+
+def _note(before: str, after: str) -> str:
+    """Return what is remarkable about the units of a pair; empty where both are as most are."""
+    if before == after:
+        return "" if before == _USUAL else f"both {before}"
+    named = (("baseline", before), ("candidate", after))
+    return ", ".join(f"{role} {word}" for role, word in named if word != _USUAL)
+
+
+def _looks(signature: Signature, record: LayerRecord, unit: int) -> str:
+    """Return the word for a unit's health."""
+    position = signature.units[record.name].tolist().index(unit)
+    features = signature.features[record.name]
+    # Features are kept of every unit, maps of the rendered ones.
+    column = signature.units[record.name][position] if features.shape[-1] == record.n_units else position
+    chosen = slice(int(column), int(column) + 1)
+    maps = signature.maps[record.name][position : position + 1]
+    return unit_health(maps, features[..., chosen], input_range=signature.recipe.input_range)[0]
+
+
+def _side(
+    name: str,
+    signature: Signature,
+    record: LayerRecord,
+    units: Sequence[int],
+    cut: Sequence[int] | None,
+    room: _Room,
+    sheets: list[Sheet],
+) -> tuple[Sheet | None, dict[int, int]]:
+    if not units:
+        return None, {}
+    maps = _maps(signature, record, units, cut)
+    sheets.append(sheet(name, as_bytes(shrunk(maps, side=room.side), signature.recipe.input_range)))
+    return sheets[-1], {unit: place for place, unit in enumerate(units)}
+
+
+def _maps(signature: Signature, record: LayerRecord, units: Sequence[int], cut: Sequence[int] | None) -> np.ndarray:
+    known = signature.units[record.name].tolist()
+    maps = signature.maps[record.name][[known.index(unit) for unit in units]]
+    if cut is None:
+        return maps
+    # as in the comparison: the centre that both networks' units see
+    top, side = ((maps.shape[axis] - cut[axis - 1]) // 2 for axis in (1, 2))
+    return maps[:, top : top + cut[0], side : side + cut[1]]
+
+
+def gallery_layers(signature: Signature, sheets: list[Sheet]) -> list[dict[str, Any]]:
+    """Return the maps of one network's hidden layers, last layer first.
+
+    Parameters
+    ----------
+    signature : Signature
+        The network.
+    sheets : list of Sheet
+        Receives the pictures.
+    """
+    records = signature.layers[:-1]
+    room = _room([(len(signature.units[x.name]), [signature.maps[x.name].shape[1:]]) for x in records])
+    made = []
+    for k, record in enumerate(records):
+        units = signature.units[record.name].tolist()
+        mapped, blank = _lonely_all(signature, record, room.most)
+        view, places = _side(f"layer-{k}-candidate", signature, record, mapped, None, room, sheets)
+        made.append(
+            {
+                "anchor": f"layer-{k}",
+                "name": clean(record.name),
+                "kind": record.kind,
+                "objective": _OBJECTIVES.get(record.objective, clean(record.objective)),
+                "units": record.n_units,
+                "rendered": len(units),
+                "sheet": view,
+                "maps": [{"unit": u, "at": places[u], "reached": _of_unit(signature, record, u)} for u in mapped],
+                "blank": blank[:64],
+                "left_out": len(units) - len(mapped) - len(blank[:64]),
+            }
+        )
+    return made[::-1]
+
+
+def _lonely_all(signature: Signature, record: LayerRecord, most: int) -> tuple[list[int], list[int]]:
+    units = signature.units[record.name].tolist()
+    finite = np.isfinite(signature.maps[record.name]).all(axis=(1, 2, 3))
+    mapped = [unit for unit, good in zip(units, finite, strict=True) if good]
+    return mapped[:most], [unit for unit, good in zip(units, finite, strict=True) if not good]
