@@ -23,7 +23,7 @@ from modelcheck.signature import read_manifest, read_signature
 from networks import plain
 from signatures import make_panel, make_signature
 
-RECIPE = Recipe(steps=12, copies=2, untrained_twins=1, smoothgrad_samples=2, probe_pictures=6, sticker_faces=0)
+RECIPE = Recipe(steps=12, copies=1, untrained_twins=1, probe_pictures=6, sticker_faces=0, attribution_methods=())
 HIDDEN = ("conv1", "conv2", "dense1")
 # Keras 3.15 saves arrays in a way that numpy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -151,7 +151,7 @@ def slow_answers(model, name, layer, patch):
 
 
 def slow_coverage(shows, sees, model, name, layer):
-    """Return the coverage by loops over maps and units; what units answer to grey and to their own maps is read anew."""
+    """Return the coverage by loops over maps and units; their answers to grey and to their own maps are read anew."""
     rest = slow_answers(model, name, layer, np.full((1, 1, 1), 0.5, np.float32))
     own = [slow_answers(model, name, layer, patch) for patch in sees.kept_maps(layer)]
     covered = []
