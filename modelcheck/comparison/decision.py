@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from modelcheck.calibration import calibrated, steadiness
-from modelcheck.comparison.layers import twins_of
+from modelcheck.comparison.layers import floor_words, twins_of
 from modelcheck.criteria import Measured
 from modelcheck.signature import Signature
 from modelcheck.similarity import correlation_matrix, low_pass, ssim_matrix
@@ -67,7 +67,7 @@ def _transfer_back(baseline: Signature, candidate: Signature) -> Measured:
             for view in _VIEWS.values()
         ]
         told = f"{_each(by_class, baseline.class_names)} The baseline knows the candidate's maps: {', '.join(known)}."
-        told += f" Untrained twins: {min(floor):.2f} to {max(floor):.2f}." if floor else ""
+        told += floor_words(floor)
     else:
         told = "The baseline's network was not shown the candidate's maps: set baseline_model in [tool.modelcheck]."
     return Measured(

@@ -16,7 +16,7 @@ from modelcheck.matching import Matching, match
 from modelcheck.signature import LayerRecord, Signature
 from modelcheck.similarity import correlation_matrix, ssim_matrix
 
-__all__ = ["LayerComparison", "layer_measures", "matched", "twins_of"]
+__all__ = ["LayerComparison", "floor_words", "layer_measures", "matched", "twins_of"]
 
 _COVERAGES = {"coverage": coverage, "coverage_back": coverage_back}
 
@@ -119,16 +119,20 @@ def layer_measures(baseline: Signature, candidate: Signature, layer: LayerCompar
 def _share(metric: str, baseline: Signature, name: str, found: Coverage, twins: Sequence[float]) -> Measured:
     """Return a coverage as a measure, with what untrained twins reach beside it."""
     floor, ceiling = twins_of(f"{metric}[{name}]", baseline, [value for value in twins if math.isfinite(value)])
-    told = f" Untrained twins: {min(floor):.2f} to {max(floor):.2f}." if floor else ""
     return Measured(
         metric=metric,
         about=name,
         value=found.value,
         n=found.n,
-        evidence=found.says + told,
+        evidence=f"{found.says}{floor_words(floor)}",
         floor=floor,
         ceiling=ceiling,
     )
+
+
+def floor_words(floor: Sequence[float]) -> str:
+    """Return what untrained twins reach as a further sentence; nothing where there are none."""
+    return f" Untrained twins: {min(floor):.2f} to {max(floor):.2f}." if floor else ""
 
 
 def twins_of(key: str, baseline: Signature, floor: Sequence[float]) -> tuple[tuple[float, ...], tuple[float, ...]]:
