@@ -58,18 +58,22 @@ def main() -> None:
 @click.argument("model", type=FILE)
 @click.option("--panel", "panel_path", type=FILE, required=True, help="The held-out panel (.npz).")
 @click.option("--to", "folder", type=FILE, required=True, help="The folder that receives the signature.")
-@click.option("--like", type=FILE, help="A signature: use its recipe, and show its decision maps to this network.")
+@click.option("--like", type=FILE, help="A signature: use its recipe, and show its maps to this network.")
+@click.option("--baseline-model", type=FILE, help="The network behind --like: show it this network's maps, too.")
+@click.option("--layer", "layers", multiple=True, help="Its layer and the one of MODEL that corresponds: conv1=stem.")
 @click.option("--recipe", "recipe_path", type=FILE, help="Recipe settings (.toml or .json).")
 @click.option("--outputs", help="Class of each output, comma-separated, where there are more outputs than classes.")
 @click.option("--custom-object", multiple=True, help="A class outside Keras that the network may name: module>Class.")
 @click.option("--no-twins", is_flag=True, help="Leave out untrained twins, as a baseline does.")
 @click.option("--plain", is_flag=True, help="Print progress as lines.")
-def measure(
+def measure(  # noqa: PLR0913 - one for each option
     model: Path,
     *,
     panel_path: Path,
     folder: Path,
     like: Path | None,
+    baseline_model: Path | None,
+    layers: tuple[str, ...],
     recipe_path: Path | None,
     outputs: str | None,
     custom_object: tuple[str, ...],
@@ -93,6 +97,12 @@ def measure(
     stimuli = read_signature(like) if like else None
     if stimuli is not None and recipe_path is not None:
         raise click.UsageError("--like already brings a recipe; leave --recipe out.")
+    if stimuli is None and (baseline_model is not None or layers):
+        raise click.UsageError("--baseline-model and --layer are about the network behind --like: give that too.")
+    pairs = [pair.partition("=") for pair in layers]
+    if not all(name and partner for name, _, partner in pairs):
+        raise click.UsageError("--layer takes two names: --layer conv1=stem")
+    from modelcheck.measure import Opposite
     from modelcheck.measure import measure as run
 
     with progress(plain=plain) as tell:
@@ -101,6 +111,7 @@ def measure(
             panel,
             stimuli.recipe if stimuli else recipe_from(recipe_path),
             stimuli=stimuli,
+            opposite=Opposite(model=baseline_model, layers={name: partner for name, _, partner in pairs}),
             outputs=outputs.split(",") if outputs else None,
             twins=not no_twins,
             custom_objects=custom_object,

@@ -26,7 +26,8 @@ class ArtefactError(ValueError):
 
 def as_baseline(candidate: Signature) -> Signature:
     """Return a candidate's signature as an approval would measure it: without twins, without answers to other maps."""
-    return replace(candidate, twins=(), responses={}, stimuli_digest="")
+    nothing: dict[str, Any] = {"partners": {}, "responses": {}, "answers": {}, "answers_back": {}, "responses_back": {}}
+    return replace(candidate, twins=(), stimuli_digest="", **nothing)
 
 
 def promised(candidate: Signature) -> dict[str, str]:

@@ -61,7 +61,7 @@ def measured_signature(
     baseline : Path
         The signature that gives the recipe and the stimuli.
     settings : Settings
-        Cache, outputs and time limit.
+        Cache, outputs, the baseline's network, given counterparts and the time limit.
     key : sequence of str
         What decides the result beside the network's bytes and the versions.
     tell : callable, optional
@@ -70,17 +70,19 @@ def measured_signature(
     Raises
     ------
     RefusedError
-        When the scan refuses the file; no child is started.
+        When the scan refuses the file, or the baseline's network; no child is started.
     ChildError
         When the child fails, is killed, takes too long or too much memory: its last lines are in the message.
     """
     if not network.exists():
         raise ChildError(f"There is no candidate {str(network)!r}. Give a .keras file: pytest suites/ --candidate PATH")
     report = _scanned(network, settings.custom_objects)
-    sha = report.sha256
+    sha, custom = report.sha256, set(report.custom)
+    if settings.baseline_model is not None:
+        custom |= set(_scanned(settings.baseline_model, settings.custom_objects).custom)
     versions = [f"{name}={version(name)}" for name in ("modelcheck", "tensorflow", "keras", "numpy")]
     versions.append(os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"))
-    versions += [f"{name}={_source_digest(name.split('>')[0])}" for name in sorted(report.custom)]
+    versions += [f"{name}={_source_digest(name.split('>')[0])}" for name in sorted(custom)]
     digest = hashlib.sha256("|".join([_code_digest(), sha, *key, *versions]).encode()).hexdigest()
     folder = settings.cache / "signatures" / digest[:24]
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -141,7 +143,7 @@ def cached(folder: Path, sha: str) -> Signature | None:
 
 
 _MEASURING = {
-    *("recipe", "panel", "signature", "models", "network"),
+    *("recipe", "panel", "signature", "models", "network", "matching", "similarity", "comparison/alignment"),
     *("faithfulness", "happymaps", "attributions", "triggers", "stickers", "measure"),
 }
 
@@ -151,7 +153,8 @@ def _code_digest() -> str:
     digest = hashlib.sha256()
     root = Path(__file__).parent
     for path in sorted(root.rglob("*.py")):
-        if path.relative_to(root).parts[0].removesuffix(".py") in _MEASURING:
+        inside = path.relative_to(root).with_suffix("")
+        if _MEASURING & {inside.parts[0], inside.as_posix()}:
             digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
@@ -193,7 +196,8 @@ def measure_in_child(
     outputs, twins
         See `modelcheck.measure.measure`.
     settings : Settings, optional
-        Its time and memory limits and custom objects count here.
+        Its time and memory limits and custom objects count here, and with `like` the network behind that signature
+        and given counterparts of its layers.
     tell : callable, optional
         Receives the child's lines of progress.
 
@@ -211,7 +215,10 @@ def measure_in_child(
     command = [sys.executable, "-m", "modelcheck", "measure", str(network), "--panel", str(panel)]
     command += ["--to", str(folder), "--plain"]
     command += [word for name in settings.custom_objects for word in ("--custom-object", name)]
-    command += ["--like", str(like)] if like else []
+    if like:
+        command += ["--like", str(like)]
+        command += ["--baseline-model", str(settings.baseline_model)] if settings.baseline_model else []
+        command += [f"--layer={name}={partner}" for name, partner in settings.paired.items()]
     command += ["--outputs", ",".join(outputs)] if outputs else []
     command += [] if twins else ["--no-twins"]
     with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from modelcheck.comparison.alignment import counterparts
 from modelcheck.comparison.decision import decision_measures
-from modelcheck.comparison.layers import LayerComparison, counterparts, layer_measures, matched
+from modelcheck.comparison.layers import LayerComparison, layer_measures, matched
 from modelcheck.comparison.lineage import RELATED, lineage_measure
 from modelcheck.comparison.metrics import METRICS, CompareError, Metric, planned, possible
 from modelcheck.comparison.people import people_measures

@@ -12,9 +12,10 @@ import numpy as np
 
 from modelcheck.child import measured_signature
 from modelcheck.compare import METRICS, CompareError, Comparison, compare, planned, possible
+from modelcheck.comparison.alignment import check_given
 from modelcheck.criteria import CriteriaError, Criterion, criterion_for, read_criteria
 from modelcheck.panel import Panel, PanelError
-from modelcheck.settings import Settings
+from modelcheck.settings import Settings, SettingsError
 from modelcheck.signature import Signature, read_manifest, read_signature
 from modelcheck.waivers import Waiver, read_waivers
 
@@ -85,6 +86,7 @@ def make_plan(settings: Settings) -> Plan:
     """
     settings.required("candidate")
     manifest = read_manifest(settings.required("baseline"))
+    _check_baseline_model(settings, manifest)
     criteria = read_criteria(settings.required("criteria"), metrics=METRICS)
     criteria_sha256 = hashlib.sha256(settings.criteria.read_bytes()).hexdigest()
     waivers, waivers_sha256 = read_waivers(settings.waivers, metrics=METRICS) if settings.waivers else ((), "")
@@ -147,16 +149,41 @@ def gather(settings: Settings, *, tell: Callable[[str], None] | None = None) -> 
             "picture its subject, and pictures of at least two."
         )
     panel.inputs(baseline.recipe.input_range)
+    check_given(baseline, settings.layers)
+    met = [f"baseline_model={baseline.model['sha256']}"] if settings.baseline_model else []
+    met += [f"layer {name}={partner}" for name, partner in sorted(settings.paired.items())]
     candidate = measured_signature(
         settings.required("candidate"),
         panel_path,
         baseline=settings.required("baseline"),
         settings=settings,
-        key=(baseline.digest(), panel.digest(), baseline.recipe.digest(), *settings.outputs),
+        key=(baseline.digest(), panel.digest(), baseline.recipe.digest(), *settings.outputs, *met),
         tell=tell,
     )
     _check_answers(candidate)
     return Evidence(panel=panel, comparison=compare(baseline, candidate, layers=settings.layers))
+
+
+def _check_baseline_model(settings: Settings, manifest: Mapping[str, Any]) -> None:
+    """Refuse another network than the one that the baseline was approved from."""
+    path = settings.baseline_model
+    if path is None:
+        return
+    try:
+        with path.open("rb") as file:
+            sha = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise SettingsError(
+            f"baseline_model {str(path)!r} cannot be read ({error.strerror}). Give the file that the baseline was "
+            "approved from, or take baseline_model out of [tool.modelcheck]: it is optional."
+        ) from error
+    approved = str(manifest["model"].get("sha256"))
+    if sha != approved:
+        raise SettingsError(
+            f"baseline_model {str(path)!r} (sha256 {sha[:12]}) is not the network that the baseline "
+            f"{str(settings.baseline)!r} was approved from (sha256 {approved[:12]}). Give that file, approve this one "
+            f"(modelcheck approve {path} --to {settings.baseline}), or take baseline_model out of [tool.modelcheck]."
+        )
 
 
 def _check_possible(row: Criterion, manifest: Mapping[str, Any]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ import numpy as np
 import tensorflow as tf
 
 from modelcheck.attributions import attribute
+from modelcheck.comparison.alignment import counterparts
 from modelcheck.faithfulness import pixel_flipping
-from modelcheck.happymaps import Climbs, NaturalPictures, ascend, margins, natural_pictures
-from modelcheck.models import load_network
+from modelcheck.happymaps import Climbs, NaturalPictures, ascend, margins, natural_pictures, unit_answers
+from modelcheck.models import ModelError, load_network
 from modelcheck.network import Network, NetworkError, UnitLayer, flatten
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
@@ -25,15 +27,41 @@ from modelcheck.signature import LayerRecord, Signature
 from modelcheck.spelling import did_you_mean
 from modelcheck.stickers import panel_shifts
 
-__all__ = ["fitted", "layer_features", "measure", "probe_rows", "untrained_twin"]
+__all__ = ["Opposite", "fitted", "layer_features", "measure", "probe_rows", "untrained_twin"]
 
 _GRID = 4  # cells along each axis, over which activations are averaged
 _BATCH = 64
 _FINGERS = 512  # weights of a kernel that are kept to recognise an ancestor
 _FEWEST = 4  # pictures; debiased alignment is undefined for fewer
 _FLIPS, _FLIPPED = 6, 0.3  # steps of the flipping curve, and the share of the picture replaced in the end
+_NEAR = 0.05  # of the largest score: how far kernels of another machine, or half precision, move one
 
 Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opposite:
+    """What is known of the network behind the stimuli beside its signature.
+
+    Parameters
+    ----------
+    model : str, path-like or None
+        Its ``.keras`` file: the measured network's maps are then shown to it as well.
+    layers : mapping of str to str
+        By its hidden layers, counterparts that are given instead of found by their activations.
+    """
+
+    model: str | os.PathLike[str] | None = None
+    layers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Meeting:
+    """The network behind the stimuli, as far as it is here, and who of it meets whom."""
+
+    baseline: Signature
+    network: Network | None
+    partners: Mapping[str, str]
 
 
 def measure(
@@ -42,6 +70,7 @@ def measure(
     recipe: Recipe | None = None,
     *,
     stimuli: Signature | None = None,
+    opposite: Opposite | None = None,
     outputs: Sequence[str] | None = None,
     twins: bool = True,
     custom_objects: Sequence[str] = (),
@@ -58,7 +87,10 @@ def measure(
     recipe : Recipe, optional
         How to measure.
     stimuli : Signature, optional
-        Another network, usually the baseline, whose decision maps are shown to this one.
+        Another network, usually the baseline, whose maps are shown to this one: those of the decision, and where it was
+        measured alike those of each hidden layer to the layer that corresponds to it.
+    opposite : Opposite, optional
+        The file of the network behind `stimuli`, for the other way, and given counterparts of its layers.
     outputs : sequence of str, optional
         For a network with more outputs than the panel has classes: the panel's class that each output belongs
         to. Scores of one class are joined by logsumexp, as their probabilities add.
@@ -76,7 +108,8 @@ def measure(
     Raises
     ------
     ModelError, NetworkError, PanelError
-        When the file, the network or the panel cannot be measured together.
+        When the file, the network or the panel cannot be measured together, or the opposite's file is another network
+        than the one behind `stimuli`.
     """
     recipe = recipe or Recipe()
     tell = progress or (lambda what, share: None)
@@ -86,6 +119,10 @@ def measure(
         raise PanelError(f"The panel has {len(panel)} pictures; comparing activations takes at least {_FEWEST}.")
     network = fitted(flatten(model), panel, outputs)
     images = panel.inputs(recipe.input_range)
+    opposite = opposite or Opposite()
+    facing = (
+        None if opposite.model is None else _facing(opposite.model, stimuli, panel, recipe, outputs, custom_objects)
+    )
     among = natural_pictures(images, components=recipe.natural_components)
     stages = 1 + (recipe.untrained_twins if twins else 0)
     common: dict[str, Any] = {"recipe": recipe, "panel_digest": panel.digest(), "class_names": panel.class_names}
@@ -115,20 +152,98 @@ def measure(
     own["flipping"] = _flipping(network, images, panel.labels, own, recipe)
     own["stickers"] = panel_shifts(network, panel, own["scores"], recipe=recipe)
     own["fingerprint"] = _fingerprint(model)
+    signature = Signature(
+        model=facts,
+        pictures={"labels": panel.labels, "subjects": panel.subjects, "groups": panel.groups, "names": panel.names},
+        provenance=_provenance(),
+        **own,
+        **common,
+    )
+    meeting = None
+    # Signatures that were measured in different ways are never compared, so nobody would read the answers.
+    if stimuli is not None and _alike(stimuli, panel, recipe):
+        meeting = _meeting(signature, stimuli, facing, opposite.layers)
+    signature = _met(signature, network, meeting)
     untrained = []
     for number in range(1, stages):
         # The twins borrow the network, which nobody else holds: what was traced for it serves them too.
         model.set_weights(untrained_twin(model, seed=recipe.seed + number).get_weights())
         about = {"name": f"untrained twin {number}"}
-        untrained.append(Signature(model=about, pictures={}, **arrays_of(number), **common))
+        twin = Signature(model=about, pictures={}, **arrays_of(number), **common)
+        untrained.append(_met(twin, network, meeting))
     tell("done", 1.0)
-    return Signature(
-        model=facts,
-        pictures={"labels": panel.labels, "subjects": panel.subjects, "groups": panel.groups, "names": panel.names},
-        twins=tuple(untrained),
-        provenance=_provenance(),
-        **own,
-        **common,
+    return replace(signature, twins=tuple(untrained))
+
+
+def _facing(
+    path: str | os.PathLike[str],
+    stimuli: Signature | None,
+    panel: Panel,
+    recipe: Recipe,
+    outputs: Sequence[str] | None,
+    custom_objects: Sequence[str],
+) -> Network:
+    """Load the network behind the stimuli, after making sure that it is that one."""
+    if stimuli is None:
+        raise ModelError(f"{os.fspath(path)!r} is the network behind no signature: give its signature too (--like).")
+    if not _alike(stimuli, panel, recipe):
+        raise PanelError(
+            f"The signature behind {os.fspath(path)!r} has another panel, recipe or classes: the two cannot be "
+            "compared. Use the panel and the recipe of its signature."
+        )
+    model, sha = load_network(path, custom_objects=custom_objects)
+    if sha != stimuli.model["sha256"]:
+        raise ModelError(
+            f"{os.fspath(path)!r} (sha256 {sha[:12]}) is not the network behind the signature "
+            f"({str(stimuli.model['sha256'])[:12]}). Give the file that was approved."
+        )
+    network = flatten(model)
+    # A baseline does not keep what its outputs mean; where it has as many as the candidate, they mean the same.
+    same = outputs is not None and len(outputs) == max(network.n_outputs, 2)
+    network = fitted(network, panel, outputs if same else None)
+    rows = stimuli.probes
+    scores = _class_scores(network, panel.inputs(recipe.input_range)[rows])
+    if not np.abs(scores - stimuli.scores[rows]).max() <= _NEAR * max(float(np.abs(stimuli.scores).max()), 1.0):
+        raise ModelError(
+            f"{os.fspath(path)!r} does not answer the panel as its signature says. Leave baseline_model out, or "
+            "approve the network again."
+        )
+    return network
+
+
+def _alike(stimuli: Signature, panel: Panel, recipe: Recipe) -> bool:
+    """Say whether another network was measured as this one is, so that the two can be compared."""
+    told = (stimuli.panel_digest, stimuli.recipe, stimuli.class_names)
+    return told == (panel.digest(), recipe, tuple(panel.class_names))
+
+
+def _meeting(signature: Signature, stimuli: Signature, facing: Network | None, given: Mapping[str, str]) -> _Meeting:
+    """Return who meets whom."""
+    rows = counterparts(stimuli, signature, given)[:-1]
+    partners = {record.name: partner.name for record, partner, _ in rows if partner is not None}
+    return _Meeting(baseline=stimuli, network=facing, partners=partners)
+
+
+def _met(signature: Signature, network: Network, meeting: _Meeting | None) -> Signature:
+    """Show each hidden layer the maps of its counterpart, and the other network's layers and decision ours."""
+    if meeting is None:
+        return signature
+    baseline, grey = meeting.baseline, sum(signature.recipe.input_range) / 2
+    own = {layer.name: layer for layer in network.unit_layers()}
+    theirs = {layer.name: layer for layer in meeting.network.unit_layers()} if meeting.network else {}
+    answers, back = {}, {}
+    for name, partner in meeting.partners.items():
+        found = unit_answers(network, own[partner], baseline.kept_maps(name), grey=grey)
+        answers[name] = found[:, signature.units[partner]]
+        if meeting.network is not None:
+            found = unit_answers(meeting.network, theirs[name], signature.kept_maps(partner), grey=grey)
+            back[name] = found[:, baseline.units[name]]
+    return replace(
+        signature,
+        partners=dict(meeting.partners),
+        answers=answers,
+        answers_back=back,
+        responses_back=_shown(meeting.network, signature.stimuli()) if meeting.network else {},
     )
 
 
@@ -339,18 +454,25 @@ def _responses_of(stimuli: Signature | None, network: Network) -> dict[str, Any]
     """Show another network's decision maps to this one; a map that is not there gets no response."""
     if stimuli is None:
         return {}
-    responses = {}
-    for view, maps in stimuli.stimuli().items():
+    views = stimuli.stimuli()
+    for maps in views.values():
         if maps.shape[1:] != network.input_shape:
             raise NetworkError(
                 f"The baseline's pictures are {maps.shape[1:]}, the network takes {network.input_shape}: they cannot "
                 "be compared. Approve a baseline of this size."
             )
+    return {"responses": _shown(network, views), "stimuli_digest": stimuli.shown()}
+
+
+def _shown(network: Network, views: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return by view the class scores on maps, ``(maps, classes)``; NaN for a map that is not there."""
+    responses = {}
+    for view, maps in views.items():
         there = np.isfinite(maps).all(axis=(1, 2, 3))
         responses[view] = np.full((len(maps), network.n_classes), np.nan, np.float32)
         if there.any():
             responses[view][there] = _class_scores(network, maps[there])
-    return {"responses": responses, "stimuli_digest": stimuli.shown()}
+    return responses
 
 
 def _fingerprint(model: Any) -> dict[str, np.ndarray]:

@@ -31,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for name, words in (
         ("candidate", "the .keras network that wants to be released"),
         ("baseline", "the folder of the approved signature"),
+        ("baseline-model", "the .keras file that the baseline was approved from, for comparisons the other way"),
         ("panel", "the held-out panel (.npz); by default the baseline's own"),
         ("criteria", "the rows of limits (.toml)"),
         ("waivers", "the rows of excuses (.toml); by default suites/waivers.toml where it is there"),
@@ -46,9 +47,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Remember the options; nothing is read before a suite asks."""
-    names = ("candidate", "baseline", "panel", "criteria", "waivers", "report", "outputs")
+    names = ("candidate", "baseline", "baseline_model", "panel", "criteria", "waivers", "report", "outputs")
     run = Run(
-        options={name: config.getoption(f"--{name}") for name in names},
+        options={name: config.getoption(f"--{name.replace('_', '-')}") for name in names},
         root=config.rootpath,
         redact_inputs=bool(config.getoption("--redact-inputs")),
         pictures_as_files=bool(config.getoption("--report-folder")),

@@ -14,7 +14,7 @@ from modelcheck.tables import toml_document
 __all__ = ["Settings", "SettingsError", "has_settings", "read_settings"]
 
 _CUSTOM = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*>[A-Za-z_]\w*")
-_PATHS = ("candidate", "baseline", "panel", "criteria", "waivers", "report", "cache")
+_PATHS = ("candidate", "baseline", "baseline_model", "panel", "criteria", "waivers", "report", "cache")
 _WAIVERS = "suites/waivers.toml"  # read where it is there
 
 
@@ -32,6 +32,8 @@ class Settings:
         The ``.keras`` file that wants to be released.
     baseline : Path or None
         The folder of an approved signature.
+    baseline_model : Path or None
+        The ``.keras`` file that the baseline was approved from: the candidate's maps are then shown to it, too.
     panel : Path or None
         The held-out panel; by default ``panel.npz`` in the baseline's folder.
     criteria : Path
@@ -58,6 +60,7 @@ class Settings:
 
     candidate: Path | None = None
     baseline: Path | None = None
+    baseline_model: Path | None = None
     panel: Path | None = None
     criteria: Path = Path("suites/criteria.toml")
     waivers: Path | None = None
@@ -74,6 +77,11 @@ class Settings:
     def acknowledged(self) -> tuple[str, ...]:
         """The baseline's layers that have no counterpart on purpose."""
         return tuple(name for name, partner in self.layers.items() if partner is None)
+
+    @property
+    def paired(self) -> dict[str, str]:
+        """The baseline's layers whose counterpart is given."""
+        return {name: partner for name, partner in self.layers.items() if partner is not None}
 
     def required(self, name: str) -> Path:
         """Return a path that the run cannot do without.
@@ -127,6 +135,8 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
     for key in _PATHS:
         if key in given:
             values[key] = _near(Path(given[key]).absolute())
+        elif key == "baseline_model" and "baseline" in given:
+            continue  # the file's is that of the file's baseline
         elif key in table:
             values[key] = _near(root / _typed(key, table[key], str, "a path in quotes"))
         elif key in ("criteria", "report", "cache"):

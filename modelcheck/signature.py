@@ -116,6 +116,14 @@ class Signature:
         For each view, ``free`` and ``natural``, ``(classes, classes)`` class scores on the maps of another network.
     stimuli_digest : str
         Which maps those were; empty where there were none.
+    partners : mapping of str to str
+        By hidden layer of that other network, the layer of this one that was shown its maps.
+    answers : mapping of str to np.ndarray
+        By hidden layer of that other network, ``(its rendered units, own rendered units)``: what the units of this
+        network's corresponding layer answer to its maps.
+    answers_back, responses_back : mapping of str to np.ndarray
+        The other way, where that network's file was at hand: by its hidden layer, ``(own rendered units, its rendered
+        units)``, and by view ``(classes, classes)``: what it answers to the maps of this one.
     twins : tuple of Signature
         Untrained networks of the same architecture, without pictures and attributions of their own twins.
     retrained : tuple of Signature
@@ -148,6 +156,10 @@ class Signature:
     responses: Mapping[str, np.ndarray] = field(default_factory=dict)
     stickers: Mapping[str, np.ndarray] = field(default_factory=dict)
     stimuli_digest: str = ""
+    partners: Mapping[str, str] = field(default_factory=dict)
+    answers: Mapping[str, np.ndarray] = field(default_factory=dict)
+    answers_back: Mapping[str, np.ndarray] = field(default_factory=dict)
+    responses_back: Mapping[str, np.ndarray] = field(default_factory=dict)
     twins: tuple[Signature, ...] = ()
     retrained: tuple[Signature, ...] = ()
     against: Mapping[str, float] = field(default_factory=dict)
@@ -172,11 +184,12 @@ class Signature:
         raise SignatureError(f"{self.model['name']!r} has no layer {name!r}; it has {[x.name for x in self.layers]}.")
 
     def stimuli(self) -> dict[str, np.ndarray]:
-        """Return the maps that are shown to other networks, by view, in the precision in which they are kept."""
-        return {
-            "free": _wide(_fitted(self.maps[self.decision.name], np.float16)),
-            "natural": _wide(_fitted(self.natural, np.float16)),
-        }
+        """Return the decision's maps that are shown to other networks, by view; see `kept_maps`."""
+        return {"free": self.kept_maps(self.decision.name), "natural": _wide(_fitted(self.natural, np.float16))}
+
+    def kept_maps(self, layer: str) -> np.ndarray:
+        """Return a layer's maps in the precision in which they are kept: a record that was read shows the same."""
+        return _wide(_fitted(self.maps[layer], np.float16))
 
     def shown(self) -> str:
         """Return the sha256 of `stimuli`: responses to other maps are not compared."""
@@ -199,6 +212,10 @@ class Signature:
             flipping={},
             twins=(),
             retrained=(),
+            partners={},
+            answers={},
+            answers_back={},
+            responses_back={},
             against={key: float(value) for key, value in against.items() if math.isfinite(value)},
         )
 
@@ -342,6 +359,8 @@ def _header(signature: Signature) -> dict[str, Any]:
         "twins": [_header(twin) for twin in signature.twins],
         "retrained": [_header(twin) for twin in signature.retrained],
         "against": dict(signature.against),
+        # Not there in records that were written before it was: their digests stay.
+        **({"partners": dict(signature.partners)} if signature.partners else {}),
     }
 
 
@@ -352,6 +371,7 @@ _PER_LAYER = {
     "at_rest": np.float32,
     "features": np.float16,
 }
+_ANSWERS = ("responses", "answers", "answers_back", "responses_back")
 
 
 def _flat(signature: Signature, prefix: str = "") -> dict[str, np.ndarray]:
@@ -369,7 +389,8 @@ def _flat(signature: Signature, prefix: str = "") -> dict[str, np.ndarray]:
     flat["natural/maps"] = _fitted(np.asarray(signature.natural), np.float16)
     flat["natural/activations"] = np.asarray(signature.natural_activations, np.float32)
     flat |= {f"fingerprint/{name}": np.asarray(part, np.float16) for name, part in signature.fingerprint.items()}
-    flat |= {f"responses/{view}": np.asarray(part, np.float32) for view, part in signature.responses.items()}
+    for part in _ANSWERS:
+        flat |= {f"{part}/{name}": np.asarray(array, np.float32) for name, array in getattr(signature, part).items()}
     for name in _PICTURES:
         if name in signature.pictures:
             flat[f"predictions/{name}"] = np.asarray(signature.pictures[name])
@@ -435,7 +456,8 @@ def _build(document: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Signat
         natural=_wide(arrays["natural/maps"]),
         natural_activations=arrays["natural/activations"],
         fingerprint={name: _wide(values) for name, values in below("fingerprint").items()},
-        responses=below("responses"),
+        **{part: below(part) for part in _ANSWERS},
+        partners=document.get("partners", {}),
         stimuli_digest=document["stimuli_digest"],
         twins=beside("twin", document["twins"]),
         retrained=beside("retrained", document["retrained"]),

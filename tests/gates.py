@@ -91,7 +91,7 @@ def approve(folder, **options):
     make_signature("release", **options).write(folder / "baselines" / "mine")
 
 
-def measured(folder, file, *, change=None, **options):
+def measured(folder, file, *, change=None, baseline_model=None, **options):
     """Put an invented measurement of a candidate's file into the cache, as the gate itself would name it."""
     from modelcheck import child, gate
     from modelcheck.settings import Settings
@@ -109,6 +109,7 @@ def measured(folder, file, *, change=None, **options):
     settings = Settings(
         candidate=path,
         baseline=folder / "baselines" / "mine",
+        baseline_model=baseline_model,
         panel=folder / "heldout.npz",
         criteria=folder / "suites" / "criteria.toml",
         cache=folder / ".modelcheck",

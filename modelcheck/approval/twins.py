@@ -62,12 +62,14 @@ def propose_twins(
     path = panel or folder / "panel.npz"
     if Panel.load(path).digest() != baseline.panel_digest:
         raise PanelError(f"The panel {str(path)!r} is not the one the baseline was measured on: give it with --panel.")
+    # These two are about the gate's own baseline and candidate, whatever folder is calibrated here.
+    alone = replace(settings or Settings(), baseline_model=None, layers={})
     kept: list[Signature] = []
     lines = []
     for twin in twins:
         with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
             into = Path(aside) / "signature"
-            signature = measure_in_child(twin, path, into, like=folder, twins=False, settings=settings, tell=tell)
+            signature = measure_in_child(twin, path, into, like=folder, twins=False, settings=alone, tell=tell)
         metrics = compare(replace(baseline, retrained=()), signature).metrics
         _refuse_copies(twin, signature, metrics["lineage"], (baseline, *kept))
         kept.append(signature.reduced({key: round(value, 6) for key, value in metrics.items()}))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from modelcheck.calibration import calibrated, steadiness
-from modelcheck.comparison.layers import twins_of
+from modelcheck.comparison.layers import floor_words, twins_of
 from modelcheck.criteria import Measured
 from modelcheck.signature import Signature
 from modelcheck.similarity import correlation_matrix, low_pass, ssim_matrix
@@ -43,6 +43,7 @@ def decision_measures(baseline: Signature, candidate: Signature) -> Iterator[Mea
             floor=floor,
             ceiling=ceiling,
         )
+    yield _transfer_back(baseline, candidate)
     if baseline.retrained:
         yield _likeness(name, scores, len(baseline.retrained), len(candidate.twins))
     yield Measured(
@@ -52,6 +53,45 @@ def decision_measures(baseline: Signature, candidate: Signature) -> Iterator[Mea
         baseline=_complementarity(baseline),
         evidence="1 means that what one class wants is what the others do not.",
     )
+
+
+def _transfer_back(baseline: Signature, candidate: Signature) -> Measured:
+    """Return how happy the candidate's maps make the baseline, with how surely it knows both views of them."""
+    name = baseline.decision.name
+    by_class = _back(baseline, candidate)
+    twins = [float(np.mean(_back(baseline, twin))) for twin in candidate.twins]
+    floor, ceiling = twins_of(f"transfer_back[{name}]", baseline, [value for value in twins if math.isfinite(value)])
+    if candidate.responses_back:
+        known = [
+            f"{view} {np.mean(_known(baseline, _returned_margins(baseline, candidate, view))):.2f}"
+            for view in _VIEWS.values()
+        ]
+        told = f"{_each(by_class, baseline.class_names)} The baseline knows the candidate's maps: {', '.join(known)}."
+        told += floor_words(floor)
+    else:
+        told = "The baseline's network was not shown the candidate's maps: set baseline_model in [tool.modelcheck]."
+    return Measured(
+        metric="transfer_back",
+        about=name,
+        value=float(np.mean(by_class)),
+        n=len(by_class),
+        evidence=told,
+        floor=floor,
+        ceiling=ceiling,
+    )
+
+
+def _back(baseline: Signature, other: Signature) -> np.ndarray:
+    """Return how happy the other network's map of each class makes the baseline."""
+    return _happiness(baseline, _returned_margins(baseline, other, "free"))
+
+
+def _happiness(signature: Signature, shown: np.ndarray) -> np.ndarray:
+    """Return margins on shown maps relative to mid grey, 0, and to the network's own maps, 1."""
+    own = signature.decision.name
+    at_rest, reached = signature.at_rest[own], signature.activations[own]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (shown - at_rest) / (reached - at_rest)
 
 
 def _likeness(name: str, scores: Mapping[str, float], retrained: int, untrained: int) -> Measured:
@@ -89,28 +129,25 @@ def _values(baseline: Signature, other: Signature) -> dict[str, np.ndarray]:
     sigma = maps[0].shape[1] / 15
     low, high = baseline.recipe.input_range
     coarse = [low_pass(stack, sigma=sigma) for stack in maps]
-    values = {metric: _recognition(baseline, other, view) for metric, view in _VIEWS.items()}
-    margins = _shown_margins(baseline, other, "free")
-    at_rest, reached = other.at_rest[own], other.activations[own]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        values["transfer"] = (margins - at_rest) / (reached - at_rest)
+    values = {metric: _known(other, _shown_margins(baseline, other, view)) for metric, view in _VIEWS.items()}
+    values["transfer"] = _happiness(other, _shown_margins(baseline, other, "free"))
     values["coarse_similarity"] = np.diag(correlation_matrix(coarse[0], coarse[1]))
     values["coarse_ssim"] = np.diag(ssim_matrix(coarse[0], coarse[1], data_range=high - low))
     return values
 
 
-def _recognition(baseline: Signature, other: Signature, view: str) -> np.ndarray:
-    """Return how surely a network takes the baseline's map of each class for that class, from -1 to 1.
+def _known(signature: Signature, shown: np.ndarray) -> np.ndarray:
+    """Return how surely a network takes another's map of each class for that class, from -1 to 1.
 
     The margin is measured from that of a guess, in standard deviations of the network's own margins over the panel;
     tanh(m / 2) is then 2 p - 1 with p the probability of the class on that scale. A margin relative to the network's
     *own* map would punish networks whose own maps are painted in fine detail that nobody else reads.
     """
-    own = margins(other.scores)
+    own = margins(signature.scores)
     guess = -math.log(max(own.shape[1] - 1, 1))
     spread = own.std(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        certainty = (_shown_margins(baseline, other, view) - guess) / spread
+        certainty = (shown - guess) / spread
     return np.where(spread > 0, np.tanh(certainty / 2), np.nan)  # constant answers recognise nothing
 
 
@@ -118,6 +155,13 @@ def _shown_margins(baseline: Signature, other: Signature, view: str) -> np.ndarr
     """Return each class's margin on the baseline's map of it; responses to other maps are not about this baseline."""
     if other.stimuli_digest in ("", baseline.shown()) and view in other.responses:
         return np.diag(margins(other.responses[view]))
+    return np.full(len(baseline.class_names), np.nan)
+
+
+def _returned_margins(baseline: Signature, other: Signature, view: str) -> np.ndarray:
+    """Return the baseline's margin of each class on the other network's map of it."""
+    if other.stimuli_digest in ("", baseline.shown()) and view in other.responses_back:
+        return np.diag(margins(other.responses_back[view]))
     return np.full(len(baseline.class_names), np.nan)
 
 

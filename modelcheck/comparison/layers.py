@@ -1,24 +1,24 @@
-"""Which layers and units of two networks correspond, and how alike their HappyMaps are."""
+"""Which units of two corresponding layers are a pair, and how alike their HappyMaps are."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from modelcheck.comparison.metrics import METRICS, CompareError
+from modelcheck.comparison.alignment import cka
+from modelcheck.comparison.coverage import Coverage, coverage, coverage_back
+from modelcheck.comparison.metrics import METRICS
 from modelcheck.criteria import Measured
-from modelcheck.matching import Matching, align, match
+from modelcheck.matching import Matching, match
 from modelcheck.signature import LayerRecord, Signature
-from modelcheck.similarity import correlation_matrix, linear_cka, ssim_matrix
-from modelcheck.spelling import did_you_mean
+from modelcheck.similarity import correlation_matrix, ssim_matrix
 
-__all__ = ["LayerComparison", "counterparts", "layer_measures", "matched", "twins_of"]
+__all__ = ["LayerComparison", "floor_words", "layer_measures", "matched", "twins_of"]
 
-
-_NAMESAKE = 0.1  # of CKA: conv2 and the depthwise layer before it differ by 0.02 to 0.06
+_COVERAGES = {"coverage": coverage, "coverage_back": coverage_back}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,37 +41,6 @@ class LayerComparison:
     candidate: LayerRecord | None
     matching: Matching
     acknowledged: bool = False
-
-
-def counterparts(
-    baseline: Signature, candidate: Signature, given: Mapping[str, str | None]
-) -> list[tuple[LayerRecord, LayerRecord | None, bool]]:
-    """Return for each layer of the baseline its counterpart, and whether having none is acknowledged."""
-    own, other = [x.name for x in baseline.layers], [x.name for x in candidate.layers]
-    for name, partner in given.items():
-        if name not in own:
-            raise CompareError(f"layers names {name!r}, which the baseline lacks. {did_you_mean(name, own)}")
-        if partner is not None and partner not in other:
-            raise CompareError(f"layers names {partner!r}, which the candidate lacks. {did_you_mean(partner, other)}")
-    if baseline.decision.name in given:
-        raise CompareError("layers must leave the decision layer alone: it is always compared with the decision.")
-    free = [x for x in own[:-1] if x not in given]
-    others = [x for x in other[:-1] if x not in given.values()]
-
-    def likeness(one: str, another: str) -> float | None:
-        if baseline.layer(one).kind != candidate.layer(another).kind:
-            return None
-        left, right = (side.features[name] for side, name in ((baseline, one), (candidate, another)))
-        value = _cka(left, right)
-        # Whoever kept a name most likely meant the same layer, and neighbours differ by less than this.
-        return (value if math.isfinite(value) else 0.0) + (_NAMESAKE if one == another else 0.0)
-
-    found = align(free, others, likeness)
-    rows: list[tuple[LayerRecord, LayerRecord | None, bool]] = []
-    for record in baseline.layers[:-1]:
-        partner = given[record.name] if record.name in given else found[record.name]
-        rows.append((record, candidate.layer(partner) if partner else None, record.name in given and partner is None))
-    return [*rows, (baseline.decision, candidate.decision, False)]
 
 
 def matched(
@@ -138,9 +107,32 @@ def layer_measures(baseline: Signature, candidate: Signature, layer: LayerCompar
             floor=floor,
             ceiling=ceiling,
         )
+    if layer.baseline.kind != "decision":
+        for metric, share in _COVERAGES.items():
+            found, *beside = (share(baseline, side, layer.baseline, partner) for side in (candidate, *candidate.twins))
+            yield _share(metric, baseline, name, found, [twin.value for twin in beside])
     bottom = [values["map_ssim"] for values in floors]
     value = float(np.mean(bottom)) if bottom else math.nan
     yield Measured(metric="floor_ssim", about=name, value=value, n=len(bottom))
+
+
+def _share(metric: str, baseline: Signature, name: str, found: Coverage, twins: Sequence[float]) -> Measured:
+    """Return a coverage as a measure, with what untrained twins reach beside it."""
+    floor, ceiling = twins_of(f"{metric}[{name}]", baseline, [value for value in twins if math.isfinite(value)])
+    return Measured(
+        metric=metric,
+        about=name,
+        value=found.value,
+        n=found.n,
+        evidence=f"{found.says}{floor_words(floor)}",
+        floor=floor,
+        ceiling=ceiling,
+    )
+
+
+def floor_words(floor: Sequence[float]) -> str:
+    """Return what untrained twins reach as a further sentence; nothing where there are none."""
+    return f" Untrained twins: {min(floor):.2f} to {max(floor):.2f}." if floor else ""
 
 
 def twins_of(key: str, baseline: Signature, floor: Sequence[float]) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -162,17 +154,10 @@ def _values(
         by_index = record.kind == "decision"
         matching = match(scores, baseline.units[name], other.units[partner.name], by_index=by_index)
     left, right = baseline.features[name], other.features[partner.name]
-    values = {"map_ssim": matching.mean, "cka": _cka(left, right)}
+    values = {"map_ssim": matching.mean, "cka": cka(left, right)}
     if record.kind != "decision":
         values["activation_correlation"] = _activation_correlation(left, right)
     return values
-
-
-def _cka(left: np.ndarray, right: np.ndarray) -> float:
-    """Return the alignment of two layers' features; of fewer than four pictures nothing can be said."""
-    if len(left) < 4:
-        return math.nan
-    return linear_cka(left.reshape(len(left), -1), right.reshape(len(right), -1))
 
 
 def _worst(layer: LayerComparison) -> str:

@@ -55,6 +55,11 @@ METRICS: dict[str, Metric] = {
         "Happiness transfer: how happy the baseline's map of a class makes the candidate, where 0 is mid grey and 1 is "
         "the candidate's own map; mean over the classes.",
     ),
+    "transfer_back": Metric(
+        "decision",
+        "The other way: how happy the candidate's map of a class makes the baseline, where 0 is mid grey and 1 is the "
+        "baseline's own map; mean over the classes. It takes the baseline's network.",
+    ),
     "coarse_similarity": Metric(
         "decision",
         "Correlation of the two networks' maps of a class, seen at the scale of the features; mean over classes.",
@@ -70,6 +75,16 @@ METRICS: dict[str, Metric] = {
     ),
     "floor_ssim": Metric("layer", "What untrained twins of the candidate reach in map_ssim: no learning at all."),
     "activation_correlation": Metric("hidden", "Correlation of matched units' activations over the probe pictures."),
+    "coverage": Metric(
+        "hidden",
+        "Share of the baseline's maps that make some unit of the corresponding layer at least half as happy as that "
+        "unit's own map does.",
+    ),
+    "coverage_back": Metric(
+        "hidden",
+        "The other way: share of the candidate's maps that make some unit of the baseline's layer at least half as "
+        "happy as its own map does. It takes the baseline's network.",
+    ),
     "cka": Metric("layer", "Debiased linear CKA of the layer's activations; compressed towards 1, for information."),
     "lineage": Metric(
         "network",
@@ -108,7 +123,7 @@ METRICS: dict[str, Metric] = {
 
 
 # What a metric can be at all; one that is not named here is unbounded.
-_SHARES = ("mapped_units", "subject_accuracy", "group_accuracy", "pointing")
+_SHARES = ("mapped_units", "subject_accuracy", "group_accuracy", "pointing", "coverage", "coverage_back")
 _SIGNED = (
     *("coarse_similarity", "coarse_ssim", "map_ssim", "floor_ssim", "activation_correlation", "cka", "kappa"),
     *("subject_change", "accuracy_change", "randomisation", "mass_lift", "mass_change"),

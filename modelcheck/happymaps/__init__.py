@@ -7,6 +7,7 @@ layer and every network: a unit has the same map alone and in a batch, and permu
 are never contrast-stretched.
 """
 
+from modelcheck.happymaps.answers import unit_answers
 from modelcheck.happymaps.ascent import Ascent, Climbs, HappyMaps, ascend, chosen_units, render_happy_maps
 from modelcheck.happymaps.canvas import NaturalPictures, natural_pictures
 from modelcheck.happymaps.objectives import OBJECTIVES, Objective, margins
@@ -23,4 +24,5 @@ __all__ = [
     "margins",
     "natural_pictures",
     "render_happy_maps",
+    "unit_answers",
 ]

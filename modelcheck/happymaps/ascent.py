@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from modelcheck.happymaps.answers import answering, at_once
 from modelcheck.happymaps.canvas import Canvas, NaturalPictures, free_pixels, on_natural_pictures, view_of
 from modelcheck.happymaps.objectives import objective_of
 from modelcheck.network import Network, NetworkError, UnitLayer, flatten
@@ -23,7 +24,6 @@ Tensor = Any  # tensorflow ships no types
 # Traced ascents by what they were traced for; a network's weights are read anew at each call.
 Climbs = dict[tuple[Any, ...], Callable[..., Any]]
 
-_BATCH_BYTES = 192 * 2**20
 _STILL = 0.01  # a map that moved less than this share of the range has not been made by its unit
 
 
@@ -165,16 +165,13 @@ def ascend(
         raise NetworkError(f"The natural pictures are {among.mean.shape}, the network takes {network.input_shape}.")
     size = (height, width) if field is None else field.size
 
+    read = answering(network, layer, row, field)
+
     def answers(images: Tensor) -> Tensor:
-        if field is not None:
-            values = field.evaluate(network, images, layer.read)
-        else:
-            values = row.value(network, network.evaluate(images, [layer.read])[0])
-        return values if towards is None else tf.matmul(values, towards, transpose_b=True)
+        return read(images) if towards is None else tf.matmul(read(images), towards, transpose_b=True)
 
     copies = recipe.copies if layer.kind == "decision" else 1
-    per_unit = _bytes(network, layer.read, size) * copies
-    batch = max(1, min(len(indices), _BATCH_BYTES // per_unit))
+    batch = min(len(indices), at_once(network, layer.read, size, copies=copies))
     canvas = free_pixels(recipe, (*size, channels)) if among is None else on_natural_pictures(recipe, among)
     climbs = {} if climbs is None or directions is not None else climbs
     key = (network, layer, recipe, name, batch, id(among))  # the trace itself keeps `among` alive
@@ -259,14 +256,6 @@ def _climber(
     return tf.function(climb, autograph=False).get_concrete_function(
         tf.TensorSpec([batch], tf.int32), tf.TensorSpec([], tf.int32)
     )
-
-
-def _bytes(network: Network, target: int, size: tuple[int, int]) -> int:
-    """Return roughly the bytes that one picture's forward and backward pass hold."""
-    height, width, _ = network.input_shape
-    share = size[0] * size[1] / (height * width)
-    values = sum(int(np.prod([axis or 1 for axis in network.steps[step].shape])) for step in network.needed([target]))
-    return int(4 * 3 * values * share) + 1
 
 
 def _without_still(outcome: Ascent) -> Ascent:

@@ -1,0 +1,93 @@
+"""What a layer's units answer to pictures or patches: the same reading for an ascent and for another network's maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from modelcheck.happymaps.objectives import Objective, objective_of
+from modelcheck.network import Network, UnitLayer
+from modelcheck.network.receptive import ReceptiveField, receptive_field
+
+__all__ = ["answering", "at_once", "unit_answers"]
+
+Tensor = Any  # tensorflow ships no types
+
+_BATCH_BYTES = 192 * 2**20
+
+
+def answering(
+    network: Network, layer: UnitLayer, row: Objective, field: ReceptiveField | None
+) -> Callable[[Tensor], Tensor]:
+    """Return the function from pictures, or from patches of a field's size, to the layer's units' values.
+
+    Parameters
+    ----------
+    network : Network
+        A flattened network.
+    layer : UnitLayer
+        One of its layers.
+    row : Objective
+        What a unit's value is.
+    field : ReceptiveField or None
+        Of the layer's units; None for whole pictures.
+    """
+    if field is not None:
+        return lambda patches: field.evaluate(network, patches, layer.read)
+    return lambda images: row.value(network, network.evaluate(images, [layer.read])[0])
+
+
+def at_once(network: Network, target: int, size: tuple[int, int], *, copies: int = 1) -> int:
+    """Return how many maps of a size may pass through the network at once, forward and backward, up to a step."""
+    height, width, _ = network.input_shape
+    share = size[0] * size[1] / (height * width)
+    values = sum(int(np.prod([axis or 1 for axis in network.steps[step].shape])) for step in network.needed([target]))
+    return max(1, _BATCH_BYTES // ((int(4 * 3 * values * share) + 1) * copies))
+
+
+def unit_answers(network: Network, layer: UnitLayer, maps: np.ndarray, *, grey: float) -> np.ndarray:
+    """Show a layer's units maps that were made for another layer.
+
+    Parameters
+    ----------
+    network : Network
+        A flattened network.
+    layer : UnitLayer
+        The layer whose units answer, with its default objective.
+    maps : np.ndarray
+        ``(n, h, w, c)``, NaN where there is none. What these units do not see is cut off around the centre; what they
+        see beyond it is grey.
+    grey : float
+        The middle of the input range.
+
+    Returns
+    -------
+    np.ndarray
+        ``(n, units)`` float32; NaN for a map that is not there.
+    """
+    _, row = objective_of(layer, None)
+    field = receptive_field(network, layer.read) if row.patch else None
+    size = network.input_shape[:2] if field is None else field.size
+    answers, batch = answering(network, layer, row, field), at_once(network, layer.read, size)
+    there = np.flatnonzero(np.isfinite(maps).all(axis=(1, 2, 3)))
+    n_units = network.n_classes if layer.kind == "decision" else layer.n_units
+    found = np.full((len(maps), n_units), np.nan, np.float32)
+    for start in range(0, len(there), batch):
+        rows = there[start : start + batch]
+        found[rows] = answers(tf.constant(_sized(maps[rows], size, grey))).numpy()
+    return found
+
+
+def _sized(maps: np.ndarray, size: tuple[int, int], grey: float) -> np.ndarray:
+    """Cut maps to a size, or put them on grey, around the centre."""
+    canvas = np.full((len(maps), *size, maps.shape[3]), grey, np.float32)
+    cuts, places = [], []
+    for have, want in zip(maps.shape[1:3], size, strict=True):
+        kept = min(have, want)
+        cuts.append(slice((have - kept) // 2, (have - kept) // 2 + kept))
+        places.append(slice((want - kept) // 2, (want - kept) // 2 + kept))
+    canvas[:, places[0], places[1]] = maps[:, cuts[0], cuts[1]]
+    return canvas
