@@ -166,3 +166,38 @@ def test_what_cannot_be_taken_is_named(make, words):
     """Networks outside the list get an error that says what and where."""
     with pytest.raises(NetworkError, match=words):
         flatten(make())
+
+
+def test_pooling_before_relu_changes_nothing():
+    """A max pooling may run before the ReLU it reads: values and slopes are those of the order as written."""
+    network = flatten(plain())
+    last = network.unit_layers()[1].read
+    assert network.relus_after_pooling(0, [last]) == {3: 2}
+    assert network.relus_after_pooling(0, [2, last]) == {}
+    assert network.relus_after_pooling(2, [last]) == {}
+    pictures = tf.constant(np.random.default_rng(0).random((3, 12, 10, 1)), tf.float32)
+    results = []
+    for targets in ([last], [*range(1, last), last]):
+        with tf.GradientTape() as tape:
+            tape.watch(pictures)
+            value = network.evaluate(pictures, targets)[-1]
+        results.append((value.numpy(), tape.gradient(value, pictures).numpy()))
+    np.testing.assert_array_equal(results[0][0], results[1][0])
+    np.testing.assert_allclose(results[0][1], results[1][1], atol=1e-6)
+
+
+@pytest.mark.parametrize("layer", [0, 1], ids=["first", "second"])
+def test_behind_its_bend_a_patch_is_affine(layer):
+    """From the bend on, the sum of two inputs' answers is that of their sum, and both halves make the whole."""
+    network = flatten(plain(shape=(30, 28, 1)))
+    read = network.unit_layers()[layer].read
+    field = receptive_field(network, read)
+    bend = field.bend(network, read)
+    assert bend == [0, 3][layer]
+    generator = np.random.default_rng(0)
+    one, other = (tf.constant(generator.normal(size=(2, *field.shape(network, bend))), tf.float32) for _ in range(2))
+    a, b, both, none = (field.between(network, x, bend, read) for x in (one, other, one + other, 0 * one))
+    np.testing.assert_allclose(a + b, both + none, atol=1e-5)
+    patches = tf.constant(generator.random((2, *field.size, 1)), tf.float32)
+    halves = field.between(network, field.between(network, patches, 0, bend), bend, read)[:, 0, 0]
+    np.testing.assert_array_equal(halves, field.evaluate(network, patches, read))
