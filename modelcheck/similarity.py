@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +15,7 @@ _SIGMA, _RADIUS = 1.5, 5  # the window of Wang et al. 2004, as scikit-image trun
 _K1, _K2 = 0.01, 0.03
 _CHUNK_PAIRS = 4096  # at once
 _COLUMNS = 4  # of results at once: small products, which BLAS does not spread over threads of its own
-_PIECES = 16
+_PIECES = 8
 
 
 def ssim(a: np.ndarray, b: np.ndarray, *, data_range: float) -> float:
@@ -111,61 +112,85 @@ def _compared(left: np.ndarray, right: np.ndarray, data_range: float) -> np.ndar
 
     A pair's local covariance is smoothed row by row: down the window's rows by one matrix product for each column, and
     then across. What belongs to one picture alone enters as matrix products of rank 2 and 4. Sums are exact enough in
-    single precision because each picture's mean is taken off first; the covariance does not depend on it.
+    single precision because each picture's mean is taken off first; the covariance does not depend on it. No product
+    is so large that BLAS would spread it over threads of its own, which burn processor time while they wait.
     """
     c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
     rows, columns = _filter(left.shape[2]), _filter(left.shape[3])
-    reach = rows.shape[1] - rows.shape[0] + 1, columns.shape[1] - columns.shape[0] + 1
-    (one, off_a, mean_a, spread_a), (other, off_b, mean_b, spread_b) = (_local(x, rows, columns) for x in (left, right))
-    light_a, light_b, spread_b = mean_a**2, mean_b**2 + c1, spread_b + c2
-    # (channel, row, column, n, k) and (channel, row, column, k, m), so that their product is one value per pair
-    centre = _single(off_a, np.ones_like(off_a), at=-1), _single(-2 * off_b, np.full_like(off_b, c2), at=-2)
-    light = _single(mean_a, np.ones_like(mean_a), at=-1), _single(2 * mean_b, np.full_like(mean_b, c1), at=-2)
-    below = (
-        _single(light_a * spread_a, light_a, spread_a, np.ones_like(light_a), at=-1),
-        _single(np.ones_like(light_b), spread_b, light_b, light_b * spread_b, at=-2),
-    )
-    one = _single(np.moveaxis(one, 0, -1), at=None).transpose(0, 2, 3, 1)  # (channel, column, n, row)
-    other = _single(np.moveaxis(other, 0, -1), at=None).transpose(0, 2, 1, 3)  # (channel, column, row, m)
-    down, across = rows[0, : reach[0]].astype(np.float32), (2 * columns).astype(np.float32)
+    high, wide = (matrix.shape[1] - matrix.shape[0] + 1 for matrix in (rows, columns))
+    down, across = rows[0, :high, None].astype(np.float32), (2 * columns).astype(np.float32)
+    middles = [pictures.mean(axis=(1, 2, 3)) for pictures in (left, right)]
+    levels = [x.transpose(1, 3, 2, 0) - middle for x, middle in zip((left, right), middles, strict=True)]
+    pairs = len(left), len(right)
 
-    def summed(lines: np.ndarray) -> np.ndarray:
-        total = np.zeros((len(left), len(right)))
-        for channel, row in lines:
-            window = slice(row, row + reach[0])
-            shared = np.matmul(one[channel, :, :, window] * down, other[channel, :, window]).reshape(
-                columns.shape[1], -1
-            )
+    def summed(channel: int, first: int, last: int) -> np.ndarray:
+        """Sum over the rows from the first to before the last."""
+        seen = slice(first, last + high - 1)
+        (one, off_a, mean_a, spread_a), (other, off_b, mean_b, spread_b) = (
+            _local(np.ascontiguousarray(level[channel, :, seen]), middle, rows[first:last, seen], columns)
+            for level, middle in zip(levels, middles, strict=True)
+        )
+        light_a, light_b, spread_b = mean_a**2, mean_b**2 + c1, spread_b + c2
+        # (row, column, k, n) and (row, column, k, m): a sum over k is one value per pair
+        centre = _stacked(off_a, 1), _stacked(-2 * off_b, c2)
+        light = _stacked(mean_a, 1), _stacked(2 * mean_b, c1)
+        below = _stacked(light_a * spread_a, light_a, spread_a, 1), _stacked(1, spread_b, light_b, light_b * spread_b)
+        total = np.zeros(pairs)
+        shared = np.empty((columns.shape[1], *pairs), np.float32)
+        values, factors, line = np.empty((3, _COLUMNS, *pairs), np.float32)
+        for row in range(last - first):
+            window = slice(row, row + high)
+            np.matmul((one[:, window] * down).swapaxes(1, 2), other[:, window], out=shared)
+            line.fill(0)
             for start in range(0, len(columns), _COLUMNS):
                 part = slice(start, min(start + _COLUMNS, len(columns)))
-                seen = slice(start, part.stop + reach[1] - 1)
-                local = (across[part, seen] @ shared[seen]).reshape(-1, *total.shape)
-                local += np.matmul(centre[0][channel, row, part], centre[1][channel, row, part])
-                local *= np.matmul(light[0][channel, row, part], light[1][channel, row, part])
-                local /= np.matmul(below[0][channel, row, part], below[1][channel, row, part])
-                total += local.sum(axis=0)
+                near = slice(start, part.stop + wide - 1)
+                value, factor = values[: part.stop - start], factors[: part.stop - start]
+                np.matmul(across[part, near], shared[near].reshape(-1, total.size), out=value.reshape(-1, total.size))
+                for (a, b), apply in ((centre, np.add), (light, np.multiply), (below, np.divide)):
+                    np.matmul(a[row, part].swapaxes(1, 2), b[row, part], out=factor)
+                    apply(value, factor, out=value)
+                line[: len(value)] += value
+            total += line.sum(axis=0)
         return total
 
-    lines = np.stack(np.meshgrid(range(left.shape[1]), range(len(rows)), indexing="ij"), -1).reshape(-1, 2)
     # The pieces are the same on every machine, and so is the order of summation.
+    ends = np.linspace(0, len(rows), min(_PIECES, len(rows)) + 1).round().astype(int)
+    pieces = [(channel, *part) for channel in range(left.shape[1]) for part in itertools.pairwise(ends)]
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        total = sum(threads.map(summed, np.array_split(lines, min(_PIECES, len(lines)))))
-    return np.asarray(total / (len(lines) * len(columns)))
+        total = sum(threads.map(summed, *zip(*pieces, strict=True)))
+    return np.asarray(total / (left.shape[1] * len(rows) * len(columns)))
 
 
-def _local(pictures: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return pictures less their means, and at each place their mean without it and with it and their variance."""
-    middle = pictures.mean(axis=(1, 2, 3), keepdims=True)
-    level = pictures - middle
-    mean, square = (np.tensordot(np.tensordot(x, rows, (2, 1)), columns, (2, 1)) for x in (level, level**2))
-    spread = square - mean**2
-    return level, *(np.moveaxis(x, 0, -1) for x in (mean, mean + middle, spread))
+def _local(level: np.ndarray, middle: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return pictures less their means, and at each place their mean without it and with it and their variance.
+
+    In single precision; the first is ``(column, row, n)`` as it comes, the others ``(row, column, n)``.
+    """
+    mean, square = (_filtered(_filtered(x, rows).swapaxes(0, 1), columns) for x in (level, level**2))
+    # A variance is a small difference of squares: it is taken before precision goes.
+    found = level, mean, mean + middle, square - mean**2
+    return tuple(x.astype(np.float32) for x in found)
 
 
-def _single(*parts: np.ndarray, at: int | None) -> np.ndarray:
-    """Return arrays in single precision, stacked along a new axis."""
-    whole = parts[0] if at is None else np.stack(parts, at)
-    return np.ascontiguousarray(whole, np.float32)
+def _filtered(lines: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Return ``(..., length, n)`` behind a filter along its length, a few results at once."""
+    outputs, length = matrix.shape
+    found = np.empty((*lines.shape[:-2], outputs, lines.shape[-1]))
+    for start in range(0, outputs, _COLUMNS):
+        part = slice(start, min(start + _COLUMNS, outputs))
+        seen = slice(start, part.stop + length - outputs)
+        np.matmul(matrix[part, seen], lines[..., seen, :], out=found[..., part, :])
+    return found
+
+
+def _stacked(*parts: np.ndarray | float) -> np.ndarray:
+    """Return arrays ``(row, column, n)`` and numbers, stacked along a new axis before n."""
+    shape = next(part.shape for part in parts if isinstance(part, np.ndarray))
+    found = np.empty((*shape[:-1], len(parts), shape[-1]), np.float32)
+    for at, part in enumerate(parts):
+        found[..., at, :] = part
+    return found
 
 
 def correlation_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -150,7 +150,7 @@ def ascend(
     weights may be set anew in between, and each ascent is traced once.
     """
     name, row = objective_of(layer, objective)
-    n_units = network.n_classes if layer.kind == "decision" else layer.n_units
+    n_units = n_values = network.n_classes if layer.kind == "decision" else layer.n_units
     every = np.arange(n_units) if layer.kind == "decision" else chosen_units(layer, recipe)
     towards = None
     if directions is not None:
@@ -165,10 +165,17 @@ def ascend(
         raise NetworkError(f"The natural pictures are {among.mean.shape}, the network takes {network.input_shape}.")
     size = (height, width) if field is None else field.size
 
-    read = answering(network, layer, row, field)
+    # Behind its last bend a patch's way to its units is affine: slopes there are found once, before the ascent.
+    bend = layer.read if field is None else field.bend(network, layer.read)
+    whole = answering(network, layer, row, None)
 
-    def answers(images: Tensor) -> Tensor:
-        return read(images) if towards is None else tf.matmul(read(images), towards, transpose_b=True)
+    def inner(images: Tensor) -> Tensor:
+        return whole(images) if field is None else field.between(network, images, 0, bend)
+
+    def outer(values: Tensor) -> Tensor:
+        if field is not None:
+            values = field.between(network, values, bend, layer.read)[:, 0, 0, :]
+        return values if towards is None else tf.matmul(values, towards, transpose_b=True)
 
     copies = recipe.copies if layer.kind == "decision" else 1
     batch = min(len(indices), at_once(network, layer.read, size, copies=copies))
@@ -176,7 +183,8 @@ def ascend(
     climbs = {} if climbs is None or directions is not None else climbs
     key = (network, layer, recipe, name, batch, id(among))  # the trace itself keeps `among` alive
     if key not in climbs:
-        climbs[key] = _climber(answers, recipe, canvas, copies, batch)
+        way = _Way(inner, outer, (n_values,) if field is None else field.shape(network, bend))
+        climbs[key] = _climber(way, recipe, canvas, copies, batch)
     climb = climbs[key]
     maps: list[np.ndarray] = []
     reached: list[np.ndarray] = []
@@ -212,8 +220,19 @@ def _unit_length(directions: np.ndarray, n_units: int, layer: str) -> Tensor:
     return tf.constant(towards / lengths, tf.float32)
 
 
+class _Way(NamedTuple):
+    """From maps to what units answer: ``outer(inner(maps))``, where `outer` is affine.
+
+    `inner` returns ``(n, *shape)`` and `outer` ``(n, units)``.
+    """
+
+    inner: Callable[[Tensor], Tensor]
+    outer: Callable[[Tensor], Tensor]
+    shape: tuple[int, ...]
+
+
 def _climber(
-    answers: Callable[[Tensor], Tensor], recipe: Recipe, canvas: Canvas, copies: int, batch: int
+    way: _Way, recipe: Recipe, canvas: Canvas, copies: int, batch: int
 ) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
     """Return a traced function from units and a start's number to maps, objectives reached, and those at rest."""
     low, high = recipe.input_range
@@ -221,34 +240,43 @@ def _climber(
     reach = min(round(recipe.shift * shape[0]), shape[0], shape[1]) if copies > 1 else 0
     jitter = recipe.jitter * (high - low) if copies > 1 else 0.0
 
-    def objective(maps: Tensor, units: Tensor) -> Tensor:
-        return tf.gather(answers(maps), units, axis=1, batch_dims=1)
+    def towards(units: Tensor) -> Tensor:
+        """Return the constant slope of each unit's answer behind the bend."""
+        nothing = tf.zeros((batch, *way.shape))
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(nothing)
+            answers = way.outer(nothing)
+        return tape.gradient(answers, nothing, output_gradients=tf.one_hot(units, answers.shape[1]))
 
-    def slope(numbers: Tensor, units: Tensor, step: Tensor) -> Tensor:
-        with tf.GradientTape() as tape:
+    def slope(numbers: Tensor, pull: Tensor, step: Tensor) -> Tensor:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(numbers)
             maps = tf.ensure_shape(canvas.paint(numbers), (batch, *shape))
             views = [
                 view_of(maps, seed=recipe.seed, step=step, copy=copy, reach=reach, jitter=jitter)
                 for copy in range(copies)
             ]
-            value = tf.reduce_sum(objective(tf.concat(views, 0), tf.tile(units, [copies])))
-        return tf.ensure_shape(tape.gradient(value, numbers), numbers.shape)
+            bent = way.inner(views[0] if copies == 1 else tf.concat(views, 0))
+        return tf.ensure_shape(tape.gradient(bent, numbers, output_gradients=pull), numbers.shape)
 
     def climb(units: Tensor, number: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         start = canvas.start(batch, number)
+        pull = towards(units)
+        pull = pull if copies == 1 else tf.tile(pull, [copies] + [1] * len(way.shape))
 
         def body(step: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
             done = tf.cast(step, tf.float32) / max(recipe.steps - 1, 1)
-            return step + 1, canvas.move(numbers, slope(numbers, units, step), done)
+            return step + 1, canvas.move(numbers, slope(numbers, pull, step), done)
 
         _, numbers = tf.while_loop(
             lambda step, numbers: step < recipe.steps, body, (tf.constant(0), start), parallel_iterations=1
         )
         maps = tf.ensure_shape(canvas.paint(numbers), (batch, *shape))
         moved = tf.reduce_mean(tf.abs(maps - canvas.paint(start)), axis=[1, 2, 3])
-        resting = tf.zeros((batch, *shape)) + tf.constant(canvas.rest)
-        reached, before = objective(maps, units), objective(resting, units)
+        # The picture at rest is looked at once, behind the maps.
+        answers = way.outer(way.inner(tf.concat([maps, tf.constant(canvas.rest)[None]], 0)))
+        reached = tf.gather(answers[:batch], units, axis=1, batch_dims=1)
+        before = tf.gather(answers[batch], units)
         no_map = tf.logical_or(moved < _STILL * (high - low), tf.logical_not(reached > before))
         return maps, tf.where(no_map, tf.constant(np.nan, tf.float32), reached), before
 

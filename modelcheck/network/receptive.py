@@ -21,6 +21,7 @@ Tensor = Any  # tensorflow ships no types
 Range = tuple[int, int]
 
 _WINDOWED = ("conv", "depthwise", "max_pool", "average_pool")
+_AFFINE = ("conv", "depthwise", "average_pool", "affine", "identity", "pad", "crop")
 _POINTWISE = ("activation", "affine", "identity", "add", "multiply", "concatenate")
 
 
@@ -57,15 +58,40 @@ class ReceptiveField:
         tf.Tensor
             ``(n, units)``: what the units at the field's position answer, were no border near.
         """
-        values: dict[int, Tensor] = {0: patches}
+        return self.between(network, patches, 0, target)[:, 0, 0, :]
+
+    def between(self, network: Network, value: Tensor, start: int, target: int) -> Tensor:
+        """Run the network on patches from one step to another.
+
+        Parameters
+        ----------
+        network : Network
+            The network the field was derived from.
+        value : tf.Tensor
+            ``(n, *shape(start))``: what the first step answers.
+        start, target : int
+            The steps; every path to the target leads through the start.
+        """
+        values: dict[int, Tensor] = {start: value}
         for position in network.needed([target]):
-            if position == 0:
+            if position <= start:
                 continue
             step = network.steps[position]
             wanted = _inputs_of(step, self.ranges[position])
             parts = [_crop(values[source], self.ranges[source], wanted) for source in step.inputs]
             values[position] = parts[0] if step.kind in ("pad", "crop") else step.run(parts, "VALID")
-        return values[target][:, 0, 0, :]
+        return values[target]
+
+    def shape(self, network: Network, position: int) -> tuple[int, int, int]:
+        """Return rows, columns and channels of what a step answers on a patch."""
+        (top, bottom), (left, right) = self.ranges[position]
+        return bottom - top + 1, right - left + 1, network.steps[position].shape[-1] or 0
+
+    def bend(self, network: Network, target: int) -> int:
+        """Return the last step behind which the network is affine on its way to a step: there slopes are constant."""
+        while network.steps[target].kind in _AFFINE:
+            (target,) = network.steps[target].inputs
+        return target
 
 
 def receptive_field(network: Network, target: int) -> ReceptiveField | None:
