@@ -1,0 +1,20 @@
+"""The record that stands between a network and a judgement: a folder of arrays and one manifest.
+
+Members carry the digest of their content in their names, and the manifest, which lists them, is replaced last
+and at once. Whenever a writer is killed, the folder therefore holds the old record or the new one, whole.
+Nothing is read that the manifest does not vouch for, and nothing is ever unpickled.
+"""
+
+from modelcheck.signature.packing import FORMAT, stray_members
+from modelcheck.signature.reading import read_manifest, read_signature
+from modelcheck.signature.record import LayerRecord, Signature, SignatureError
+
+__all__ = [
+    "FORMAT",
+    "LayerRecord",
+    "Signature",
+    "SignatureError",
+    "read_manifest",
+    "read_signature",
+    "stray_members",
+]

@@ -1,0 +1,143 @@
+"""Reading a record: nothing that the manifest does not vouch for, and nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modelcheck.archive import ArchiveError, read_arrays
+from modelcheck.recipe import Recipe
+from modelcheck.signature.packing import ANSWERS, FORMAT, MANIFEST, MEMBER, PER_LAYER, PICTURES, canonical, wide
+from modelcheck.signature.record import LayerRecord, Signature, SignatureError
+
+__all__ = ["read_manifest", "read_signature"]
+
+_MAX_BYTES = 4 * 2**30
+_RESTORE = "Restore it from version control, or approve the release again."
+
+
+def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read and verify a record's manifest alone: layer names without the arrays.
+
+    Raises
+    ------
+    SignatureError
+        When it is missing, damaged or of another format.
+    """
+    path = Path(folder) / MANIFEST
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SignatureError(
+            f"There is no signature in {os.fspath(folder)!r} ({error.strerror}). Make one with: "
+            f"modelcheck approve RELEASE.keras --panel PANEL.npz --to {os.fspath(folder)} --reason '...'"
+        ) from error
+    try:
+        document = json.loads(data)
+        version = document["format"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise SignatureError(f"{str(path)!r} is damaged: it is no manifest ({error}). {_RESTORE}") from error
+    if version != FORMAT:
+        raise SignatureError(
+            f"{str(path)!r} has format {version!r}; this modelcheck reads format {FORMAT}. Update modelcheck, or "
+            "approve the release again."
+        )
+    claimed = document.pop("digest", None)
+    try:
+        intact = claimed == hashlib.sha256(canonical(document)).hexdigest()
+        intact = intact and data == canonical({**document, "digest": claimed})
+    except (ValueError, TypeError, RecursionError):  # NaN, which no manifest holds
+        intact = False
+    if not intact:
+        raise SignatureError(f"{str(path)!r} is damaged: its content does not match its digest. {_RESTORE}")
+    return document
+
+
+def read_signature(folder: str | os.PathLike[str]) -> Signature:
+    """Read a signature, after checking every member against the manifest.
+
+    Raises
+    ------
+    SignatureError
+        When anything is missing, damaged, unknown or of another format.
+    """
+    document = read_manifest(folder)
+    members, arrays = document.get("members"), dict[str, np.ndarray]()
+    if not isinstance(members, dict) or not all(MEMBER.fullmatch(name) for name in members):
+        raise SignatureError(f"The manifest in {os.fspath(folder)!r} names no members, or strange ones. {_RESTORE}")
+    for name, sha in members.items():
+        arrays.update(_member(Path(folder) / name, sha))
+    try:
+        with np.errstate(all="ignore"):  # what is not finite stays so, and is judged as unmeasured
+            return _build(document, arrays)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, MemoryError) as error:
+        raise SignatureError(f"The signature in {os.fspath(folder)!r} is incomplete: {error}. {_RESTORE}") from error
+
+
+def _member(path: Path, sha: str) -> dict[str, np.ndarray]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SignatureError(f"{str(path)!r} is missing or unreadable ({error.strerror}). {_RESTORE}") from error
+    if hashlib.sha256(data).hexdigest() != sha:
+        raise SignatureError(f"{str(path)!r} is damaged: its content does not match the manifest. {_RESTORE}")
+    try:
+        return read_arrays(data, most_bytes=_MAX_BYTES)
+    except ArchiveError as error:
+        raise SignatureError(f"{str(path)!r} is no part of a signature: {error}. {_RESTORE}") from error
+
+
+def _build(document: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Signature:
+    recipe = Recipe.from_dict(document["recipe"])
+    if recipe.digest() != document["recipe_digest"]:
+        raise ValueError("its recipe does not match its digest")
+    layers = tuple(LayerRecord(**record) for record in document["layers"])
+    regions = None
+    if "regions/packed" in arrays:
+        width = int(arrays["regions/width"])
+        if not 0 <= width <= 8 * arrays["regions/packed"].shape[-1]:  # numpy would make up what is not there
+            raise ValueError("its regions are wider than what is kept of them")
+        regions = np.unpackbits(arrays["regions/packed"], axis=-1, count=width).astype(bool)
+    per_layer: dict[str, dict[str, np.ndarray]] = {
+        part: {record.name: wide(arrays[f"{part}/{record.name}"]) for record in layers} for part in PER_LAYER
+    }
+
+    def below(part: str) -> dict[str, np.ndarray]:
+        return {key.split("/", 1)[1]: value for key, value in sorted(arrays.items()) if key.startswith(f"{part}/")}
+
+    def beside(kind: str, headers: list[Any]) -> tuple[Signature, ...]:
+        return tuple(_build(header, below(f"{kind}{k}")) for k, header in enumerate(headers))
+
+    return Signature(
+        model=document["model"],
+        recipe=recipe,
+        panel_digest=document["panel_digest"],
+        class_names=tuple(document["class_names"]),
+        layers=layers,
+        scores=arrays["predictions/scores"],
+        pictures={name: arrays[f"predictions/{name}"] for name in PICTURES if f"predictions/{name}" in arrays},
+        probes=arrays["predictions/probes"],
+        regions=regions,
+        attributions={
+            method: wide(values) * arrays[f"scales/{method}"] for method, values in below("attributions").items()
+        },
+        flipping=below("flipping"),
+        stickers=below("stickers"),
+        natural=wide(arrays["natural/maps"]),
+        natural_activations=arrays["natural/activations"],
+        fingerprint={name: wide(values) for name, values in below("fingerprint").items()},
+        **{part: below(part) for part in ANSWERS},
+        partners=document.get("partners", {}),
+        stimuli_digest=document["stimuli_digest"],
+        twins=beside("twin", document["twins"]),
+        retrained=beside("retrained", document["retrained"]),
+        against=document["against"],
+        provenance=document["provenance"],
+        **per_layer,
+    )

@@ -1,0 +1,215 @@
+"""What is kept of one network."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modelcheck.folders import folder_lock
+from modelcheck.recipe import Recipe
+from modelcheck.signature.packing import PER_LAYER, canonical, fitted, flat, header, wide, write_record
+
+__all__ = ["LayerRecord", "Signature", "SignatureError"]
+
+
+class SignatureError(ValueError):
+    """A record that cannot be trusted or read; the message says why and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerRecord:
+    """What a signature knows of a layer apart from its arrays.
+
+    Parameters
+    ----------
+    name, kind : str
+        The layer's path; ``conv``, ``dense`` or ``decision``.
+    n_units : int
+        All its units, rendered or not.
+    objective : str
+        What its HappyMaps maximise.
+    patch : bool
+        Whether its maps are receptive fields rather than whole pictures.
+    """
+
+    name: str
+    kind: str
+    n_units: int
+    objective: str
+    patch: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Signature:
+    """All that is kept of one network.
+
+    Parameters
+    ----------
+    model : mapping
+        ``name``, ``file``, ``sha256``, ``parameters`` and ``bytes`` of the network.
+    recipe : Recipe
+        How it was measured.
+    panel_digest : str
+        Of the panel it was measured on.
+    class_names : tuple of str
+        In the order of the outputs.
+    layers : tuple of LayerRecord
+        In model order; the last is the decision.
+    units, maps, activations, at_rest : mapping of str to np.ndarray
+        Per layer: ``(n,)`` indices of the rendered units, ``(n, h, w, c)`` HappyMaps in the input range (NaN for
+        a unit without a map), the objective on the map and on mid grey (at rest), both ``(n,)``.
+    features : mapping of str to np.ndarray
+        Per layer, ``(probes, cells, units)``: activations on the probe pictures, averaged over a coarse grid.
+    scores : np.ndarray
+        ``(pictures, classes)`` class scores before softmax.
+    pictures : mapping of str to np.ndarray
+        ``labels``, ``subjects``, ``groups`` and ``names`` of all pictures of the panel.
+    probes : np.ndarray
+        ``(probes,)`` positions of the pictures that have features and attributions.
+    regions : np.ndarray or None
+        ``(probes, h, w)`` booleans.
+    attributions : mapping of str to np.ndarray
+        Per method, ``(probes, h, w)``: relevance for the true class, signed, summed over channels.
+    flipping : mapping of str to np.ndarray
+        Per method and for ``random``, ``(probes, steps + 1)``: the true class's margin while the pixels ranked first
+        are replaced by the panel's mean picture.
+    stickers : mapping of str to np.ndarray
+        Per family of stickers, ``(patterns, rows, columns, classes)``: how far each moves the margin of each class, in
+        units of the network's gap; see `modelcheck.stickers`. Empty where the recipe asks for none.
+    natural : np.ndarray
+        ``(classes, h, w, c)``: the decision's HappyMaps among natural pictures, NaN where there is none.
+    natural_activations : np.ndarray
+        ``(classes,)``: the margin on those.
+    fingerprint : mapping of str to np.ndarray
+        By position and shape of a kernel, ``(m,)`` of its weights at fixed places: enough to see a common ancestry.
+    responses : mapping of str to np.ndarray
+        For each view, ``free`` and ``natural``, ``(classes, classes)`` class scores on the maps of another network.
+    stimuli_digest : str
+        Which maps those were; empty where there were none.
+    partners : mapping of str to str
+        By hidden layer of that other network, the layer of this one that was shown its maps.
+    answers : mapping of str to np.ndarray
+        By hidden layer of that other network, ``(its rendered units, own rendered units)``: what the units of this
+        network's corresponding layer answer to its maps.
+    answers_back, responses_back : mapping of str to np.ndarray
+        The other way, where that network's file was at hand: by its hidden layer, ``(own rendered units, its rendered
+        units)``, and by view ``(classes, classes)``: what it answers to the maps of this one.
+    twins : tuple of Signature
+        Untrained networks of the same architecture, without pictures and attributions of their own twins.
+    retrained : tuple of Signature
+        Networks that were trained like this one with other seeds, reduced to their decision; see `reduced`.
+    against : mapping of str to float
+        Of a retrained twin: every metric of the comparison with the network that keeps it.
+    provenance : mapping
+        Versions and platform of the measurement.
+    """
+
+    model: Mapping[str, Any]
+    recipe: Recipe
+    panel_digest: str
+    class_names: tuple[str, ...]
+    layers: tuple[LayerRecord, ...]
+    units: Mapping[str, np.ndarray]
+    maps: Mapping[str, np.ndarray]
+    activations: Mapping[str, np.ndarray]
+    at_rest: Mapping[str, np.ndarray]
+    features: Mapping[str, np.ndarray]
+    scores: np.ndarray
+    pictures: Mapping[str, np.ndarray]
+    probes: np.ndarray
+    regions: np.ndarray | None
+    attributions: Mapping[str, np.ndarray]
+    flipping: Mapping[str, np.ndarray] = field(default_factory=dict)
+    natural: np.ndarray
+    natural_activations: np.ndarray
+    fingerprint: Mapping[str, np.ndarray] = field(default_factory=dict)
+    responses: Mapping[str, np.ndarray] = field(default_factory=dict)
+    stickers: Mapping[str, np.ndarray] = field(default_factory=dict)
+    stimuli_digest: str = ""
+    partners: Mapping[str, str] = field(default_factory=dict)
+    answers: Mapping[str, np.ndarray] = field(default_factory=dict)
+    answers_back: Mapping[str, np.ndarray] = field(default_factory=dict)
+    responses_back: Mapping[str, np.ndarray] = field(default_factory=dict)
+    twins: tuple[Signature, ...] = ()
+    retrained: tuple[Signature, ...] = ()
+    against: Mapping[str, float] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def decision(self) -> LayerRecord:
+        """The last layer."""
+        return self.layers[-1]
+
+    def layer(self, name: str) -> LayerRecord:
+        """Return a layer by name.
+
+        Raises
+        ------
+        SignatureError
+            When there is none of that name.
+        """
+        for record in self.layers:
+            if record.name == name:
+                return record
+        raise SignatureError(f"{self.model['name']!r} has no layer {name!r}; it has {[x.name for x in self.layers]}.")
+
+    def stimuli(self) -> dict[str, np.ndarray]:
+        """Return the decision's maps that are shown to other networks, by view; see `kept_maps`."""
+        return {"free": self.kept_maps(self.decision.name), "natural": wide(fitted(self.natural, np.float16))}
+
+    def kept_maps(self, layer: str) -> np.ndarray:
+        """Return a layer's maps in the precision in which they are kept: a record that was read shows the same."""
+        return wide(fitted(self.maps[layer], np.float16))
+
+    def shown(self) -> str:
+        """Return the sha256 of `stimuli`: responses to other maps are not compared."""
+        digest = hashlib.sha256()
+        for view, maps in self.stimuli().items():
+            digest.update(f"{view}|{maps.shape}|".encode() + np.ascontiguousarray(maps).tobytes())
+        return digest.hexdigest()
+
+    def reduced(self, against: Mapping[str, float]) -> Signature:
+        """Return what a baseline keeps of a retrained twin: its decision, its answers, and how it compares."""
+        name = self.decision.name
+        parts: dict[str, Any] = {part: {name: getattr(self, part)[name]} for part in PER_LAYER}
+        return replace(
+            self,
+            layers=(self.decision,),
+            **parts,
+            pictures={},
+            regions=None,
+            attributions={},
+            flipping={},
+            twins=(),
+            retrained=(),
+            partners={},
+            answers={},
+            answers_back={},
+            responses_back={},
+            against={key: float(value) for key, value in against.items() if math.isfinite(value)},
+        )
+
+    def digest(self) -> str:
+        """Return the sha256 of the whole content, in hex; it does not depend on where or when it was written."""
+        digest = hashlib.sha256(canonical(header(self)))
+        for key, array in sorted(flat(self).items()):
+            digest.update(f"{key}|{array.dtype.str}|{array.shape}|".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def write(self, folder: str | os.PathLike[str]) -> None:
+        """Write the record: whole, or not at all.
+
+        Other files of the folder (a panel, a history) are left alone.
+        """
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        with folder_lock(target):
+            write_record(target, self)
