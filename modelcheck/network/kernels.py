@@ -1,0 +1,184 @@
+"""The steps of layers with a kernel or a window: dense layers, convolutions, poolings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from modelcheck.network.steps import NetworkError, Step, Window
+
+__all__ = ["cast", "convolution", "dense", "depthwise", "linear_run", "pointwise", "pooling"]
+
+Tensor = Any  # tensorflow ships no types
+
+
+def _weights(layer: Any, kernel: str = "kernel", *, with_bias: bool = True) -> Callable[[Any], tuple[Tensor, Any]]:
+    def read(dtype: Any) -> tuple[Tensor, Tensor | None]:
+        bias = layer.bias if with_bias and layer.use_bias else None
+        return cast(getattr(layer, kernel), dtype), None if bias is None else cast(bias, dtype)
+
+    return read
+
+
+def cast(value: Any, dtype: Any) -> Tensor:
+    """Cast a Keras variable or an array, past any autocast to half precision."""
+    return tf.cast(getattr(value, "value", value), dtype)
+
+
+def _dense(value: Tensor, kernel: Tensor, window_padding: str | None = None) -> Tensor:
+    return tf.linalg.matmul(value, kernel) if len(value.shape) == 2 else tf.tensordot(value, kernel, axes=1)
+
+
+def dense(name: str, layer: Any, inputs: tuple[int, ...], shape: tuple[Any, ...]) -> Step:
+    """Build the step of a dense layer."""
+    weights = _weights(layer)
+    run = linear_run(_dense, weights)
+    return Step(name, "dense", inputs, shape, run, layer, weights=weights, linear=_dense)
+
+
+def linear_run(linear: Callable[..., Tensor], weights: Callable[[Any], tuple[Tensor, Any]]) -> Callable[..., Tensor]:
+    """Return the `run` of a step that is linear in its input, plus a bias."""
+
+    def run(values: Sequence[Tensor], window_padding: str | None = None) -> Tensor:
+        kernel, bias = weights(values[0].dtype)
+        output = linear(values[0], kernel, window_padding)
+        return output if bias is None else output + bias
+
+    return run
+
+
+def _window(layer: Any, size: Any, before: tuple[Any, ...], dilation: Any = (1, 1)) -> Window:
+    strides, dilation = _pair(layer.strides), _pair(dilation)
+    size, padding = _pair(size), str(layer.padding).upper()
+    if padding not in ("SAME", "VALID"):
+        raise NetworkError(f"Layer {layer.name!r} pads {layer.padding!r}; modelcheck takes 'same' and 'valid'.")
+    ahead = [0, 0]
+    if padding == "SAME":
+        for axis in range(2):
+            length = before[axis]
+            reach = (size[axis] - 1) * dilation[axis] + 1
+            over = length % strides[axis] if length else 0
+            ahead[axis] = max(reach - (over or strides[axis]), 0) // 2
+    return Window(size, strides, dilation, padding, (ahead[0], ahead[1]))
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    if isinstance(value, int | np.integer):
+        return int(value), int(value)
+    return int(value[0]), int(value[1])
+
+
+def convolution(
+    name: str, layer: Any, inputs: tuple[int, ...], before: tuple[Any, ...], shape: tuple[Any, ...]
+) -> Step:
+    """Build the step of a convolution, dilated or grouped too."""
+    window = _window(layer, layer.kernel_size, before, layer.dilation_rate)
+    groups = int(layer.groups)
+
+    def linear(value: Tensor, kernel: Tensor, window_padding: str | None = None) -> Tensor:
+        padding, dilation = window_padding or window.padding, window.dilation
+        if dilation != (1, 1) and value.dtype == tf.float64:
+            kernel, dilation = _spread(kernel, dilation), (1, 1)
+        # TensorFlow's CPU kernels have no gradient for grouped convolutions, and none for dilated ones in float64.
+        pairs = zip(tf.split(value, groups, -1), tf.split(kernel, groups, -1), strict=True)
+        parts = [tf.nn.conv2d(part, weight, window.strides, padding, dilations=dilation) for part, weight in pairs]
+        return parts[0] if groups == 1 else tf.concat(parts, -1)
+
+    weights = _weights(layer)
+    return Step(
+        name,
+        "conv",
+        inputs,
+        shape,
+        linear_run(linear, weights),
+        layer,
+        window=window,
+        weights=weights,
+        linear=linear,
+    )
+
+
+def _spread(kernel: Tensor, dilation: tuple[int, int]) -> Tensor:
+    """Write a dilated kernel out with zeros."""
+    for axis, gap in enumerate(dilation):
+        length = (kernel.shape[axis] - 1) * gap + 1
+        apart = tf.stack([kernel] + [tf.zeros_like(kernel)] * (gap - 1), axis + 1)
+        whole = tf.reshape(apart, [*kernel.shape[:axis], -1, *kernel.shape[axis + 1 :]])
+        kernel = tf.gather(whole, tf.range(length), axis=axis)
+    return kernel
+
+
+def depthwise(name: str, layer: Any, inputs: tuple[int, ...], before: tuple[Any, ...], *, separable: bool) -> Step:
+    """Build the step of a depthwise convolution, or of the first half of a separable one."""
+    window = _window(layer, layer.kernel_size, before, layer.dilation_rate)
+    weights = _weights(layer, "depthwise_kernel" if separable else "kernel", with_bias=not separable)
+
+    def linear(value: Tensor, kernel: Tensor, window_padding: str | None = None) -> Tensor:
+        strides = (1, *window.strides, 1)
+        padding = window_padding or window.padding
+        return tf.nn.depthwise_conv2d(value, kernel, strides, padding, dilations=window.dilation)
+
+    sizes = [_length(before[axis], window, axis) for axis in range(2)]
+    channels = before[2] * int(layer.depth_multiplier)
+    return Step(
+        name,
+        "depthwise",
+        inputs,
+        (*sizes, channels),
+        linear_run(linear, weights),
+        layer,
+        window=window,
+        weights=weights,
+        linear=linear,
+    )
+
+
+def _length(before: int | None, window: Window, axis: int) -> int | None:
+    if before is None:
+        return None
+    if window.padding == "SAME":
+        return -(-before // window.strides[axis])
+    reach = (window.size[axis] - 1) * window.dilation[axis] + 1
+    return (before - reach) // window.strides[axis] + 1
+
+
+def pointwise(name: str, layer: Any, inputs: tuple[int, ...], shape: tuple[Any, ...]) -> Step:
+    """Build the step of the second half of a separable convolution."""
+
+    def linear(value: Tensor, kernel: Tensor, window_padding: str | None = None) -> Tensor:
+        return tf.nn.conv2d(value, kernel, 1, "VALID")
+
+    weights = _weights(layer, "pointwise_kernel")
+    return Step(
+        name,
+        "conv",
+        inputs,
+        shape,
+        linear_run(linear, weights),
+        layer,
+        window=Window((1, 1)),
+        weights=weights,
+        linear=linear,
+    )
+
+
+def pooling(
+    name: str,
+    layer: Any,
+    family: str,
+    inputs: tuple[int, ...],
+    before: tuple[Any, ...],
+    shape: tuple[Any, ...],
+) -> Step:
+    """Build the step of a max or average pooling."""
+    window = _window(layer, layer.pool_size, before)
+    pool = tf.nn.max_pool2d if family == "MaxPooling2D" else tf.nn.avg_pool2d
+
+    def run(values: Sequence[Tensor], window_padding: str | None = None) -> Tensor:
+        return pool(values[0], window.size, window.strides, window_padding or window.padding)
+
+    kind = "max_pool" if family == "MaxPooling2D" else "average_pool"
+    return Step(name, kind, inputs, shape, run, layer, window=window)
