@@ -178,7 +178,8 @@ def ascend(
         return values if towards is None else tf.matmul(values, towards, transpose_b=True)
 
     copies = recipe.copies if layer.kind == "decision" else 1
-    batch = min(len(indices), at_once(network, layer.read, size, copies=copies))
+    rounds = -(-len(indices) // at_once(network, layer.read, size, copies=copies))
+    batch = -(-len(indices) // rounds)  # even ones: what fills up the last is thrown away
     canvas = free_pixels(recipe, (*size, channels)) if among is None else on_natural_pictures(recipe, among)
     climbs = {} if climbs is None or directions is not None else climbs
     key = (network, layer, recipe, name, batch, id(among))  # the trace itself keeps `among` alive
