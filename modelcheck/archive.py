@@ -21,6 +21,7 @@ import numpy as np
 __all__ = ["ArchiveError", "Member", "open_archive", "read_arrays", "read_member", "read_regular"]
 
 _LOCAL = struct.Struct("<4s5H3I2H")
+_END = struct.Struct("<4s4H2IH")
 _ENCRYPTED = 0x1
 _UTF8 = 0x800
 _ALLOWED_FLAGS = 0x2 | 0x4 | 0x8 | _UTF8  # how hard deflate tried, sizes after the data, names in UTF-8
@@ -97,7 +98,8 @@ def open_archive(
     Raises
     ------
     ArchiveError
-        When it is no zip file, does not begin with its first member, or a member is named twice, absolutely, with
+        When it is no zip file, does not begin with its first member, lists another number of members than it says, or
+        a member is named twice, absolutely, with
         ``..``, a backslash, a control character or not in UTF-8, is a link, a folder, encrypted, packed in an unusual
         way, overlaps another, or unpacks to too much.
     """
@@ -112,6 +114,7 @@ def open_archive(
             _check_name(info)
             _check_kind(info)
         _check_places(data, listed)
+        _check_count(data, listed)
     except ArchiveError:
         raise
     except Exception as error:
@@ -261,6 +264,14 @@ def _check_places(data: bytes, listed: list[zipfile.ZipInfo]) -> None:
         end = info.header_offset + _LOCAL.size + name + extra + info.compress_size
     if end > len(data):
         raise ArchiveError("its last member is longer than the file")
+
+
+def _check_count(data: bytes, listed: list[zipfile.ZipInfo]) -> None:
+    """Refuse a listing that holds fewer members than it promises: one damaged length swallows those behind it."""
+    end = data.rfind(b"PK\x05\x06")
+    promised = _END.unpack(data[end : end + _END.size])[4]
+    if promised != len(listed):
+        raise ArchiveError(f"its listing promises {promised} members and holds {len(listed)}")
 
 
 def _short(error: Exception) -> str:

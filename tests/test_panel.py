@@ -288,6 +288,16 @@ def answer(folder, content):
         return None
 
 
+def test_no_flipped_bit_of_the_listing_hides_a_part(saved):
+    """A damaged length in the listing swallows the entries behind it: regions, groups or names would silently go."""
+    folder, content, digest = saved
+    start = content.index(b"PK\x01\x02")
+    for bit in range(8 * start, 8 * len(content)):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        assert answer(folder, bytes(damaged)) in (None, digest), f"bit {bit - 8 * start} of the listing"
+
+
 @settings(max_examples=100, deadline=None)
 @given(content=st.binary(max_size=300), start=st.sampled_from([b"", b"PK\x03\x04", b"\x93NUMPY\x01\x00"]))
 def test_random_bytes_are_refused(saved, content, start):
