@@ -159,7 +159,7 @@ def configurations(canary: Path) -> Corpus:
         "remote_path": ("path", setting(weights="gs://bucket/weights.h5")),
         "absolute_path": ("path", setting(vocabulary="/etc/passwd")),
         "windows_path": ("path", setting(vocabulary="C:\\secrets.txt")),
-        "layer_name_leads_out": ("path", setting(name="../../../tmp/x")),
+        "layer_name_leads_out": ("path", setting(name="../../../elsewhere")),
         "layer_name_with_escapes": ("text", setting(name="conv\x1b]0;owned\x07")),
         "a_trillion_units": ("size", setting(filters=2**40)),
         "deep": ("json", {**base, "build_config": json.loads("[" * 400 + "]" * 400)}),

@@ -155,6 +155,24 @@ def test_twins_are_fresh_and_seeded(make):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("make", [plain, residual], ids=["plain", "residual"])
+def test_a_twin_that_borrows_the_network_is_the_twin(make, panel, tmp_path):
+    """What a twin shows in the candidate's place is what a network of its own with the same weights shows."""
+    make(shape=(12, 10, 1), seed=4).save(tmp_path / "own.keras")
+    model, _ = load_network(tmp_path / "own.keras")
+    untrained_twin(model, seed=RECIPE.seed + 1).save(tmp_path / "twin.keras")
+    outputs = (*panel.class_names, panel.class_names[1])[: model.output_shape[-1]]
+    borrowed = measure(tmp_path / "own.keras", panel, RECIPE, outputs=outputs).twins[0]
+    apart = measure(tmp_path / "twin.keras", panel, RECIPE, outputs=outputs, twins=False)
+    for part in ("maps", "activations", "features", "attributions"):
+        one, other = getattr(borrowed, part), getattr(apart, part)
+        assert one.keys() == other.keys()
+        for name in one:
+            np.testing.assert_array_equal(one[name], other[name], err_msg=f"{part} {name}")
+    np.testing.assert_array_equal(borrowed.natural, apart.natural)
+    np.testing.assert_array_equal(borrowed.scores, apart.scores)
+
+
 def test_probes_are_spread_evenly(panel):
     """Every person and class is among the probes before anyone is there twice; few probes span all people."""
     rows = probe_rows(panel, 4)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from modelcheck.network.steps import NetworkError, Step, Window
 
-__all__ = ["cast", "convolution", "dense", "depthwise", "linear_run", "pointwise", "pooling"]
+__all__ = ["cast", "convolution", "dense", "depthwise", "linear_step", "pointwise", "pooling"]
 
 Tensor = Any  # tensorflow ships no types
 
@@ -34,20 +34,28 @@ def _dense(value: Tensor, kernel: Tensor, window_padding: str | None = None) -> 
 
 def dense(name: str, layer: Any, inputs: tuple[int, ...], shape: tuple[Any, ...]) -> Step:
     """Build the step of a dense layer."""
-    weights = _weights(layer)
-    run = linear_run(_dense, weights)
-    return Step(name, "dense", inputs, shape, run, layer, weights=weights, linear=_dense)
+    return linear_step(name, "dense", inputs, shape, layer, linear=_dense, weights=_weights(layer))
 
 
-def linear_run(linear: Callable[..., Tensor], weights: Callable[[Any], tuple[Tensor, Any]]) -> Callable[..., Tensor]:
-    """Return the `run` of a step that is linear in its input, plus a bias."""
+def linear_step(
+    name: str,
+    kind: str,
+    inputs: tuple[int, ...],
+    shape: tuple[Any, ...],
+    layer: Any,
+    *,
+    linear: Callable[..., Tensor],
+    weights: Callable[[Any], tuple[Tensor, Any]],
+    window: Window | None = None,
+) -> Step:
+    """Build a step that is linear in its input, plus a bias."""
 
     def run(values: Sequence[Tensor], window_padding: str | None = None) -> Tensor:
         kernel, bias = weights(values[0].dtype)
         output = linear(values[0], kernel, window_padding)
         return output if bias is None else output + bias
 
-    return run
+    return Step(name, kind, inputs, shape, run, layer, window=window, weights=weights, linear=linear)
 
 
 def _window(layer: Any, size: Any, before: tuple[Any, ...], dilation: Any = (1, 1)) -> Window:
@@ -87,18 +95,7 @@ def convolution(
         parts = [tf.nn.conv2d(part, weight, window.strides, padding, dilations=dilation) for part, weight in pairs]
         return parts[0] if groups == 1 else tf.concat(parts, -1)
 
-    weights = _weights(layer)
-    return Step(
-        name,
-        "conv",
-        inputs,
-        shape,
-        linear_run(linear, weights),
-        layer,
-        window=window,
-        weights=weights,
-        linear=linear,
-    )
+    return linear_step(name, "conv", inputs, shape, layer, linear=linear, weights=_weights(layer), window=window)
 
 
 def _spread(kernel: Tensor, dilation: tuple[int, int]) -> Tensor:
@@ -123,16 +120,8 @@ def depthwise(name: str, layer: Any, inputs: tuple[int, ...], before: tuple[Any,
 
     sizes = [_length(before[axis], window, axis) for axis in range(2)]
     channels = before[2] * int(layer.depth_multiplier)
-    return Step(
-        name,
-        "depthwise",
-        inputs,
-        (*sizes, channels),
-        linear_run(linear, weights),
-        layer,
-        window=window,
-        weights=weights,
-        linear=linear,
+    return linear_step(
+        name, "depthwise", inputs, (*sizes, channels), layer, linear=linear, weights=weights, window=window
     )
 
 
@@ -152,17 +141,7 @@ def pointwise(name: str, layer: Any, inputs: tuple[int, ...], shape: tuple[Any, 
         return tf.nn.conv2d(value, kernel, 1, "VALID")
 
     weights = _weights(layer, "pointwise_kernel")
-    return Step(
-        name,
-        "conv",
-        inputs,
-        shape,
-        linear_run(linear, weights),
-        layer,
-        window=Window((1, 1)),
-        weights=weights,
-        linear=linear,
-    )
+    return linear_step(name, "conv", inputs, shape, layer, linear=linear, weights=weights, window=Window((1, 1)))
 
 
 def pooling(

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from modelcheck.network.activations import ACTIVATIONS, activation_layer, activation_name, activation_step
 from modelcheck.network.calling import bare, calling, each, family_of, replay
-from modelcheck.network.kernels import cast, convolution, dense, depthwise, linear_run, pointwise, pooling
+from modelcheck.network.kernels import cast, convolution, dense, depthwise, linear_step, pointwise, pooling
 from modelcheck.network.steps import NetworkError, Step, Window
 
 __all__ = ["append_steps"]
@@ -114,10 +114,10 @@ def _affine(name: str, layer: Any, family: str, inputs: tuple[int, ...], shape: 
     def linear(value: Tensor, kernel: Tensor, window_padding: str | None = None) -> Tensor:
         return value * kernel
 
-    run = linear_run(linear, weights)
+    step = linear_step(name, "affine", inputs, shape, layer, linear=linear, weights=weights)
     if not alike:  # a number for each pixel: no rule for channels holds
-        return Step(name, "other", inputs, shape, run, layer)
-    return Step(name, "affine", inputs, shape, run, layer, weights=weights, linear=linear)
+        return Step(name, "other", inputs, shape, step.run, layer)
+    return step
 
 
 def _plain(
