@@ -18,7 +18,7 @@ from typing import Any
 import click
 import numpy as np
 
-from modelcheck.attributions import attribute
+from modelcheck.attributions import SLOPES, attribute
 from modelcheck.faces.cmu import cmu_panel
 from modelcheck.faithfulness import map_similarity, mu_fidelity, pixel_flipping, sparseness
 from modelcheck.localisation import chance, pointing_game, relevance_mass, relevance_rank
@@ -141,7 +141,7 @@ def worth_table(model: Any, panel: Panel, reference: np.ndarray) -> None:
         maps = maps_of(model, panel, method)
         cells = [
             mean(map_similarity(maps, maps_of(twin, panel, method))),
-            f"{fall(np.abs(maps)):.2f}",
+            f"{fall(maps * (images - reference) if METHODS[method][0] in SLOPES else maps):.2f}",
             mean(mu_fidelity(score, images, maps, samples=100, reference=reference)),
             mean(sparseness(maps)),
         ]

@@ -6,8 +6,9 @@ import pytest
 
 from modelcheck.compare import CompareError, compare
 from modelcheck.measure import measure, probe_rows, untrained_twin
+from modelcheck.measure.reading import flipping_curves
 from modelcheck.models import ModelError, load_network
-from modelcheck.network import NetworkError
+from modelcheck.network import NetworkError, flatten
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 from modelcheck.signature import read_signature
@@ -206,3 +207,22 @@ def test_given_counterparts_are_checked(measured):
         comparison.measured("tranfer", "decision")
     with pytest.raises(CompareError, match="was not measured for"):
         comparison.measured("transfer", "conv1")
+
+
+def test_flipping_takes_the_strongest_evidence_first_in_every_channel():
+    """On a linear network a slope's curve falls by the largest sums of slope times difference, of any order."""
+    network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    random = np.random.default_rng(5)
+    images = random.uniform(size=(6, 8, 8, 3)).astype(np.float32)
+    labels, probes = np.array([0, 1] * 3), np.arange(6)
+    kernel = network.layers[-1].kernel.numpy().reshape(8, 8, 3, 2)
+    slopes = np.stack([kernel[..., k] - kernel[..., 1 - k] for k in labels])
+    arrays = {"probes": probes, "relevance": {"gradient": slopes, "occlusion": slopes}}
+    curves = flipping_curves(flatten(network), images, labels, arrays, RECIPE)
+    evidence = (slopes * (images - images.mean(axis=0))).sum(axis=-1).reshape(6, -1)
+    for picture, worth in enumerate(-np.sort(-evidence, axis=1)):
+        taken = [worth[: round(share * 64)].sum() for share in np.linspace(0, 0.3, 7)]
+        np.testing.assert_allclose(curves["gradient"][picture, 0] - curves["gradient"][picture], taken, atol=1e-4)
+    fall = {name: float((curve[:, :1] - curve).mean()) for name, curve in curves.items()}
+    assert fall["gradient"] > fall["random"] + 0.1
+    assert fall["gradient"] > fall["occlusion"] + 0.1, "the same maps taken for evidence rank worse"

@@ -6,7 +6,7 @@ of one unit.
 
 from __future__ import annotations
 
-from modelcheck.attributions.methods import BLACK_BOX, attribute, attribution_methods
+from modelcheck.attributions.methods import BLACK_BOX, SLOPES, attribute, attribution_methods
 from modelcheck.attributions.projection import TopImages, project_unit, top_images
 from modelcheck.attributions.reading import AttributionError
 from modelcheck.attributions.rules import (
@@ -25,6 +25,7 @@ from modelcheck.attributions.rules import (
 
 __all__ = [
     "BLACK_BOX",
+    "SLOPES",
     "AttributionError",
     "Composite",
     "Rule",

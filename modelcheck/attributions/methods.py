@@ -20,7 +20,7 @@ from modelcheck.attributions import (
 from modelcheck.attributions.reading import AttributionError, checked_images, checked_targets, read
 from modelcheck.spelling import did_you_mean
 
-__all__ = ["BLACK_BOX", "attribute", "attribution_methods"]
+__all__ = ["BLACK_BOX", "SLOPES", "attribute", "attribution_methods"]
 
 _METHODS: dict[str, Callable[..., np.ndarray]] = {
     "gradient": gradients.gradient,
@@ -59,6 +59,8 @@ _METHODS: dict[str, Callable[..., np.ndarray]] = {
 }
 
 BLACK_BOX = ("occlusion", "rise")
+# Their maps say how much the score changes for a change of the pixel; all others, what the pixel as it is contributes.
+SLOPES = ("gradient", "smoothgrad", "deconvolution", "guided_backprop")
 
 
 def attribution_methods() -> tuple[str, ...]:

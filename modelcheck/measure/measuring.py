@@ -113,10 +113,12 @@ def measure(
             climbs,
             lambda what, share: tell(prefix + what, (number + share) / stages),
         )
+        if not number:
+            found["flipping"] = flipping_curves(network, images, panel.labels, found, recipe)
+        found["attributions"] = {method: maps.sum(axis=-1) for method, maps in found.pop("relevance").items()}
         return found | responses_of(stimuli, network)
 
     own = everything_of(0)
-    own["flipping"] = flipping_curves(network, images, panel.labels, own, recipe)
     own["stickers"] = panel_shifts(network, panel, own["scores"], recipe=recipe)
     own["fingerprint"] = fingerprint_of(model)
     signature = Signature(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from modelcheck.attributions import attribute
+from modelcheck.attributions import SLOPES, attribute
 from modelcheck.faithfulness import pixel_flipping
 from modelcheck.happymaps import Climbs, NaturalPictures, ascend, margins
 from modelcheck.measure.fitting import probe_rows
@@ -36,7 +36,7 @@ def arrays_of(
     climbs: Climbs,
     tell: Progress,
 ) -> dict[str, Any]:
-    """Return all that a signature holds about one network's weights."""
+    """Return all that a signature holds about one network's weights, its ``relevance`` with every channel."""
     layers = network.unit_layers()
     probes = probe_rows(panel, recipe.probe_pictures)
     records: list[LayerRecord] = []
@@ -63,13 +63,12 @@ def arrays_of(
         raise NetworkError(
             f"The network {network.model.name!r} answers NaN or infinity on {bad} of {len(images)} pictures."
         )
-    attributions = {}
+    relevance = {}
     for number, method in enumerate(recipe.attribution_methods):
         tell(f"attributions by {method}", (len(layers) + 2 + 2 * number) / work)
-        relevance = attribute(
+        relevance[method] = attribute(
             network, images[probes], panel.labels[probes], method=method, **_options(method, recipe, images)
         )
-        attributions[method] = relevance.sum(axis=-1)
     return {
         "layers": tuple(records),
         **parts,
@@ -79,7 +78,7 @@ def arrays_of(
         "scores": scores,
         "probes": probes,
         "regions": None if panel.regions is None else panel.regions[probes],
-        "attributions": attributions,
+        "relevance": relevance,
     }
 
 
@@ -117,7 +116,11 @@ def layer_features(network: Network, layers: Sequence[UnitLayer], images: np.nda
 def flipping_curves(
     network: Network, images: np.ndarray, labels: np.ndarray, arrays: dict[str, Any], recipe: Recipe
 ) -> dict[str, np.ndarray]:
-    """Return the true class's margin while each method's first pixels, and random ones, are replaced."""
+    """Return the true class's margin while each method's first pixels, and random ones, are replaced.
+
+    First are those that speak most for the class. A slope does not say that by itself: where a pixel differs from what
+    replaces it, taking it away costs the slope times the difference.
+    """
     probes = arrays["probes"]
     pictures, classes = images[probes], labels[probes]
     reference = np.broadcast_to(images.mean(axis=0), pictures.shape)
@@ -130,12 +133,13 @@ def flipping_curves(
     # Every picture draws its random order by its own row, so that a subset of the panel keeps it.
     shape = pictures.shape[1:3]
     chance = np.stack([np.random.Generator(np.random.Philox(key=[recipe.seed, row])).random(shape) for row in probes])
-    rankings = {**{method: np.abs(maps) for method, maps in arrays["attributions"].items()}, "random": chance}
+    taken = pictures - reference
+    rankings = {name: maps * taken if name in SLOPES else maps for name, maps in arrays["relevance"].items()}
     return {
         name: pixel_flipping(
             predict, pictures, ranking, steps=_FLIPS, patch=patch, largest=_FLIPPED, reference=reference
         ).scores
-        for name, ranking in rankings.items()
+        for name, ranking in {**rankings, "random": chance}.items()
     }
 
 
