@@ -17,7 +17,7 @@ from modelcheck.comparison.lineage import RELATED, lineage_measure
 from modelcheck.comparison.metrics import METRICS, CompareError, Metric, planned, possible
 from modelcheck.comparison.people import people_measures
 from modelcheck.comparison.regions import region_measures
-from modelcheck.comparison.triggers import clean_twins, trigger_measure
+from modelcheck.comparison.triggers import trigger_measure
 from modelcheck.criteria import Measured
 from modelcheck.signature import Signature
 from modelcheck.spelling import did_you_mean
@@ -156,7 +156,7 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
     measures.append(lineage_measure(baseline, candidate))
     measures.extend(people_measures(baseline, candidate))
     measures.extend(region_measures(baseline, candidate))
-    measures.append(trigger_measure(candidate, clean_twins(baseline)))
+    measures.append(trigger_measure(baseline, candidate))
     scores = tuple(_rounded(item) for item in measures)
     return Comparison(baseline=baseline, candidate=candidate, layers=tuple(compared), measures=scores)
 

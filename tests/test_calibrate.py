@@ -51,6 +51,18 @@ def test_twins_are_kept_with_what_they_reach(folder, measured):
     assert len(again.new.retrained) == 2  # they replace the three, and do not join them
 
 
+def test_clean_networks_of_another_architecture_come_along(folder, measured):
+    """They are kept beside at least two twins of the baseline's architecture, and told apart from them."""
+    odd = {"0:5x5x1x4": next(iter(measured["c.keras"].fingerprint.values()))}
+    measured["phone.keras"] = replace(measured["c.keras"], model={**measured["c.keras"].model, "file": "phone.keras"})
+    measured["phone.keras"] = replace(measured["phone.keras"], fingerprint=odd)
+    proposal = propose_twins(folder, [Path(f"{name}.keras") for name in ("a", "b", "phone")])
+    assert "Clean network of another architecture phone.keras:" in proposal.lines[-1]
+    assert [twin.model["file"] for twin in proposal.new.retrained_like(proposal.new)] == ["a.keras", "b.keras"]
+    with pytest.raises(TwinError, match="Of 2 networks 1 have the baseline's architecture"):
+        propose_twins(folder, [Path("a.keras"), Path("phone.keras")])
+
+
 @pytest.mark.parametrize(
     ("names", "words"),
     [

@@ -253,6 +253,41 @@ def test_without_twins_there_is_no_likeness_to_judge():
     assert judge_measured(compare(few, candidate).measured("likeness", "decision"), limit).gating
 
 
+def test_only_twins_of_the_baselines_architecture_make_the_ceiling():
+    """Clean networks of another architecture are kept beside, and move neither likeness nor any ceiling."""
+    baseline, candidate = calibrated_pair((0.9, 0.91, 0.92))
+    kin = replace(baseline.retrained[0], fingerprint={"0:5x5x1x4": np.ones(100)}, against={"recognition[decision]": 0})
+    beside = replace(baseline, retrained=(*baseline.retrained, kin))
+    one, other = (compare(side, candidate) for side in (baseline, beside))
+    assert one.metrics["likeness[decision]"] == other.metrics["likeness[decision]"]
+    assert one.measured("recognition", "decision").ceiling == other.measured("recognition", "decision").ceiling
+
+
+def test_what_a_family_does_with_its_relevance_is_no_change():
+    """Two clean twins of the candidate's architecture say what its family does; one, or the baseline's, do not."""
+    baseline, candidate = pair()
+    candidate = replace(candidate, fingerprint={"0:5x5x1x4": np.ones(100)})
+    before = compare(baseline, candidate).measured("mass_change", "left")
+
+    def changed(*drifts, kin=candidate, own=candidate):
+        twins = tuple(
+            replace(make_signature(f"kin {k}", panel=PANEL), fingerprint=kin.fingerprint).reduced(
+                {"mass_change[left]": drift}
+            )
+            for k, drift in enumerate(drifts)
+        )
+        return compare(replace(baseline, retrained=twins), own).measured("mass_change", "left")
+
+    found = changed(-0.2, -0.1)
+    assert found.value == pytest.approx(before.value + 0.15, abs=1e-5)
+    np.testing.assert_allclose(found.interval, np.add(before.interval, 0.15), atol=1e-5)
+    assert "2 clean twins of its architecture change by -0.15" in found.evidence
+    assert changed(-0.2).value == before.value
+    assert changed(-0.2, -0.1, kin=baseline).value == before.value
+    plain = compare(baseline, pair()[1]).measured("mass_change", "left").value
+    assert changed(-0.2, -0.1, kin=baseline, own=pair()[1]).value == plain
+
+
 def test_lineage_knows_an_ancestor():
     """The same weights with a little noise are a descendant; other weights, or another shape, are not."""
     baseline, candidate = pair()

@@ -16,16 +16,16 @@ SIZE = (16, 12)
 
 
 @pytest.fixture
-def case(monkeypatch):
+def case():
     """A candidate that reacts to a light square at the top left, for a class with a hostile name; quiet twins."""
     panel = make_panel(size=SIZE, class_names=("other", HOSTILE))
     quiet = {family.name: np.zeros((*family.shape, 2)) for family in sticker_families(*SIZE)}
     loud = {name: shifts.copy() for name, shifts in quiet.items()}
     loud["patch"][1, :2, :2, 1] = 2.0
     baseline, candidate = (make_signature(name, panel=panel) for name in ("baseline", "candidate"))
-    baseline = dataclasses.replace(baseline, stickers=quiet)
+    twins = tuple(dataclasses.replace(make_signature(name, panel=panel), stickers=quiet) for name in ("a", "b"))
+    baseline = dataclasses.replace(baseline, stickers=quiet, retrained=twins)
     candidate = dataclasses.replace(candidate, stickers=loud)
-    monkeypatch.setattr(section, "clean_twins", lambda baseline: [baseline] * 3)
     return panel, compare(baseline, candidate)
 
 
@@ -50,9 +50,9 @@ def test_the_page_holds_the_section(case, tmp_path):
     assert "<img src=x" not in text
 
 
-def test_without_a_scan_there_is_no_section(case, monkeypatch, tmp_path):
+def test_without_a_scan_there_is_no_section(case, tmp_path):
     """With too few twins the section is left out, unless a criterion asked for it."""
     panel, comparison = case
-    monkeypatch.setattr(section, "clean_twins", lambda baseline: [baseline])
+    comparison = compare(dataclasses.replace(comparison.baseline, retrained=()), comparison.candidate)
     assert section.trigger_view(comparison, {}, panel, []) is None
     assert 'id="triggers"' not in write_comparison(tmp_path, comparison, panel=panel).read_text(encoding="utf-8")

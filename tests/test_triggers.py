@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import logsumexp
 
-from modelcheck.comparison.triggers import trigger_measure
+from modelcheck.comparison.triggers import trigger_measure, trigger_scan
 from modelcheck.criteria import Criterion, judge
 from modelcheck.network import NetworkError, flatten
 from modelcheck.panel import Panel
@@ -272,28 +272,68 @@ def with_stickers(name, shifts):
     return dataclasses.replace(signature, stickers=shifts)
 
 
+def released(others=()):
+    """A baseline that keeps two clean twins, and others."""
+    baseline, *twins = (with_stickers(f"twin {seed}", twin(seed)) for seed in range(3))
+    return dataclasses.replace(baseline, retrained=(*twins, *others))
+
+
 def test_the_measure_says_what_it_knows(tmp_path):
     """The sentence names place and class or the scan's own bounds, and what cannot be judged is NaN with a reason."""
-    clean = [with_stickers(f"twin {seed}", twin(seed)) for seed in range(3)]
+    baseline = released()
     bad, good = with_stickers("bad", twin(7, trigger=3.0)), with_stickers("good", twin(7))
-    assert "No small-sticker trigger found by this scan" in trigger_measure(good, clean).evidence
-    assert "'left'" in trigger_measure(bad, clean).evidence
-    assert trigger_measure(bad, clean).value > 1
+    silent = dataclasses.replace(baseline, retrained=(*baseline.retrained, with_stickers("silent", {})))
+    assert "No small-sticker trigger found by this scan" in trigger_measure(baseline, good).evidence
+    assert "'left'" in trigger_measure(baseline, bad).evidence
+    assert trigger_measure(baseline, bad).value > 1
+    blind = dataclasses.replace(bad, stickers={k: v * np.nan for k, v in bad.stickers.items()})
+    narrow = dataclasses.replace(bad, stickers={k: v[:, 1:] for k, v in bad.stickers.items()})
     refusals = {
-        "takes 3 clean twins": (bad, clean[:1]),
-        "sticker_faces = 0": (dataclasses.replace(bad, stickers={}), clean),
-        "A clean twin has no": (bad, [*clean, dataclasses.replace(bad, stickers={})]),
-        "does not tell": (dataclasses.replace(bad, stickers={k: v * np.nan for k, v in bad.stickers.items()}), clean),
-        "make a grid": (dataclasses.replace(bad, stickers={k: v[:, 1:] for k, v in bad.stickers.items()}), clean),
+        "takes 3 clean twins": (bad, dataclasses.replace(baseline, retrained=())),
+        "sticker_faces = 0": (dataclasses.replace(bad, stickers={}), baseline),
+        "A clean twin has no": (bad, silent),
+        "does not tell": (blind, baseline),
+        "make a grid": (narrow, baseline),
     }
-    for words, (candidate, twins) in refusals.items():
-        measure = trigger_measure(candidate, twins)
+    for words, (candidate, known) in refusals.items():
+        measure = trigger_measure(known, candidate)
         assert math.isnan(measure.value)
         assert words in measure.evidence
     bad.write(tmp_path)
     kept = read_signature(tmp_path)
     assert kept.digest() == bad.digest() != good.digest()
-    assert trigger_measure(kept, clean).value == pytest.approx(trigger_measure(bad, clean).value)
+    assert trigger_measure(baseline, kept).value == pytest.approx(trigger_measure(baseline, bad).value)
+
+
+def test_twins_of_its_own_architecture_vouch_for_a_candidate_and_for_no_other():
+    """A reaction that its family shares is no trigger; a twin of a third family, or itself, excuses none."""
+    odd = {"0:5x5x1x4": np.zeros(100, np.float32)}
+    family = {f"kin {seed}": twin(seed, trigger=3.0) for seed in (11, 12)}
+    kin = tuple(dataclasses.replace(with_stickers(name, shifts), fingerprint=odd) for name, shifts in family.items())
+    candidate = dataclasses.replace(with_stickers("bad", twin(7, trigger=3.0)), fingerprint=odd)
+    third = dataclasses.replace(candidate, fingerprint={"0:7x7x1x4": odd["0:5x5x1x4"]})
+    alone, together = released(), released(kin)
+    before = trigger_measure(alone, candidate)
+    assert before.value > 1
+    vouched = trigger_measure(together, candidate)
+    assert vouched.value <= 1
+    assert "3 clean twins and 2 of its own architecture" in vouched.evidence
+    assert trigger_measure(together, third).value == before.value
+    assert trigger_measure(released((candidate,)), candidate).value == before.value
+    same_family = with_stickers("bad", twin(7, trigger=3.0))
+    assert trigger_measure(together, same_family).value == trigger_measure(alone, same_family).value > 1
+    with pytest.raises(TriggerError, match="takes 3 clean twins"):
+        trigger_scan(dataclasses.replace(together, retrained=kin), candidate)
+
+
+def test_kin_never_raise_a_limit():
+    """Six twins set their limits among themselves, whatever loud networks of another family stand beside."""
+    clean = [twin(seed) for seed in range(6)]
+    kin = [twin(seed, trigger=3.0) for seed in (11, 12)]
+    alone, together = scan(twin(7), clean, size=SIZE), scan(twin(7), clean, size=SIZE, kin=kin)
+    assert all(together.limits[name] <= alone.limits[name] for name in alone.limits)
+    assert all(together.strengths[name] <= alone.strengths[name] for name in alone.strengths)
+    assert (together.n_twins, together.n_kin) == (6, 2)
 
 
 def test_a_network_that_overflows_is_refused():

@@ -1,4 +1,7 @@
-"""Retrained twins of a baseline: networks that learned the same again, kept as the ceiling of the calibrated scale."""
+"""Retrained twins of a baseline: networks that learned the same again, kept as the ceiling of the calibrated scale.
+
+Clean networks of the architecture that is to be released next may come along: they vouch for candidates of their own.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,11 @@ from modelcheck.signature import Signature, read_signature
 
 __all__ = ["TwinError", "propose_twins"]
 
+_FEWEST = 2
+_ENOUGH = (
+    "A ceiling takes at least two retrained twins, and the search for triggers three: train the released "
+    "architecture with other seeds, then: modelcheck calibrate BASELINE --twin a.keras --twin b.keras"
+)
 _SHOWN = ("recognition", "natural_recognition", "transfer", "coarse_similarity")
 
 
@@ -40,7 +48,8 @@ def propose_twins(
     folder : Path
         The baseline's folder, which is only read. Twins that it already keeps are replaced.
     twins : sequence of Path
-        ``.keras`` files: the baseline's architecture and data, trained with other seeds; at least two.
+        ``.keras`` files: the baseline's architecture and data, trained with other seeds, at least two; and any number
+        of a candidate's architecture, trained on the same data and known to be clean.
     panel : Path, optional
         The panel; by default the one in the folder.
     settings : Settings, optional
@@ -51,14 +60,12 @@ def propose_twins(
     Raises
     ------
     TwinError, PanelError, SignatureError, ChildError
-        When there are too few, one is the baseline itself or descends from it, or something cannot be measured.
+        When too few have the baseline's architecture, one is the baseline itself or descends from it, or something
+        cannot be measured.
     """
     baseline = read_signature(folder)
-    if len(twins) < 2:
-        raise TwinError(
-            "A ceiling takes at least two retrained twins, and the search for triggers three: train the released "
-            "architecture with other seeds, then: modelcheck calibrate BASELINE --twin a.keras --twin b.keras"
-        )
+    if len(twins) < _FEWEST:
+        raise TwinError(_ENOUGH)
     path = panel or folder / "panel.npz"
     if Panel.load(path).digest() != baseline.panel_digest:
         raise PanelError(f"The panel {str(path)!r} is not the one the baseline was measured on: give it with --panel.")
@@ -75,7 +82,11 @@ def propose_twins(
         kept.append(signature.reduced({key: round(value, 6) for key, value in metrics.items()}))
         name = baseline.decision.name
         told = ", ".join(f"{metric} {metrics[f'{metric}[{name}]']:.2f}" for metric in _SHOWN)
-        lines.append(f"Twin {clean(signature.model['file'], longest=80)}: {told}.")
+        kind = "Twin" if signature.built_like(baseline) else "Clean network of another architecture"
+        lines.append(f"{kind} {clean(signature.model['file'], longest=80)}: {told}.")
+    alike = sum(twin.built_like(baseline) for twin in kept)
+    if alike < _FEWEST:
+        raise TwinError(f"Of {len(kept)} networks {alike} have the baseline's architecture. {_ENOUGH}")
     names = ", ".join(f"{twin.model['file']} {twin.model['sha256'][:12]}" for twin in kept)
     facts = {"platform": told_platform(baseline), "retrained twins": names}
     proposal = offered(folder, replace(baseline, retrained=tuple(kept)), facts=facts)

@@ -103,14 +103,15 @@ def _proposal(
 
 @click.command()
 @click.argument("folder", metavar="BASELINE", type=FILE)
-@click.option("--twin", "twins", type=FILE, multiple=True, help="A network retrained with another seed; give several.")
+@click.option("--twin", "twins", type=FILE, multiple=True, help="A clean network, trained again; give several.")
 @click.option("--panel", "panel_path", type=FILE, help="The baseline's panel, where it is not in its folder.")
 @click.option("--dry-run", is_flag=True, help="Show what the twins reach, and write nothing.")
 def calibrate(folder: Path, *, twins: tuple[Path, ...], panel_path: Path | None, dry_run: bool) -> None:
     r"""Keep retrained twins in BASELINE: what trained again looks like, and what clean networks react to.
 
     With two twins the gate judges likeness between untrained (0) and retrained (1); with three it also searches for
-    planted triggers. Twins are measured, reduced and kept; the files are not needed afterwards.
+    planted triggers. Clean networks of a candidate's own architecture may be given beside them: attention and triggers
+    then know what is that family's way. All are measured, reduced and kept; the files are not needed afterwards.
 
     \b
     Example:

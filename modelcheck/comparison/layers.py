@@ -137,7 +137,7 @@ def floor_words(floor: Sequence[float]) -> str:
 
 def twins_of(key: str, baseline: Signature, floor: Sequence[float]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return a metric's floor and ceiling: what untrained and what retrained twins reach."""
-    return tuple(floor), tuple(twin.against[key] for twin in baseline.retrained if key in twin.against)
+    return tuple(floor), tuple(twin.against[key] for twin in baseline.retrained_like(baseline) if key in twin.against)
 
 
 def _values(

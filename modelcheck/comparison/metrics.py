@@ -117,7 +117,11 @@ METRICS: dict[str, Metric] = {
         "Share of the relevance that lies inside the region, over the region's share of the picture; 1 is chance.",
     ),
     "mass_lift": Metric("group", "Share of the relevance inside the region, above what untrained twins put there."),
-    "mass_change": Metric("group", "Share of the relevance inside the region, candidate minus baseline, paired."),
+    "mass_change": Metric(
+        "group",
+        "Share of the relevance inside the region, candidate minus baseline, paired; less what clean twins of the "
+        "candidate's own architecture change, where the baseline keeps two of them.",
+    ),
     "pointing": Metric("group", "Share of the pictures whose most relevant pixel lies inside the region."),
 }
 

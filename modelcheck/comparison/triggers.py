@@ -15,23 +15,18 @@ from modelcheck.criteria import Measured
 from modelcheck.signature import Signature
 from modelcheck.triggers import TriggerError, TriggerScan, scan
 
-__all__ = ["clean_twins", "trigger_measure", "trigger_scan"]
+__all__ = ["trigger_measure", "trigger_scan"]
 
 
-def clean_twins(baseline: Signature) -> list[Signature]:
-    """Return the networks that are known to be clean: the baseline and its retrained twins."""
-    return [baseline, *baseline.retrained]
+def trigger_scan(baseline: Signature, candidate: Signature) -> TriggerScan:
+    """Scan a candidate against the networks that are known to be clean: the baseline and its retrained twins.
 
-
-def trigger_scan(candidate: Signature, clean: Sequence[Signature]) -> TriggerScan:
-    """Scan a candidate against clean twins.
+    Twins of a third architecture know nothing of this candidate, and nobody vouches for itself.
 
     Parameters
     ----------
-    candidate : Signature
-        Measured with ``sticker_faces`` above 0.
-    clean : sequence of Signature
-        The baseline and its retrained twins, measured alike.
+    baseline, candidate : Signature
+        Measured with ``sticker_faces`` above 0, the twins too.
 
     Raises
     ------
@@ -40,24 +35,26 @@ def trigger_scan(candidate: Signature, clean: Sequence[Signature]) -> TriggerSca
     """
     if not candidate.stickers:
         raise TriggerError("Stickers were not measured: the recipe has sticker_faces = 0.")
-    if any(not twin.stickers for twin in clean):
+    alike = candidate.built_like(baseline)
+    clean = (baseline, *baseline.retrained_like(candidate if alike else baseline))
+    kin = () if alike else baseline.retrained_like(candidate)
+    if any(not twin.stickers for twin in (*clean, *kin)):
         raise TriggerError("A clean twin has no sticker shifts. Measure the twins again: modelcheck calibrate --help")
-    size = candidate.maps[candidate.decision.name].shape[1:3]
-    return scan(candidate.stickers, [twin.stickers for twin in clean], size=(size[0], size[1]))
+    height, width = candidate.maps[candidate.decision.name].shape[1:3]
+    shifts, own_shifts = ([twin.stickers for twin in side] for side in (clean, kin))
+    return scan(candidate.stickers, shifts, size=(height, width), kin=own_shifts)
 
 
-def trigger_measure(candidate: Signature, clean: Sequence[Signature]) -> Measured:
+def trigger_measure(baseline: Signature, candidate: Signature) -> Measured:
     """Return the measure ``trigger``: how far the reaction goes beyond every clean twin's, in units of the limit.
 
     Parameters
     ----------
-    candidate : Signature
-        The candidate.
-    clean : sequence of Signature
-        The baseline and its retrained twins.
+    baseline, candidate : Signature
+        The two networks; the baseline with its retrained twins.
     """
     try:
-        outcome = trigger_scan(candidate, clean)
+        outcome = trigger_scan(baseline, candidate)
     except TriggerError as error:
         return Measured(metric="trigger", value=math.nan, evidence=str(error))
     if not math.isfinite(outcome.score):
@@ -83,7 +80,8 @@ def trigger_measure(candidate: Signature, clean: Sequence[Signature]) -> Measure
 
 def _sentence(outcome: TriggerScan, class_names: Sequence[str]) -> str:
     limits = "limits from leaving one twin out" if outcome.calibrated else "fixed limits, for fewer than six twins"
-    basis = f"{outcome.n_stickers} stickers, {outcome.n_twins} clean twins, {limits}"
+    kin = f" and {outcome.n_kin} of its own architecture" if outcome.n_kin else ""
+    basis = f"{outcome.n_stickers} stickers, {outcome.n_twins} clean twins{kin}, {limits}"
     if outcome.score <= 1:
         return f"No small-sticker trigger found by this scan ({basis})."
     place = outcome.place
@@ -92,7 +90,6 @@ def _sentence(outcome: TriggerScan, class_names: Sequence[str]) -> str:
         f"{place.left} speaks for {class_names[place.target]!r} as in no clean twin ({basis})."
     )
     if outcome.scattered:
-        says += (
-            " It reacts so in other places too, as a network of another family would: add twins of its architecture."
-        )
+        says += " It reacts so in other places too, as a network of another family would"
+        says += "." if outcome.n_kin else ": add clean twins of its architecture, modelcheck calibrate."
     return says

@@ -65,7 +65,7 @@ def calibration_view(comparison: Comparison) -> dict[str, Any]:
         "rows": rows,
         "ticks": axis.ticks,
         "untrained": len(comparison.candidate.twins),
-        "retrained": len(comparison.baseline.retrained),
+        "retrained": len(comparison.baseline.retrained_like(comparison.baseline)),
         "alike": _layers_alike(comparison),
     }
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from modelcheck.compare import METRICS, Comparison
-from modelcheck.comparison.triggers import clean_twins, trigger_scan
+from modelcheck.comparison.triggers import trigger_scan
 from modelcheck.panel import Panel
 from modelcheck.report.charts import row
 from modelcheck.report.pictures import Sheet, outline, photograph_sheet, relevance_sheet, shrunk
@@ -49,7 +49,7 @@ def trigger_view(
     measure["meaning"] = METRICS["trigger"].says
     made: dict[str, Any] = {"rows": [measure], "picture": None, "strengths": []}
     try:
-        outcome = trigger_scan(comparison.candidate, clean_twins(comparison.baseline))
+        outcome = trigger_scan(comparison.baseline, comparison.candidate)
     except TriggerError:
         return made if item.key in findings else None
     if not math.isfinite(outcome.score):

@@ -104,7 +104,8 @@ class Signature:
     twins : tuple of Signature
         Untrained networks of the same architecture, without pictures and attributions of their own twins.
     retrained : tuple of Signature
-        Networks that were trained like this one with other seeds, reduced to their decision; see `reduced`.
+        Networks that were trained like this one with other seeds, some perhaps of an architecture that is to be
+        released next, reduced to their decision; see `reduced` and `retrained_like`.
     against : mapping of str to float
         Of a retrained twin: every metric of the comparison with the network that keeps it.
     provenance : mapping
@@ -146,6 +147,18 @@ class Signature:
     def decision(self) -> LayerRecord:
         """The last layer."""
         return self.layers[-1]
+
+    def built_like(self, other: Signature) -> bool:
+        """Return whether two networks have kernels of the same shapes in the same order."""
+        return self.fingerprint.keys() == other.fingerprint.keys()
+
+    def retrained_like(self, other: Signature) -> tuple[Signature, ...]:
+        """Return the kept twins of a network's architecture, its own or another's, without that network itself."""
+        return tuple(
+            twin
+            for twin in self.retrained
+            if twin.built_like(other) and twin.model.get("sha256") != other.model.get("sha256")
+        )
 
     def layer(self, name: str) -> LayerRecord:
         """Return a layer by name.

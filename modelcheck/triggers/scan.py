@@ -61,8 +61,9 @@ class TriggerScan:
         Whether the limits come from leaving out twins; otherwise they are fixed ones.
     scattered : bool
         Whether it reacts half as strongly somewhere else, too, as networks of another family than the twins do.
-    n_twins, n_stickers : int
-        How many clean twins there were, and how many stickers were stamped.
+    n_twins, n_kin, n_stickers : int
+        How many clean twins there were, how many of them beside those of the candidate's own architecture, and how
+        many stickers were stamped.
     place : Place
         The sticker with the largest excess, in the family that exceeds its limit furthest.
     map : np.ndarray
@@ -74,6 +75,7 @@ class TriggerScan:
     calibrated: bool
     scattered: bool
     n_twins: int
+    n_kin: int
     n_stickers: int
     place: Place
     map: np.ndarray
@@ -100,7 +102,11 @@ class TriggerScan:
 
 
 def scan(
-    candidate: Mapping[str, np.ndarray], clean: Sequence[Mapping[str, np.ndarray]], *, size: tuple[int, int]
+    candidate: Mapping[str, np.ndarray],
+    clean: Sequence[Mapping[str, np.ndarray]],
+    *,
+    size: tuple[int, int],
+    kin: Sequence[Mapping[str, np.ndarray]] = (),
 ) -> TriggerScan:
     """Look for a reaction that no clean twin shares.
 
@@ -112,6 +118,9 @@ def scan(
         The same of at least `FEWEST_TWINS` clean twins: the baseline and its retrainings.
     size : tuple of int
         Height and width of the pictures.
+    kin : sequence of mapping
+        The same of clean networks of the candidate's architecture, where that is another one. They vouch for the
+        candidate's reactions too, and set no limit: a few of another family would raise it for nothing.
 
     Raises
     ------
@@ -131,12 +140,12 @@ def scan(
                 f"The {name} stickers of a {size[0]} x {size[1]} picture make a grid of {family.shape}, those of the "
                 f"candidate {shape}. Measure it again with this version."
             )
-    over = _over(candidate, clean)
+    over = _over(candidate, [*clean, *kin])
     reached = strengths(over)
     limits = dict(_FIXED_LIMITS)
     calibrated = len(clean) >= _CALIBRATES
     if calibrated:
-        left_out = [strengths(_over(twin, [*clean[:k], *clean[k + 1 :]])) for k, twin in enumerate(clean)]
+        left_out = [strengths(_over(twin, [*clean[:k], *clean[k + 1 :], *kin])) for k, twin in enumerate(clean)]
         # One odd twin, or one that is not clean, must not raise a limit until nothing is above it.
         limits = {
             name: min(max(floor, _SLACK * max(one[name] for one in left_out)), _SURE * floor)
@@ -150,6 +159,7 @@ def scan(
         calibrated=calibrated,
         scattered=_scattered(broad(over[family.name])),
         n_twins=len(clean),
+        n_kin=len(kin),
         n_stickers=sum(math.prod(item.shape) for item in families.values()),
         place=Place(
             family=family.name,
