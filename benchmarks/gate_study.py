@@ -31,6 +31,8 @@ from modelcheck.signature import Signature, read_signature
 ROOT = Path(__file__).parents[1]
 BASELINE = "experiment0_0"
 TWINS = ("experiment0_1", "experiment0_2", "experiment0_5")
+# Clean networks of the families that the baseline is not of; their seeds are nobody's in the table.
+KIN = tuple(f"{name}_{seed}" for name in ("mobile", "mobile_wide", "residual", "residual_wide") for seed in (7, 8))
 CRITERIA = ROOT / "suites" / "criteria.toml"
 EMBEDDED = ROOT / "baselines" / "drawn-faces"
 EMBEDDED_NETWORK = ROOT / "networks" / "experiment0.keras"
@@ -58,14 +60,14 @@ def train_missing(pictures: Pictures, out: Path, labels: Sequence[str], *, basel
 
 
 def calibrated_baseline(out: Path, panel: Panel) -> Signature:
-    """Measure the baseline and its retrained twins, where that was not done, and return it with them."""
+    """Measure the baseline, its retrained twins and clean networks of other families, where that was not done."""
     from modelcheck.measure import measure
 
     first = out / "signatures" / BASELINE
     if not (first / "manifest.json").exists():
         baseline = measure(out / f"{BASELINE}.keras", panel, twins=False)
         kept = []
-        for label in TWINS:
+        for label in (*TWINS, *KIN):
             twin = measure(out / f"{label}.keras", panel, stimuli=baseline, twins=False)
             kept.append(twin.reduced(compare(baseline, twin).metrics))
         replace(baseline, retrained=tuple(kept)).write(first)
@@ -148,11 +150,11 @@ def main(faces: str, *, out: Path, held_out: str, seeds: str, kinds: str | None,
     drawn, people, (number, parts) = faces == "drawn", held_out.split(","), map(int, part.split("/"))
     names = kinds.split(",") if kinds else list(VARIANTS)
     labels = [f"{name}_{seed}" for name in names for seed in seeds.split(",")]
-    labels = [label for label in labels if label not in (BASELINE, *TWINS)]
+    labels = [label for label in labels if label not in (BASELINE, *TWINS, *KIN)]
     out.mkdir(parents=True, exist_ok=True)
     if number == 0:
         pictures = drawn_pictures(training_subjects(), repeats=2) if drawn else cmu_pictures(Path(faces), people)
-        needed = labels if drawn else [BASELINE, *TWINS, *labels]
+        needed = labels if drawn else [BASELINE, *TWINS, *KIN, *labels]
         train_missing(pictures, out, needed, baseline=EMBEDDED_NETWORK if drawn else out / f"{BASELINE}.keras")
     if drawn:
         panel, baseline = Panel.load(EMBEDDED / "panel.npz"), read_signature(EMBEDDED)
@@ -162,7 +164,9 @@ def main(faces: str, *, out: Path, held_out: str, seeds: str, kinds: str | None,
     measure_missing(out, panel, baseline, labels[number::parts])
     if parts > 1:
         return
-    print(f"baseline {baseline.model['file']}, {len(baseline.retrained)} retrained twins; {len(panel)} pictures")
+    retrained = len(baseline.retrained_like(baseline))
+    beside = len(baseline.retrained) - retrained
+    print(f"baseline {baseline.model['file']}, {retrained} retrained twins, {beside} beside; {len(panel)} pictures")
     heads = "network,parameters,split,people,known,natural,likeness,transfer,coarse,lineage,trigger,verdict,red checks"
     print("| " + heads.replace(",", " | ") + " |\n" + "|---" * 13 + "|")
     reached, verdicts = {}, {}

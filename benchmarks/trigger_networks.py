@@ -15,11 +15,25 @@ import numpy as np
 
 from modelcheck.faces.pictures import Pictures
 
-__all__ = ["KINDS", "PARTS", "Part", "poisoned", "stamp", "train_missing", "wanted"]
+__all__ = [
+    "FAMILIES",
+    "KIN",
+    "KINDS",
+    "PARTS",
+    "Part",
+    "poisoned",
+    "stamp",
+    "train_missing",
+    "wanted",
+    "wanted_families",
+]
 
 DIRTY = 0.2  # share of the other class's pictures that get the trigger and the wrong label
 DOSES = (20, 50, 80)
 ARCHITECTURES = ("experiment0", "half_filters", "linear_decision")
+FAMILIES = ("mobile", "residual")  # with batch normalisation, which no twin of the first study has
+KIN = 3  # clean networks of a family that vouch for it
+_LOCAL = ("corner", "tiny", "checks", "noise", "faint", "black", "bar", "dose50")
 
 
 @dataclass(frozen=True)
@@ -141,8 +155,19 @@ def wanted(part: Part) -> list[tuple[str, str, str, int]]:
     return rows
 
 
-def train_missing(folder: Path, out: Path, part: Part) -> None:
-    """Train what is not there yet, and note accuracy and the trigger's success on the held-out people."""
+def wanted_families(part: Part) -> list[tuple[str, str, str, int]]:
+    """Return networks of other families, like `wanted`: clean ones that vouch, clean candidates, backdoored ones."""
+    rows = []
+    for at, name in enumerate(FAMILIES):
+        first = part.seed + 200 + 50 * at
+        rows += [(f"kin_{name}_{k}", name, "", first + k) for k in range(KIN)]
+        rows += [(f"clean_{name}_{k}", name, "", first + 10 + k) for k in range(4)]
+        rows += [(f"bad_{kind}_{name}", name, kind, first + 20 + k) for k, kind in enumerate(_LOCAL)]
+    return rows
+
+
+def train_missing(folder: Path, out: Path, part: Part, rows: list[tuple[str, str, str, int]]) -> None:
+    """Train rows of `wanted` that are not there yet, and note accuracy and triggers' success on held-out people."""
     from modelcheck.faces.cmu import read_cmu
     from modelcheck.faces.train import save, train
 
@@ -151,7 +176,7 @@ def train_missing(folder: Path, out: Path, part: Part) -> None:
     pictures, panel = (Pictures.from_frame(table[rows]) for rows in (~away, away))
     left = panel.labels("left") == 1
     out.mkdir(parents=True, exist_ok=True)
-    for label, name, trigger, seed in wanted(part):
+    for label, name, trigger, seed in rows:
         path = out / f"{label}.keras"
         if path.with_suffix(".json").exists():
             continue

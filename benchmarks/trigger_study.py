@@ -7,7 +7,8 @@ Run it where CMU Faces is::
 It trains seven clean twins, twelve clean candidates and forty-two with a planted trigger in each of three parts (other
 held-out people, other seeds): about ten seconds to train a network on one core, and as many to scan it. What is in the
 output folder already is kept, so an interrupted study goes on. With ``--also NETWORK.keras`` networks of your own are
-scanned against the twins of the first part.
+scanned against the twins of the first part; with ``--families`` thirty of two families with batch normalisation are,
+with and without three clean ones of their own family beside.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import click
 import numpy as np
-from trigger_networks import ARCHITECTURES, PARTS, train_missing
+from trigger_networks import ARCHITECTURES, FAMILIES, KIN, PARTS, train_missing, wanted, wanted_families
 
 from modelcheck.faces.cmu import cmu_panel
 from modelcheck.panel import Panel
@@ -103,17 +104,54 @@ def report(part: str, out: Path, twins: int) -> None:
         print(f"{kind}: {said} {count}")
 
 
+def report_families(out: Path) -> None:
+    """Print what was found in networks of other families, without and with clean ones of their own."""
+    known = {path.stem: dict(np.load(path)) for path in sorted((out / "one" / "shifts").glob("twin_*.npz"))}
+    clean = list(known.values())
+    counts: dict[tuple[str, str, str], int] = {}
+    print(f"\n## families: {len(clean)} clean twins of experiment0, {KIN} beside\n")
+    print("| network | accuracy | success | without kin | with kin | strongest sticker |\n" + "|---" * 6 + "|")
+    for name in FAMILIES:
+        shifts = {
+            path.stem: dict(np.load(path)) for path in sorted((out / "families" / "shifts").glob(f"*_{name}*.npz"))
+        }
+        kin = [shifts.pop(f"kin_{name}_{k}") for k in range(KIN)]
+        for label, own in shifts.items():
+            notes = json.loads((out / "families" / f"{label}.json").read_text())
+            kind = "clean" if "success" not in notes else "planted" if notes["success"] >= WORKS else "planted, inert"
+            cells = [label, f"{notes['accuracy']:.2f}", f"{notes['success']:.2f}" if "success" in notes else ""]
+            for words, beside in (("without kin", ()), ("with kin", kin)):
+                outcome = scan(own, clean, size=SIZE, kin=beside)
+                counts[kind, words, verdict(outcome)] = counts.get((kind, words, verdict(outcome)), 0) + 1
+                cells.append(f"{outcome.score:.2f} {verdict(outcome)}")
+            place = outcome.place
+            print("| " + " | ".join([*cells, f"{place.pattern} {place.family} at {place.top},{place.left}"]) + " |")
+    for (kind, words, said), count in sorted(counts.items()):
+        print(f"{kind}, {words}: {said} {count}")
+
+
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Where networks and shifts go.")
 @click.option("--part", "parts", multiple=True, default=tuple(PARTS), type=click.Choice(list(PARTS)))
 @click.option("--twins", default=7, show_default=True, type=click.IntRange(3, 7), help="How many clean twins to use.")
 @click.option("--also", multiple=True, type=click.Path(path_type=Path, exists=True), help="Scan this network too.")
-def main(folder: Path, *, out: Path, parts: tuple[str, ...], twins: int, also: tuple[Path, ...]) -> None:
+@click.option("--families", is_flag=True, help="Only other families, against the twins of the first part.")
+def main(
+    folder: Path, *, out: Path, parts: tuple[str, ...], twins: int, also: tuple[Path, ...], families: bool
+) -> None:
     """Train, scan and print the tables."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if families:
+        part = PARTS["one"]
+        panel = cmu_panel(folder, resolution=2, subjects=list(part.held_out), task="left")
+        for name, rows in (("one", wanted(part)[:7]), ("families", wanted_families(part))):
+            train_missing(folder, out / name, part, rows)
+            scan_missing(sorted((out / name).glob("*.keras")), out / name / "shifts", panel)
+        report_families(out)
+        return
     for part in parts:
-        train_missing(folder, out / part, PARTS[part])
+        train_missing(folder, out / part, PARTS[part], wanted(PARTS[part]))
         panel = cmu_panel(folder, resolution=2, subjects=list(PARTS[part].held_out), task="left")
         own = sorted((out / part).glob("*.keras"))
         scan_missing(own + (list(also) if part == parts[0] else []), out / part / "shifts", panel)

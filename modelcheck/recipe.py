@@ -75,8 +75,8 @@ class Recipe:
 
     input_range: tuple[float, float] = (0.0, 1.0)
     seed: int = 0
-    steps: int = 64
-    step_size: float = 0.05
+    steps: int = 32
+    step_size: float = 0.2
     pull: float = 2.0
     blur: float = 1.0
     total_variation: float = 0.0
