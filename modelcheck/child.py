@@ -6,9 +6,11 @@ who needs a measurement makes it, into a folder named by everything that decides
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import queue
 import re
 import shutil
 import signal
@@ -16,11 +18,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from importlib.machinery import PathFinder
 from importlib.metadata import version
 from pathlib import Path
+from typing import IO
 
 from filelock import FileLock, Timeout
 
@@ -236,12 +240,46 @@ def measure_in_child(
 _CHATTER = re.compile(r"measuring: |WARNING: All log messages|[IWEF]\d{4} |[IWEF]\d+ 00:00:")
 
 
+_GLANCE = 0.5  # seconds after which a silent child is looked at
+
+
 # How Python, numpy, TensorFlow and C++ say that there is no more memory.
 _OUT_OF_MEMORY = re.compile(
     r"MemoryError|Unable to allocate|bad_alloc|OOM when allocating|ResourceExhausted|Cannot allocate memory"
     r"|out of memory|failed to allocate memory",
     re.IGNORECASE,
 )
+
+
+def _said(child: subprocess.Popen[str], *, seconds: float) -> Iterator[str]:
+    """Yield the lines of a child until it has ended or its time is over.
+
+    The end of its output is not waited for: whatever it started and left behind may hold that open for ever.
+    """
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def read(output: IO[str]) -> None:
+        with output:
+            for line in output:
+                lines.put(line)
+        lines.put(None)
+
+    if child.stdout is not None:
+        threading.Thread(target=read, args=(child.stdout,), daemon=True).start()
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        ended = child.poll() is not None
+        try:
+            line = lines.get(timeout=min(left, _GLANCE))
+        except queue.Empty:
+            if ended:
+                return
+            continue
+        if line is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(timeout=left)
+            return
+        yield line
 
 
 def _watch(
@@ -260,27 +298,19 @@ def _watch(
         "PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
     }
     last: list[str] = []
-    late = threading.Event()
-    with subprocess.Popen(
+    child = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=kept
-    ) as child:
-
-        def stop() -> None:
-            late.set()
-            child.kill()
-
-        alarm = threading.Timer(settings.timeout, stop)
-        alarm.start()
-        try:
-            for line in child.stdout or ():
-                last = [*last, line.rstrip()][-12:]
-                if tell and line.startswith("measuring: "):
-                    tell(line.strip())
-            code = child.wait()
-        finally:
-            alarm.cancel()
-            child.kill()  # reached alive only when we are interrupted; a finished child is not touched
-    if late.is_set():
+    )
+    try:
+        for line in _said(child, seconds=settings.timeout):
+            last = [*last, line.rstrip()][-12:]
+            if tell and line.startswith("measuring: "):
+                tell(line.strip())
+        late = child.poll() is None
+    finally:
+        child.kill()  # a finished child is not touched
+        code = child.wait()
+    if late:
         raise ChildError(
             f"Measuring {str(network)!r} took more than {settings.timeout:g} seconds and was stopped. Raise timeout in "
             "[tool.modelcheck], or render fewer units: units_per_layer in the recipe of the baseline."

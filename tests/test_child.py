@@ -1,0 +1,64 @@
+"""Watching the child that measures: its lines arrive, and nothing that it leaves behind holds the gate up."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from modelcheck import child
+from modelcheck.child import ChildError
+from modelcheck.settings import Settings
+
+
+def watch(monkeypatch, tmp_path, script, *, timeout=60.0):
+    """Watch a shell script as if it measured, and return the progress that it told."""
+    told = []
+    monkeypatch.setattr(child, "confined", lambda command, **_: command)
+    command = ["/bin/sh", "-c", script]
+    child._watch(command, Path("a.keras"), home=tmp_path, settings=Settings(timeout=timeout), tell=told.append)
+    return told
+
+
+@pytest.fixture
+def left_behind(tmp_path):
+    """Return where a script notes the process that it leaves behind, which must still run and is ended here."""
+    note = tmp_path / "pid"
+    yield note
+    os.kill(int(note.read_text()), signal.SIGKILL)  # an error where it was waited for
+
+
+@pytest.mark.parametrize(("end", "words"), [("exit 0", ""), ("exit 1", "exit code 1"), ("wait", "took more than 1 s")])
+def test_a_grandchild_that_holds_the_pipe_is_not_waited_for(monkeypatch, tmp_path, left_behind, end, words):
+    """A child that ends well, badly or not at all is done with, whatever still holds its output open."""
+    script = f"sleep 600 & echo $! > {left_behind}; echo 'measuring: a'; {end}"
+    if words:
+        with pytest.raises(ChildError, match=words):
+            watch(monkeypatch, tmp_path, script, timeout=1)
+    else:
+        assert watch(monkeypatch, tmp_path, script) == ["measuring: a"]
+
+
+def test_every_line_arrives_in_order(monkeypatch, tmp_path):
+    """Thousands of lines are told one by one, and the last ones explain a failure."""
+    told = watch(monkeypatch, tmp_path, "for i in $(seq 5000); do echo measuring: $i; done")
+    assert told == [f"measuring: {i}" for i in range(1, 5001)]
+    with pytest.raises(ChildError, match="no such layer"):
+        watch(monkeypatch, tmp_path, "echo measuring: 1; echo no such layer; exit 3")
+
+
+def test_an_interrupted_watch_ends_the_child(monkeypatch, tmp_path):
+    """When telling progress is interrupted, the child does not measure on."""
+    started = []
+    real = subprocess.Popen
+    monkeypatch.setattr(child.subprocess, "Popen", lambda *a, **k: started.append(real(*a, **k)) or started[-1])
+
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(child, "confined", lambda command, **_: command)
+    command = ["/bin/sh", "-c", "echo measuring: 1; exec sleep 600"]
+    with pytest.raises(KeyboardInterrupt):
+        child._watch(command, Path("a.keras"), home=tmp_path, settings=Settings(), tell=interrupt)
+    assert started[0].returncode == -signal.SIGKILL
