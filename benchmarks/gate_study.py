@@ -20,7 +20,7 @@ import click
 import numpy as np
 from variants import VARIANTS
 
-from modelcheck.compare import METRICS, Comparison, compare
+from modelcheck.compare import METRICS, Comparison, compare, kept_twin
 from modelcheck.criteria import Criterion, Finding, Verdict, criterion_for, judge_measured, overall, read_criteria
 from modelcheck.faces.cmu import cmu_panel, read_cmu
 from modelcheck.faces.drawn import drawn_pictures, training_subjects
@@ -69,7 +69,7 @@ def calibrated_baseline(out: Path, panel: Panel) -> Signature:
         kept = []
         for label in (*TWINS, *KIN):
             twin = measure(out / f"{label}.keras", panel, stimuli=baseline, twins=False)
-            kept.append(twin.reduced(compare(baseline, twin).metrics))
+            kept.append(kept_twin(baseline, twin))
         replace(baseline, retrained=tuple(kept)).write(first)
     return read_signature(first)
 

@@ -16,7 +16,7 @@ from modelcheck.comparison.layers import LayerComparison, layer_measures, matche
 from modelcheck.comparison.lineage import RELATED, lineage_measure
 from modelcheck.comparison.metrics import METRICS, CompareError, Metric, planned, possible
 from modelcheck.comparison.people import people_measures
-from modelcheck.comparison.regions import region_measures
+from modelcheck.comparison.regions import changes_of, region_measures
 from modelcheck.comparison.triggers import trigger_measure
 from modelcheck.criteria import Measured
 from modelcheck.signature import Signature
@@ -33,6 +33,7 @@ __all__ = [
     "LayerComparison",
     "Metric",
     "compare",
+    "kept_twin",
     "planned",
     "possible",
 ]
@@ -159,6 +160,24 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
     measures.append(trigger_measure(baseline, candidate))
     scores = tuple(_rounded(item) for item in measures)
     return Comparison(baseline=baseline, candidate=candidate, layers=tuple(compared), measures=scores)
+
+
+def kept_twin(baseline: Signature, twin: Signature) -> Signature:
+    """Return what a baseline keeps of a clean network: its decision, its answers, and how it compares.
+
+    Parameters
+    ----------
+    baseline, twin : Signature
+        Measured alike; the twin without untrained twins of its own.
+
+    Raises
+    ------
+    CompareError
+        When recipe, panel or classes differ.
+    """
+    known = compare(replace(baseline, retrained=()), twin).metrics
+    changes = {} if twin.built_like(baseline) else changes_of(baseline, twin)
+    return twin.reduced(known | {key: _six(value) for key, value in changes.items()})
 
 
 def _rounded(item: Measured) -> Measured:

@@ -58,6 +58,8 @@ def test_clean_networks_of_another_architecture_come_along(folder, measured):
     measured["phone.keras"] = replace(measured["phone.keras"], fingerprint=odd)
     proposal = propose_twins(folder, [Path(f"{name}.keras") for name in ("a", "b", "phone")])
     assert "Clean network of another architecture phone.keras:" in proposal.lines[-1]
+    assert "mass_change[left]" in proposal.lines[-1]
+    assert "mass_change" not in proposal.lines[0]
     assert [twin.model["file"] for twin in proposal.new.retrained_like(proposal.new)] == ["a.keras", "b.keras"]
     with pytest.raises(TwinError, match="Of 2 networks 1 have the baseline's architecture"):
         propose_twins(folder, [Path("a.keras"), Path("phone.keras")])

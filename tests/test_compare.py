@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelcheck.compare import METRICS, compare, planned
+from modelcheck.compare import METRICS, compare, kept_twin, planned
 from modelcheck.criteria import Criterion, Verdict, judge, judge_measured
 from modelcheck.signature import read_manifest, read_signature
 from signatures import make_panel, make_signature
@@ -261,6 +261,20 @@ def test_only_twins_of_the_baselines_architecture_make_the_ceiling():
     one, other = (compare(side, candidate) for side in (baseline, beside))
     assert one.metrics["likeness[decision]"] == other.metrics["likeness[decision]"]
     assert one.measured("recognition", "decision").ceiling == other.measured("recognition", "decision").ceiling
+
+
+def test_a_kept_network_of_another_architecture_tells_where_it_looks():
+    """Its change in attention is kept although it has no untrained twins to earn a say with; a plain twin's is not."""
+    baseline, candidate = pair()
+    odd = replace(candidate, fingerprint={"0:5x5x1x4": np.ones(100)})
+    earned = compare(baseline, odd).metrics
+    kept = kept_twin(baseline, replace(odd, twins=()))
+    keys = [key for key in earned if key.startswith("mass_change[")]
+    assert keys
+    assert {key: kept.against[key] for key in keys} == {key: earned[key] for key in keys}
+    assert not any(key in kept_twin(baseline, replace(candidate, twins=())).against for key in keys)
+    empty = replace(odd, attributions={name: np.zeros_like(maps) for name, maps in odd.attributions.items()}, twins=())
+    assert not any(key in kept_twin(baseline, empty).against for key in keys), "an empty map excuses nothing"
 
 
 def test_what_a_family_does_with_its_relevance_is_no_change():

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from modelcheck.approval.proposal import Proposal, offered, told_platform
 from modelcheck.child import measure_in_child
-from modelcheck.compare import RELATED, compare
+from modelcheck.compare import RELATED, kept_twin
 from modelcheck.escaping import clean
 from modelcheck.panel import Panel, PanelError
 from modelcheck.settings import Settings
@@ -77,13 +77,10 @@ def propose_twins(
         with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
             into = Path(aside) / "signature"
             signature = measure_in_child(twin, path, into, like=folder, twins=False, settings=alone, tell=tell)
-        metrics = compare(replace(baseline, retrained=()), signature).metrics
-        _refuse_copies(twin, signature, metrics["lineage"], (baseline, *kept))
-        kept.append(signature.reduced({key: round(value, 6) for key, value in metrics.items()}))
-        name = baseline.decision.name
-        told = ", ".join(f"{metric} {metrics[f'{metric}[{name}]']:.2f}" for metric in _SHOWN)
-        kind = "Twin" if signature.built_like(baseline) else "Clean network of another architecture"
-        lines.append(f"{kind} {clean(signature.model['file'], longest=80)}: {told}.")
+        found = kept_twin(baseline, signature)
+        _refuse_copies(twin, signature, found.against.get("lineage", math.nan), (baseline, *kept))
+        kept.append(found)
+        lines.append(_line(baseline, found))
     alike = sum(twin.built_like(baseline) for twin in kept)
     if alike < _FEWEST:
         raise TwinError(f"Of {len(kept)} networks {alike} have the baseline's architecture. {_ENOUGH}")
@@ -91,6 +88,19 @@ def propose_twins(
     facts = {"platform": told_platform(baseline), "retrained twins": names}
     proposal = offered(folder, replace(baseline, retrained=tuple(kept)), facts=facts)
     return replace(proposal, lines=tuple(lines))
+
+
+def _line(baseline: Signature, twin: Signature) -> str:
+    """Say what a twin reaches, and of one of another architecture what it will excuse."""
+    alike = twin.built_like(baseline)
+    name = baseline.decision.name
+    keys = [f"{metric}[{name}]" for metric in _SHOWN]
+    keys += [] if alike else sorted(key for key in twin.against if key.startswith("mass_change["))
+    told = ", ".join(
+        f"{clean(key.removesuffix(f'[{name}]'), longest=40)} {twin.against.get(key, math.nan):.2f}" for key in keys
+    )
+    kind = "Twin" if alike else "Clean network of another architecture"
+    return f"{kind} {clean(twin.model['file'], longest=80)}: {told}."
 
 
 def _refuse_copies(twin: Path, signature: Signature, lineage: float, others: Sequence[Signature]) -> None:

@@ -21,7 +21,7 @@ from modelcheck.faithfulness import map_similarity
 from modelcheck.localisation import pointing_game, relevance_mass
 from modelcheck.signature import Signature
 
-__all__ = ["region_measures"]
+__all__ = ["changes_of", "region_measures"]
 
 # Rank correlation with untrained weights' maps from which on a map shows the picture, not the network. Measured on CMU
 # Faces: SmoothGrad 0.05 to 0.12, occlusion 0.05 to 0.25; an edge detector would be near 1.
@@ -67,20 +67,41 @@ def region_measures(baseline: Signature, candidate: Signature) -> Iterator[Measu
         refusals[method] = _refusal(method, *measures)
         yield from measures
     first = candidate.recipe.attribution_methods[0] if candidate.recipe.attribution_methods else ""
-    pictures = {name: values[baseline.probes] for name, values in baseline.pictures.items()}
-    for group in sorted(set(baseline.pictures["groups"].tolist())):
-        rows = np.flatnonzero(pictures["groups"] == group)
+    for group, rows, view in _views(baseline, candidate):
         why = refusals.get(first, "No attribution was measured.")
         if candidate.regions is None:
             why = "The panel has no regions."
         elif not len(rows):
             why = "None of its pictures is a probe: raise probe_pictures in the recipe."
-        if why or candidate.regions is None:
+        if why or view is None:
             yield from (Measured(metric=name, about=group, value=math.nan, evidence=why) for name in _METRICS)
             continue
-        names = pictures["names"][rows]
-        view = _View(group, first, rows, pictures["subjects"][rows], names, candidate.regions[rows])
         yield from _group_measures(baseline, candidate, view)
+
+
+def changes_of(baseline: Signature, other: Signature) -> dict[str, float]:
+    """Return another network's ``mass_change`` by group, whether or not its attributions earned a say.
+
+    That takes untrained twins, which a network that only stands beside others was not measured with.
+    """
+    return {
+        f"mass_change[{group}]": view.by_subject(view.masses(other) - view.masses(baseline)).value
+        for group, _, view in _views(baseline, other)
+        if view is not None
+    }
+
+
+def _views(baseline: Signature, candidate: Signature) -> Iterator[tuple[str, np.ndarray, _View | None]]:
+    """Yield each group, which probes are of it, and those seen by the recipe's first method, where that can be."""
+    first = candidate.recipe.attribution_methods[:1]
+    pictures = {name: values[baseline.probes] for name, values in baseline.pictures.items()}
+    for group in sorted(set(baseline.pictures["groups"].tolist())):
+        rows = np.flatnonzero(pictures["groups"] == group)
+        view = None
+        if first and len(rows) and candidate.regions is not None:
+            subjects, names = pictures["subjects"][rows], pictures["names"][rows]
+            view = _View(group, first[0], rows, subjects, names, candidate.regions[rows])
+        yield group, rows, view
 
 
 def _method_measures(candidate: Signature, method: str) -> tuple[Measured, Measured]:
