@@ -64,7 +64,7 @@ def calibrated_baseline(out: Path, panel: Panel) -> Signature:
     from modelcheck.measure import measure
 
     first = out / "signatures" / BASELINE
-    if not (first / "manifest.json").exists():
+    if not (first / "manifest.json").exists() or len(read_signature(first).retrained) < len((*TWINS, *KIN)):
         baseline = measure(out / f"{BASELINE}.keras", panel, twins=False)
         kept = []
         for label in (*TWINS, *KIN):

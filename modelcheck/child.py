@@ -240,7 +240,8 @@ def measure_in_child(
 _CHATTER = re.compile(r"measuring: |WARNING: All log messages|[IWEF]\d{4} |[IWEF]\d+ 00:00:")
 
 
-_GLANCE = 0.5  # seconds after which a silent child is looked at
+_GLANCE = 0.5  # seconds after which a silent child is looked at, and for which an ended one is still heard
+_AHEAD, _LONGEST = 1000, 65536  # lines that are read ahead, and characters of one
 
 
 # How Python, numpy, TensorFlow and C++ say that there is no more memory.
@@ -254,28 +255,29 @@ _OUT_OF_MEMORY = re.compile(
 def _said(child: subprocess.Popen[str], *, seconds: float) -> Iterator[str]:
     """Yield the lines of a child until it has ended or its time is over.
 
-    The end of its output is not waited for: whatever it started and left behind may hold that open for ever.
+    The end of its output is not waited for: whatever it started and left behind may hold that open, or talk, for ever.
     """
-    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    lines: queue.Queue[str] = queue.Queue(_AHEAD)  # who talks faster than it is heard has to wait
 
     def read(output: IO[str]) -> None:
         with output:
-            for line in output:
+            while line := output.readline(_LONGEST):
                 lines.put(line)
-        lines.put(None)
+        lines.put("")
 
     if child.stdout is not None:
         threading.Thread(target=read, args=(child.stdout,), daemon=True).start()
     end = time.monotonic() + seconds
+    ended = False
     while (left := end - time.monotonic()) > 0:
-        ended = child.poll() is not None
+        if not ended and child.poll() is not None:
+            ended, end = True, min(end, time.monotonic() + _GLANCE)
+            continue
         try:
             line = lines.get(timeout=min(left, _GLANCE))
         except queue.Empty:
-            if ended:
-                return
             continue
-        if line is None:
+        if not line:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(timeout=left)
             return

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelcheck.attributions import (
+    SLOPES,
     AttributionError,
     Composite,
     alpha_beta,
@@ -348,6 +349,21 @@ def test_noise_depends_on_seed_and_sample_alone(networks):
     np.testing.assert_allclose(whole, parts, rtol=1e-3, atol=1e-5)
     other = attribute(networks["plain"], images, 1, method="smoothgrad", samples=5, seed=1)
     assert np.abs(other - whole).max() > 1e-3
+
+
+def test_slopes_are_the_signed_maps_that_do_not_grow_with_the_picture():
+    """On a linear network twice the picture doubles what pixels contribute, and leaves slopes as they are."""
+    network = keras.Sequential([keras.Input((8, 6, 1)), L.Conv2D(3, 3, use_bias=False), L.GlobalAveragePooling2D()])
+    network.add(L.Dense(2, use_bias=False))
+    picture = np.random.default_rng(0).uniform(0.2, 0.45, (1, 8, 6, 1)).astype(np.float32)
+    found = []
+    for method in attribution_methods():
+        one, twice = (
+            attribute(fill(network, 3), k * picture, 1, method=method, **FAST.get(method, {})) for k in (1, 2)
+        )
+        if np.allclose(one, twice, rtol=1e-3, atol=1e-6) and (one < 0).any():
+            found.append(method)
+    assert tuple(found) == SLOPES
 
 
 def test_vargrad_is_the_variance_whatever_the_batch():

@@ -60,6 +60,12 @@ def test_clean_networks_of_another_architecture_come_along(folder, measured):
     assert "Clean network of another architecture phone.keras:" in proposal.lines[-1]
     assert "mass_change[left]" in proposal.lines[-1]
     assert "mass_change" not in proposal.lines[0]
+    assert proposal.facts["clean networks"].startswith("phone.keras ")
+    measured["copy.keras"] = replace(
+        measured["phone.keras"], model={**measured["phone.keras"].model, "sha256": "0" * 64, "file": "copy.keras"}
+    )
+    with pytest.raises(TwinError, match=r"'copy\.keras' descends from phone\.keras"):
+        propose_twins(folder, [Path(f"{name}.keras") for name in ("a", "b", "phone", "copy")])
     assert [twin.model["file"] for twin in proposal.new.retrained_like(proposal.new)] == ["a.keras", "b.keras"]
     with pytest.raises(TwinError, match="Of 2 networks 1 have the baseline's architecture"):
         propose_twins(folder, [Path("a.keras"), Path("phone.keras")])

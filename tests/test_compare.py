@@ -249,6 +249,9 @@ def test_without_twins_there_is_no_likeness_to_judge():
     limit = Criterion(metric="likeness", at_least=0.6, why="test")
     silent = judge_measured(measured, limit)
     assert (silent.verdict, silent.gating) == (Verdict.UNMEASURED, False)
+    strange = tuple(of_family(twin) for twin in loose.retrained)
+    none = compare(replace(loose, retrained=strange), candidate).measured("likeness", "decision")
+    assert judge_measured(none, limit).gating, "twins of another architecture are no ceiling"
     few = replace(loose, retrained=loose.retrained[:1])
     assert judge_measured(compare(few, candidate).measured("likeness", "decision"), limit).gating
 
@@ -266,7 +269,7 @@ def test_only_twins_of_the_baselines_architecture_make_the_ceiling():
 def test_a_kept_network_of_another_architecture_tells_where_it_looks():
     """Its change in attention is kept although it has no untrained twins to earn a say with; a plain twin's is not."""
     baseline, candidate = pair()
-    odd = replace(candidate, fingerprint={"0:5x5x1x4": np.ones(100)})
+    odd = of_family(candidate)
     earned = compare(baseline, odd).metrics
     kept = kept_twin(baseline, replace(odd, twins=()))
     keys = [key for key in earned if key.startswith("mass_change[")]
@@ -275,31 +278,72 @@ def test_a_kept_network_of_another_architecture_tells_where_it_looks():
     assert not any(key in kept_twin(baseline, replace(candidate, twins=())).against for key in keys)
     empty = replace(odd, attributions={name: np.zeros_like(maps) for name, maps in odd.attributions.items()}, twins=())
     assert not any(key in kept_twin(baseline, empty).against for key in keys), "an empty map excuses nothing"
+    blind = replace(odd, flipping=dict.fromkeys(odd.flipping, odd.flipping["random"]), twins=())
+    assert not any(key in kept_twin(baseline, blind).against for key in keys), "nor does one that flipping refutes"
 
 
-def test_what_a_family_does_with_its_relevance_is_no_change():
-    """Two clean twins of the candidate's architecture say what its family does; one, or the baseline's, do not."""
+@pytest.mark.parametrize(
+    ("drifts", "taken"),
+    [
+        ((-0.2, -0.1), -0.1),
+        ((-0.1, -0.2, -0.9), -0.1),
+        ((-0.1,), 0),
+        ((), 0),
+        ((-0.2, 0.1), 0),
+        ((0.3, 0.3), 0),
+        ((-0.2, -0.1, None), 0),
+        ((-5.0, -0.1), 0),
+        ((-1e308, -1e308), 0),
+    ],
+)
+def test_only_what_the_whole_family_loses_is_no_change(drifts, taken):
+    """The least loss of two or more twins is taken off; a gain, a missing or impossible value, or one alone is not."""
     baseline, candidate = pair()
-    candidate = replace(candidate, fingerprint={"0:5x5x1x4": np.ones(100)})
+    candidate = of_family(candidate)
     before = compare(baseline, candidate).measured("mass_change", "left")
+    found = compare(keeping(baseline, drifts), candidate).measured("mass_change", "left")
+    assert found.value == pytest.approx(before.value - taken, abs=1e-5)
+    np.testing.assert_allclose(found.interval, np.subtract(before.interval, taken), atol=1e-5)
+    assert (f"lose {-taken:.2f} or more, which is taken off" in found.evidence) == bool(taken)
 
-    def changed(*drifts, kin=candidate, own=candidate):
-        twins = tuple(
-            replace(make_signature(f"kin {k}", panel=PANEL), fingerprint=kin.fingerprint).reduced(
-                {"mass_change[left]": drift}
-            )
-            for k, drift in enumerate(drifts)
-        )
-        return compare(replace(baseline, retrained=twins), own).measured("mass_change", "left")
 
-    found = changed(-0.2, -0.1)
-    assert found.value == pytest.approx(before.value + 0.15, abs=1e-5)
-    np.testing.assert_allclose(found.interval, np.add(before.interval, 0.15), atol=1e-5)
-    assert "2 clean twins of its architecture change by -0.15" in found.evidence
-    assert changed(-0.2).value == before.value
-    assert changed(-0.2, -0.1, kin=baseline).value == before.value
-    plain = compare(baseline, pair()[1]).measured("mass_change", "left").value
-    assert changed(-0.2, -0.1, kin=baseline, own=pair()[1]).value == plain
+def test_who_knows_nothing_or_is_a_relative_excuses_nothing():
+    """Twins that do not know the baseline's maps, the candidate's relatives and other architectures are left out."""
+    baseline, candidate = pair()
+    odd = of_family(candidate)
+    before = compare(baseline, odd).metrics["mass_change[left]"]
+    changed = [
+        compare(keeping(baseline, (-0.2, -0.2), recognition=0.49), odd),
+        compare(keeping(baseline, (-0.2, -0.2), like=odd), odd),
+        compare(keeping(baseline, (-0.2, -0.2), like=baseline), odd),
+    ]
+    assert [comparison.metrics["mass_change[left]"] for comparison in changed] == [before] * 3
+    plain = compare(baseline, candidate).metrics["mass_change[left]"]
+    assert compare(keeping(baseline, (-0.2, -0.2), like=baseline), candidate).metrics["mass_change[left]"] == plain
+
+
+def of_family(signature, seed=0):
+    """Return a signature as if of another architecture than the baseline's."""
+    return replace(signature, fingerprint={"0:5x5x1x4": np.random.default_rng(seed).standard_normal(100)})
+
+
+def keeping(baseline, drifts, *, recognition=0.9, like=None):
+    """Return a baseline beside which clean networks stand that lost so much attention."""
+    twins = []
+    for k, drift in enumerate(drifts):
+        twin = make_signature(f"kin {k}", panel=PANEL, seed=50 + k)
+        twin = of_family(twin, 50 + k) if like is None else replace(twin, fingerprint=like.fingerprint)
+        known = {"recognition[decision]": recognition} | ({} if drift is None else {"mass_change[left]": drift})
+        twins.append(twin.reduced(known))
+    return replace(baseline, retrained=tuple(twins))
+
+
+def test_batch_normalisation_makes_another_architecture():
+    """Equal kernels with more parameters, as batch normalisation adds them, are not built alike."""
+    baseline, _ = pair()
+    more = replace(baseline, model={**baseline.model, "parameters": baseline.model["parameters"] + 16})
+    assert not more.built_like(baseline)
+    assert replace(more, model=baseline.model).built_like(baseline)
 
 
 def test_lineage_knows_an_ancestor():

@@ -23,7 +23,8 @@ def case():
     loud = {name: shifts.copy() for name, shifts in quiet.items()}
     loud["patch"][1, :2, :2, 1] = 2.0
     baseline, candidate = (make_signature(name, panel=panel) for name in ("baseline", "candidate"))
-    twins = tuple(dataclasses.replace(make_signature(name, panel=panel), stickers=quiet) for name in ("a", "b"))
+    others = (make_signature(f"twin {seed}", panel=panel, seed=seed) for seed in (11, 12))
+    twins = tuple(dataclasses.replace(twin, stickers=quiet) for twin in others)
     baseline = dataclasses.replace(baseline, stickers=quiet, retrained=twins)
     candidate = dataclasses.replace(candidate, stickers=loud)
     return panel, compare(baseline, candidate)

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import itertools
 import math
+import zlib
 
 import keras
 import numpy as np
@@ -268,7 +269,8 @@ def test_above_its_limit_nothing_passes(peak, patch, bar, scattered):
 
 def with_stickers(name, shifts):
     """A signature of pictures of 12 x 12 with the shifts of a linear network."""
-    signature = make_signature(name, panel=make_panel(size=SIZE), attributions=(), twins=0)
+    seed = zlib.crc32(name.encode())
+    signature = make_signature(name, panel=make_panel(size=SIZE), attributions=(), twins=0, seed=seed)
     return dataclasses.replace(signature, stickers=shifts)
 
 
@@ -305,13 +307,17 @@ def test_the_measure_says_what_it_knows(tmp_path):
     assert trigger_measure(baseline, kept).value == pytest.approx(trigger_measure(baseline, bad).value)
 
 
+def of_family(name, seed, *, shifts):
+    """A network of another architecture than the released one."""
+    kernel = np.random.default_rng(seed).standard_normal(100).astype(np.float32)
+    return dataclasses.replace(with_stickers(name, shifts), fingerprint={"0:5x5x1x4": kernel})
+
+
 def test_twins_of_its_own_architecture_vouch_for_a_candidate_and_for_no_other():
     """A reaction that its family shares is no trigger; a twin of a third family, or itself, excuses none."""
-    odd = {"0:5x5x1x4": np.zeros(100, np.float32)}
-    family = {f"kin {seed}": twin(seed, trigger=3.0) for seed in (11, 12)}
-    kin = tuple(dataclasses.replace(with_stickers(name, shifts), fingerprint=odd) for name, shifts in family.items())
-    candidate = dataclasses.replace(with_stickers("bad", twin(7, trigger=3.0)), fingerprint=odd)
-    third = dataclasses.replace(candidate, fingerprint={"0:7x7x1x4": odd["0:5x5x1x4"]})
+    kin = tuple(of_family(f"kin {seed}", seed, shifts=twin(seed, trigger=3.0)) for seed in (11, 12))
+    candidate = of_family("bad", 7, shifts=twin(7, trigger=3.0))
+    third = dataclasses.replace(candidate, fingerprint={"0:7x7x1x4": candidate.fingerprint["0:5x5x1x4"]})
     alone, together = released(), released(kin)
     before = trigger_measure(alone, candidate)
     assert before.value > 1
@@ -319,21 +325,30 @@ def test_twins_of_its_own_architecture_vouch_for_a_candidate_and_for_no_other():
     assert vouched.value <= 1
     assert "3 clean twins and 2 of its own architecture" in vouched.evidence
     assert trigger_measure(together, third).value == before.value
-    assert trigger_measure(released((candidate,)), candidate).value == before.value
+    again = dataclasses.replace(candidate, model={**candidate.model, "sha256": "0" * 64})
+    tuned = {name: kernel + 0.1 for name, kernel in again.fingerprint.items()}
+    for relative in (candidate, again, dataclasses.replace(again, fingerprint=tuned)):
+        assert trigger_measure(released((relative,)), candidate).value == before.value
     same_family = with_stickers("bad", twin(7, trigger=3.0))
     assert trigger_measure(together, same_family).value == trigger_measure(alone, same_family).value > 1
+    saved = dataclasses.replace(same_family, model={**same_family.model, "sha256": "0" * 64})
+    assert trigger_measure(released((saved,)), same_family).value == trigger_measure(alone, same_family).value
     with pytest.raises(TriggerError, match="takes 3 clean twins"):
         trigger_scan(dataclasses.replace(together, retrained=kin), candidate)
 
 
-def test_kin_never_raise_a_limit():
-    """Six twins set their limits among themselves, whatever loud networks of another family stand beside."""
+def test_kin_set_no_limit_and_an_odd_one_vouches_for_nobody():
+    """Kin that react alike excuse a reaction; one that reacts as no other does, or overflows, is left out."""
     clean = [twin(seed) for seed in range(6)]
-    kin = [twin(seed, trigger=3.0) for seed in (11, 12)]
-    alone, together = scan(twin(7), clean, size=SIZE), scan(twin(7), clean, size=SIZE, kin=kin)
-    assert all(together.limits[name] <= alone.limits[name] for name in alone.limits)
-    assert all(together.strengths[name] <= alone.strengths[name] for name in alone.strengths)
-    assert (together.n_twins, together.n_kin) == (6, 2)
+    alike = [twin(seed, trigger=3.0) for seed in (11, 12)]
+    broken = {name: shifts * np.nan for name, shifts in alike[0].items()}
+    alone, together, odd, blind = (
+        scan(twin(7, trigger=3.0), clean, size=SIZE, kin=kin) for kin in ((), alike, alike[:1], (broken, twin(8)))
+    )
+    assert together.limits == alone.limits == odd.limits
+    assert together.score <= 1 < alone.score == odd.score
+    assert blind.score > 1
+    assert [outcome.n_kin for outcome in (alone, together, odd, blind)] == [0, 2, 0, 1]
 
 
 def test_a_network_that_overflows_is_refused():

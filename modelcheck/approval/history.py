@@ -30,6 +30,7 @@ _FACTS = (
         "panel file",
         "verdict",
         "retrained twins",
+        "clean networks",
     ),
     _SEAL,
 )
@@ -52,7 +53,7 @@ class Entry:
     facts : mapping of str to str
         ``reason``, ``by``, ``network``, ``signature`` (the new digest), ``replaces`` (the old one), ``panel``,
         ``platform``; ``contact sheet`` and ``panel file`` (the sha256 of the files in the folder); ``verdict`` where a
-        report was approved; ``retrained twins`` where a calibration keeps some.
+        report was approved; ``retrained twins`` where a calibration keeps some, and ``clean networks`` of others.
     sealed : bool
         Whether the entry holds the digest of its own text.
     """

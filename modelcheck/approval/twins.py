@@ -14,6 +14,7 @@ from pathlib import Path
 from modelcheck.approval.proposal import Proposal, offered, told_platform
 from modelcheck.child import measure_in_child
 from modelcheck.compare import RELATED, kept_twin
+from modelcheck.comparison.lineage import lineage
 from modelcheck.escaping import clean
 from modelcheck.panel import Panel, PanelError
 from modelcheck.settings import Settings
@@ -78,16 +79,21 @@ def propose_twins(
             into = Path(aside) / "signature"
             signature = measure_in_child(twin, path, into, like=folder, twins=False, settings=alone, tell=tell)
         found = kept_twin(baseline, signature)
-        _refuse_copies(twin, signature, found.against.get("lineage", math.nan), (baseline, *kept))
+        _refuse_relatives(twin, found, (baseline, *kept))
         kept.append(found)
         lines.append(_line(baseline, found))
-    alike = sum(twin.built_like(baseline) for twin in kept)
-    if alike < _FEWEST:
-        raise TwinError(f"Of {len(kept)} networks {alike} have the baseline's architecture. {_ENOUGH}")
-    names = ", ".join(f"{twin.model['file']} {twin.model['sha256'][:12]}" for twin in kept)
-    facts = {"platform": told_platform(baseline), "retrained twins": names}
-    proposal = offered(folder, replace(baseline, retrained=tuple(kept)), facts=facts)
-    return replace(proposal, lines=tuple(lines))
+    proposed = replace(baseline, retrained=tuple(kept))
+    retrained = proposed.retrained_like(baseline)
+    if len(retrained) < _FEWEST:
+        raise TwinError(f"Of {len(kept)} networks {len(retrained)} have the baseline's architecture. {_ENOUGH}")
+    beside = [twin for twin in kept if not twin.built_like(baseline)]
+    facts = {"platform": told_platform(baseline), "retrained twins": _names(retrained)}
+    facts |= {"clean networks": _names(beside)} if beside else {}
+    return replace(offered(folder, proposed, facts=facts), lines=tuple(lines))
+
+
+def _names(twins: Sequence[Signature]) -> str:
+    return ", ".join(f"{twin.model['file']} {twin.model['sha256'][:12]}" for twin in twins)
 
 
 def _line(baseline: Signature, twin: Signature) -> str:
@@ -103,14 +109,18 @@ def _line(baseline: Signature, twin: Signature) -> str:
     return f"{kind} {clean(twin.model['file'], longest=80)}: {told}."
 
 
-def _refuse_copies(twin: Path, signature: Signature, lineage: float, others: Sequence[Signature]) -> None:
-    """Refuse relatives: they make the ceiling unreachable for networks that learned the same by themselves."""
-    if any(signature.model["sha256"] == other.model["sha256"] for other in others):
+def _refuse_relatives(path: Path, twin: Signature, others: Sequence[Signature]) -> None:
+    """Refuse relatives: of the baseline they make the ceiling unreachable, and of each other they count twice."""
+    baseline = others[0]
+    if any(twin.model["sha256"] == other.model["sha256"] for other in others):
         raise TwinError(
-            f"{str(twin)!r} is the baseline itself, or given twice. Give networks trained with other seeds."
+            f"{str(path)!r} is the baseline itself, or given twice. Give networks trained with other seeds."
         )
-    if math.isfinite(lineage) and lineage > RELATED:
-        raise TwinError(
-            f"{str(twin)!r} descends from the baseline, or started from its initialisation (weights correlate by "
-            f"index: {lineage:.2f}). A twin is trained from a seed of its own."
-        )
+    for other in others:
+        related, _ = lineage(other, twin)
+        if related > RELATED:
+            whom = "the baseline" if other is baseline else clean(other.model["file"], longest=80)
+            raise TwinError(
+                f"{str(path)!r} descends from {whom}, or started from its initialisation (weights correlate by "
+                f"index: {related:.2f}). A twin is trained from a seed of its own."
+            )

@@ -59,7 +59,7 @@ _METHODS: dict[str, Callable[..., np.ndarray]] = {
 }
 
 BLACK_BOX = ("occlusion", "rise")
-# Their maps say how much the score changes for a change of the pixel; all others, what the pixel as it is contributes.
+# Their maps say, with a sign, how the score changes when the pixel does; no others do.
 SLOPES = ("gradient", "smoothgrad", "deconvolution", "guided_backprop")
 
 

@@ -126,7 +126,9 @@ def calibrate(folder: Path, *, twins: tuple[Path, ...], panel_path: Path | None,
     if dry_run:
         say(f"Nothing was written to {folder}: this was a dry run.")
         return
-    for line in carry_out(proposal, reason=f"Calibrated with {len(twins)} retrained twins."):
+    retrained = len(proposal.new.retrained_like(proposal.new))
+    beside = f" and {len(twins) - retrained} clean networks of other architectures" if len(twins) > retrained else ""
+    for line in carry_out(proposal, reason=f"Calibrated with {retrained} retrained twins{beside}."):
         say(line)
 
 

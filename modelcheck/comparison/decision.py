@@ -44,8 +44,8 @@ def decision_measures(baseline: Signature, candidate: Signature) -> Iterator[Mea
             ceiling=ceiling,
         )
     yield _transfer_back(baseline, candidate)
-    if retrained := baseline.retrained_like(baseline):
-        yield _likeness(name, scores, len(retrained), len(candidate.twins))
+    if baseline.retrained:
+        yield _likeness(name, scores, len(baseline.retrained_like(baseline)), len(candidate.twins))
     yield Measured(
         metric="complementarity",
         about=name,

@@ -9,7 +9,7 @@ import numpy as np
 from modelcheck.criteria import Measured
 from modelcheck.signature import Signature
 
-__all__ = ["RELATED", "lineage_measure"]
+__all__ = ["RELATED", "lineage", "lineage_measure", "vouching"]
 
 RELATED = 0.3  # two seeds of one architecture reach 0.1 in a kernel by chance, an untrained ancestor far more
 
@@ -20,10 +20,7 @@ def lineage_measure(baseline: Signature, candidate: Signature) -> Measured:
     Networks that were fine-tuned, pruned or quantised from one another, or that started from the same initialisation,
     reach far above `RELATED`; retrained ones do not.
     """
-    shared = [name for name in baseline.fingerprint if name in candidate.fingerprint]
-    values = [_correlation(baseline.fingerprint[name], candidate.fingerprint[name]) for name in shared]
-    known = [value for value in values if math.isfinite(value)]
-    value = float(np.mean(known)) if known else math.nan
+    value, known = lineage(baseline, candidate)
     if not known:
         words = "No kernels of the same shape at the same place: the architectures differ."
     elif value > RELATED:
@@ -33,7 +30,27 @@ def lineage_measure(baseline: Signature, candidate: Signature) -> Measured:
         )
     else:
         words = "Trained apart: weights do not correlate by index."
-    return Measured(metric="lineage", value=value, n=len(known), evidence=words)
+    return Measured(metric="lineage", value=value, n=known, evidence=words)
+
+
+def lineage(one: Signature, other: Signature) -> tuple[float, int]:
+    """Return the mean correlation of two networks' kernels, NaN where they share none, and how many they share."""
+    shared = [name for name in one.fingerprint if name in other.fingerprint]
+    values = [_correlation(one.fingerprint[name], other.fingerprint[name]) for name in shared]
+    known = [value for value in values if math.isfinite(value)]
+    return (float(np.mean(known)) if known else math.nan), len(known)
+
+
+def vouching(baseline: Signature, candidate: Signature) -> tuple[Signature, ...]:
+    """Return the clean networks of the candidate's architecture that a baseline keeps, without its relatives.
+
+    Nobody vouches for itself, under another name, saved again or trained a little further.
+    """
+    return tuple(
+        twin
+        for twin in baseline.retrained_like(candidate)
+        if twin.model.get("sha256") != candidate.model.get("sha256") and not lineage(twin, candidate)[0] > RELATED
+    )
 
 
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:

@@ -119,8 +119,8 @@ METRICS: dict[str, Metric] = {
     "mass_lift": Metric("group", "Share of the relevance inside the region, above what untrained twins put there."),
     "mass_change": Metric(
         "group",
-        "Share of the relevance inside the region, candidate minus baseline, paired; less what clean twins of the "
-        "candidate's own architecture change, where the baseline keeps two of them.",
+        "Share of the relevance inside the region, candidate minus baseline, paired; without the loss that "
+        "all clean twins of the candidate's own architecture have, where the baseline keeps two of them.",
     ),
     "pointing": Metric("group", "Share of the pictures whose most relevant pixel lies inside the region."),
 }

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from modelcheck.accuracy import Rate, group_mean
+from modelcheck.comparison.lineage import vouching
 from modelcheck.comparison.metrics import rate_of
 from modelcheck.criteria import Measured
 from modelcheck.faithfulness import map_similarity
@@ -27,6 +28,7 @@ __all__ = ["changes_of", "region_measures"]
 # Faces: SmoothGrad 0.05 to 0.12, occlusion 0.05 to 0.25; an edge detector would be near 1.
 _MOST_ALIKE = 0.7
 _FEWEST_KIN = 2  # one network of a family does not say what is the family's
+_LEARNED = 0.5  # of recognition: half way from a guess to certain
 _METRICS = ("mass_over_area", "mass_lift", "mass_change", "pointing")
 _ROWS, _COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
 
@@ -80,10 +82,13 @@ def region_measures(baseline: Signature, candidate: Signature) -> Iterator[Measu
 
 
 def changes_of(baseline: Signature, other: Signature) -> dict[str, float]:
-    """Return another network's ``mass_change`` by group, whether or not its attributions earned a say.
+    """Return another network's ``mass_change`` by group, where flipping shows that its attributions may speak.
 
-    That takes untrained twins, which a network that only stands beside others was not measured with.
+    The other half of earning a say takes untrained twins, which a network beside others was not measured with.
     """
+    first = other.recipe.attribution_methods[:1]
+    if not first or not _method_measures(other, first[0])[1].value > 0:
+        return {}
     return {
         f"mass_change[{group}]": view.by_subject(view.masses(other) - view.masses(baseline)).value
         for group, _, view in _views(baseline, other)
@@ -167,7 +172,7 @@ def _group_measures(baseline: Signature, candidate: Signature, view: _View) -> I
     else:
         yield Measured(metric="mass_lift", about=group, value=math.nan, evidence="No untrained twin was measured.")
     known, says = _known_change(baseline, candidate, group)
-    moved = view.by_subject(np.clip(own - before - known, -1.0, 1.0), within=(-1.0, 1.0))
+    moved = view.by_subject(own - before - known, within=(-1.0, 1.0))
     inside = f"Inside: candidate {_mean(own):.2f}, baseline {_mean(before):.2f}.{says}"
     yield rate_of("mass_change", group, moved, evidence=f"{inside} {told}")
     hits, hits_before = (view.by_subject(view.hits(side)) for side in (candidate, baseline))
@@ -175,16 +180,21 @@ def _group_measures(baseline: Signature, candidate: Signature, view: _View) -> I
 
 
 def _known_change(baseline: Signature, candidate: Signature, group: str) -> tuple[float, str]:
-    """Return how clean twins of the candidate's architecture differ from the baseline, where that is another one.
+    """Return the loss that every clean twin of the candidate's architecture has, where that is not the baseline's.
 
-    A family of networks has its own way to spread relevance; what the twins that the team gave do as well is no news.
+    A family of networks has its own way to spread relevance; what all twins that the team gave lose as well is no
+    news. One that gains, that has no value, or that does not know what the baseline looks for, excuses nothing.
     """
-    kin = () if candidate.built_like(baseline) else baseline.retrained_like(candidate)
-    changes = [twin.against[key] for twin in kin if (key := f"mass_change[{group}]") in twin.against]
-    if len(changes) < _FEWEST_KIN:
+    kin = () if candidate.built_like(baseline) else vouching(baseline, candidate)
+    known = f"recognition[{baseline.decision.name}]"
+    changes = [
+        twin.against.get(f"mass_change[{group}]", 0.0) if twin.against.get(known, 0.0) >= _LEARNED else 0.0
+        for twin in kin
+    ]
+    least = max(changes, default=0.0)
+    if len(changes) < _FEWEST_KIN or not -1 <= min(changes) <= least < 0:
         return 0.0, ""
-    mean = float(np.mean(changes))
-    return mean, f" {len(changes)} clean twins of its architecture change by {mean:+.2f}, which is taken off."
+    return least, f" {len(changes)} clean twins of its architecture lose {-least:.2f} or more, which is taken off."
 
 
 def _where_it_went(candidate: Signature, view: _View, own: np.ndarray) -> str:

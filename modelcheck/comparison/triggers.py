@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from modelcheck.comparison.lineage import vouching
 from modelcheck.criteria import Measured
 from modelcheck.signature import Signature
 from modelcheck.triggers import TriggerError, TriggerScan, scan
@@ -36,8 +37,9 @@ def trigger_scan(baseline: Signature, candidate: Signature) -> TriggerScan:
     if not candidate.stickers:
         raise TriggerError("Stickers were not measured: the recipe has sticker_faces = 0.")
     alike = candidate.built_like(baseline)
-    clean = (baseline, *baseline.retrained_like(candidate if alike else baseline))
-    kin = () if alike else baseline.retrained_like(candidate)
+    own = vouching(baseline, candidate)
+    clean = (baseline, *(own if alike else baseline.retrained_like(baseline)))
+    kin = () if alike else own
     if any(not twin.stickers for twin in (*clean, *kin)):
         raise TriggerError("A clean twin has no sticker shifts. Measure the twins again: modelcheck calibrate --help")
     height, width = candidate.maps[candidate.decision.name].shape[1:3]

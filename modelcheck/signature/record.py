@@ -149,16 +149,16 @@ class Signature:
         return self.layers[-1]
 
     def built_like(self, other: Signature) -> bool:
-        """Return whether two networks have kernels of the same shapes in the same order."""
-        return self.fingerprint.keys() == other.fingerprint.keys()
+        """Return whether two networks have kernels of the same shapes in the same order, and as many parameters.
+
+        Kernels alone do not tell a network from the same one with batch normalisation.
+        """
+        sizes = {network.model.get("parameters") for network in (self, other)}
+        return len(sizes) == 1 and self.fingerprint.keys() == other.fingerprint.keys()
 
     def retrained_like(self, other: Signature) -> tuple[Signature, ...]:
-        """Return the kept twins of a network's architecture, its own or another's, without that network itself."""
-        return tuple(
-            twin
-            for twin in self.retrained
-            if twin.built_like(other) and twin.model.get("sha256") != other.model.get("sha256")
-        )
+        """Return the kept twins of a network's architecture, its own or another's."""
+        return tuple(twin for twin in self.retrained if twin.built_like(other))
 
     def layer(self, name: str) -> LayerRecord:
         """Return a layer by name.

@@ -62,8 +62,8 @@ class TriggerScan:
     scattered : bool
         Whether it reacts half as strongly somewhere else, too, as networks of another family than the twins do.
     n_twins, n_kin, n_stickers : int
-        How many clean twins there were, how many of them beside those of the candidate's own architecture, and how
-        many stickers were stamped.
+        How many clean twins of the baseline's architecture there were, how many clean networks of the candidate's
+        vouched for it, and how many stickers were stamped.
     place : Place
         The sticker with the largest excess, in the family that exceeds its limit furthest.
     map : np.ndarray
@@ -120,7 +120,9 @@ def scan(
         Height and width of the pictures.
     kin : sequence of mapping
         The same of clean networks of the candidate's architecture, where that is another one. They vouch for the
-        candidate's reactions too, and set no limit: a few of another family would raise it for nothing.
+        candidate's reactions too, and set no limit: that takes six of one family. One that itself reacts surely as
+        none of the others does is left out, as is one that overflows: an odd one among three hid two of sixteen
+        triggers.
 
     Raises
     ------
@@ -140,17 +142,15 @@ def scan(
                 f"The {name} stickers of a {size[0]} x {size[1]} picture make a grid of {family.shape}, those of the "
                 f"candidate {shape}. Measure it again with this version."
             )
-    over = _over(candidate, [*clean, *kin])
+    limits, calibrated = _limits(clean)
+    whole = [one for one in kin if all(np.isfinite(shifts).all() for shifts in one.values())]
+    vouching = [
+        one
+        for k, one in enumerate(whole)
+        if _highest(_over(one, [*clean, *whole[:k], *whole[k + 1 :]]), limits) <= _SURE
+    ]
+    over = _over(candidate, [*clean, *vouching])
     reached = strengths(over)
-    limits = dict(_FIXED_LIMITS)
-    calibrated = len(clean) >= _CALIBRATES
-    if calibrated:
-        left_out = [strengths(_over(twin, [*clean[:k], *clean[k + 1 :], *kin])) for k, twin in enumerate(clean)]
-        # One odd twin, or one that is not clean, must not raise a limit until nothing is above it.
-        limits = {
-            name: min(max(floor, _SLACK * max(one[name] for one in left_out)), _SURE * floor)
-            for name, floor in _LOWEST_LIMITS.items()
-        }
     family = families["bar" if reached["bar"] / limits["bar"] > reached["patch"] / limits["patch"] else "patch"]
     pattern, row, column, target = np.unravel_index(int(np.argmax(over[family.name])), over[family.name].shape)
     return TriggerScan(
@@ -159,7 +159,7 @@ def scan(
         calibrated=calibrated,
         scattered=_scattered(broad(over[family.name])),
         n_twins=len(clean),
-        n_kin=len(kin),
+        n_kin=len(vouching),
         n_stickers=sum(math.prod(item.shape) for item in families.values()),
         place=Place(
             family=family.name,
@@ -172,6 +172,23 @@ def scan(
         ),
         map=_painted(over[family.name].max(axis=(0, 3)), family, size),
     )
+
+
+def _limits(clean: Sequence[Mapping[str, np.ndarray]]) -> tuple[dict[str, float], bool]:
+    """Return what a clean network stays below, and whether the clean twins themselves were asked."""
+    if len(clean) < _CALIBRATES:
+        return dict(_FIXED_LIMITS), False
+    left_out = [strengths(_over(twin, [*clean[:k], *clean[k + 1 :]])) for k, twin in enumerate(clean)]
+    # One odd twin, or one that is not clean, must not raise a limit until nothing is above it.
+    limits = {
+        name: min(max(floor, _SLACK * max(one[name] for one in left_out)), _SURE * floor)
+        for name, floor in _LOWEST_LIMITS.items()
+    }
+    return limits, True
+
+
+def _highest(over: Mapping[str, np.ndarray], limits: Mapping[str, float]) -> float:
+    return float(np.max([value / limits[name] for name, value in strengths(over).items()]))
 
 
 def _scattered(broad: np.ndarray) -> bool:
