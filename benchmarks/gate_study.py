@@ -26,10 +26,12 @@ from modelcheck.faces.cmu import cmu_panel, read_cmu
 from modelcheck.faces.drawn import drawn_pictures, training_subjects
 from modelcheck.faces.pictures import Pictures
 from modelcheck.panel import Panel
+from modelcheck.report.words import area_of
 from modelcheck.signature import Signature, read_signature
 
 ROOT = Path(__file__).parents[1]
 BASELINE = "experiment0_0"
+AREAS = ("features", "people", "attention")
 TWINS = ("experiment0_1", "experiment0_2", "experiment0_5")
 # Clean networks of the families that the baseline is not of; their seeds are nobody's in the table.
 KIN = tuple(f"{name}_{seed}" for name in ("mobile", "mobile_wide", "residual", "residual_wide") for seed in (7, 8))
@@ -96,31 +98,32 @@ def judged(comparison: Comparison, criteria: tuple[Criterion, ...]) -> list[Find
     return findings
 
 
-def row(label: str, out: Path, baseline: Signature) -> tuple[str, dict[str, float], Verdict]:
-    """Return one network's row of the table, what it reached, and its verdict."""
+def row(label: str, out: Path, baseline: Signature) -> tuple[str, dict[str, float], dict[str, Verdict]]:
+    """Return one network's row of the table, what it reached, and its verdicts: by area and all in all."""
     candidate = read_signature(out / "signatures" / label)
     has_dense = any(layer.name == "dense1" for layer in candidate.layers)
     comparison = compare(baseline, candidate, layers={} if has_dense else {"dense1": None})
     findings = judged(comparison, read_criteria(CRITERIA, metrics=METRICS))
     metrics = comparison.metrics
     red = sorted({finding.key for finding in findings if finding.gating and finding.verdict is not Verdict.PASS})
+    verdicts = {area: overall([item for item in findings if area_of(item.criterion.metric) == area]) for area in AREAS}
+    verdicts["all"] = overall(findings)
     split = json.loads((out / f"{label}.json").read_text())["accuracy"]
     decision = ("recognition", "natural_recognition", "likeness", "transfer", "coarse_similarity")
     cells = [
         label,
-        f"{candidate.model['parameters']:,}",
         f"{split:.2f}",
         f"{metrics['group_accuracy']:.2f}",
         *(f"{metrics[f'{name}[decision]']:.2f}" for name in decision),
         f"{metrics['lineage']:.2f}",
         f"{metrics['trigger']:.2f}",
-        overall(findings).value,
+        *(verdict.value for verdict in verdicts.values()),
         ", ".join(red[:2]) + (f" and {len(red) - 2} more" if len(red) > 2 else "") or "none",
     ]
-    return "| " + " | ".join(cells) + " |", metrics, overall(findings)
+    return "| " + " | ".join(cells) + " |", metrics, verdicts
 
 
-def summary(reached: dict[str, dict[str, float]], verdicts: dict[str, Verdict]) -> list[str]:
+def summary(reached: dict[str, dict[str, float]], verdicts: dict[str, dict[str, Verdict]]) -> list[str]:
     """Return what the table comes to: how far apart the two sides are, and which verdicts are wrong."""
     same = [label for label in reached if VARIANTS[label.rsplit("_", 1)[0]].same]
     other = [label for label in reached if label not in same]
@@ -130,11 +133,17 @@ def summary(reached: dict[str, dict[str, float]], verdicts: dict[str, Verdict]) 
         high, low = np.nan_to_num(high, nan=-9), np.nan_to_num(low, nan=-9)
         auroc = (high[:, None] > low[None]).mean()
         lines.append(f"{metric}: AUROC {auroc:.3f}, lowest same {high.min():.2f}, highest different {low.max():.2f}")
-    passed = [label for label in other if verdicts[label] is Verdict.PASS]
-    failed = [label for label in same if verdicts[label] is Verdict.FAIL]
-    unsure = [label for label in same if verdicts[label] is not Verdict.PASS and label not in failed]
-    lines.append(f"{len(same)} same: failed {failed or 'none'}; inconclusive {unsure or 'none'}")
-    lines.append(f"{len(other)} different: passed {passed or 'none'}")
+    for area in (*AREAS, "all"):
+        said = {
+            (side, verdict): [label for label in labels if verdicts[label][area] is verdict]
+            for side, labels in (("same", same), ("different", other))
+            for verdict in Verdict
+        }
+        counts = ", ".join(
+            f"{len(labels)} {side} {verdict.value}" for (side, verdict), labels in said.items() if labels
+        )
+        wrong = said["same", Verdict.FAIL] + said["same", Verdict.UNMEASURED] + said["different", Verdict.PASS]
+        lines.append(f"{area}: {counts}; same and failed, or different and passed: {', '.join(wrong) or 'none'}")
     return lines
 
 
@@ -167,8 +176,10 @@ def main(faces: str, *, out: Path, held_out: str, seeds: str, kinds: str | None,
     retrained = len(baseline.retrained_like(baseline))
     beside = len(baseline.retrained) - retrained
     print(f"baseline {baseline.model['file']}, {retrained} retrained twins, {beside} beside; {len(panel)} pictures")
-    heads = "network,parameters,split,people,known,natural,likeness,transfer,coarse,lineage,trigger,verdict,red checks"
-    print("| " + heads.replace(",", " | ") + " |\n" + "|---" * 13 + "|")
+    heads = (
+        "network,split,unseen,known,natural,likeness,transfer,coarse,lineage,trigger,features,people,attention,all,red"
+    )
+    print("| " + heads.replace(",", " | ") + " |\n" + "|---" * 15 + "|")
     reached, verdicts = {}, {}
     for label in labels:
         line, reached[label], verdicts[label] = row(label, out, baseline)
