@@ -80,7 +80,7 @@ def measure(  # noqa: PLR0913 - one for each option
     no_twins: bool,
     plain: bool,
 ) -> None:
-    r"""Measure MODEL (.keras) and write its signature.
+    """Measure MODEL (.keras) and write its signature.
 
     \b
     Example:
@@ -125,7 +125,7 @@ def measure(  # noqa: PLR0913 - one for each option
 @click.argument("model", type=FILE)
 @click.pass_context
 def scan(ctx: click.Context, model: Path) -> None:
-    r"""Look at MODEL without loading it: what it holds, and why it is refused (exit code 4).
+    """Look at MODEL without loading it: what it holds, and why it is refused (exit code 4).
 
     \b
     Example:
@@ -145,7 +145,7 @@ def scan(ctx: click.Context, model: Path) -> None:
 @click.argument("baseline", type=FILE)
 @click.argument("candidate", type=FILE)
 def compare(baseline: Path, candidate: Path) -> None:
-    r"""Compare two signature folders and print a table by layer.
+    """Compare two signature folders and print a table by layer.
 
     \b
     Example:
@@ -177,7 +177,7 @@ def report(
     redact_inputs: bool,
     as_files: bool,
 ) -> None:
-    r"""Write an HTML report of two signatures, or of what one network learned.
+    """Write an HTML report of two signatures, or of what one network learned.
 
     \b
     Examples:
@@ -202,7 +202,7 @@ def report(
 
 @main.group()
 def panel() -> None:
-    r"""Make a panel of held-out pictures.
+    """Make a panel of held-out pictures.
 
     \b
     Examples:
@@ -219,7 +219,7 @@ def panel() -> None:
 @click.option("--task", default="left", show_default=True, help="left, right, four or sunglasses.")
 @click.option("--out", type=FILE, required=True, help="The panel file to write.")
 def cmu(folder: Path, *, resolution: str, subjects: str | None, task: str, out: Path) -> None:
-    r"""Make a panel from CMU Faces as distributed.
+    """Make a panel from CMU Faces as distributed.
 
     \b
     Example:
@@ -237,7 +237,7 @@ def cmu(folder: Path, *, resolution: str, subjects: str | None, task: str, out: 
 @click.option("--seed", default=0, show_default=True)
 @click.option("--out", type=FILE, required=True, help="The panel file to write.")
 def drawn(*, task: str, repeats: int, seed: int, out: Path) -> None:
-    r"""Make a panel of drawn people whom the drawn training set does not hold.
+    """Make a panel of drawn people whom the drawn training set does not hold.
 
     \b
     Example:

@@ -127,7 +127,7 @@ def promotable(document: Mapping[str, Any]) -> str:
 def verdict(
     document: Path, *, candidate: Path, require: str, criteria: Path | None, baseline: Path | None, no_waivers: bool
 ) -> None:
-    r"""Say whether the verdict DOCUMENT releases a candidate: exit code 0 only then, 1 where not, 4 where unreadable.
+    """Say whether the verdict DOCUMENT releases a candidate: exit code 0 only then, 1 where not, 4 where unreadable.
 
     \b
     Example:

@@ -39,6 +39,22 @@ def contents(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def every_command(group, name):
+    """Yield the command line of a group and of all below it."""
+    yield name
+    for child in getattr(group, "commands", {}).values():
+        yield from every_command(child, [*name, child.name])
+
+
+@pytest.mark.parametrize("words", [*every_command(main, [])], ids=" ".join)
+def test_examples_in_the_help_stand_on_their_own_lines(words):
+    """An example can be copied: no mark of the layout is printed, and no line of it runs into the next."""
+    code, text = command(*words, "--help")
+    assert code == 0
+    assert "\\b" not in text
+    assert all(line.endswith(":") for line in text.splitlines() if line.startswith("  Example"))
+
+
 @pytest.mark.parametrize("regions", [True, False])
 def test_init_writes_what_the_gate_can_plan_with(tmp_path, monkeypatch, regions):
     """After `init` and an approval, settings and criteria are read and every row of limits has something to judge."""

@@ -39,7 +39,7 @@ def approve(
     recipe_path: Path | None,
     outputs: str | None,
 ) -> None:
-    r"""Make MODEL (.keras) the baseline: the only command that writes one.
+    """Make MODEL (.keras) the baseline: the only command that writes one.
 
     It measures MODEL, or takes what a run of the gate measured (--from), shows what changes, and asks why.
 
@@ -107,7 +107,7 @@ def _proposal(
 @click.option("--panel", "panel_path", type=FILE, help="The baseline's panel, where it is not in its folder.")
 @click.option("--dry-run", is_flag=True, help="Show what the twins reach, and write nothing.")
 def calibrate(folder: Path, *, twins: tuple[Path, ...], panel_path: Path | None, dry_run: bool) -> None:
-    r"""Keep retrained twins in BASELINE: what trained again looks like, and what clean networks react to.
+    """Keep retrained twins in BASELINE: what trained again looks like, and what clean networks react to.
 
     With two twins the gate judges likeness between untrained (0) and retrained (1); with three it also searches for
     planted triggers. Clean networks of a candidate's own architecture may be given beside them: attention and triggers
@@ -137,7 +137,7 @@ def calibrate(folder: Path, *, twins: tuple[Path, ...], panel_path: Path | None,
 @click.argument("other", metavar="BASELINE_B", type=FILE)
 @click.option("--picture", type=FILE, help="Also write a contact sheet of the two to this file (.png).")
 def diff(one: Path, other: Path, *, picture: Path | None) -> None:
-    r"""Say what changed from one signature to another: network, layers, accuracy, scores, versions.
+    """Say what changed from one signature to another: network, layers, accuracy, scores, versions.
 
     \b
     Example, with the baseline of an earlier commit:
@@ -160,7 +160,7 @@ def diff(one: Path, other: Path, *, picture: Path | None) -> None:
 @click.argument("folder", type=FILE)
 @click.pass_context
 def history(ctx: click.Context, *, folder: Path) -> None:
-    r"""Print who approved a baseline when and why, and check the folder: record, panel, history and contact sheet.
+    """Print who approved a baseline when and why, and check the folder: record, panel, history and contact sheet.
 
     Exit code 1 when something does not belong to the rest.
 

@@ -89,7 +89,7 @@ def baselines_beside(baseline: Path) -> Iterator[Path]:
 @click.option("--days", type=click.FloatRange(min=0), default=30.0, show_default=True, help="Unused for so long.")
 @click.option("--baseline", "baselines", type=FILE, multiple=True, help="Another baseline whose measurements stay.")
 def gc(*, delete: bool, days: float, baselines: tuple[Path, ...]) -> None:
-    r"""Show, or with --delete take away, what no suite uses any more.
+    """Show, or with --delete take away, what no suite uses any more.
 
     That is: cached measurements against a baseline that is none any more, made with other versions, unfinished, or
     unused for long; and beside baselines, files that killed approvals left. What a baseline's manifest lists, and

@@ -98,7 +98,7 @@ def _extended(path: Path, *, candidate: str, baseline: str, panel: str) -> str |
 @click.option("--panel", default="heldout.npz", show_default=True, help="The held-out panel.")
 @click.option("--in", "folder", type=FILE, default=Path(), show_default=True, help="The project's folder.")
 def init(*, candidate: str, baseline: str, panel: str, folder: Path) -> None:
-    r"""Write the smallest configuration that works, and say what to do next; nothing that is there is changed.
+    """Write the smallest configuration that works, and say what to do next; nothing that is there is changed.
 
     \b
     Example:

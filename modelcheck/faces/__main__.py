@@ -23,7 +23,7 @@ _COMMITTED = {"experiment0": 0, "half_filters": 1, "shortcut": 2}
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    r"""Train the networks of the worked example.
+    """Train the networks of the worked example.
 
     \b
     Example:
@@ -39,7 +39,7 @@ def main() -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A .keras file.")
 def train(name: str, data: str, subjects: str | None, resolution: str, seed: int, out: Path) -> None:
-    r"""Train the network NAME and save it.
+    """Train the network NAME and save it.
 
     \b
     Example:
@@ -62,7 +62,7 @@ def train(name: str, data: str, subjects: str | None, resolution: str, seed: int
 @main.command()
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path(), show_default=True)
 def default(out: Path) -> None:
-    r"""Draw the held-out panel and train the committed networks again, from nothing.
+    """Draw the held-out panel and train the committed networks again, from nothing.
 
     \b
     Example, at the top of the repository:
