@@ -16,8 +16,8 @@ Two times per side, the fastest of the repeats, taken in turns: a whole call, tr
 from calls with the given number of steps and with a quarter of it. ``--clock processor`` counts processor seconds of
 all threads, which other programs on the machine disturb less than the time on the wall. ``reached`` is the share of
 units that are at least as happy on our map as on the peer's, and ``fewest`` our smallest number of steps (of 1, 1/2,
-1/4, ... of the given one) at which their mean is at least the peer's; the last ratio compares that call with the
-peer's whole call.
+1/4, ... of the given one) at which their mean is at least the peer's; the last two ratios compare that call, and its
+steps alone, with the peer's.
 """
 
 from __future__ import annotations
@@ -183,10 +183,9 @@ def main() -> None:
     network, shown = flatten(model), exposed(model)
     # A call that is thrown away: the first row would pay for TensorFlow's start.
     ours(network, network.unit_layers()[0], "channel_mean", 1)(1)
-    print(
-        f"{'layer':24s}units  peer           ours s  theirs s   ratio  steps alone  reached  fewest   ratio at fewest"
-    )
-    ratios: dict[str, list[tuple[float, float, float]]] = {}
+    print(f"{'layer':24s}units  peer           ours s  theirs s   ratio  steps alone", end="")
+    print("  reached  fewest   ratio at fewest  steps alone")
+    ratios: dict[str, list[tuple[float, ...]]] = {}
     layers = network.unit_layers()
     for layer in (*layers[: -1 : given.every], layers[-1]):
         objective = {"conv": given.convolutions, "decision": given.decision}.get(layer.kind, "neuron")
@@ -210,17 +209,24 @@ def main() -> None:
                 if not happiness(network, layer, objective, found_maps).mean() >= theirs.mean():  # NaN reaches nothing
                     break
                 few, fewest = took, fewest // 2
-            found = whole[name] / whole["ours"], alone[name] / alone["ours"], whole[name] / few
+            found = (
+                whole[name] / whole["ours"],
+                alone[name] / alone["ours"],
+                whole[name] / few,
+                alone[name] / alone["ours"] * given.steps / fewest,
+            )
             ratios.setdefault(name, []).append(found)
             print(
                 f"{layer.name[:24]:24s}{len(places):5d}  {name:13s}{whole['ours']:8.3f}{whole[name]:10.2f}"
-                f"{found[0]:8.1f}{found[1]:13.1f}{np.mean(happy >= theirs):9.2f}{fewest:8d}{found[2]:18.1f}"
+                f"{found[0]:8.1f}{found[1]:13.1f}{np.mean(happy >= theirs):9.2f}"
+                f"{fewest:8d}{found[2]:18.1f}{found[3]:13.1f}"
                 f"   mean {happy.mean():.2f} against {theirs.mean():.2f}",
                 flush=True,
             )
     for name, rows in ratios.items():
         means = [math.exp(np.mean(np.log(column))) for column in zip(*rows, strict=True)]
-        print(f"geometric mean, {name}: {means[0]:.1f} whole, {means[1]:.1f} steps alone, {means[2]:.1f} at fewest")
+        says = f"{means[0]:.1f} whole, {means[1]:.1f} steps alone"
+        print(f"geometric mean, {name}: {says}; at fewest {means[2]:.1f} whole, {means[3]:.1f} steps alone")
 
 
 if __name__ == "__main__":
