@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from keras import layers
 
 from modelcheck.network import NetworkError, flatten
@@ -183,3 +185,33 @@ def test_behind_its_bend_a_patch_is_affine(layer):
     patches = tf.constant(generator.random((2, *field.size, 1)), tf.float32)
     halves = field.between(network, field.between(network, patches, 0, bend), bend, read)[:, 0, 0]
     np.testing.assert_array_equal(halves, field.evaluate(network, patches, read))
+
+
+def scaled_twice():
+    """A network whose convolutions meet affine layers in every way: alone, in a row, beside another reader."""
+    start = keras.Input((12, 10, 3))
+    x = layers.Conv2D(6, 3, padding="same")(layers.Rescaling(2.0, 0.1)(start))
+    x = layers.ReLU()(layers.Rescaling(0.5, -0.2)(layers.BatchNormalization()(x)))
+    x = layers.DepthwiseConv2D(3, depth_multiplier=2)(x)
+    both = layers.Add()([x, layers.BatchNormalization(scale=False)(x)])
+    x = layers.BatchNormalization(center=False)(layers.SeparableConv2D(4, 3)(both))
+    x = layers.BatchNormalization()(layers.Dense(5)(layers.Flatten()(layers.ReLU()(x))))
+    return keras.Model(start, layers.Dense(3)(layers.ReLU()(x)))
+
+
+@given(st.integers(0, 2**31 - 1))
+@settings(max_examples=5, deadline=None)
+def test_merging_normalisation_into_kernels_changes_no_answer(seed):
+    """Every step answers what it answers when all are asked for at once, and nothing is merged."""
+    model, random = scaled_twice(), np.random.default_rng(seed)
+    for variable in model.weights:
+        value = random.normal(size=variable.shape)
+        variable.assign(0.5 + np.abs(value) if variable.name in ("moving_variance", "gamma") else value)
+    network = flatten(model)
+    every = range(1, network.logits + 1)
+    images = tf.constant(random.uniform(size=(3, 12, 10, 3)), tf.float64)
+    apart = network.evaluate(images, every)
+    assert len(network.merged(every)) == len(every)
+    assert len(network.merged([network.logits])) == len(every) - 4  # the one with two readers stays
+    for position, expected in zip(every, apart, strict=True):
+        np.testing.assert_allclose(network.evaluate(images, [position])[0], expected, rtol=1e-9, atol=1e-9)

@@ -73,10 +73,7 @@ class ReceptiveField:
             The steps; every path to the target leads through the start.
         """
         values: dict[int, Tensor] = {start: value}
-        for position in network.needed([target]):
-            if position <= start:
-                continue
-            step = network.steps[position]
+        for position, step in network.merged([target], start=start):
             wanted = _inputs_of(step, self.ranges[position])
             parts = [_crop(values[source], self.ranges[source], wanted) for source in step.inputs]
             values[position] = parts[0] if step.kind in ("pad", "crop") else step.run(parts, "VALID")
