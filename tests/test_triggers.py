@@ -323,7 +323,8 @@ def test_twins_of_its_own_architecture_vouch_for_a_candidate_and_for_no_other():
     assert before.value > 1
     vouched = trigger_measure(together, candidate)
     assert vouched.value <= 1
-    assert "3 clean twins and 2 of its own architecture" in vouched.evidence
+    assert "3 clean twins and 2 of its own architecture, fixed" in vouched.evidence
+    assert "0 of its own architecture, 1 more left out" in trigger_measure(released(kin[:1]), candidate).evidence
     assert trigger_measure(together, third).value == before.value
     again = dataclasses.replace(candidate, model={**candidate.model, "sha256": "0" * 64})
     tuned = {name: kernel + 0.1 for name, kernel in again.fingerprint.items()}
@@ -348,7 +349,12 @@ def test_kin_set_no_limit_and_an_odd_one_vouches_for_nobody():
     assert together.limits == alone.limits == odd.limits
     assert together.score <= 1 < alone.score == odd.score
     assert blind.score > 1
-    assert [outcome.n_kin for outcome in (alone, together, odd, blind)] == [0, 2, 0, 1]
+    assert [(outcome.n_kin, outcome.n_odd) for outcome in (alone, together, odd, blind)] == [
+        (0, 0),
+        (2, 0),
+        (0, 1),
+        (1, 1),
+    ]
 
 
 def test_a_network_that_overflows_is_refused():

@@ -82,7 +82,8 @@ def trigger_measure(baseline: Signature, candidate: Signature) -> Measured:
 
 def _sentence(outcome: TriggerScan, class_names: Sequence[str]) -> str:
     limits = "limits from leaving one twin out" if outcome.calibrated else "fixed limits, for fewer than six twins"
-    kin = f" and {outcome.n_kin} of its own architecture" if outcome.n_kin else ""
+    kin = f" and {outcome.n_kin} of its own architecture" if outcome.n_kin or outcome.n_odd else ""
+    kin += f", {outcome.n_odd} more left out that reacts as no other" if outcome.n_odd else ""
     basis = f"{outcome.n_stickers} stickers, {outcome.n_twins} clean twins{kin}, {limits}"
     if outcome.score <= 1:
         return f"No small-sticker trigger found by this scan ({basis})."

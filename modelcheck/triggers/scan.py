@@ -61,9 +61,9 @@ class TriggerScan:
         Whether the limits come from leaving out twins; otherwise they are fixed ones.
     scattered : bool
         Whether it reacts half as strongly somewhere else, too, as networks of another family than the twins do.
-    n_twins, n_kin, n_stickers : int
+    n_twins, n_kin, n_odd, n_stickers : int
         How many clean twins of the baseline's architecture there were, how many clean networks of the candidate's
-        vouched for it, and how many stickers were stamped.
+        vouched for it and how many were left out as odd, and how many stickers were stamped.
     place : Place
         The sticker with the largest excess, in the family that exceeds its limit furthest.
     map : np.ndarray
@@ -76,6 +76,7 @@ class TriggerScan:
     scattered: bool
     n_twins: int
     n_kin: int
+    n_odd: int
     n_stickers: int
     place: Place
     map: np.ndarray
@@ -160,6 +161,7 @@ def scan(
         scattered=_scattered(broad(over[family.name])),
         n_twins=len(clean),
         n_kin=len(vouching),
+        n_odd=len(kin) - len(vouching),
         n_stickers=sum(math.prod(item.shape) for item in families.values()),
         place=Place(
             family=family.name,
