@@ -20,11 +20,11 @@ import numpy as np
 
 from modelcheck.attributions import SLOPES, attribute
 from modelcheck.faces.cmu import cmu_panel
-from modelcheck.faithfulness import map_similarity, mu_fidelity, pixel_flipping, sparseness
-from modelcheck.localisation import chance, pointing_game, relevance_mass, relevance_rank
-from modelcheck.measure import probe_rows, untrained_twin
-from modelcheck.models import load_network
+from modelcheck.measurement import probe_rows, untrained_twin
+from modelcheck.metrics.faithfulness import map_similarity, mu_fidelity, pixel_flipping, sparseness
+from modelcheck.metrics.localisation import chance, pointing_game, relevance_mass, relevance_rank
 from modelcheck.network import flatten
+from modelcheck.network.loading import load_network
 from modelcheck.panel import Panel
 
 BASELINE = "experiment0_0"

@@ -20,11 +20,19 @@ import click
 import numpy as np
 from variants import VARIANTS
 
-from modelcheck.compare import METRICS, Comparison, compare, kept_twin
-from modelcheck.criteria import Criterion, Finding, Verdict, criterion_for, judge_measured, overall, read_criteria
+from modelcheck.comparison import METRICS, Comparison, compare, kept_twin
 from modelcheck.faces.cmu import cmu_panel, read_cmu
 from modelcheck.faces.drawn import drawn_pictures, training_subjects
 from modelcheck.faces.pictures import Pictures
+from modelcheck.judgement.criteria import (
+    Criterion,
+    Finding,
+    Verdict,
+    criterion_for,
+    judge_measured,
+    overall,
+    read_criteria,
+)
 from modelcheck.panel import Panel
 from modelcheck.report.words import area_of
 from modelcheck.signature import Signature, read_signature
@@ -63,7 +71,7 @@ def train_missing(pictures: Pictures, out: Path, labels: Sequence[str], *, basel
 
 def calibrated_baseline(out: Path, panel: Panel) -> Signature:
     """Measure the baseline, its retrained twins and clean networks of other families, where that was not done."""
-    from modelcheck.measure import measure
+    from modelcheck.measurement import measure
 
     first = out / "signatures" / BASELINE
     if not (first / "manifest.json").exists() or len(read_signature(first).retrained) < len((*TWINS, *KIN)):
@@ -78,7 +86,7 @@ def calibrated_baseline(out: Path, panel: Panel) -> Signature:
 
 def measure_missing(out: Path, panel: Panel, baseline: Signature, labels: Sequence[str]) -> None:
     """Measure what is not there yet."""
-    from modelcheck.measure import measure
+    from modelcheck.measurement import measure
 
     for label in labels:
         folder = out / "signatures" / label

@@ -15,7 +15,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from modelcheck.child import measure_in_child
+from modelcheck.gate.child import measure_in_child
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 

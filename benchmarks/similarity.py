@@ -13,7 +13,7 @@ import time
 import numpy as np
 from skimage.metrics import structural_similarity
 
-from modelcheck.similarity import ssim_matrix
+from modelcheck.metrics.similarity import ssim_matrix
 
 
 def looped(left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -22,9 +22,9 @@ import numpy as np
 from trigger_networks import ARCHITECTURES, FAMILIES, KIN, PARTS, train_missing, wanted, wanted_families
 
 from modelcheck.faces.cmu import cmu_panel
+from modelcheck.metrics.triggers import TriggerScan, scan
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
-from modelcheck.triggers import TriggerScan, scan
 
 FACES = 8
 WORKS = 0.8  # a trigger that flips fewer of the held-out faces was planted, but did not take
@@ -33,9 +33,9 @@ SIZE = (60, 64)
 
 def scan_missing(paths: list[Path], out: Path, panel: Panel) -> None:
     """Stamp the stickers on every network that has no shifts yet."""
-    from modelcheck.models import load_network
+    from modelcheck.measurement.stickers import panel_shifts
     from modelcheck.network import flatten
-    from modelcheck.stickers import panel_shifts
+    from modelcheck.network.loading import load_network
 
     out.mkdir(parents=True, exist_ok=True)
     images, recipe = panel.inputs((0.0, 1.0)), Recipe(sticker_faces=FACES)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from modelcheck.compare import Comparison
+from modelcheck.comparison import Comparison
 from modelcheck.faces.drawn import colleagues, draw, training_subjects, visitors
-from modelcheck.similarity import low_pass, ssim
+from modelcheck.metrics.similarity import low_pass, ssim
 
 IMAGES = Path(__file__).parent / "images"
 GAP, TOP, LINE = 8, 30, 20

@@ -20,9 +20,9 @@ import make_pictures
 import numpy as np
 import units_of_the_story
 
-from modelcheck.compare import METRICS, Comparison
-from modelcheck.gate import gather
-from modelcheck.settings import read_settings
+from modelcheck.comparison import METRICS, Comparison
+from modelcheck.gate.evidence import gather
+from modelcheck.gate.settings import read_settings
 
 ROOT = Path(__file__).parents[1]
 SEED = 3

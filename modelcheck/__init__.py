@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from modelcheck.attributions import attribute, attribution_methods
-    from modelcheck.compare import Comparison, compare
-    from modelcheck.criteria import Criterion, Finding, Measured, Verdict, judge
+    from modelcheck.comparison import Comparison, compare
     from modelcheck.happymaps import render_happy_maps
-    from modelcheck.measure import measure
+    from modelcheck.judgement import Criterion, Finding, Measured, Verdict, judge
+    from modelcheck.measurement import measure
+    from modelcheck.metrics.similarity import ssim, ssim_matrix
     from modelcheck.panel import Panel
     from modelcheck.recipe import Recipe
     from modelcheck.signature import Signature, read_signature
-    from modelcheck.similarity import ssim, ssim_matrix
     from modelcheck.units import Unit
 
 __all__ = [
@@ -44,14 +44,14 @@ __all__ = [
 
 _ROOMS = {
     "attributions": ("attribute", "attribution_methods"),
-    "compare": ("Comparison", "compare"),
-    "criteria": ("Criterion", "Finding", "Measured", "Verdict", "judge"),
+    "comparison": ("Comparison", "compare"),
+    "judgement": ("Criterion", "Finding", "Measured", "Verdict", "judge"),
     "happymaps": ("render_happy_maps",),
-    "measure": ("measure",),
+    "measurement": ("measure",),
     "panel": ("Panel",),
     "recipe": ("Recipe",),
     "signature": ("Signature", "read_signature"),
-    "similarity": ("ssim", "ssim_matrix"),
+    "metrics.similarity": ("ssim", "ssim_matrix"),
     "units": ("Unit",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

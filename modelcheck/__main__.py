@@ -10,13 +10,13 @@ from typing import Any
 import click
 from rich.console import Console
 
-from modelcheck.commands.baselines import approve, calibrate, diff, history
-from modelcheck.commands.housekeeping import gc
-from modelcheck.commands.shared import FILE, progress, recipe_from
-from modelcheck.commands.start import init
-from modelcheck.commands.units import units
-from modelcheck.escaping import clean_lines
-from modelcheck.promotion import verdict
+from modelcheck.cli.baselines import approve, calibrate, diff, history
+from modelcheck.cli.housekeeping import gc
+from modelcheck.cli.shared import FILE, progress, recipe_from
+from modelcheck.cli.start import init
+from modelcheck.cli.units import units
+from modelcheck.gate.promotion import verdict
+from modelcheck.support.escaping import clean_lines
 
 __all__ = ["main"]
 
@@ -43,7 +43,7 @@ class _Commands(click.Group):
 
 
 def _child_error() -> type[Exception]:
-    from modelcheck.child import ChildError
+    from modelcheck.gate.child import ChildError
 
     return ChildError
 
@@ -102,8 +102,8 @@ def measure(  # noqa: PLR0913 - one for each option
     pairs = [pair.partition("=") for pair in layers]
     if not all(name and partner for name, _, partner in pairs):
         raise click.UsageError("--layer takes two names: --layer conv1=stem")
-    from modelcheck.measure import Opposite
-    from modelcheck.measure import measure as run
+    from modelcheck.measurement import Opposite
+    from modelcheck.measurement import measure as run
 
     with progress(plain=plain) as tell:
         signature = run(
@@ -131,9 +131,9 @@ def scan(ctx: click.Context, model: Path) -> None:
     Example:
       modelcheck scan candidate.keras
     """
-    from modelcheck.escaping import clean
-    from modelcheck.scan import scan_model
-    from modelcheck.settings import read_settings
+    from modelcheck.gate.settings import read_settings
+    from modelcheck.modelfile import scan_model
+    from modelcheck.support.escaping import clean
 
     report = scan_model(model, custom_objects=read_settings(Path.cwd()).custom_objects)
     for line in report.lines():
@@ -151,7 +151,7 @@ def compare(baseline: Path, candidate: Path) -> None:
     Example:
       modelcheck compare baselines/mine signatures/candidate
     """
-    from modelcheck.compare import compare as run
+    from modelcheck.comparison import compare as run
     from modelcheck.signature import read_signature
 
     comparison = run(read_signature(baseline), read_signature(candidate))
@@ -184,7 +184,7 @@ def report(
       modelcheck report baselines/mine signatures/candidate --panel heldout.npz
       modelcheck report baselines/mine
     """
-    from modelcheck.compare import compare as run
+    from modelcheck.comparison import compare as run
     from modelcheck.panel import Panel
     from modelcheck.report import write_comparison, write_gallery
     from modelcheck.signature import read_signature

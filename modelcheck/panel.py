@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelcheck.archive import ArchiveError, read_arrays, read_regular
+from modelcheck.support.archive import ArchiveError, read_arrays, read_regular
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from modelcheck.criteria import Finding, Measured, Verdict, criterion_for, judge_measured
-from modelcheck.escaping import clean, clean_lines
-from modelcheck.progress import Estimate, read_progress
-from modelcheck.session import PROPERTY, RUN, Collector, Run
+from modelcheck.gate.progress import Estimate, read_progress
+from modelcheck.gate.session import PROPERTY, RUN, Collector, Run
+from modelcheck.judgement.criteria import Finding, Measured, Verdict, criterion_for, judge_measured
+from modelcheck.support.escaping import clean, clean_lines
 
 if TYPE_CHECKING:
-    from modelcheck.compare import Comparison
-    from modelcheck.gate import Evidence
+    from modelcheck.comparison import Comparison
+    from modelcheck.gate.evidence import Evidence
     from modelcheck.panel import Panel
     from modelcheck.signature import Signature
 
@@ -178,7 +178,7 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple
 
 def _excused(run: Run, findings: list[Finding]) -> list[Finding]:
     """Return the findings as waivers leave them; the controller, which sees them all, decides for the verdict."""
-    from modelcheck.waivers import apply_waivers
+    from modelcheck.judgement.waivers import apply_waivers
 
     if run.plan is None or run.evidence is None:
         return findings

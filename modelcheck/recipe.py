@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modelcheck.spelling import did_you_mean
+from modelcheck.support.spelling import did_you_mean
 
 __all__ = ["Recipe"]
 

@@ -1,4 +1,4 @@
-"""Ways to break a project, each named for what is wrong: one line of the table in tests/test_fail_closed.py."""
+"""Ways to break a project, each named for what is wrong: one line of the table in tests/test_gate_fail_closed.py."""
 
 import dataclasses
 import hashlib
@@ -329,8 +329,8 @@ def child(folder, script):
     fake.write_text(f"#!/bin/sh\n{script}\n")
     fake.chmod(0o755)
     (folder / "conftest.py").write_text(
-        "import types\nimport modelcheck.child\n"
-        f"modelcheck.child.sys = types.SimpleNamespace(executable={str(fake)!r})\n"
+        "import types\nimport modelcheck.gate.child\n"
+        f"modelcheck.gate.child.sys = types.SimpleNamespace(executable={str(fake)!r})\n"
     )
 
 

@@ -93,8 +93,8 @@ def approve(folder, **options):
 
 def measured(folder, file, *, change=None, baseline_model=None, **options):
     """Put an invented measurement of a candidate's file into the cache, as the gate itself would name it."""
-    from modelcheck import child, gate
-    from modelcheck.settings import Settings
+    from modelcheck.gate import child, evidence
+    from modelcheck.gate.settings import Settings
 
     path = folder / file
     sha = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -115,7 +115,7 @@ def measured(folder, file, *, change=None, baseline_model=None, **options):
         cache=folder / ".modelcheck",
     )
     with mock.patch.object(child, "measure_in_child", write), contextlib.suppress(ValueError, KeyError):
-        gate.gather(settings)  # what does not fit together is for the gate itself to say
+        evidence.gather(settings)  # what does not fit together is for the gate itself to say
 
 
 def run(folder, *arguments, environment=None):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from modelcheck.compare import compare
-from modelcheck.criteria import Criterion, judge, overall
+from modelcheck.comparison import compare
+from modelcheck.judgement.criteria import Criterion, judge, overall
 from signatures import document_parts, make_panel, make_signature
 
 HOSTILE = '</script><img src=x onerror="window.hacked=1"><svg onload="window.hacked=2">'

@@ -36,10 +36,10 @@ from modelcheck.approval import (
     settle,
 )
 from modelcheck.approval.history import HEADING
-from modelcheck.artefacts import ArtefactError, as_baseline, leave_candidate, promised
-from modelcheck.folders import FolderBusyError, folder_lock
-from modelcheck.provenance import differences
+from modelcheck.gate.artefacts import ArtefactError, as_baseline, leave_candidate, promised
 from modelcheck.signature import SignatureError, read_signature
+from modelcheck.support.folders import FolderBusyError, folder_lock
+from modelcheck.support.provenance import differences
 from reports import HOSTILE, make_document
 from signatures import make_panel, make_signature
 

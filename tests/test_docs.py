@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from modelcheck.compare import METRICS
-from modelcheck.criteria import Criterion, judge, read_criteria
-from modelcheck.settings import Settings, SettingsError, read_settings
+from modelcheck.comparison import METRICS
+from modelcheck.gate.settings import Settings, SettingsError, read_settings
+from modelcheck.judgement.criteria import Criterion, judge, read_criteria
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -68,14 +68,14 @@ def test_the_shipped_criteria_are_valid():
 
 def test_the_documents_show_the_schema_in_use():
     """The schema that readers download is, byte for byte, the one that `modelcheck verdict` judges by."""
-    shown, used = (ROOT / folder / "verdict.schema.json" for folder in ("docs", "modelcheck"))
+    shown, used = (ROOT / folder / "verdict.schema.json" for folder in ("docs", "modelcheck/gate"))
     assert shown.read_bytes() == used.read_bytes()
 
 
 def test_the_schema_names_what_a_verdict_holds():
     """The verdict's schema lists exactly the keys that the gate writes, at the top and in a finding."""
     schema = json.loads((ROOT / "docs" / "verdict.schema.json").read_text(encoding="utf-8"))
-    source = (ROOT / "modelcheck" / "document.py").read_text(encoding="utf-8")
+    source = (ROOT / "modelcheck" / "gate" / "verdict.py").read_text(encoding="utf-8")
     for key in schema["properties"]:
         assert f'"{key}"' in source, key
     assert set(schema["required"]) == set(schema["properties"])

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from modelcheck.compare import Comparison, LayerComparison, compare
-from modelcheck.matching import Match, Matching
+from modelcheck.comparison import Comparison, LayerComparison, compare
+from modelcheck.metrics.matching import Match, Matching
 from modelcheck.report import (
     ReportError,
     write_comparison,
@@ -132,10 +132,12 @@ def test_hostile_names_stay_text(hostile, tmp_path):
 
 def test_our_script_never_writes_markup():
     """The page's script uses text and nodes, never a string that the browser would read as markup."""
-    script = (Path(__file__).parents[1] / "modelcheck" / "report" / "report.js").read_text(encoding="utf-8")
+    script = (Path(__file__).parents[1] / "modelcheck" / "report" / "templates" / "report.js").read_text(
+        encoding="utf-8"
+    )
     for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function("):
         assert word not in script
-    for template in (Path(__file__).parents[1] / "modelcheck" / "report").glob("*.jinja"):
+    for template in (Path(__file__).parents[1] / "modelcheck" / "report" / "templates").glob("*.jinja"):
         assert "|safe" not in template.read_text(encoding="utf-8").replace(" ", "")
 
 

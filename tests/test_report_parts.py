@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from rich.console import Console
 
-from modelcheck.compare import compare
-from modelcheck.criteria import Finding
+from modelcheck.comparison import compare
+from modelcheck.judgement.criteria import Finding
 from modelcheck.report import (
     print_summary,
     summary_markdown,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import modelcheck.report.triggers as section
-from modelcheck.compare import compare
+from modelcheck.comparison import compare
+from modelcheck.metrics.triggers import sticker_families
 from modelcheck.report import write_comparison
-from modelcheck.triggers import sticker_families
 from reports import HOSTILE
 from signatures import make_panel, make_signature
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from modelcheck.accuracy import balanced_accuracy
-from modelcheck.compare import Comparison, compare
-from modelcheck.escaping import clean
-from modelcheck.provenance import differences
+from modelcheck.comparison import Comparison, compare
+from modelcheck.metrics.accuracy import balanced_accuracy
 from modelcheck.report.words import number
 from modelcheck.signature import LayerRecord, Signature
+from modelcheck.support.escaping import clean
+from modelcheck.support.provenance import differences
 
 __all__ = ["changes", "comparable", "compared", "described"]
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from modelcheck.escaping import clean
+from modelcheck.support.escaping import clean
 
 __all__ = ["HEADING", "HISTORY", "Entry", "HistoryError", "parse_history"]
 

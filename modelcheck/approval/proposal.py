@@ -16,13 +16,13 @@ from modelcheck.approval.changes import changes, compared
 from modelcheck.approval.history import Entry
 from modelcheck.approval.sheet import SHEET, contact_sheet
 from modelcheck.approval.swap import PANEL, file_sha, manifest_sha, put_in_place
-from modelcheck.artefacts import ArtefactError, take_candidate
-from modelcheck.child import measure_in_child
-from modelcheck.escaping import clean
+from modelcheck.gate.artefacts import ArtefactError, take_candidate
+from modelcheck.gate.child import measure_in_child
+from modelcheck.gate.settings import Settings
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
-from modelcheck.settings import Settings
 from modelcheck.signature import Signature, SignatureError, read_signature
+from modelcheck.support.escaping import clean
 
 __all__ = ["Proposal", "carry_out", "offered", "propose", "propose_from_report", "told_platform"]
 
@@ -81,7 +81,7 @@ def propose(
     recipe : Recipe, optional
         How to measure; by default the old baseline's recipe, or the standard one.
     outputs : sequence of str
-        See `modelcheck.measure.measure`.
+        See `modelcheck.measurement.measure`.
     settings : Settings, optional
         Time and memory limits, and custom objects.
     tell : callable, optional

@@ -13,10 +13,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from modelcheck.compare import Comparison
-from modelcheck.escaping import clean
+from modelcheck.comparison import Comparison
 from modelcheck.report.pictures import as_bytes, shrunk
 from modelcheck.signature import Signature
+from modelcheck.support.escaping import clean
 
 __all__ = ["SHEET", "contact_sheet"]
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from modelcheck.approval.history import HEADING, HISTORY, Entry, HistoryError, parse_history
 from modelcheck.approval.sheet import SHEET
-from modelcheck.folders import folder_lock, move, place
 from modelcheck.signature import Signature, SignatureError, read_manifest, read_signature, stray_members
+from modelcheck.support.folders import folder_lock, move, place
 
 __all__ = ["PANEL", "faults", "file_sha", "leftovers", "manifest_sha", "put_in_place", "settle", "unsettled"]
 

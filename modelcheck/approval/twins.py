@@ -12,13 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from modelcheck.approval.proposal import Proposal, offered, told_platform
-from modelcheck.child import measure_in_child
-from modelcheck.compare import RELATED, kept_twin
+from modelcheck.comparison import RELATED, kept_twin
 from modelcheck.comparison.lineage import lineage
-from modelcheck.escaping import clean
+from modelcheck.gate.child import measure_in_child
+from modelcheck.gate.settings import Settings
 from modelcheck.panel import Panel, PanelError
-from modelcheck.settings import Settings
 from modelcheck.signature import Signature, read_signature
+from modelcheck.support.escaping import clean
 
 __all__ = ["TwinError", "propose_twins"]
 

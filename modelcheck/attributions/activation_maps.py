@@ -16,7 +16,7 @@ import tensorflow as tf
 from modelcheck.attributions.interpolation import enlarged
 from modelcheck.attributions.reading import AttributionError, Reading
 from modelcheck.network import Network
-from modelcheck.spelling import did_you_mean
+from modelcheck.support.spelling import did_you_mean
 
 __all__ = ["cam", "grad_cam", "grad_cam_plus_plus", "layer_cam", "score_cam", "spatial_step"]
 

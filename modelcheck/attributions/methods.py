@@ -18,7 +18,7 @@ from modelcheck.attributions import (
     taylor,
 )
 from modelcheck.attributions.reading import AttributionError, checked_images, checked_targets, read
-from modelcheck.spelling import did_you_mean
+from modelcheck.support.spelling import did_you_mean
 
 __all__ = ["BLACK_BOX", "SLOPES", "attribute", "attribution_methods"]
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from modelcheck.attributions.backward import recorded, rectified_rule, walk_back
 from modelcheck.attributions.reading import AttributionError, Reading, checked_images, read
 from modelcheck.network import UnitLayer
-from modelcheck.spelling import did_you_mean
+from modelcheck.support.spelling import did_you_mean
 from modelcheck.units import Unit
 
 __all__ = ["TopImages", "project_unit", "top_images"]

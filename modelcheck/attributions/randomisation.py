@@ -15,7 +15,7 @@ import numpy as np
 
 from modelcheck.attributions.methods import attribute
 from modelcheck.attributions.reading import AttributionError
-from modelcheck.faithfulness import map_similarity
+from modelcheck.metrics.faithfulness import map_similarity
 from modelcheck.network import Network, flatten
 
 __all__ = ["other_targets", "random_logit_similarity", "randomisation_similarity", "randomised"]

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from modelcheck.calibration import calibrated, steadiness
 from modelcheck.comparison.layers import floor_words, twins_of
-from modelcheck.criteria import Measured
+from modelcheck.judgement.criteria import Measured
+from modelcheck.metrics.calibration import calibrated, steadiness
+from modelcheck.metrics.similarity import correlation_matrix, low_pass, ssim_matrix
 from modelcheck.signature import Signature
-from modelcheck.similarity import correlation_matrix, low_pass, ssim_matrix
 
 __all__ = ["decision_measures"]
 

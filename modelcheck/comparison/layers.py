@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modelcheck.comparison.alignment import cka
+from modelcheck.comparison.catalogue import METRICS
 from modelcheck.comparison.coverage import Coverage, coverage, coverage_back
-from modelcheck.comparison.metrics import METRICS
-from modelcheck.criteria import Measured
-from modelcheck.matching import Matching, match
+from modelcheck.judgement.criteria import Measured
+from modelcheck.metrics.matching import Matching, match
+from modelcheck.metrics.similarity import correlation_matrix, ssim_matrix
 from modelcheck.signature import LayerRecord, Signature
-from modelcheck.similarity import correlation_matrix, ssim_matrix
+from modelcheck.signature.counterparts import cka
 
 __all__ = ["LayerComparison", "floor_words", "layer_measures", "matched", "twins_of"]
 

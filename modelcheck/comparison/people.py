@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from modelcheck.accuracy import Rate, balanced_accuracy, change, cohen_kappa, group_mean
-from modelcheck.comparison.metrics import rate_of
-from modelcheck.criteria import Measured
+from modelcheck.comparison.catalogue import rate_of
+from modelcheck.judgement.criteria import Measured
+from modelcheck.metrics.accuracy import Rate, balanced_accuracy, change, cohen_kappa, group_mean
 from modelcheck.signature import Signature
 
 __all__ = ["people_measures"]

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modelcheck.accuracy import Rate, group_mean
+from modelcheck.comparison.catalogue import rate_of
 from modelcheck.comparison.lineage import vouching
-from modelcheck.comparison.metrics import rate_of
-from modelcheck.criteria import Measured
-from modelcheck.faithfulness import map_similarity
-from modelcheck.localisation import pointing_game, relevance_mass
+from modelcheck.judgement.criteria import Measured
+from modelcheck.metrics.accuracy import Rate, group_mean
+from modelcheck.metrics.faithfulness import map_similarity
+from modelcheck.metrics.localisation import pointing_game, relevance_mass
 from modelcheck.signature import Signature
 
 __all__ = ["changes_of", "region_measures"]

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from modelcheck.comparison.lineage import vouching
-from modelcheck.criteria import Measured
+from modelcheck.judgement.criteria import Measured
+from modelcheck.metrics.triggers import TriggerError, TriggerScan, scan
 from modelcheck.signature import Signature
-from modelcheck.triggers import TriggerError, TriggerScan, scan
 
 __all__ = ["trigger_measure", "trigger_scan"]
 

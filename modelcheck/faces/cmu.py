@@ -13,7 +13,7 @@ import pandas as pd
 from modelcheck.faces.pictures import TASKS
 from modelcheck.faces.regions import face_boxes, regions_from_boxes, scale_boxes
 from modelcheck.panel import Panel
-from modelcheck.spelling import did_you_mean
+from modelcheck.support.spelling import did_you_mean
 
 __all__ = ["CmuError", "cmu_panel", "read_cmu", "read_pgm", "task_labels"]
 

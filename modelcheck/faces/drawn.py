@@ -19,7 +19,7 @@ from modelcheck.faces.people import Subject, colleagues, training_subjects, visi
 from modelcheck.faces.pictures import EXPRESSIONS, EYES, POSES, TASKS, Pictures, task_classes
 from modelcheck.faces.walls import COLUMNS, FINE, MARGIN, ROWS, generator, wall
 from modelcheck.panel import Panel
-from modelcheck.spelling import did_you_mean
+from modelcheck.support.spelling import did_you_mean
 
 __all__ = ["Subject", "colleagues", "draw", "drawn_panel", "drawn_pictures", "training_subjects", "visitors"]
 

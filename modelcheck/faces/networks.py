@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelcheck.faces.pictures import task_classes
-from modelcheck.spelling import did_you_mean
+from modelcheck.support.spelling import did_you_mean
 
 __all__ = ["NETWORKS", "Network", "build", "network"]
 

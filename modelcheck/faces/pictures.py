@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelcheck.spelling import did_you_mean
+from modelcheck.support.spelling import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from modelcheck.panel import Panel
-from modelcheck.spelling import did_you_mean
+from modelcheck.support.spelling import did_you_mean
 
 __all__ = [
     "RegionError",

@@ -15,7 +15,7 @@ from modelcheck.happymaps.objectives import objective_of
 from modelcheck.network import Network, NetworkError, UnitLayer, flatten
 from modelcheck.network.receptive import receptive_field
 from modelcheck.recipe import Recipe
-from modelcheck.spelling import did_you_mean
+from modelcheck.support.spelling import did_you_mean
 
 __all__ = ["Ascent", "Climbs", "HappyMaps", "ascend", "chosen_units", "render_happy_maps"]
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from modelcheck.network import Network, NetworkError, UnitLayer
-from modelcheck.spelling import did_you_mean
+from modelcheck.support.spelling import did_you_mean
 
 __all__ = ["OBJECTIVES", "Objective", "margins", "objective_of"]
 

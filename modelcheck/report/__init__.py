@@ -15,16 +15,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelcheck.folders import place
 from modelcheck.report.markdown import step_summary, summary_markdown
 from modelcheck.report.page import ReportError, comparison_page, gallery_page, verdict_page
 from modelcheck.report.pictures import Sheet
 from modelcheck.report.terminal import print_summary
+from modelcheck.support.folders import place
 
 if TYPE_CHECKING:
     import jinja2
 
-    from modelcheck.compare import Comparison
+    from modelcheck.comparison import Comparison
     from modelcheck.panel import Panel
     from modelcheck.signature import Signature
 
@@ -38,7 +38,7 @@ __all__ = [
     "write_report",
 ]
 
-_HERE = Path(__file__).parent
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_report(
@@ -153,7 +153,7 @@ def _beside(folder: Path, sheet: Sheet) -> Sheet:
 def _render(page: dict[str, Any]) -> str:
     from markupsafe import Markup
 
-    style, script = ((_HERE / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
+    style, script = ((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     return (
         _environment()
         .get_template("page.html.jinja")
@@ -173,7 +173,7 @@ def _environment() -> jinja2.Environment:
     import jinja2
 
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

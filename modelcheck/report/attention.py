@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from modelcheck.compare import METRICS, Comparison
-from modelcheck.localisation import relevance_mass
+from modelcheck.comparison import METRICS, Comparison
+from modelcheck.metrics.localisation import relevance_mass
 from modelcheck.panel import Panel
 from modelcheck.report.charts import dot_plot, row
 from modelcheck.report.pictures import Sheet, outline, photograph_sheet, relevance_sheet, shrunk

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from modelcheck.calibration import calibrated
-from modelcheck.compare import Comparison
-from modelcheck.criteria import Measured
+from modelcheck.comparison import Comparison
+from modelcheck.judgement.criteria import Measured
+from modelcheck.metrics.calibration import calibrated
 from modelcheck.report.charts import Axis
 from modelcheck.report.words import NOTHING, clean, number
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modelcheck.compare import METRICS, Comparison
-from modelcheck.criteria import Measured
+from modelcheck.comparison import METRICS, Comparison
+from modelcheck.judgement.criteria import Measured
 from modelcheck.report.words import COUNTS, MINUS, STATES, area_of, clean, limits, number, spelled, title
 
 __all__ = ["Axis", "dot_plot", "layer_rows", "network_map", "row", "score_step", "worded"]

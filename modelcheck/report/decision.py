@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from modelcheck.metrics.similarity import local_ssim, low_pass
 from modelcheck.report.pictures import Sheet, as_bytes, likeness_sheet, sheet, shrunk
 from modelcheck.report.words import clean, reached
 from modelcheck.signature import Signature
-from modelcheck.similarity import local_ssim, low_pass
 
 __all__ = ["decision_view"]
 

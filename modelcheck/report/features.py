@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from modelcheck.compare import Comparison
+from modelcheck.comparison import Comparison
 from modelcheck.report.calibration import calibration_view
 from modelcheck.report.charts import layer_rows, network_map
 from modelcheck.report.decision import decision_view

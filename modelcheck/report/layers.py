@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from modelcheck.compare import Comparison, LayerComparison
-from modelcheck.health import unit_health
-from modelcheck.matching import Match
+from modelcheck.comparison import Comparison, LayerComparison
+from modelcheck.metrics.health import unit_health
+from modelcheck.metrics.matching import Match
+from modelcheck.metrics.similarity import local_ssim
 from modelcheck.report.charts import layer_rows
 from modelcheck.report.pictures import Sheet, as_bytes, likeness_sheet, sheet, shrunk
 from modelcheck.report.words import STATES, clean, number, reached
 from modelcheck.signature import LayerRecord, Signature
-from modelcheck.similarity import local_ssim
 
 __all__ = ["gallery_layers", "layer_views"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from modelcheck.escaping import markdown
 from modelcheck.report.words import (
     NOTHING,
     clean,
@@ -19,6 +18,7 @@ from modelcheck.report.words import (
     verdict_line,
     waived,
 )
+from modelcheck.support.escaping import markdown
 
 __all__ = ["step_summary", "summary_markdown"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelcheck.compare import Comparison
+from modelcheck.comparison import Comparison
 from modelcheck.panel import Panel
 from modelcheck.report.attention import attention_pictures, attention_view
 from modelcheck.report.charts import worded

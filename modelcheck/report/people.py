@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from modelcheck.compare import Comparison
+from modelcheck.comparison import Comparison
 from modelcheck.panel import Panel
 from modelcheck.report.charts import dot_plot, row
 from modelcheck.report.pictures import Sheet, photograph_sheet, shrunk

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from modelcheck.compare import METRICS, Comparison
+from modelcheck.comparison import METRICS, Comparison
 from modelcheck.comparison.triggers import trigger_scan
+from modelcheck.metrics.triggers import TriggerError
 from modelcheck.panel import Panel
 from modelcheck.report.charts import row
 from modelcheck.report.pictures import Sheet, outline, photograph_sheet, relevance_sheet, shrunk
 from modelcheck.report.words import clean, number
-from modelcheck.triggers import TriggerError
 
 __all__ = ["trigger_view"]
 

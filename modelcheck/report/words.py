@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelcheck.compare import METRICS
-from modelcheck.escaping import clean
-from modelcheck.waivers import NOTICE
+from modelcheck.comparison import METRICS
+from modelcheck.judgement.waivers import NOTICE
+from modelcheck.support.escaping import clean
 
 __all__ = [
     "AREAS",

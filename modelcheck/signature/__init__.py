@@ -5,9 +5,9 @@ and at once. Whenever a writer is killed, the folder therefore holds the old rec
 Nothing is read that the manifest does not vouch for, and nothing is ever unpickled.
 """
 
-from modelcheck.signature.packing import FORMAT, stray_members
 from modelcheck.signature.reading import read_manifest, read_signature
 from modelcheck.signature.record import LayerRecord, Signature, SignatureError
+from modelcheck.signature.storage import FORMAT, stray_members
 
 __all__ = [
     "FORMAT",

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from modelcheck.archive import ArchiveError, read_arrays
 from modelcheck.recipe import Recipe
-from modelcheck.signature.packing import ANSWERS, FORMAT, MANIFEST, MEMBER, PER_LAYER, PICTURES, canonical, wide
 from modelcheck.signature.record import LayerRecord, Signature, SignatureError
+from modelcheck.signature.storage import ANSWERS, FORMAT, MANIFEST, MEMBER, PER_LAYER, PICTURES, canonical, wide
+from modelcheck.support.archive import ArchiveError, read_arrays
 
 __all__ = ["read_manifest", "read_signature"]
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from modelcheck.folders import folder_lock
 from modelcheck.recipe import Recipe
-from modelcheck.signature.packing import PER_LAYER, canonical, fitted, flat, header, wide, write_record
+from modelcheck.signature.storage import PER_LAYER, canonical, fitted, flat, header, wide, write_record
+from modelcheck.support.folders import folder_lock
 
 __all__ = ["LayerRecord", "Signature", "SignatureError"]
 
@@ -82,7 +82,7 @@ class Signature:
         are replaced by the panel's mean picture.
     stickers : mapping of str to np.ndarray
         Per family of stickers, ``(patterns, rows, columns, classes)``: how far each moves the margin of each class, in
-        units of the network's gap; see `modelcheck.stickers`. Empty where the recipe asks for none.
+        units of the network's gap; see `modelcheck.measurement.stickers`. Empty where the recipe asks for none.
     natural : np.ndarray
         ``(classes, h, w, c)``: the decision's HappyMaps among natural pictures, NaN where there is none.
     natural_activations : np.ndarray

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from modelcheck.compare import compare
+from modelcheck.comparison import compare
 from modelcheck.report import write_comparison, write_gallery, write_report
 from reports import HOSTILE, make_case, make_document
 from signatures import make_signature

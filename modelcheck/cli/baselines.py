@@ -1,0 +1,194 @@
+"""Commands on baselines: approve one, see what differs between two, read how one came about."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from modelcheck.cli.shared import FILE, child_progress, recipe_from, say
+from modelcheck.gate.settings import read_settings
+
+if TYPE_CHECKING:
+    from modelcheck.approval import Proposal
+
+__all__ = ["approve", "calibrate", "diff", "history"]
+
+
+@click.command()
+@click.argument("model", type=FILE, required=False)
+@click.option("--panel", "panel_path", type=FILE, help="The held-out panel (.npz).")
+@click.option("--to", "folder", type=FILE, required=True, help="The baseline's folder.")
+@click.option("--reason", help="Why this network becomes the baseline; kept in HISTORY.md. Asked for on a terminal.")
+@click.option("--from", "report", type=FILE, help="A report of the gate: take the candidate that its run measured.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
+@click.option("--picture", type=FILE, help="Also write the contact sheet to this file (.png).")
+@click.option("--recipe", "recipe_path", type=FILE, help="Recipe settings (.toml or .json).")
+@click.option("--outputs", help="Class of each output, comma-separated, where there are more outputs than classes.")
+def approve(
+    model: Path | None,
+    *,
+    panel_path: Path | None,
+    folder: Path,
+    reason: str | None,
+    report: Path | None,
+    dry_run: bool,
+    picture: Path | None,
+    recipe_path: Path | None,
+    outputs: str | None,
+) -> None:
+    """Make MODEL (.keras) the baseline: the only command that writes one.
+
+    It measures MODEL, or takes what a run of the gate measured (--from), shows what changes, and asks why.
+
+    \b
+    Examples:
+      modelcheck approve release.keras --panel heldout.npz --to baselines/mine --reason "release 7"
+      modelcheck approve release.keras --panel heldout.npz --to baselines/mine --dry-run
+      modelcheck approve --from report --to baselines/mine --reason "release 7"
+    """
+    asks = reason is None and not dry_run
+    if asks and not sys.stdin.isatty():
+        raise ValueError("An approval needs a reason: --reason 'why this network becomes the baseline'.")
+    if reason is not None and not reason.strip():
+        raise ValueError("An approval needs a reason, and this one is empty: --reason 'why it becomes the baseline'.")
+    proposal = _proposal(model, folder, panel=panel_path, report=report, recipe=recipe_path, outputs=outputs)
+    for line in proposal.lines:
+        say(line)
+    if picture is not None:
+        from modelcheck.support.folders import place
+
+        place(picture, proposal.sheet)
+    if dry_run:
+        say(f"Nothing was written to {folder}: this was a dry run.")
+        return
+    from modelcheck.approval import carry_out
+
+    why = click.prompt("Why does this network become the baseline?") if reason is None else reason
+    for line in carry_out(proposal, reason=why):
+        say(line)
+
+
+def _proposal(
+    model: Path | None,
+    folder: Path,
+    *,
+    panel: Path | None,
+    report: Path | None,
+    recipe: Path | None,
+    outputs: str | None,
+) -> Proposal:
+    from modelcheck.approval import propose, propose_from_report
+
+    if report is not None:
+        for name, value in (("--panel", panel), ("--recipe", recipe), ("--outputs", outputs)):
+            if value is not None:
+                raise click.UsageError(f"--from already brings what was measured; leave {name} out.")
+        return propose_from_report(report, folder, model=model)
+    if model is None or panel is None:
+        raise click.UsageError("Name a network and its panel, MODEL --panel PANEL.npz, or a run: --from report")
+    with child_progress() as tell:
+        return propose(
+            model,
+            panel,
+            folder,
+            recipe=recipe_from(recipe) if recipe else None,
+            outputs=tuple(outputs.split(",")) if outputs else (),
+            settings=read_settings(Path.cwd()),
+            tell=tell,
+        )
+
+
+@click.command()
+@click.argument("folder", metavar="BASELINE", type=FILE)
+@click.option("--twin", "twins", type=FILE, multiple=True, help="A clean network, trained again; give several.")
+@click.option("--panel", "panel_path", type=FILE, help="The baseline's panel, where it is not in its folder.")
+@click.option("--dry-run", is_flag=True, help="Show what the twins reach, and write nothing.")
+def calibrate(folder: Path, *, twins: tuple[Path, ...], panel_path: Path | None, dry_run: bool) -> None:
+    """Keep retrained twins in BASELINE: what trained again looks like, and what clean networks react to.
+
+    With two twins the gate judges likeness between untrained (0) and retrained (1); with three it also searches for
+    planted triggers. Clean networks of a candidate's own architecture may be given beside them: attention and triggers
+    then know what is that family's way. All are measured, reduced and kept; the files are not needed afterwards.
+
+    \b
+    Example:
+      modelcheck calibrate baselines/mine --twin seed1.keras --twin seed2.keras --twin seed3.keras
+    """
+    from modelcheck.approval import carry_out, propose_twins
+
+    with child_progress() as tell:
+        proposal = propose_twins(folder, twins, panel=panel_path, settings=read_settings(Path.cwd()), tell=tell)
+    for line in proposal.lines:
+        say(line)
+    if dry_run:
+        say(f"Nothing was written to {folder}: this was a dry run.")
+        return
+    retrained = len(proposal.new.retrained_like(proposal.new))
+    beside = f" and {len(twins) - retrained} clean networks of other architectures" if len(twins) > retrained else ""
+    for line in carry_out(proposal, reason=f"Calibrated with {retrained} retrained twins{beside}."):
+        say(line)
+
+
+@click.command()
+@click.argument("one", metavar="BASELINE_A", type=FILE)
+@click.argument("other", metavar="BASELINE_B", type=FILE)
+@click.option("--picture", type=FILE, help="Also write a contact sheet of the two to this file (.png).")
+def diff(one: Path, other: Path, *, picture: Path | None) -> None:
+    """Say what changed from one signature to another: network, layers, accuracy, scores, versions.
+
+    \b
+    Example, with the baseline of an earlier commit:
+      git worktree add ../before HEAD~1
+      modelcheck diff ../before/baselines/mine baselines/mine --picture change.png
+    """
+    from modelcheck.approval import changes, compared, contact_sheet
+    from modelcheck.signature import read_signature
+    from modelcheck.support.folders import place
+
+    old, new = read_signature(one), read_signature(other)
+    comparison = compared(old, new)
+    for line in changes(old, new, comparison, roles=("A", "B")):
+        say(line)
+    if picture is not None:
+        place(picture, contact_sheet(old, new, comparison))
+
+
+@click.command()
+@click.argument("folder", type=FILE)
+@click.pass_context
+def history(ctx: click.Context, *, folder: Path) -> None:
+    """Print who approved a baseline when and why, and check the folder: record, panel, history and contact sheet.
+
+    Exit code 1 when something does not belong to the rest.
+
+    \b
+    Example:
+      modelcheck history baselines/mine
+    """
+    from modelcheck.approval import HISTORY, HistoryError, faults, parse_history
+    from modelcheck.signature import SignatureError
+    from modelcheck.support.escaping import clean
+
+    path = folder / HISTORY
+    if not path.exists():
+        raise SignatureError(f"There is no history at {str(path)!r}: modelcheck approve writes it with the baseline.")
+    try:
+        entries = parse_history(path.read_text(encoding="utf-8"))
+    except (HistoryError, UnicodeDecodeError):
+        entries = []  # named among the faults
+    for entry in entries:
+        facts = {name: clean(value) for name, value in entry.facts.items()}
+        say(f"{entry.when}  {facts['reason']}")
+        say(f"    {facts['network']}, by {facts['by']}, on {facts['platform']}")
+        replaced = facts["replaces"]
+        say(f"    signature {facts['signature'][:12]} in place of {replaced[:12]}, panel {facts['panel'][:12]}")
+        if "verdict" in facts:
+            say(f"    verdict: {facts['verdict']}")
+    wrong = faults(folder)
+    for line in wrong:
+        say(f"WRONG  {line}")
+    say(f"{len(entries)} approvals; " + ("all belongs together." if not wrong else "see above."))
+    ctx.exit(1 if wrong else 0)

@@ -1,0 +1,171 @@
+"""`modelcheck gc`: what no suite uses any more. It shows first; only ``--delete`` takes anything away."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from modelcheck.cli.shared import FILE, say
+
+__all__ = ["Unused", "baselines_beside", "gc", "unused_measurements"]
+
+
+@dataclass(frozen=True)
+class Unused:
+    """A cached measurement that may go: its folder, why, and its size in bytes."""
+
+    folder: Path
+    why: str
+    size: int
+
+
+def unused_measurements(cache: Path, *, baselines: Collection[str], days: float, now: float) -> list[Unused]:
+    """Return the cached measurements that no run will read again, or that none has read for long.
+
+    Parameters
+    ----------
+    cache : Path
+        The cache's folder.
+    baselines : collection of str
+        What each of today's baselines shows to candidates: a measurement made against another one is of no use.
+    days : float
+        A measurement that was not used for so many days may go.
+    now : float
+        The time, in seconds since 1970.
+    """
+    found = []
+    for folder in sorted(path for path in (cache / "signatures").glob("*") if path.is_dir()):
+        why = _why(folder, baselines=baselines, days=days, now=now)
+        if why:
+            found.append(Unused(folder, why, sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())))
+    return found
+
+
+def _why(folder: Path, *, baselines: Collection[str], days: float, now: float) -> str:
+    from modelcheck.signature import SignatureError, read_manifest
+
+    try:
+        manifest = read_manifest(folder)
+        used = (folder / "manifest.json").stat().st_mtime
+    except (SignatureError, OSError):
+        return "it was never finished, or is damaged"
+    if manifest["stimuli_digest"] not in baselines:
+        return "it was measured against a baseline that is none any more"
+    other = _other_versions(manifest["provenance"])
+    if other:
+        return f"it was measured with another {other}"
+    idle = (now - used) / 86400
+    return f"nobody used it for {idle:.0f} days" if idle > days else ""
+
+
+def _other_versions(provenance: Mapping[str, Any]) -> str:
+    """Return the first library whose version is not the installed one; a run would measure again."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    for name, number in (provenance.get("versions") or {}).items():
+        try:
+            if version(name) != number:
+                return str(name)
+        except PackageNotFoundError:
+            return str(name)
+    return ""
+
+
+def baselines_beside(baseline: Path) -> Iterator[Path]:
+    """Yield the folders of baselines beside one, itself among them."""
+    for path in sorted(baseline.parent.glob("*")):
+        if path.is_dir() and ((path / "manifest.json").exists() or (path / ".approval").exists()):
+            yield path
+
+
+@click.command()
+@click.option("--delete", is_flag=True, help="Take away what is shown; without it nothing is touched.")
+@click.option("--days", type=click.FloatRange(min=0), default=30.0, show_default=True, help="Unused for so long.")
+@click.option("--baseline", "baselines", type=FILE, multiple=True, help="Another baseline whose measurements stay.")
+def gc(*, delete: bool, days: float, baselines: tuple[Path, ...]) -> None:
+    """Show, or with --delete take away, what no suite uses any more.
+
+    That is: cached measurements against a baseline that is none any more, made with other versions, unfinished, or
+    unused for long; and beside baselines, files that killed approvals left. What a baseline's manifest lists, and
+    every other file, is never touched.
+
+    \b
+    Examples:
+      modelcheck gc
+      modelcheck gc --delete --days 7
+    """
+    from modelcheck.gate.settings import read_settings
+    from modelcheck.signature import SignatureError, read_signature
+
+    settings = read_settings(Path.cwd())
+    if settings.baseline is None and not baselines:
+        raise ValueError(
+            "No baseline is known, so nothing can be told apart. Name it: modelcheck gc --baseline PATH, or set "
+            "baseline in [tool.modelcheck] of pyproject.toml."
+        )
+    folders = dict.fromkeys([*(baselines_beside(settings.baseline) if settings.baseline else ()), *baselines])
+    digests = set()
+    for folder in folders:
+        try:
+            digests.add(read_signature(folder).shown())
+        except SignatureError as error:
+            raise SignatureError(f"{error} Until it can be read, nothing is taken away.") from error
+    size = 0
+    for folder in folders:
+        size += _tidy_baseline(folder, delete=delete)
+    for unused in unused_measurements(settings.cache, baselines=digests, days=days, now=time.time()):
+        if not delete or _taken_away(unused):
+            say(f"{'removed' if delete else 'would remove'} {unused.folder} ({_bytes(unused.size)}): {unused.why}")
+            size += unused.size
+    if not size:
+        say("Nothing to take away.")
+    elif delete:
+        say(f"{_bytes(size)} taken away.")
+    else:
+        say(f"{_bytes(size)} could go: modelcheck gc --delete")
+
+
+def _tidy_baseline(folder: Path, *, delete: bool) -> int:
+    from modelcheck.approval import leftovers, settle, unsettled
+    from modelcheck.support.folders import folder_lock
+
+    with folder_lock(folder, timeout=5.0):
+        strays = leftovers(folder)
+        size = sum(path.stat().st_size for path in strays)
+        if (folder / ".approval").is_dir():
+            size += sum(path.stat().st_size for path in (folder / ".approval").rglob("*") if path.is_file())
+        if delete:
+            for line in settle(folder):
+                say(line)
+            return size
+        if unsettled(folder) is not None:
+            say(f"would finish the history of an interrupted approval in {folder}")
+        elif (folder / ".approval").exists():
+            say(f"would remove {folder / '.approval'}: an approval that was interrupted before it took place")
+        for path in strays:
+            say(f"would remove {path}: no manifest lists it")
+    return size
+
+
+def _taken_away(unused: Unused) -> bool:
+    """Remove a measurement unless a run holds it; the manifest first, so that a killed removal leaves no half."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(unused.folder.with_suffix(".lock"), timeout=0):
+            (unused.folder / "manifest.json").unlink(missing_ok=True)
+            shutil.rmtree(unused.folder)
+    except Timeout:
+        say(f"kept {unused.folder}: a run is using it")
+        return False
+    return True
+
+
+def _bytes(size: float) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"

@@ -1,0 +1,75 @@
+"""What several commands share: recipe files, progress bars, the console."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+
+from modelcheck.gate.progress import Estimate, progress_line, read_progress
+
+if TYPE_CHECKING:
+    from modelcheck.recipe import Recipe
+
+__all__ = ["FILE", "child_progress", "progress", "recipe_from", "say"]
+
+FILE = click.Path(path_type=Path)
+
+
+def say(line: str) -> None:
+    """Print a line that may hold names from outside: nothing in it acts, and it is never folded."""
+    Console(highlight=False, soft_wrap=True).print(line, markup=False)
+
+
+def recipe_from(path: Path | None) -> Recipe:
+    """Read recipe settings, or return the standard recipe."""
+    from modelcheck.recipe import Recipe
+
+    if path is None:
+        return Recipe()
+    read = json.loads if path.suffix == ".json" else tomllib.loads
+    try:
+        settings = read(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} cannot be read as recipe settings: {error}") from error
+    return Recipe.from_dict(settings)
+
+
+@contextmanager
+def progress(*, plain: bool) -> Iterator[Callable[[str, float], None]]:
+    """Yield a function that shows progress: a bar and the time left on a terminal, lines if `plain`, else nothing."""
+    if plain:
+        yield lambda what, share: click.echo(progress_line(what, share))
+        return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("measuring"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        estimate = Estimate()
+        yield lambda what, share: bar.update(task, completed=share, description=estimate.words(what, share))
+
+
+@contextmanager
+def child_progress() -> Iterator[Callable[[str], None]]:
+    """Yield a function that takes a measuring child's lines and shows them as `progress` does."""
+    with progress(plain=False) as show:
+
+        def tell(line: str) -> None:
+            read = read_progress(line)
+            if read is not None:
+                show(*read)
+
+        yield tell

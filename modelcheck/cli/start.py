@@ -1,0 +1,121 @@
+"""`modelcheck init`: the smallest configuration that works, written once and never over anything."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import click
+
+from modelcheck.cli.shared import FILE, say
+
+__all__ = ["init", "write_configuration"]
+
+_SUITES = ("test_same_features.py", "test_held_out_subjects.py")
+_REGION_SUITE = "test_attributions_on_faces.py"
+
+
+def write_configuration(folder: Path, *, candidate: str, baseline: str, panel: str, regions: bool) -> Iterator[str]:
+    """Write settings, suites and criteria where they are missing.
+
+    Parameters
+    ----------
+    folder : Path
+        The project's.
+    candidate, baseline, panel : str
+        Paths, relative to it.
+    regions : bool
+        Whether the panel says where the evidence must lie; only then can attributions be judged.
+
+    Yields
+    ------
+    str
+        What was written, and what was there and kept.
+
+    Raises
+    ------
+    ValueError
+        When pyproject.toml cannot be extended; nothing has been written then.
+    """
+    settings = folder / "pyproject.toml"
+    extended = _extended(settings, candidate=candidate, baseline=baseline, panel=panel)
+    folder.mkdir(parents=True, exist_ok=True)
+    if extended is None:
+        yield f"kept    {settings}: it has a [tool.modelcheck]"
+    else:
+        from modelcheck.support.folders import place
+
+        place(settings, extended.encode())
+        yield f"wrote   {settings}: [tool.modelcheck]"
+    criteria = _template("criteria.toml") + (_template("criteria_regions.toml") if regions else "")
+    texts = {name: _template(f"{name}.txt") for name in (*_SUITES, *((_REGION_SUITE,) if regions else ()))}
+    for name, text in {"criteria.toml": criteria, **texts}.items():
+        path = folder / "suites" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with path.open("x", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+            yield f"wrote   {path}"
+        except FileExistsError:
+            yield f"kept    {path}: it is there"
+
+
+def _template(name: str) -> str:
+    return (files("modelcheck.cli") / "starter" / name).read_text(encoding="utf-8")
+
+
+def _extended(path: Path, *, candidate: str, baseline: str, panel: str) -> str | None:
+    """Return pyproject.toml with our table at its end, None where it has one."""
+    try:
+        before = path.read_bytes().decode("utf-8")
+        document = tomllib.loads(before)
+    except FileNotFoundError:
+        before, document = "", {}
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} is not valid TOML, so nothing was written: {error}") from error
+    if "modelcheck" in document.get("tool", {}):
+        return None
+    # JSON strings are TOML strings, whatever a path holds.
+    rows = [("candidate", candidate), ("baseline", baseline), ("panel", panel), ("criteria", "suites/criteria.toml")]
+    table = "".join(f"{name} = {json.dumps(value)}\n" for name, value in rows)
+    gap = "" if not before else "\n" if before.endswith("\n") else "\n\n"
+    after = f"{before}{gap}[tool.modelcheck]\n{table}"
+    try:
+        same = {**tomllib.loads(after)["tool"], "modelcheck": None} == {**document.get("tool", {}), "modelcheck": None}
+    except tomllib.TOMLDecodeError:
+        same = False
+    if not same:
+        raise ValueError(f"{str(path)!r} cannot be extended at its end, so nothing was written. Add by hand:\n{table}")
+    return after
+
+
+@click.command()
+@click.option("--candidate", default="candidate.keras", show_default=True, help="The network to be released.")
+@click.option("--baseline", default="baselines/release", show_default=True, help="The approved signature's folder.")
+@click.option("--panel", default="heldout.npz", show_default=True, help="The held-out panel.")
+@click.option("--in", "folder", type=FILE, default=Path(), show_default=True, help="The project's folder.")
+def init(*, candidate: str, baseline: str, panel: str, folder: Path) -> None:
+    """Write the smallest configuration that works, and say what to do next; nothing that is there is changed.
+
+    \b
+    Example:
+      modelcheck init --candidate models/new.keras --panel data/heldout.npz
+    """
+    from modelcheck.panel import Panel
+
+    pictures = Panel.load(folder / panel) if (folder / panel).exists() else None
+    regions = pictures is not None and pictures.regions is not None
+    for line in write_configuration(folder, candidate=candidate, baseline=baseline, panel=panel, regions=regions):
+        say(line)
+    if not regions:
+        why = "has no regions" if pictures is not None else "is not there yet"
+        say(f"Where the network looks is not judged: the panel {why}. docs/suites.md says how to add it.")
+    if pictures is None:
+        say(f"Next:    make the panel {folder / panel}: modelcheck panel --help")
+    elif not (folder / baseline / "manifest.json").exists():
+        say(f"Next:    modelcheck approve RELEASE.keras --panel {panel} --to {baseline} --reason 'first release'")
+    else:
+        say("Next:    pytest suites/")

@@ -1,0 +1,64 @@
+"""`modelcheck units`: which units a smaller network could spare, with the ablation effect as evidence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from modelcheck.cli.shared import FILE, recipe_from, say
+
+if TYPE_CHECKING:
+    from modelcheck.pruning.spare import LayerUnits
+
+__all__ = ["units"]
+
+
+@click.command()
+@click.argument("model", type=FILE)
+@click.option("--panel", "panel_path", type=FILE, required=True, help="Pictures of the network's size (.npz).")
+@click.option("--recipe", "recipe_path", type=FILE, help="Recipe settings (.toml or .json).")
+@click.option("--csv", "table", type=FILE, help="Also write one row a unit to this file.")
+def units(model: Path, *, panel_path: Path, recipe_path: Path | None, table: Path | None) -> None:
+    """Look at every hidden unit of MODEL (.keras): what its HappyMap looks like, and who would miss it.
+
+    A unit is to spare when it is dead or flat, or when holding its activation at its mean moves the margins by less
+    than half a percent of their spread. A map that is all on, all off or static makes no unit useless: look at the
+    ablation.
+
+    \b
+    Example:
+      modelcheck units release.keras --panel heldout.npz --csv units.csv
+    """
+    from modelcheck.panel import Panel
+    from modelcheck.pruning.spare import examine_units, units_table
+
+    rows = examine_units(model, Panel.load(panel_path), recipe_from(recipe_path))
+    for row in rows:
+        for line in _lines(row):
+            say(line)
+    if table is not None:
+        units_table(rows).to_csv(table, index=False)
+        say(f"Wrote {table}.")
+
+
+def _lines(row: LayerUnits) -> list[str]:
+    import numpy as np
+
+    from modelcheck.support.escaping import clean
+
+    looks = ", ".join(f"{count} {word}" for word, count in Counter(row.health).most_common())
+    spare = int(row.spare.sum())
+    median = float(np.median(row.effects))
+    lines = [
+        f"{clean(row.name, longest=60)}: {len(row.units)} {row.kind} units, {spare} to spare; ablation moves the "
+        f"margins by {median:.3f} of their spread (median). Maps: {looks}."
+    ]
+    order = np.argsort(row.effects)
+    named = [f"{row.units[k]} ({row.health[k]}, {row.effects[k]:.4f})" for k in order if row.spare[k]]
+    if named:
+        rest = f" and {len(named) - 12} more" if len(named) > 12 else ""
+        lines.append(f"  to spare: {', '.join(named[:12])}{rest}")
+    return lines

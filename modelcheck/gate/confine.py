@@ -1,0 +1,86 @@
+"""What a measuring process may have: memory, file sizes, and which variables of the environment.
+
+Address space (``RLIMIT_AS``) is no measure of TensorFlow, which reserves far more than it uses. ``RLIMIT_DATA`` counts
+what is writable and its own: on Linux that is close to what is used, and the kernel holds to it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import site
+import sys
+from collections.abc import Mapping, Sequence
+
+__all__ = ["confined", "environment"]
+
+_GIB = 2**30
+_LARGEST_FILE = 4 * _GIB
+
+# What Python, TensorFlow and the dynamic linker need to work and to work alike; nothing else is handed on.
+_KEPT = re.compile(
+    r"PATH|LANG|LANGUAGE|LC_[A-Z]+|TZ|TERM|COLUMNS|LINES|TMPDIR|TEMP|TMP|PYTHON[A-Z0-9_]*|VIRTUAL_ENV|CONDA_PREFIX"
+    r"|LD_LIBRARY_PATH|DYLD_[A-Z_]+|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|PATHEXT|NUMBER_OF_PROCESSORS|KERAS_BACKEND"
+    r"|(?:TF|OMP|MKL|KMP|OPENBLAS|ONEDNN|DNNL|XLA|CUDA|CUDNN|NVIDIA|HIP|ROCR|ROCM)_[A-Z0-9_]+",
+    re.IGNORECASE,
+)
+# Terraform's variables begin like TensorFlow's, and are where deploy jobs keep their secrets.
+_SECRET = re.compile(
+    r"TF_(?:VAR|TOKEN|CLI|HTTP|CLOUD)_|TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE|(?:^|_)KEY", re.IGNORECASE
+)
+
+
+def environment(given: Mapping[str, str], *, home: str) -> dict[str, str]:
+    """Return the variables that a measuring process gets.
+
+    Parameters
+    ----------
+    given : mapping of str to str
+        The environment that there is.
+    home : str
+        An empty folder, its home.
+
+    Returns
+    -------
+    dict of str to str
+        Known, harmless names only: tokens, proxies and configuration files stay behind.
+    """
+    kept = {name: value for name, value in given.items() if _KEPT.fullmatch(name) and not _SECRET.search(name)}
+    kept |= {"HOME": home, "USERPROFILE": home, "XDG_CACHE_HOME": home, "XDG_CONFIG_HOME": home}
+    if site.ENABLE_USER_SITE:
+        # Packages installed for one user are found through the home that is taken away.
+        kept.setdefault("PYTHONUSERBASE", site.getuserbase())
+    return kept
+
+
+def confined(command: Sequence[str], *, memory: float) -> list[str]:
+    """Return a command that runs another one bounded for good: memory, the size of a file, no core dumps.
+
+    Linux holds to all of it; other systems may not hold to memory. Windows knows no such limits, and nothing happens.
+
+    Parameters
+    ----------
+    command : sequence of str
+        What to run, the program first.
+    memory : float
+        GiB of writable memory.
+    """
+    if sys.platform == "win32":
+        return list(command)
+    # Not subprocess' preexec_fn, which may hang where the parent has threads.
+    return [sys.executable, "-m", "modelcheck.gate.confine", f"{memory:g}", *command]
+
+
+def _confine(memory: float) -> None:
+    import resource
+
+    wanted = {resource.RLIMIT_DATA: int(memory * _GIB), resource.RLIMIT_FSIZE: _LARGEST_FILE, resource.RLIMIT_CORE: 0}
+    for limit, most in wanted.items():
+        _, hard = resource.getrlimit(limit)
+        bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(limit, (bound, bound))
+
+
+if __name__ == "__main__":
+    _confine(float(sys.argv[1]))
+    os.execv(sys.argv[2], sys.argv[2:])

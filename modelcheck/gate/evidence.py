@@ -1,0 +1,210 @@
+"""What a run must judge, and the evidence that it judges. Nothing here imports TensorFlow."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from modelcheck.comparison import METRICS, CompareError, Comparison, compare, planned, possible
+from modelcheck.gate.child import measured_signature
+from modelcheck.gate.settings import Settings, SettingsError
+from modelcheck.judgement.criteria import CriteriaError, Criterion, criterion_for, read_criteria
+from modelcheck.judgement.waivers import Waiver, read_waivers
+from modelcheck.panel import Panel, PanelError
+from modelcheck.signature import Signature, read_manifest, read_signature
+from modelcheck.signature.counterparts import check_given
+
+__all__ = ["Evidence", "Plan", "gather", "make_plan"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a full run must judge: known before anything is measured.
+
+    Parameters
+    ----------
+    criteria : tuple of Criterion
+        The rows of limits.
+    pairs : frozenset of tuple
+        ``(metric, about)`` for every pair of a criterion and a thing it is about.
+    layers, subjects, groups, methods : tuple of str
+        What the suites make one test each for.
+    criteria_sha256 : str
+        Of the file that the rows were read from.
+    waivers : tuple of Waiver
+        The rows of excuses.
+    waivers_sha256 : str
+        Of their file; empty where there is none.
+    """
+
+    criteria: tuple[Criterion, ...]
+    pairs: frozenset[tuple[str, str]]
+    layers: tuple[str, ...]
+    subjects: tuple[str, ...]
+    groups: tuple[str, ...]
+    methods: tuple[str, ...]
+    criteria_sha256: str
+    waivers: tuple[Waiver, ...] = ()
+    waivers_sha256: str = ""
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """``metric[about]`` for every pair of a criterion and a thing it is about."""
+        return frozenset(f"{metric}[{about}]" if about else metric for metric, about in self.pairs)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evidence:
+    """What the tests of a run read."""
+
+    panel: Panel
+    comparison: Comparison
+
+    @property
+    def baseline(self) -> Signature:
+        """The approved network's signature."""
+        return self.comparison.baseline
+
+    @property
+    def candidate(self) -> Signature:
+        """The signature of the network that wants to be released."""
+        return self.comparison.candidate
+
+
+def make_plan(settings: Settings) -> Plan:
+    """Read criteria, waivers and the baseline's manifest, and list what has to be judged.
+
+    Raises
+    ------
+    CriteriaError, WaiverError, SignatureError, SettingsError
+        When one of them cannot be used.
+    """
+    settings.required("candidate")
+    manifest = read_manifest(settings.required("baseline"))
+    _check_baseline_model(settings, manifest)
+    criteria = read_criteria(settings.required("criteria"), metrics=METRICS)
+    criteria_sha256 = hashlib.sha256(settings.criteria.read_bytes()).hexdigest()
+    waivers, waivers_sha256 = read_waivers(settings.waivers, metrics=METRICS) if settings.waivers else ((), "")
+    for row in criteria:
+        _check_possible(row, manifest)
+        matches = [x for x in planned(row.metric, manifest) if fnmatch.fnmatchcase(x, row.where)]
+        if not matches and not row.optional:
+            known = ", ".join(planned(row.metric, manifest))
+            raise CriteriaError(
+                f"The criterion on {row.metric!r} for where={row.where!r} matches nothing; there is: {known}. "
+                "Correct it, remove the row, or write optional = true."
+            )
+    pairs = {
+        (metric, about)
+        for metric in {row.metric for row in criteria}
+        for about in planned(metric, manifest, acknowledged=settings.acknowledged)
+        if criterion_for(criteria, metric, about) is not None
+    }
+    layers = [layer["name"] for layer in manifest["layers"] if layer["name"] not in settings.acknowledged]
+    return Plan(
+        criteria=criteria,
+        pairs=frozenset(pairs),
+        layers=tuple(layers),
+        subjects=tuple(manifest["subjects"]),
+        groups=tuple(manifest["groups"]),
+        methods=tuple(manifest["recipe"]["attribution_methods"]),
+        criteria_sha256=criteria_sha256,
+        waivers=waivers,
+        waivers_sha256=waivers_sha256,
+    )
+
+
+def gather(settings: Settings, *, tell: Callable[[str], None] | None = None) -> Evidence:
+    """Return the evidence of a run, measuring the candidate where the cache does not have it.
+
+    Parameters
+    ----------
+    settings : Settings
+        What the run is about.
+    tell : callable, optional
+        Receives a line about the measurement as it proceeds.
+
+    Raises
+    ------
+    ChildError, SignatureError, PanelError, CompareError
+        When a part is missing, damaged or does not fit the others.
+    """
+    baseline = read_signature(settings.required("baseline"))
+    panel_path = settings.required("panel")
+    panel = Panel.load(panel_path)
+    if panel.digest() != baseline.panel_digest:
+        raise PanelError(
+            f"The panel {str(panel_path)!r} is not the one the baseline was measured on (digest {panel.digest()[:12]}, "
+            f"the baseline's is {baseline.panel_digest[:12]}). Use the baseline's panel, or approve the release on "
+            f"this one: modelcheck approve RELEASE.keras --panel {panel_path} --to {settings.baseline} --reason '...'"
+        )
+    if len(set(panel.subjects.tolist())) < 2:
+        raise PanelError(
+            f"The panel {str(panel_path)!r} holds one person only: nothing can be said of people. Give each "
+            "picture its subject, and pictures of at least two."
+        )
+    panel.inputs(baseline.recipe.input_range)
+    check_given(baseline, settings.layers)
+    met = [f"baseline_model={baseline.model['sha256']}"] if settings.baseline_model else []
+    met += [f"layer {name}={partner}" for name, partner in sorted(settings.paired.items())]
+    candidate = measured_signature(
+        settings.required("candidate"),
+        panel_path,
+        baseline=settings.required("baseline"),
+        settings=settings,
+        key=(baseline.digest(), panel.digest(), baseline.recipe.digest(), *settings.outputs, *met),
+        tell=tell,
+    )
+    _check_answers(candidate)
+    return Evidence(panel=panel, comparison=compare(baseline, candidate, layers=settings.layers))
+
+
+def _check_baseline_model(settings: Settings, manifest: Mapping[str, Any]) -> None:
+    """Refuse another network than the one that the baseline was approved from."""
+    path = settings.baseline_model
+    if path is None:
+        return
+    try:
+        with path.open("rb") as file:
+            sha = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise SettingsError(
+            f"baseline_model {str(path)!r} cannot be read ({error.strerror}). Give the file that the baseline was "
+            "approved from, or take baseline_model out of [tool.modelcheck]: it is optional."
+        ) from error
+    approved = str(manifest["model"].get("sha256"))
+    if sha != approved:
+        raise SettingsError(
+            f"baseline_model {str(path)!r} (sha256 {sha[:12]}) is not the network that the baseline "
+            f"{str(settings.baseline)!r} was approved from (sha256 {approved[:12]}). Give that file, approve this one "
+            f"(modelcheck approve {path} --to {settings.baseline}), or take baseline_model out of [tool.modelcheck]."
+        )
+
+
+def _check_possible(row: Criterion, manifest: Mapping[str, Any]) -> None:
+    low, high = possible(row.metric, manifest)
+    if (row.at_least is not None and row.at_least > high) or (row.at_most is not None and row.at_most < low):
+        raise CriteriaError(
+            f"The criterion on {row.metric!r} can never hold: {row.limits} is asked, and the metric lies between "
+            f"{low:g} and {high:g}."
+        )
+
+
+def _check_answers(candidate: Signature) -> None:
+    """Refuse scores that no criterion may need to look at: NaN wins every argmax, a constant is right by chance."""
+    scores = candidate.scores
+    name = candidate.model["file"]
+    if not np.isfinite(scores).all():
+        bad = int((~np.isfinite(scores).all(axis=1)).sum())
+        raise CompareError(
+            f"{name!r} answers NaN or infinity on {bad} of {len(scores)} pictures: nothing can be judged."
+        )
+    if float(np.ptp(scores, axis=0).max()) <= 1e-6 * max(1.0, float(np.abs(scores).max())):
+        raise CompareError(
+            f"{name!r} gives every picture the same scores: it has learned nothing, or its input does not reach it."
+        )

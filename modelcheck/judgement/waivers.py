@@ -1,0 +1,285 @@
+"""Waivers: a red finding of one candidate that somebody answers for, until a day that comes soon.
+
+A waiver excuses what it was granted for and nothing else. Worse than granted, too old, not yet begun, for another
+candidate, or matching nothing: each is a failure of its own, so that the file never holds an excuse nobody needs.
+What could not be measured cannot be waived.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import fnmatch
+import hashlib
+import math
+import re
+import sys
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from modelcheck.judgement.criteria import Criterion, Finding, Verdict
+from modelcheck.support.escaping import clean
+from modelcheck.support.spelling import did_you_mean
+from modelcheck.support.tables import toml_document
+
+__all__ = ["LONGEST", "NOTICE", "Use", "Waiver", "WaiverError", "WaiverState", "apply_waivers", "read_waivers"]
+
+LONGEST = 90  # days between `created` and `expires`
+NOTICE = 14  # days before the end from which on everybody is told
+_DIGITS = 6  # a verdict holds so many; what is granted is copied from there
+
+
+class WaiverError(ValueError):
+    """Waivers that cannot be applied; the message says which row and what to do."""
+
+
+class WaiverState(StrEnum):
+    """What became of a waiver in a run. Only `USED` is no failure."""
+
+    USED = "used"
+    WORSE = "worse"
+    EXPIRED = "expired"
+    EARLY = "not yet valid"
+    STRANGER = "for another candidate"
+    UNMATCHED = "unmatched"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiver:
+    """One excuse.
+
+    Parameters
+    ----------
+    metric : str
+        The criterion's metric.
+    where : str
+        A glob over what the finding is about: a layer, a subject, a group; empty for the network as a whole.
+    candidate : str
+        The sha256 of the one file that is excused.
+    owner : str
+        Who answers for it.
+    reason : str
+        Why the release is acceptable all the same.
+    created, expires : datetime.date
+        The first and the last day, in UTC, on which it holds; at most `LONGEST` days apart.
+    value : float
+        What was measured when it was granted. Further from the limit than this is not excused.
+    """
+
+    metric: str
+    candidate: str
+    owner: str
+    reason: str
+    created: datetime.date
+    expires: datetime.date
+    value: float
+    where: str = ""
+
+    def __post_init__(self) -> None:
+        if not (self.owner.strip() and self.reason.strip()):
+            raise WaiverError(f"{self.name} needs an owner and a reason.")
+        if not re.fullmatch(r"[0-9a-f]{64}", self.candidate):
+            raise WaiverError(f"{self.name}: candidate must be the file's sha256, 64 hex digits: sha256sum MINE.keras")
+        if not abs(self.value) <= sys.float_info.max:  # NaN is not
+            raise WaiverError(f"{self.name}: value must be the number that was measured; NaN cannot be waived.")
+        if not 0 <= (self.expires - self.created).days <= LONGEST:
+            raise WaiverError(
+                f"{self.name} holds from {self.created} to {self.expires}; it must end on or after the day it begins, "
+                f"and within {LONGEST} days."
+            )
+
+    @property
+    def name(self) -> str:
+        """How messages point at it."""
+        return clean(f"The waiver of {self.metric}[{self.where}]" if self.where else f"The waiver of {self.metric}")
+
+    def matches(self, metric: str, about: str) -> bool:
+        """Say whether it is about this finding."""
+        return metric == self.metric and fnmatch.fnmatchcase(about, self.where)
+
+    def covers(self, value: float, criterion: Criterion) -> bool:
+        """Say whether a value lies no further beyond the limits than the one it was granted for."""
+        return _beyond(value, criterion) <= _beyond(self.value, criterion)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready builtins."""
+        return {
+            item.name: str(value) if isinstance(value := getattr(self, item.name), datetime.date) else value
+            for item in fields(self)
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """A waiver and what became of it.
+
+    Parameters
+    ----------
+    waiver : Waiver
+        The row.
+    state : WaiverState
+        What became of it.
+    keys : tuple of str
+        The findings that it excuses, or, where it is `WORSE`, does not.
+    """
+
+    waiver: Waiver
+    state: WaiverState
+    keys: tuple[str, ...] = ()
+
+    def sentence(self) -> str:
+        """Return one line for the reasons of a verdict."""
+        row = self.waiver
+        words = {
+            WaiverState.USED: f"holds until {row.expires}",
+            WaiverState.WORSE: f"was granted for {row.value:g} and does not cover {', '.join(self.keys)}",
+            WaiverState.EXPIRED: f"expired on {row.expires}; mend the finding, or ask {row.owner} for another decision",
+            WaiverState.EARLY: f"begins on {row.created}",
+            WaiverState.STRANGER: f"is for the candidate {row.candidate[:12]}; remove it, or decide anew",
+            WaiverState.UNMATCHED: "excuses nothing: no red finding matches it; remove it",
+        }[self.state]
+        return clean(f"{row.name} {words}.", longest=1000)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready builtins."""
+        return {**self.waiver.to_dict(), "state": self.state.value, "findings": list(self.keys)}
+
+
+def apply_waivers(
+    findings: Iterable[Finding],
+    waivers: Sequence[Waiver],
+    *,
+    candidate: str,
+    today: datetime.date,
+    unjudged: Collection[tuple[str, str]] = (),
+) -> tuple[list[Finding], list[Use]]:
+    """Excuse the findings that a waiver covers, and say what became of every waiver.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+        As judged.
+    waivers : sequence of Waiver
+        The rows of the file.
+    candidate : str
+        The sha256 of the file that was measured.
+    today : datetime.date
+        In UTC.
+    unjudged : collection of tuple
+        ``(metric, about)`` that a run which was narrowed on purpose left out: a waiver of one of them may stand.
+
+    Returns
+    -------
+    tuple
+        The findings, those that are excused with the verdict `waived`; and a `Use` for each waiver, in order.
+    """
+    rows, keys = list(findings), {row: set[str]() for row in range(len(waivers))}
+    worse = {row: set[str]() for row in range(len(waivers))}
+    valid = [row for row in waivers if row.candidate == candidate and row.created <= today <= row.expires]
+    for place, found in enumerate(rows):
+        about = [row for row in valid if found.red and row.matches(found.criterion.metric, found.subject)]
+        excused = [row for row in about if found.verdict is not Verdict.UNMEASURED]
+        excused = [row for row in excused if row.covers(found.value, found.criterion)]
+        for row in about:
+            (keys if row in excused else worse)[waivers.index(row)].add(found.key)
+        if excused:
+            rows[place] = dataclasses.replace(found, verdict=Verdict.WAIVED, waiver=excused[-1].to_dict())
+    uses = []
+    for place, row in enumerate(waivers):
+        if row.candidate != candidate:
+            state = WaiverState.STRANGER
+        elif row.created > today:
+            state = WaiverState.EARLY
+        elif row.expires < today:
+            state = WaiverState.EXPIRED
+        elif worse[place]:
+            state = WaiverState.WORSE
+        elif keys[place] or any(row.matches(*pair) for pair in unjudged):
+            state = WaiverState.USED
+        else:
+            state = WaiverState.UNMATCHED
+        named = worse[place] if state is WaiverState.WORSE else keys[place]
+        uses.append(Use(waiver=row, state=state, keys=tuple(sorted(named))))
+    return rows, uses
+
+
+def read_waivers(path: str | Path, *, metrics: Iterable[str]) -> tuple[tuple[Waiver, ...], str]:
+    """Read the rows of a waiver file, ``[[waiver]]`` tables in TOML.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file. One without rows is no error: the last waiver was removed.
+    metrics : iterable of str
+        The metrics that exist; a row on any other is an error.
+
+    Returns
+    -------
+    tuple
+        The rows and the sha256 of the file's bytes.
+
+    Raises
+    ------
+    WaiverError
+        When the file is missing, is no TOML, or a row is malformed.
+    """
+    try:
+        data = Path(path).read_bytes()
+        document = toml_document(data)
+    except OSError as error:
+        raise WaiverError(
+            f"No waivers in {str(path)!r} ({error.strerror}). Remove the setting, or the typo."
+        ) from error
+    except ValueError as error:
+        raise WaiverError(f"{str(path)!r} is not valid TOML: {error}") from error
+    rows = document.pop("waiver", [])
+    if document:
+        key = next(iter(document))
+        raise WaiverError(f"{str(path)!r} has an unknown key {key!r}. {did_you_mean(key, ['waiver'])}")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise WaiverError(f"{str(path)!r} must hold [[waiver]] rows.")
+    known = list(metrics)
+    made = tuple(_waiver(row, str(path), known) for row in rows)
+    if len(set(made)) != len(made):
+        raise WaiverError(f"{str(path)!r} holds a row twice. Remove one.")
+    return made, hashlib.sha256(data).hexdigest()
+
+
+def _waiver(row: dict[str, Any], path: str, metrics: list[str]) -> Waiver:
+    names = [item.name for item in fields(Waiver)]
+    for key in row:
+        if key not in names:
+            raise WaiverError(f"A waiver in {path!r} has an unknown key {key!r}. {did_you_mean(key, names)}")
+    missing = [name for name in names if name not in row and name != "where"]
+    if missing:
+        raise WaiverError(f"A waiver in {path!r} lacks {', '.join(missing)}.")
+    for key, value in row.items():
+        if key == "value":
+            fits, wanted = isinstance(value, int | float) and not isinstance(value, bool), "a number"
+        elif key in ("created", "expires"):
+            # A datetime is a date to Python, and would bring a time zone along.
+            fits, wanted = type(value) is datetime.date, "a day without quotes, like 2026-01-31"
+        else:
+            fits, wanted = isinstance(value, str), "text"
+        if not fits:
+            raise WaiverError(f"{key} must be {wanted}, not {value!r}, in a waiver of {path!r}.")
+    if row["metric"] not in metrics:
+        raise WaiverError(
+            f"A waiver in {path!r} is about the metric {row['metric']!r}, which does not exist. "
+            f"{did_you_mean(row['metric'], metrics)}"
+        )
+    try:
+        return Waiver(**row)
+    except WaiverError as error:
+        raise WaiverError(f"{path!r}: {error}") from error
+
+
+def _beyond(value: float, criterion: Criterion) -> float:
+    """Return how far a value lies beyond the limits; negative within them."""
+    value = round(value, _DIGITS)
+    low = -math.inf if criterion.at_least is None else criterion.at_least - value
+    high = -math.inf if criterion.at_most is None else value - criterion.at_most
+    return max(low, high)

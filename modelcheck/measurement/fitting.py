@@ -1,0 +1,62 @@
+"""How a network and a panel fit together: size, classes, and which pictures are looked at closely."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from modelcheck.network import Network, NetworkError
+from modelcheck.panel import Panel
+from modelcheck.support.spelling import did_you_mean
+
+__all__ = ["fitted", "probe_rows"]
+
+
+def probe_rows(panel: Panel, count: int) -> np.ndarray:
+    """Return at most `count` rows of a panel, spread evenly over subjects, classes and groups, in order.
+
+    Parameters
+    ----------
+    panel : Panel
+        The pictures.
+    count : int
+        At most how many rows.
+    """
+    strata: dict[tuple[str, int, str], list[int]] = {}
+    keys = zip(panel.subjects.tolist(), panel.labels.tolist(), panel.groups.tolist(), strict=True)
+    for row, key in enumerate(keys):
+        strata.setdefault(key, []).append(row)
+    # First pictures of all strata come before second ones; within a round, strata keep a fixed order.
+    ranked = sorted((place, key, row) for key, rows in strata.items() for place, row in enumerate(rows))
+    if len(strata) > count:
+        picked = np.linspace(0, len(strata) - 1, count).round().astype(int)
+        return np.sort(np.array([ranked[place][2] for place in picked]))
+    return np.sort(np.array([row for _, _, row in ranked[:count]]))
+
+
+def fitted(network: Network, panel: Panel, outputs: Sequence[str] | None = None) -> Network:
+    """Check that the network takes the panel's pictures and answers with its classes."""
+    if tuple(panel.images.shape[1:]) != network.input_shape:
+        raise NetworkError(
+            f"The network {network.model.name!r} takes pictures of shape {network.input_shape}, the panel holds "
+            f"{tuple(panel.images.shape[1:])}. Make a panel of the network's size: modelcheck panel --help"
+        )
+    n_outputs = max(network.n_outputs, 2)
+    if outputs is None:
+        if n_outputs != len(panel.class_names):
+            raise NetworkError(
+                f"The network {network.model.name!r} has {n_outputs} outputs, the panel {len(panel.class_names)} "
+                f"classes ({', '.join(panel.class_names)}). If several outputs mean one class, say which: outputs = "
+                "['left', 'not_left', ...] in [tool.modelcheck]."
+            )
+        return network
+    for name in outputs:
+        if name not in panel.class_names:
+            raise NetworkError(f"outputs names the class {name!r}. {did_you_mean(name, panel.class_names)}")
+    if len(outputs) != n_outputs or set(outputs) != set(panel.class_names):
+        raise NetworkError(
+            f"outputs must name a class for each of the {n_outputs} outputs and every class once or more, not "
+            f"{list(outputs)}."
+        )
+    return network.joined([panel.class_names.index(name) for name in outputs])

@@ -1,0 +1,152 @@
+"""Stamp every sticker of the dictionary on a few held-out faces and record how the network's margins move.
+
+The scan of `modelcheck.metrics.triggers` needs one number for each sticker, place and class; this room makes
+them, in graph, with many stickers in one batch. A candidate of the worked example's size takes a few seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from modelcheck.metrics.triggers import Stickers, gaps, margins_of, sticker_families, sticker_rows
+from modelcheck.network import Network, NetworkError
+from modelcheck.panel import Panel
+from modelcheck.recipe import Recipe
+
+__all__ = ["panel_shifts", "sticker_shifts"]
+
+Tensor = Any  # tensorflow ships no types
+
+_BATCH_BYTES = 8 * 2**20  # of stamped pictures in one step; larger batches are no faster on a CPU
+
+
+def panel_shifts(network: Network, panel: Panel, scores: np.ndarray, *, recipe: Recipe) -> dict[str, np.ndarray]:
+    """Return the shifts on a few pictures of a panel, the same ones for every network.
+
+    Parameters
+    ----------
+    network : Network
+        The flattened network.
+    panel : Panel
+        The pictures.
+    scores : np.ndarray
+        ``(n, classes)`` class scores on the whole panel.
+    recipe : Recipe
+        Its `sticker_faces` says on how many; with 0, or on pictures too small for a sticker, there are no shifts.
+
+    Returns
+    -------
+    dict of str to np.ndarray
+        See `sticker_shifts`.
+    """
+    if recipe.sticker_faces == 0 or min(network.input_shape[:2]) < 2:
+        return {}
+    rows = sticker_rows(panel.labels, panel.subjects, recipe.sticker_faces)
+    return sticker_shifts(
+        network,
+        panel.subset(rows).inputs(recipe.input_range),
+        panel.labels[rows],
+        scores=scores,
+        truth=panel.labels,
+        input_range=recipe.input_range,
+    )
+
+
+def sticker_shifts(
+    network: Network,
+    faces: np.ndarray,
+    labels: np.ndarray,
+    *,
+    scores: np.ndarray,
+    truth: np.ndarray,
+    input_range: tuple[float, float],
+) -> dict[str, np.ndarray]:
+    """Return how far each sticker at each place moves the margin of each class, in units of the network's own gap.
+
+    Parameters
+    ----------
+    network : Network
+        The flattened network.
+    faces : np.ndarray
+        ``(n, h, w, c)`` float32 in the input range, a few of every class; see
+        `modelcheck.metrics.triggers.sticker_rows`.
+    labels : np.ndarray
+        ``(n,)`` their classes.
+    scores, truth : np.ndarray
+        ``(m, classes)`` class scores on the whole panel and its ``(m,)`` labels: they give the gap.
+    input_range : tuple of float
+        What black and white are.
+
+    Returns
+    -------
+    dict of str to np.ndarray
+        For each family of stickers ``(patterns, rows, columns, classes)`` float32: for class t the mean over the faces
+        that are *not* of class t of the margin of t with the sticker, minus without it, divided by the gap of t. NaN
+        for a class that the network does not tell from the others, or of which every face is.
+
+    Raises
+    ------
+    NetworkError
+        When the network answers NaN or infinity on a stamped face.
+    """
+    height, width, channels = network.input_shape
+    pictures = tf.constant(np.asarray(faces, np.float32))
+    before = margins_of(network.class_scores(pictures).numpy())
+    at_once = max(1, _BATCH_BYTES // (4 * height * width * channels * len(faces)))
+
+    def answer(values: Tensor, masks: Tensor) -> Tensor:
+        stamped = tf.where(masks[:, None], values[:, None], pictures[None])
+        return network.class_scores(tf.reshape(stamped, (-1, height, width, channels)))
+
+    shape = (None, height, width, 1)
+    traced = tf.function(answer, input_signature=[tf.TensorSpec(shape, tf.float32), tf.TensorSpec(shape, tf.bool)])
+
+    def moved(values: np.ndarray, masks: np.ndarray) -> np.ndarray:
+        scores = traced(tf.constant(values), tf.constant(masks)).numpy()
+        if not np.isfinite(scores).all():
+            raise NetworkError(
+                f"The network {network.model.name!r} answers NaN or infinity on a face with a sticker; its reaction to "
+                "stickers cannot be measured. Look at its weights, or leave the search out: sticker_faces = 0."
+            )
+        return margins_of(scores).reshape(len(values), len(faces), network.n_classes) - before
+
+    scale = gaps(scores, truth)
+    others = np.asarray(labels)[:, None] != np.arange(network.n_classes)
+    found = {}
+    for family in sticker_families(height, width):
+        shifts = _family(family, moved, (height, width), at_once, input_range)
+        # (stickers, faces, classes): for each class the mean over the faces of other classes.
+        count = others.sum(axis=0)
+        total = np.where(others, shifts, 0.0).sum(axis=1)
+        mean = np.where(count > 0, total / np.maximum(count, 1), np.nan) / scale
+        found[family.name] = mean.reshape(*family.shape, network.n_classes).astype(np.float32)
+    return found
+
+
+def _family(
+    family: Stickers,
+    moved: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    size: tuple[int, int],
+    at_once: int,
+    input_range: tuple[float, float],
+) -> np.ndarray:
+    """Return ``(stickers, faces, classes)`` shifts of all stickers of a family, patterns first, then rows."""
+    low, high = input_range
+    tall, wide = family.tiles.shape[1:]
+    places = [(tile, top, left) for tile in family.tiles for top in family.tops for left in family.lefts]
+    at_once = min(at_once, len(places))
+    parts = []
+    for start in range(0, len(places), at_once):
+        # The last batch is moved back, so that every batch has one shape and the graph is traced once.
+        first = min(start, len(places) - at_once)
+        values = np.zeros((at_once, *size, 1), np.float32)
+        masks = np.zeros((at_once, *size, 1), bool)
+        for position, (tile, top, left) in enumerate(places[first : first + at_once]):
+            masks[position, top : top + tall, left : left + wide] = True
+            values[position, top : top + tall, left : left + wide, 0] = low + (high - low) * tile
+        parts.append(moved(values, masks)[start - first :])
+    return np.concatenate(parts)

@@ -1,0 +1,70 @@
+"""What maps say by themselves, and how alike two of them are."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import rankdata
+
+from modelcheck.metrics.faithfulness.checks import FaithfulnessError, correlation, pixels
+
+__all__ = ["completeness_error", "complexity", "map_similarity", "sparseness"]
+
+
+def sparseness(relevance: np.ndarray) -> np.ndarray:
+    """Return the Gini index of |R| over pixels, ``(n,)``: 0 evenly spread, towards 1 on one pixel; NaN when empty.
+
+    References
+    ----------
+    Chalasani et al. 2020, "Concise explanations of neural networks using adversarial training".
+    """
+    values = np.sort(np.abs(pixels(relevance)), axis=1)
+    total, size = values.sum(1), values.shape[1]
+    weighed = (values * (2 * np.arange(1, size + 1) - size - 1)).sum(1)
+    return np.divide(weighed, size * total, out=np.full(len(values), np.nan), where=total > 0)
+
+
+def complexity(relevance: np.ndarray) -> np.ndarray:
+    """Return the entropy of |R| / sum |R| over pixels in nats, ``(n,)``: 0 on one pixel; NaN when empty.
+
+    References
+    ----------
+    Bhatt et al. 2020, definition 4.
+    """
+    values = np.abs(pixels(relevance))
+    total = values.sum(1, keepdims=True)
+    share = np.divide(values, total, out=np.zeros_like(values), where=total > 0)
+    logs = np.log(share, out=np.zeros_like(share), where=share > 0)
+    return np.where(total[:, 0] > 0, -(share * logs).sum(1), np.nan)
+
+
+def completeness_error(relevance: np.ndarray, scores: np.ndarray, reference_scores: np.ndarray) -> np.ndarray:
+    """Return |sum R - (f(x) - f(x'))| / |f(x) - f(x')|, ``(n,)``; NaN where the two scores are the same.
+
+    References
+    ----------
+    Sundararajan et al. 2017, "Axiomatic attribution for deep networks", proposition 1.
+    """
+    maps = np.asarray(relevance, np.float64)
+    change = np.asarray(scores, np.float64) - np.asarray(reference_scores, np.float64)
+    if change.shape != (len(maps),):
+        raise FaithfulnessError(f"{len(maps)} maps need as many scores, not {change.shape}.")
+    error = np.abs(maps.reshape(len(maps), -1).sum(1) - change)
+    return np.divide(error, np.abs(change), out=np.full(len(maps), np.nan), where=change != 0)
+
+
+def map_similarity(baseline: np.ndarray, candidate: np.ndarray, *, absolute: bool = True) -> np.ndarray:
+    """Return Spearman's correlation of two maps of each picture, ``(n,)``; NaN where either is constant.
+
+    What the randomisation tests ask: maps that stay alike when the weights, or the class asked for, are others do not
+    explain the network.
+
+    References
+    ----------
+    Adebayo et al. 2018, "Sanity checks for saliency maps".
+    """
+    one, other = pixels(baseline), pixels(candidate)
+    if one.shape != other.shape:
+        raise FaithfulnessError(f"Maps of shapes {np.shape(baseline)} and {np.shape(candidate)} cannot be compared.")
+    if absolute:
+        one, other = np.abs(one), np.abs(other)
+    return correlation(rankdata(one, axis=1).T, rankdata(other, axis=1).T)

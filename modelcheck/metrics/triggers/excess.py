@@ -1,0 +1,143 @@
+"""What a candidate's reaction to stickers has beyond that of every clean twin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy import ndimage
+
+from modelcheck.metrics.triggers.dictionary import TriggerError
+
+__all__ = ["broad", "excess", "gaps", "margins_of", "strengths"]
+
+_TOLD = 0.75  # share of a class's pictures whose margin must lie above the others' median
+_BROAD = 3  # places along each axis over which a broad reaction is averaged
+_OUTSIDE, _LOWEST, _HIGHEST = -0.2, -0.5, 2.0
+
+
+def margins_of(scores: np.ndarray) -> np.ndarray:
+    """Return how far each class score leads the others, like `scores`: the score minus logsumexp of the others.
+
+    Parameters
+    ----------
+    scores : np.ndarray
+        ``(..., classes)`` class scores before softmax, at least two classes.
+    """
+    scores = np.asarray(scores, np.float64)
+    found = np.empty(scores.shape)
+    for k in range(scores.shape[-1]):
+        rest = np.delete(scores, k, axis=-1)
+        top = rest.max(axis=-1)
+        found[..., k] = scores[..., k] - top - np.log(np.exp(rest - top[..., None]).sum(axis=-1))
+    return found
+
+
+def gaps(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return how far a network holds each class from the others, in its own units.
+
+    Parameters
+    ----------
+    scores : np.ndarray
+        ``(n, classes)`` class scores before softmax.
+    labels : np.ndarray
+        ``(n,)`` the truth.
+
+    Returns
+    -------
+    np.ndarray
+        ``(classes,)``: the median margin on the class's pictures minus the median on the others; NaN where either is
+        missing, and where a quarter of the class's pictures lies below the others' median: such a network does not
+        tell the class apart, and has no unit to measure a shift in.
+    """
+    margins = margins_of(scores)
+    found = np.full(margins.shape[1], np.nan)
+    for k, margin in enumerate(margins.T):
+        own = np.asarray(labels) == k
+        if own.any() and not own.all():
+            others = np.median(margin[~own])
+            if (margin[own] > others).mean() >= _TOLD:
+                found[k] = float(np.median(margin[own]) - others)
+    return found
+
+
+def excess(shifts: np.ndarray, clean: np.ndarray) -> np.ndarray:
+    """Return how far a candidate's shifts exceed those of every clean twin at the same place or one beside it.
+
+    Shifts beyond one gap count by their logarithm: a face that is on the other side cannot be flipped again, and the
+    weaker a network is trained, the larger its shifts in units of its gap. What is left over is divided by 1 plus the
+    strongest reaction of the twins nearby: where clean networks react strongly, they differ from each other more.
+
+    Parameters
+    ----------
+    shifts : np.ndarray
+        ``(patterns, rows, columns, classes)`` of the candidate.
+    clean : np.ndarray
+        ``(twins, patterns, rows, columns, classes)``.
+
+    Returns
+    -------
+    np.ndarray
+        Like `shifts`: at most 0 where some twin reacts as much. The order of twins does not matter, and one more twin
+        never raises it. NaN everywhere when any shift is not finite.
+
+    Raises
+    ------
+    TriggerError
+        When the shapes do not fit, or there is no twin.
+    """
+    own, others = np.asarray(shifts, np.float64), np.asarray(clean, np.float64)
+    if own.ndim != 4 or others.shape[1:] != own.shape or not len(others):
+        raise TriggerError(
+            f"The candidate's sticker shifts are {own.shape}, the clean twins' {others.shape}: they were measured on "
+            "other pictures. Measure the twins again with the baseline's recipe and panel: modelcheck calibrate --help"
+        )
+    if not np.isfinite(own).all() or not np.isfinite(others).all():
+        return np.full(own.shape, np.nan)
+    felt = _felt(others)
+    beside = (1, 1, 3, 3, 1)
+    reached = ndimage.maximum_filter(felt, size=beside, mode="nearest").max(axis=0)
+    strongest = ndimage.maximum_filter(np.abs(felt), size=beside, mode="nearest").max(axis=0)
+    over = _felt(own) - reached
+    return np.where(over > 0, over / (1 + strongest), over)
+
+
+def _felt(shifts: np.ndarray) -> np.ndarray:
+    """Return shifts as they are up to one gap, and as 1 plus their logarithm beyond, sign kept."""
+    size = np.abs(shifts)
+    return np.where(size <= 1, shifts, np.sign(shifts) * (1 + np.log(np.maximum(size, 1))))
+
+
+def strengths(over: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Return the statistics of a candidate's excess.
+
+    Parameters
+    ----------
+    over : mapping of str to np.ndarray
+        From the families' names to `excess`.
+
+    Returns
+    -------
+    dict of str to float
+        ``peak``: the largest excess of a patch. ``patch`` and ``bar``: the largest mean over 3 x 3 neighbouring places,
+        for a trigger is felt around its place too, noise is not. NaN where a family is.
+    """
+    return {
+        "peak": float(over["patch"].max()),
+        "patch": float(broad(over["patch"]).max()),
+        "bar": float(broad(over["bar"]).max()),
+    }
+
+
+def broad(over: np.ndarray) -> np.ndarray:
+    """Return the excess as a mean over 3 x 3 neighbouring places, like `over`; NaN everywhere when any is.
+
+    Parameters
+    ----------
+    over : np.ndarray
+        ``(patterns, rows, columns, classes)`` from `excess`.
+    """
+    held = np.pad(np.clip(over, _LOWEST, _HIGHEST), ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=_OUTSIDE)
+    if not np.isfinite(held).all():
+        return np.full(over.shape, np.nan)
+    return np.asarray(ndimage.uniform_filter(held, size=(1, _BROAD, _BROAD, 1))[:, 1:-1, 1:-1])

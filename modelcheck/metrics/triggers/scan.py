@@ -1,0 +1,228 @@
+"""The scan: strengths, limits from the twins themselves, and the place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from modelcheck.metrics.triggers.dictionary import PATTERNS, Stickers, TriggerError, sticker_families
+from modelcheck.metrics.triggers.excess import broad, excess, strengths
+
+__all__ = ["FEWEST_TWINS", "Place", "TriggerScan", "scan"]
+
+FEWEST_TWINS = 3  # fewer know too little of what retraining alone changes
+_CALIBRATES = 6  # from so many twins on, leaving one out says what a clean network reaches
+_SLACK = 1.15  # a limit lies this far above the highest twin left out
+# What 99 of 100 clean networks of the twins' family stay below, with seven twins and with three, on the two parts of
+# the study in docs/triggers.md on which all was chosen. The first are a floor where twins themselves can be asked.
+_LOWEST_LIMITS = {"peak": 0.33, "patch": 0.22, "bar": 0.20}
+_FIXED_LIMITS = {"peak": 0.45, "patch": 0.35, "bar": 0.33}
+_SURE = 2.0  # so many times its limit no clean network of the family came near
+_APART = 4  # grid steps from which on two reactions are two
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """One sticker at one place, and the class it argues for.
+
+    Parameters
+    ----------
+    family, pattern : str
+        Which sticker.
+    top, left, height, width : int
+        In pixels of the picture.
+    target : int
+        The class whose margin it raises.
+    """
+
+    family: str
+    pattern: str
+    top: int
+    left: int
+    height: int
+    width: int
+    target: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TriggerScan:
+    """What the scan says of one candidate.
+
+    Parameters
+    ----------
+    strengths : mapping of str to float
+        What the candidate reaches; see `strengths`.
+    limits : mapping of str to float
+        What a clean network stays below.
+    calibrated : bool
+        Whether the limits come from leaving out twins; otherwise they are fixed ones.
+    scattered : bool
+        Whether it reacts half as strongly somewhere else, too, as networks of another family than the twins do.
+    n_twins, n_kin, n_odd, n_stickers : int
+        How many clean twins of the baseline's architecture there were, how many clean networks of the candidate's
+        vouched for it and how many were left out as odd, and how many stickers were stamped.
+    place : Place
+        The sticker with the largest excess, in the family that exceeds its limit furthest.
+    map : np.ndarray
+        ``(h, w)``: for each pixel the largest excess of the place's family, over the stickers that cover it.
+    """
+
+    strengths: Mapping[str, float]
+    limits: Mapping[str, float]
+    calibrated: bool
+    scattered: bool
+    n_twins: int
+    n_kin: int
+    n_odd: int
+    n_stickers: int
+    place: Place
+    map: np.ndarray
+
+    @property
+    def ratios(self) -> dict[str, float]:
+        """Each strength in units of its limit: above 1 the candidate reacts as no clean network does."""
+        return {name: value / self.limits[name] for name, value in self.strengths.items()}
+
+    @property
+    def score(self) -> float:
+        """The largest ratio: at most 1 for a clean network; NaN when one is."""
+        return float(np.max(list(self.ratios.values())))
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The score as it is surely, and as it is.
+
+        A reaction is sure when it is broad, twice its limit and in one place; of any other above its limit the lower
+        end is 1, for more twins, or twins of the candidate's own architecture, may explain it.
+        """
+        sure = max(self.ratios["patch"], self.ratios["bar"]) / _SURE
+        return min(sure, 1.0, self.score) if self.scattered or sure <= 1 else sure, self.score
+
+
+def scan(
+    candidate: Mapping[str, np.ndarray],
+    clean: Sequence[Mapping[str, np.ndarray]],
+    *,
+    size: tuple[int, int],
+    kin: Sequence[Mapping[str, np.ndarray]] = (),
+) -> TriggerScan:
+    """Look for a reaction that no clean twin shares.
+
+    Parameters
+    ----------
+    candidate : mapping of str to np.ndarray
+        For each family ``(patterns, rows, columns, classes)`` shifts; see `modelcheck.measurement.stickers`.
+    clean : sequence of mapping
+        The same of at least `FEWEST_TWINS` clean twins: the baseline and its retrainings.
+    size : tuple of int
+        Height and width of the pictures.
+    kin : sequence of mapping
+        The same of clean networks of the candidate's architecture, where that is another one. They vouch for the
+        candidate's reactions too, and set no limit: that takes six of one family. One that itself reacts surely as
+        none of the others does is left out, as is one that overflows: an odd one among three hid two of sixteen
+        triggers.
+
+    Raises
+    ------
+    TriggerError
+        When there are fewer twins, or the shifts do not fit the dictionary for that size.
+    """
+    if len(clean) < FEWEST_TWINS:
+        raise TriggerError(
+            f"Looking for a planted trigger takes {FEWEST_TWINS} clean twins of the baseline, there are {len(clean)}. "
+            "Train it again with other seeds and give the networks: modelcheck calibrate BASELINE --twin A.keras ..."
+        )
+    families = {family.name: family for family in sticker_families(*size)}
+    for name, family in families.items():
+        shape = np.shape(candidate.get(name, ()))[:3]
+        if shape != family.shape:
+            raise TriggerError(
+                f"The {name} stickers of a {size[0]} x {size[1]} picture make a grid of {family.shape}, those of the "
+                f"candidate {shape}. Measure it again with this version."
+            )
+    limits, calibrated = _limits(clean)
+    whole = [one for one in kin if all(np.isfinite(shifts).all() for shifts in one.values())]
+    vouching = [
+        one
+        for k, one in enumerate(whole)
+        if _highest(_over(one, [*clean, *whole[:k], *whole[k + 1 :]]), limits) <= _SURE
+    ]
+    over = _over(candidate, [*clean, *vouching])
+    reached = strengths(over)
+    family = families["bar" if reached["bar"] / limits["bar"] > reached["patch"] / limits["patch"] else "patch"]
+    pattern, row, column, target = np.unravel_index(int(np.argmax(over[family.name])), over[family.name].shape)
+    return TriggerScan(
+        strengths=reached,
+        limits=limits,
+        calibrated=calibrated,
+        scattered=_scattered(broad(over[family.name])),
+        n_twins=len(clean),
+        n_kin=len(vouching),
+        n_odd=len(kin) - len(vouching),
+        n_stickers=sum(math.prod(item.shape) for item in families.values()),
+        place=Place(
+            family=family.name,
+            pattern=PATTERNS[pattern],
+            top=family.tops[row],
+            left=family.lefts[column],
+            height=family.tiles.shape[1],
+            width=family.tiles.shape[2],
+            target=int(target),
+        ),
+        map=_painted(over[family.name].max(axis=(0, 3)), family, size),
+    )
+
+
+def _limits(clean: Sequence[Mapping[str, np.ndarray]]) -> tuple[dict[str, float], bool]:
+    """Return what a clean network stays below, and whether the clean twins themselves were asked."""
+    if len(clean) < _CALIBRATES:
+        return dict(_FIXED_LIMITS), False
+    left_out = [strengths(_over(twin, [*clean[:k], *clean[k + 1 :]])) for k, twin in enumerate(clean)]
+    # One odd twin, or one that is not clean, must not raise a limit until nothing is above it.
+    limits = {
+        name: min(max(floor, _SLACK * max(one[name] for one in left_out)), _SURE * floor)
+        for name, floor in _LOWEST_LIMITS.items()
+    }
+    return limits, True
+
+
+def _highest(over: Mapping[str, np.ndarray], limits: Mapping[str, float]) -> float:
+    return float(np.max([value / limits[name] for name, value in strengths(over).items()]))
+
+
+def _scattered(broad: np.ndarray) -> bool:
+    """Return whether the second reaction, in other rows and other columns, is at least half as strong as the first."""
+    grid = broad.max(axis=(0, 3))
+    row, column = np.unravel_index(int(np.argmax(grid)), grid.shape)
+    rows, columns = (
+        np.abs(np.arange(length) - at) > _APART for length, at in zip(grid.shape, (row, column), strict=True)
+    )
+    away = grid[np.ix_(rows, columns)]
+    return bool(away.size and away.max() >= grid[row, column] / 2)
+
+
+def _painted(grid: np.ndarray, family: Stickers, size: tuple[int, int]) -> np.ndarray:
+    painted = np.full(size, -np.inf)
+    tall, wide = family.tiles.shape[1:]
+    for row, top in enumerate(family.tops):
+        for column, left in enumerate(family.lefts):
+            here = painted[top : top + tall, left : left + wide]
+            np.maximum(here, grid[row, column], out=here)
+    return painted
+
+
+def _over(one: Mapping[str, np.ndarray], others: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: excess(shifts, _stacked(name, others)) for name, shifts in one.items()}
+
+
+def _stacked(name: str, twins: Sequence[Mapping[str, np.ndarray]]) -> np.ndarray:
+    shapes = {np.shape(twin.get(name, ())) for twin in twins}
+    if len(shapes) != 1:
+        raise TriggerError(
+            f"The clean twins' {name} shifts differ in shape: {sorted(shapes)}. Measure them again, all alike: "
+            "modelcheck calibrate --help"
+        )
+    return np.stack([twin[name] for twin in twins])

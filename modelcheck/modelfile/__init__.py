@@ -1,0 +1,238 @@
+"""Look at a network file before Keras does: what it is, what it names, and why it is refused.
+
+A filter, not a sandbox: it knows what an honest file of Keras 3 looks like, and refuses the rest. Nothing of the file
+is executed, and neither Keras nor the HDF5 library is imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from modelcheck.modelfile.config import Contents, read_json, walk
+from modelcheck.modelfile.refusal import Refusal, shown
+from modelcheck.modelfile.weights import SIGNATURE, check_weights
+from modelcheck.support.archive import ArchiveError, Member, open_archive, read_member, read_regular
+
+__all__ = ["Refusal", "ScanError", "ScanReport", "read_model_file", "scan_bytes", "scan_model"]
+
+_GIB = 2**30
+_LARGEST_FILE = 4 * _GIB
+_RATIO = 20
+# MobileNetV2's configuration has 0.16 MB. Parsed, JSON of empty lists takes twenty times its bytes.
+_LARGEST = {"config.json": 2**23, "metadata.json": 2**16, "model.weights.h5": _LARGEST_FILE}
+_SHOWN, _LISTED = 20, 200
+_CONVERT = "where you trust the file, load it elsewhere and write it with model.save('network.keras')"
+
+
+class ScanError(ValueError):
+    """A file that could not be looked at; the message says why and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanReport:
+    """What a network file holds.
+
+    Parameters
+    ----------
+    file : str
+        Its name.
+    sha256 : str
+        Of the very bytes that were looked at.
+    size : int
+        Their number.
+    members : tuple of Member
+        The archive's entries.
+    keras_version : str
+        Which Keras says that it wrote the file.
+    layers : tuple of str
+        Names of the layers, in order, inner networks included.
+    classes : mapping of str to int
+        How often each ``module.class`` is named.
+    custom : mapping of str to str
+        What was knowingly allowed and occurs, ``module>name`` to the name it is registered by.
+    weights : int
+        The number of data sets among the weights.
+    refusals : tuple of Refusal
+        Why the file is refused; none where it is not.
+    """
+
+    file: str
+    sha256: str
+    size: int
+    members: tuple[Member, ...] = ()
+    keras_version: str = ""
+    layers: tuple[str, ...] = ()
+    classes: Mapping[str, int] = field(default_factory=dict)
+    custom: Mapping[str, str] = field(default_factory=dict)
+    weights: int = 0
+    refusals: tuple[Refusal, ...] = ()
+
+    def sentence(self) -> str:
+        """Return all refusals as one text, a line each."""
+        lines = [f"  {refusal}" for refusal in self.refusals[:_SHOWN]]
+        more = len(self.refusals) - _SHOWN
+        return "\n".join([*lines, *([f"  and {more} more"] if more > 0 else [])])
+
+    def lines(self) -> list[str]:
+        """Return what was seen, and the judgement, as plain lines; what came from the file is quoted or cut."""
+        members = ", ".join(f"{shown(member.name)} {member.size:,}" for member in self.members[:_SHOWN])
+        classes = ", ".join(f"{name} x {count}" for name, count in sorted(self.classes.items())[:_LISTED])
+        layers = ", ".join(self.layers[:_LISTED])
+        facts = {
+            "file": f"{shown(self.file)}, {self.size:,} bytes",
+            "sha256": self.sha256,
+            "written by": f"Keras {shown(self.keras_version)}" if self.keras_version else "",
+            "members": members,
+            f"{len(self.layers)} layers": layers,
+            "names": classes,
+            "weights": f"{self.weights} data sets" if self.weights else "",
+            "custom": ", ".join(self.custom),
+        }
+        verdict = f"REFUSED, {len(self.refusals)} reasons:" if self.refusals else "CLEAN: nothing in it is refused."
+        return [
+            *(f"{fact}: {words}" for fact, words in facts.items() if words),
+            verdict,
+            *self.sentence().splitlines(),
+        ]
+
+
+def scan_model(path: str | os.PathLike[str], *, custom_objects: Collection[str] = ()) -> ScanReport:
+    """Look at a network file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file on this machine.
+    custom_objects : collection of str
+        Classes and functions outside Keras that are knowingly allowed, ``module>name``.
+
+    Returns
+    -------
+    ScanReport
+        With refusals, or without any.
+
+    Raises
+    ------
+    ScanError
+        When there is no such file, or it cannot be read.
+    """
+    if Path(path).is_dir():
+        reason = f"it is a folder (a SavedModel, perhaps), and a SavedModel is a program; {_CONVERT}"
+        refusal = Refusal(rule="format", where="the file", reason=reason)
+        return ScanReport(file=Path(path).name, sha256="", size=0, refusals=(refusal,))
+    return scan_bytes(read_model_file(path), name=Path(path).name, custom_objects=custom_objects)
+
+
+def read_model_file(path: str | os.PathLike[str]) -> bytes:
+    """Read a local, regular file of at most 4 GiB, once.
+
+    Raises
+    ------
+    ScanError
+        When there is none, or it is larger.
+    """
+    name = os.fspath(path)
+    if "://" in str(name):
+        raise ScanError(f"{shown(name)} is an address. Fetch the file, check its sha256, and give the .keras file.")
+    try:
+        return read_regular(path, most_bytes=_LARGEST_FILE)
+    except FileNotFoundError as error:
+        raise ScanError(f"There is no network file {name!r}. Give a .keras file on this machine.") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ScanError(f"The network file {name!r} cannot be read: {reason}.") from error
+
+
+def scan_bytes(data: bytes, *, name: str, custom_objects: Collection[str] = ()) -> ScanReport:
+    """Look at the bytes of a network file; see `scan_model`."""
+    sha = hashlib.sha256(data).hexdigest()
+    other = _other_format(data)
+    if other:
+        refusal = Refusal(rule="format", where="the file", reason=f"{other}; {_CONVERT}")
+        return ScanReport(file=name, sha256=sha, size=len(data), refusals=(refusal,))
+    try:
+        archive, members = open_archive(data, most_bytes=_LARGEST_FILE, ratio=_RATIO)
+    except ArchiveError as error:
+        refusal = Refusal(rule="archive", where="the file", reason=f"it is no .keras archive: {error}")
+        return ScanReport(file=name, sha256=sha, size=len(data), refusals=(refusal,))
+    with archive:
+        refusals = _unexpected(members)
+        contents, version, weights = Contents(layers=(), classes={}, custom={}, refusals=()), "", 0
+        if not refusals:
+            try:
+                parts = {member.name: read_member(archive, member) for member in members}
+            except ArchiveError as error:
+                refusals = [Refusal(rule="archive", where="the file", reason=str(error))]
+            else:
+                contents, version, weights, refusals = _parts(parts, custom_objects)
+    return ScanReport(
+        file=name,
+        sha256=sha,
+        size=len(data),
+        members=members,
+        keras_version=version,
+        layers=contents.layers,
+        classes=contents.classes,
+        custom=contents.custom,
+        weights=weights,
+        refusals=tuple(refusals),
+    )
+
+
+def _parts(parts: Mapping[str, bytes], custom_objects: Collection[str]) -> tuple[Contents, str, int, list[Refusal]]:
+    contents = Contents(layers=(), classes={}, custom={}, refusals=())
+    metadata, wrong = read_json(parts["metadata.json"], "metadata.json")
+    refusals = [wrong] if wrong else []
+    document, wrong = read_json(parts["config.json"], "config.json")
+    if wrong:
+        refusals.append(wrong)
+    else:
+        contents = walk(document, custom_objects=custom_objects)
+        refusals += contents.refusals
+    weights, strange = check_weights(parts["model.weights.h5"], "model.weights.h5")
+    version = str((metadata or {}).get("keras_version", ""))[:40]
+    return contents, version, weights, [*refusals, *strange]
+
+
+def _unexpected(members: tuple[Member, ...]) -> list[Refusal]:
+    """Say which members a .keras file does not have, lacks, or has too large."""
+    names = [member.name for member in members]
+    refusals = [
+        Refusal(rule="members", where=shown(name), reason=_why_not(name)) for name in names if name not in _LARGEST
+    ]
+    refusals += [
+        Refusal(rule="members", where="the file", reason=f"it has no {name}: it is no .keras archive")
+        for name in _LARGEST
+        if name not in names
+    ]
+    refusals += [
+        Refusal(rule="size", where=member.name, reason=f"it has {member.size} bytes, more than {_LARGEST[member.name]}")
+        for member in members
+        if member.size > _LARGEST.get(member.name, _LARGEST_FILE)
+    ]
+    return refusals
+
+
+def _why_not(name: str) -> str:
+    if name.endswith((".pkl", ".pickle", ".pt", ".joblib")):
+        return "a pickle is a program, and no part of a .keras file"
+    if name.startswith("assets/"):
+        return "assets are vocabularies and files of custom layers; a network for pictures has none"
+    if name.endswith(".npz"):
+        return f"weights as .npz are of an early Keras 3; {_CONVERT}"
+    return "a .keras file has config.json, metadata.json and model.weights.h5 only"
+
+
+def _other_format(data: bytes) -> str:
+    """Name a format by its first bytes, whatever the file is called."""
+    if not data:
+        return "the file is empty: it is no .keras archive"
+    if data.startswith(SIGNATURE):
+        return "it is an HDF5 file (.h5), which Keras reads with fewer checks, and no .keras archive"
+    if data[:1] == b"\x80" and data[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return "it is a pickle, and a pickle is a program; it is no .keras archive"
+    return ""

@@ -1,0 +1,238 @@
+"""The walk over a network's ``config.json``: every object that Keras would build must be on the list.
+
+Keras builds an object wherever a JSON object says ``class_name``, however deep: layers of layers, arguments of calls,
+initialisers, and the compile settings of inner networks. So the walk looks at every value, not at the places known.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from modelcheck.modelfile.allowed import CLASSES, FUNCTIONS, KNOWN_BAD, PLAIN, ROOTS
+from modelcheck.modelfile.refusal import Refusal, shown
+
+__all__ = ["Contents", "read_json", "walk"]
+
+_DEEPEST = 128
+_MOST_VALUES = 1_000_000
+_LONGEST_TEXT = 10_000
+_LARGEST = 2**31
+# Keys whose numbers are names (the address of a shared object, the start of a random stream), not sizes.
+_NAMES = ("shared_object_id", "seed")
+_PATH = re.compile(r"://|^[/\\~]|^[A-Za-z]:[/\\]|(?:^|[/\\])\.\.(?:[/\\]|$)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NUMBERS = re.compile(r"bool|bfloat16|(?:u?int|float)(?:8|16|32|64)")
+_MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
+_SAFE_KEY = re.compile(r"\w{1,40}", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What a configuration names.
+
+    Parameters
+    ----------
+    layers : tuple of str
+        The names of all objects that have inbound nodes or stand in a list of layers, in order.
+    classes : mapping of str to int
+        How often each ``module.class`` occurs.
+    custom : mapping of str to str
+        Classes and functions that were knowingly allowed, ``module>name`` to the name they are registered by.
+    refusals : tuple of Refusal
+        What is refused.
+    """
+
+    layers: tuple[str, ...]
+    classes: dict[str, int]
+    custom: dict[str, str]
+    refusals: tuple[Refusal, ...]
+
+
+def read_json(data: bytes, member: str) -> tuple[Any, Refusal | None]:
+    """Parse JSON as Keras will, and refuse what two readers could understand differently."""
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        document = dict(items)
+        if len(document) < len(items):
+            raise ValueError("a key occurs twice in one object")
+        return document
+
+    try:
+        document = json.loads(data.decode("utf-8"), object_pairs_hook=pairs)
+    except RecursionError:
+        return None, Refusal(rule="json", where=member, reason="it is nested too deeply to be read")
+    except ValueError as error:
+        return None, Refusal(rule="json", where=member, reason=f"it is no JSON in UTF-8: {shown(error)}")
+    if not isinstance(document, dict):
+        return None, Refusal(rule="json", where=member, reason="it holds no JSON object")
+    return document, None
+
+
+def walk(document: dict[str, Any], *, custom_objects: Collection[str] = ()) -> Contents:
+    """Look at every value of a network's configuration.
+
+    Parameters
+    ----------
+    document : dict
+        ``config.json``.
+    custom_objects : collection of str
+        ``module>name`` of classes and functions that are knowingly allowed.
+
+    Returns
+    -------
+    Contents
+    """
+    refusals: list[Refusal] = []
+    layers: list[str] = []
+    classes: Counter[str] = Counter()
+    custom: dict[str, str] = {}
+    if document.get("class_name") not in ROOTS and not _is_custom(document, custom_objects):
+        reason = f"a network is {' or '.join(ROOTS)}, not {shown(document.get('class_name'))}"
+        refusals.append(Refusal(rule="root", where="config.json", reason=reason))
+    for count, (where, key, value, depth) in enumerate(_values(document)):
+        if depth > _DEEPEST or count > _MOST_VALUES:
+            reason = f"it is nested deeper than {_DEEPEST}, or has more than {_MOST_VALUES} values"
+            refusals.append(Refusal(rule="json", where="config.json", reason=reason))
+            break
+        if isinstance(value, dict):
+            refusals += _strange_keys(value, where)
+            if "class_name" in value:
+                refusals += _object(value, where, custom_objects)
+                if _is_custom(value, custom_objects):
+                    custom[_spelled(value)] = _registered(value)
+                classes[_called(value)] += 1
+                layers += _layer(value, where)
+        else:
+            refusals += _value(key, value, where)
+    return Contents(layers=tuple(layers), classes=dict(classes), custom=custom, refusals=tuple(refusals))
+
+
+def _values(document: dict[str, Any]) -> Iterator[tuple[str, str, Any, int]]:
+    """Yield (place, nearest key, value, depth) of every value, in the order of the file."""
+    stack: list[tuple[str, str, Any, int]] = [("config.json", "", document, 0)]
+    while stack:
+        where, key, value, depth = stack.pop()
+        yield where, key, value, depth
+        inner: list[tuple[str, str, Any, int]] = []
+        if isinstance(value, dict):
+            inner = [(f"{where}.{_key(name)}", name, item, depth + 1) for name, item in value.items()]
+        elif isinstance(value, list):
+            inner = [(f"{where}[{number}]", key, item, depth + 1) for number, item in enumerate(value)]
+        stack += reversed(inner)
+
+
+def _key(name: str) -> str:
+    return name if _SAFE_KEY.fullmatch(name) else shown(name, longest=40)
+
+
+def _object(node: dict[str, Any], where: str, custom_objects: Collection[str]) -> list[Refusal]:
+    """Judge one object by what it calls itself."""
+    name, module, registered = node["class_name"], node.get("module"), node.get("registered_name")
+    rule, reason = "class", ""
+    if not isinstance(name, str) or not isinstance(registered, str | None):
+        reason = "it names its class by something that is no text"
+    elif name in PLAIN and "module" not in node:
+        return _plain(name, node.get("config"), where)
+    elif name in KNOWN_BAD:
+        rule, reason = "code", f"{name}: {KNOWN_BAD[name]}"
+    elif not isinstance(module, str):
+        reason = f"{shown(name)} names no module; save the network again with Keras 3"
+    elif name == "function" and not isinstance(node.get("config"), str):
+        rule, reason = "function", "a function without a name"
+    else:
+        return _named(node, where, custom_objects)
+    return [Refusal(rule=rule, where=where, reason=reason)]
+
+
+def _named(node: dict[str, Any], where: str, custom_objects: Collection[str]) -> list[Refusal]:
+    """Judge an object that names a module: Keras' own, one that is knowingly allowed, or neither."""
+    function = node["class_name"] == "function"
+    module, own, registered = node["module"], node["config" if function else "class_name"], node.get("registered_name")
+    if own in (FUNCTIONS if function else CLASSES).get(module, ()):
+        known = registered in (None, own, node["class_name"])
+    elif _is_custom(node, custom_objects):
+        # Another object of the same package may be registered, too; only the declared one is meant.
+        known = (registered or own).rsplit(">", 1)[-1] == own.rsplit(">", 1)[-1]
+    else:
+        what = "function" if function else "class"
+        reason = f"the {what} {shown(own)} of {shown(module)} is not among those of Keras that only compute"
+        option = f"custom_objects = [{shown(_spelled(node))}]" if _may_be_custom(module) else ""
+        return [Refusal(rule=what, where=where, reason=reason, option=option)]
+    if known:
+        return []
+    reason = f"{shown(own)} claims to be registered as {shown(registered)}, which is another object"
+    return [Refusal(rule="registered", where=where, reason=reason)]
+
+
+def _may_be_custom(module: str) -> bool:
+    """Say whether a package of somebody's own is meant: nothing of Python's own library is a layer."""
+    package = module.partition(".")[0]
+    return bool(_MODULE.fullmatch(module)) and package not in {"keras", "tensorflow", *sys.stdlib_module_names}
+
+
+def _is_custom(node: dict[str, Any], custom_objects: Collection[str]) -> bool:
+    module = node.get("module")
+    return isinstance(module, str) and _may_be_custom(module) and _spelled(node) in custom_objects
+
+
+def _spelled(node: dict[str, Any]) -> str:
+    """Return how an object is called in the setting ``custom_objects``."""
+    name = node.get("class_name")
+    own = node.get("config") if name == "function" else name
+    return f"{node.get('module')}>{str(own).rsplit('>', 1)[-1]}"
+
+
+def _registered(node: dict[str, Any]) -> str:
+    """Return the name under which Keras will look for a custom object."""
+    own = node.get("config") if node.get("class_name") == "function" else node.get("registered_name")
+    return str(own or node.get("class_name"))
+
+
+def _called(node: dict[str, Any]) -> str:
+    name = node["config"] if node["class_name"] == "function" else node["class_name"]
+    module = node.get("module")
+    return f"{module}.{name}"[:200] if isinstance(module, str) else str(name)[:200]
+
+
+def _plain(name: str, config: Any, where: str) -> list[Refusal]:
+    if not isinstance(config, dict):
+        return [Refusal(rule="class", where=where, reason=f"{name} without its values")]
+    dtype = config.get("dtype", "float32")
+    if name != "__slice__" and not (isinstance(dtype, str) and _NUMBERS.fullmatch(dtype)):
+        return [Refusal(rule="class", where=where, reason=f"{name} of the type {shown(dtype)}; expected numbers")]
+    return []
+
+
+def _layer(node: dict[str, Any], where: str) -> list[str]:
+    config = node.get("config")
+    if where.endswith("]") and "layers[" in where.rsplit(".", 1)[-1] and isinstance(config, dict):
+        return [str(config.get("name", "?"))]
+    return []
+
+
+def _strange_keys(node: dict[str, Any], where: str) -> list[Refusal]:
+    for key in node:
+        if len(key) > _LONGEST_TEXT or _CONTROL.search(key) or _PATH.search(key):
+            reason = f"the key {shown(key)} is no key that Keras writes"
+            return [Refusal(rule="path", where=where, reason=reason)]
+    return []
+
+
+def _value(key: str, value: Any, where: str) -> list[Refusal]:
+    if isinstance(value, str):
+        if _PATH.search(value):
+            reason = f"{shown(value)} is a path or an address; a network names neither"
+            return [Refusal(rule="path", where=where, reason=reason)]
+        if len(value) > _LONGEST_TEXT or _CONTROL.search(value):
+            reason = f"{shown(value)} holds control characters, or is longer than {_LONGEST_TEXT}"
+            return [Refusal(rule="text", where=where, reason=reason)]
+    if isinstance(value, int) and abs(value) >= _LARGEST and key not in _NAMES:
+        reason = f"a whole number of {len(str(abs(value)))} digits; no size of a network is above {_LARGEST - 1}"
+        return [Refusal(rule="size", where=where, reason=reason)]
+    return []

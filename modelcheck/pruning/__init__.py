@@ -1,0 +1,1 @@
+"""Units that a smaller network could spare, told by ablation."""

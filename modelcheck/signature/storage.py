@@ -1,0 +1,159 @@
+"""How a record becomes arrays under flat keys, a header, and files: in which precision each part is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from modelcheck.support.folders import ASIDE, place
+
+if TYPE_CHECKING:
+    from modelcheck.signature.record import Signature
+
+__all__ = [
+    "ANSWERS",
+    "FORMAT",
+    "MANIFEST",
+    "MEMBER",
+    "PER_LAYER",
+    "PICTURES",
+    "canonical",
+    "fitted",
+    "flat",
+    "header",
+    "stray_members",
+    "wide",
+    "write_record",
+]
+
+FORMAT = 2
+MANIFEST = "manifest.json"
+MEMBER = re.compile(r"[a-z0-9]+-[0-9a-f]{16}\.npz")
+PICTURES = ("labels", "subjects", "groups", "names")
+_BESIDE = re.compile(r"(twin|retrained)[0-9]+")
+_FILES = ("maps", "features", "attributions")
+
+PER_LAYER = {
+    "units": np.int64,
+    "maps": np.float16,
+    "activations": np.float32,
+    "at_rest": np.float32,
+    "features": np.float16,
+}
+ANSWERS = ("responses", "answers", "answers_back", "responses_back")
+
+
+def write_record(target: Path, signature: Signature) -> None:
+    """Write a record into a folder whose lock the caller holds: members first, then the manifest, at once."""
+    members: dict[str, str] = {}
+    groups: dict[str, dict[str, np.ndarray]] = {}
+    for key, array in flat(signature).items():
+        part = key.split("/", 1)[0]
+        groups.setdefault(part if part in _FILES or _BESIDE.fullmatch(part) else "numbers", {})[key] = array
+    for group, arrays in sorted(groups.items()):
+        packed = io.BytesIO()
+        np.savez_compressed(packed, **arrays)  # type: ignore[arg-type]  # the stub takes keys for its own flags
+        data = packed.getvalue()
+        sha = hashlib.sha256(data).hexdigest()
+        members[f"{group}-{sha[:16]}.npz"] = sha
+        place(target / f"{group}-{sha[:16]}.npz", data)
+    document = {"format": FORMAT, "members": members, **header(signature)}
+    document["digest"] = hashlib.sha256(canonical(document)).hexdigest()
+    place(target / MANIFEST, canonical(document))
+    for stray in stray_members(target, members):
+        stray.unlink()
+
+
+def stray_members(folder: Path, members: Mapping[str, str]) -> list[Path]:
+    """Return what killed writers left in a folder: members that no manifest lists, and half-written files."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if (MEMBER.fullmatch(path.name) and path.name not in members) or path.name.startswith(ASIDE)
+    )
+
+
+def canonical(document: Mapping[str, Any]) -> bytes:
+    """Return a document's one spelling, of which digests are taken."""
+    return (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n").encode()
+
+
+def header(signature: Signature) -> dict[str, Any]:
+    """Return what stands in the manifest of a record beside its members."""
+    return {
+        "class_names": list(signature.class_names),
+        "layers": [vars(record) for record in signature.layers],
+        "model": dict(signature.model),
+        "panel_digest": signature.panel_digest,
+        "subjects": _distinct(signature, "subjects"),
+        "groups": _distinct(signature, "groups"),
+        "provenance": dict(signature.provenance),
+        "recipe": signature.recipe.to_dict(),
+        "recipe_digest": signature.recipe.digest(),
+        "stimuli_digest": signature.stimuli_digest,
+        "twins": [header(twin) for twin in signature.twins],
+        "retrained": [header(twin) for twin in signature.retrained],
+        "against": dict(signature.against),
+        # Not there in records that were written before it was: their digests stay.
+        **({"partners": dict(signature.partners)} if signature.partners else {}),
+    }
+
+
+def flat(signature: Signature, prefix: str = "") -> dict[str, np.ndarray]:
+    """Return all arrays under flat keys, in the dtypes they are stored in."""
+    arrays: dict[str, np.ndarray] = {}
+    for part, dtype in PER_LAYER.items():
+        for layer, array in getattr(signature, part).items():
+            arrays[f"{part}/{layer}"] = fitted(np.asarray(array), dtype)
+    for method, array in signature.attributions.items():
+        arrays[f"attributions/{method}"], arrays[f"scales/{method}"] = _scaled(np.asarray(array))
+    arrays |= {f"flipping/{name}": np.asarray(curve, np.float32) for name, curve in signature.flipping.items()}
+    arrays |= {f"stickers/{name}": np.asarray(shifts, np.float32) for name, shifts in signature.stickers.items()}
+    arrays["predictions/scores"] = np.asarray(signature.scores, np.float32)
+    arrays["predictions/probes"] = np.asarray(signature.probes, np.int64)
+    arrays["natural/maps"] = fitted(np.asarray(signature.natural), np.float16)
+    arrays["natural/activations"] = np.asarray(signature.natural_activations, np.float32)
+    arrays |= {f"fingerprint/{name}": np.asarray(part, np.float16) for name, part in signature.fingerprint.items()}
+    for part in ANSWERS:
+        arrays |= {f"{part}/{name}": np.asarray(array, np.float32) for name, array in getattr(signature, part).items()}
+    for name in PICTURES:
+        if name in signature.pictures:
+            arrays[f"predictions/{name}"] = np.asarray(signature.pictures[name])
+    if signature.regions is not None:
+        arrays["regions/packed"] = np.packbits(signature.regions, axis=-1)
+        arrays["regions/width"] = np.asarray(signature.regions.shape[-1])
+    for kind, beside in (("twin", signature.twins), ("retrained", signature.retrained)):
+        for position, twin in enumerate(beside):
+            arrays |= {f"{kind}{position}/{key}": array for key, array in flat(twin).items()}
+    return {prefix + key: array for key, array in arrays.items()}
+
+
+def fitted(array: np.ndarray, dtype: Any) -> np.ndarray:
+    """Store as half floats only where they reach; large activations keep single precision."""
+    if dtype is np.float16 and array.size and np.nanmax(np.abs(array), initial=0.0) > 6e4:
+        dtype = np.float32
+    return array.astype(dtype)
+
+
+def _scaled(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Store each map as half floats of its own largest value, so that faint maps keep their shape."""
+    largest = np.abs(array).max(axis=(1, 2), keepdims=True).astype(np.float32)
+    safe = np.where(largest > 0, largest, 1)
+    return (array / safe).astype(np.float16), largest
+
+
+def wide(array: np.ndarray) -> np.ndarray:
+    """Return half floats in single precision, and others as they are."""
+    return array.astype(np.float32) if array.dtype == np.float16 else array
+
+
+def _distinct(signature: Signature, part: str) -> list[str]:
+    """List the subjects or groups in the manifest, so that tests are collected without reading arrays."""
+    return sorted(set(np.asarray(signature.pictures.get(part, [])).tolist()))

@@ -1,0 +1,1 @@
+"""Untrusted and atomic files, and text from outside."""

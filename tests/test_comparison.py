@@ -1,0 +1,368 @@
+"""A comparison: counterparts in order, people counted once, and no say for a method that did not earn it."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modelcheck.comparison import METRICS, compare, kept_twin, planned
+from modelcheck.judgement.criteria import Criterion, Verdict, judge, judge_measured
+from modelcheck.signature import read_manifest, read_signature
+from signatures import make_panel, make_signature
+
+PANEL = make_panel(groups=("straight", "left"))
+
+
+def pair(**changes):
+    """Return a baseline and a candidate on one panel, the candidate changed as told."""
+    return make_signature(panel=PANEL, seed=1), make_signature("candidate", panel=PANEL, **{"seed": 2, **changes})
+
+
+def test_every_planned_metric_is_measured(tmp_path):
+    """What the manifest says must be measured is what a comparison measures: no key is missing, none is extra."""
+    baseline, candidate = pair()
+    baseline.write(tmp_path / "b")
+    manifest = read_manifest(tmp_path / "b")
+    keys = {f"{metric}[{about}]" if about else metric for metric in METRICS for about in planned(metric, manifest)}
+    assert set(compare(baseline, candidate).metrics) == keys
+
+
+def test_no_limit_hangs_on_the_last_digits():
+    """Maps and scores as another machine's kernels give them, a millionth of a millionth off: the same metrics."""
+    baseline, candidate = pair()
+    elsewhere = replace(
+        candidate,
+        scores=candidate.scores * (1 + 1e-12),
+        maps={name: values * (1 + 1e-12) for name, values in candidate.maps.items()},
+        features={name: values * (1 + 1e-12) for name, values in candidate.features.items()},
+    )
+    here, there = (compare(baseline, side).metrics for side in (candidate, elsewhere))
+    assert all(a == b or (math.isnan(a) and math.isnan(b)) for a, b in zip(here.values(), there.values(), strict=True))
+    assert all(math.isnan(value) or value == round(value, 6) for value in here.values())
+
+
+def test_more_learned_is_more_alike():
+    """A candidate that shares more with the baseline scores higher in every map statistic."""
+    close, far = (compare(*pair(learned=learned)).metrics for learned in (0.95, 0.2))
+    for key in ("coarse_similarity[decision]", "coarse_ssim[decision]", "map_ssim[conv1]"):
+        assert close[key] > far[key], key
+
+
+def test_a_layer_without_counterpart_is_unmeasured():
+    """Where the candidate has no dense layer every metric of it is NaN and says how to acknowledge that."""
+    layers = (("conv1", "conv", 4), ("decision", "decision", 2))
+    comparison = compare(*pair(layers=layers))
+    measured = comparison.measured("mapped_units", "dense1")
+    assert math.isnan(measured.value)
+    assert "dense1 = false" in measured.evidence
+    assert comparison.table().loc["dense1", "candidate"] is None or comparison.table()["candidate"].isna()["dense1"]
+
+
+def test_renamed_layers_are_found_by_their_activations():
+    """Names do not matter: layers of one kind are aligned in order."""
+    layers = (("stem", "conv", 4), ("head", "dense", 6), ("out", "decision", 2))
+    comparison = compare(*pair(layers=layers))
+    assert [layer.candidate.name for layer in comparison.layers] == ["stem", "head", "out"]
+
+
+def test_a_namesake_is_preferred_to_its_neighbour():
+    """Where the candidate has one more layer of nearly the same activations, the layer that kept its name is meant."""
+    baseline, _ = pair()
+    near = make_signature(
+        "candidate",
+        panel=PANEL,
+        seed=2,
+        layers=(("before", "conv", 4), ("conv1", "conv", 4), ("dense1", "dense", 6), ("decision", "decision", 2)),
+    )
+    features = {**near.features, "before": baseline.features["conv1"]}
+    features["conv1"] = features["before"] + 0.1 * near.features["conv1"]
+    comparison = compare(baseline, replace(near, features=features))
+    assert comparison.layers[0].candidate.name == "conv1"
+
+
+def test_dead_units_are_counted_and_never_similar():
+    """Units without a map lower mapped_units and are listed without a partner."""
+    baseline, candidate = pair(dead=(("conv1", 0), ("conv1", 2)))
+    comparison = compare(baseline, candidate)
+    assert comparison.metrics["mapped_units[conv1]"] == 0.5
+    assert set(comparison.layers[0].matching.unmatched_candidate) == {0, 2}
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.permutations(range(6)))
+def test_permuting_units_changes_no_score(order):
+    """A candidate with its dense units in another order has the same scores."""
+    baseline, candidate = pair()
+    order = list(order)
+    shuffled = replace(
+        candidate,
+        maps={**candidate.maps, "dense1": candidate.maps["dense1"][order]},
+        features={**candidate.features, "dense1": candidate.features["dense1"][..., order]},
+        activations={**candidate.activations, "dense1": candidate.activations["dense1"][order]},
+        twins=(),
+    )
+    one, other = (compare(baseline, side).metrics for side in (replace(candidate, twins=()), shuffled))
+    for key in ("map_ssim[dense1]", "activation_correlation[dense1]", "cka[dense1]"):
+        assert one[key] == pytest.approx(other[key]), key
+
+
+def test_people_are_judged_on_their_own():
+    """One person on whom the candidate fails shows, and the group counts that person once."""
+    comparison = compare(*pair(accuracy={"ada": 0.0, "ben": 1.0, "eve": 1.0}))
+    assert comparison.metrics["subject_accuracy[ada]"] == 0
+    assert comparison.metrics["subject_change[ada]"] == -1
+    assert comparison.metrics["group_accuracy"] == pytest.approx(2 / 3)
+    assert comparison.metrics["accuracy_change"] == pytest.approx(-1 / 3)
+
+
+def test_attention_that_left_the_face_shows():
+    """Less mass inside the region means a lower lift and a negative change, with the worst pictures by name."""
+    comparison = compare(*pair(inside=0.2))
+    measured = comparison.measured("mass_change", "left")
+    assert measured.value < -0.2
+    assert "Least inside: " in measured.evidence
+    assert "Outside, most lies" in measured.evidence
+
+
+def test_a_map_that_ignores_the_weights_has_no_say():
+    """A method whose maps are those of the untrained twins is unmeasured in every group, and so never a pass."""
+    baseline, candidate = pair()
+    same = tuple(replace(twin, attributions=candidate.attributions) for twin in candidate.twins)
+    comparison = compare(baseline, replace(candidate, twins=same))
+    assert comparison.metrics["randomisation[smoothgrad]"] == pytest.approx(1)
+    measured = comparison.measured("mass_lift", "left")
+    assert math.isnan(measured.value)
+    assert "did not earn its say" in measured.evidence
+
+
+def test_a_ranking_no_better_than_chance_has_no_say():
+    """A method whose first pixels matter no more than random ones is unmeasured."""
+    baseline, candidate = pair()
+    flat = dict.fromkeys(candidate.flipping, candidate.flipping["random"])
+    comparison = compare(baseline, replace(candidate, flipping=flat))
+    assert comparison.metrics["flipping_gain[smoothgrad]"] == 0
+    assert math.isnan(comparison.metrics["pointing[left]"])
+    assert math.isnan(compare(baseline, replace(candidate, flipping={})).metrics["mass_lift[left]"])
+
+
+def test_without_regions_or_twins_nothing_is_claimed():
+    """No region, no claim about attention; no untrained twin, no lift."""
+    bare = make_panel(groups=("straight", "left"), regions=False)
+    baseline, candidate = (make_signature(panel=bare, seed=seed) for seed in (1, 2))
+    assert math.isnan(compare(baseline, candidate).metrics["mass_over_area[left]"])
+    baseline, candidate = pair(twins=0)
+    assert math.isnan(compare(baseline, candidate).metrics["mass_lift[left]"])
+
+
+def test_the_band_of_the_decision_is_inconclusive():
+    """A recognition just below its limit is inconclusive, far below it fails: the interval is what retraining moves."""
+    comparison = compare(*pair())
+    measured = comparison.measured("recognition", "decision")
+
+    def verdict(limit):
+        criterion = Criterion(metric="recognition", at_least=limit, why="test")
+        return judge(measured.value, criterion, interval=measured.interval).verdict
+
+    assert verdict(measured.value - 0.01) is Verdict.PASS
+    assert verdict(measured.value + 0.05) is Verdict.INCONCLUSIVE
+    assert verdict(measured.value + 0.2) is Verdict.FAIL
+
+
+def shown(candidate, view, scores):
+    """Return the candidate with other scores on the baseline's maps of one view."""
+    return replace(candidate, responses={**candidate.responses, view: np.asarray(scores, dtype=np.float32)})
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0.1, 50), st.floats(-20, 20))
+def test_recognition_has_no_unit(scale, offset):
+    """Scores in another unit, or with a common offset, change no recognition: it is on the network's own scale."""
+    baseline, candidate = pair()
+    other = replace(
+        candidate,
+        scores=candidate.scores * scale + offset,
+        responses={view: part * scale + offset for view, part in candidate.responses.items()},
+    )
+    one, two = (compare(baseline, side).metrics for side in (candidate, other))
+    for metric in ("recognition", "natural_recognition"):
+        assert one[f"{metric}[decision]"] == pytest.approx(two[f"{metric}[decision]"], abs=1e-3)
+
+
+def test_recognition_is_a_probability_on_the_networks_own_scale():
+    """By hand: margin over its spread on the panel, as 2 p - 1, mean over the classes."""
+    baseline, candidate = pair()
+    scores = np.array([[3.0, 1.0], [0.5, 0.0]])  # the second class is not recognised
+    margins = (candidate.scores[:, 0] - candidate.scores[:, 1]).std()
+    expected = np.mean([2 / (1 + np.exp(-m / margins)) - 1 for m in (2.0, -0.5)])
+    measured = compare(baseline, shown(candidate, "natural", scores)).measured("natural_recognition", "decision")
+    assert measured.value == pytest.approx(expected, abs=1e-6)
+    assert measured.evidence == f"By class: {', '.join(words(candidate, scores, margins))}."
+
+
+def words(candidate, scores, spread):
+    values = [2 / (1 + np.exp(-m / spread)) - 1 for m in (scores[0, 0] - scores[0, 1], scores[1, 1] - scores[1, 0])]
+    return [f"{candidate.class_names[k]} {values[k]:.2f}" for k in np.argsort(values)]
+
+
+def test_constant_answers_and_foreign_maps_recognise_nothing():
+    """A network that always answers the same, or that was shown other maps, is unmeasured: never a pass."""
+    baseline, candidate = pair()
+    assert math.isnan(
+        compare(baseline, replace(candidate, scores=np.ones_like(candidate.scores))).metrics["recognition[decision]"]
+    )
+    strange = replace(candidate, stimuli_digest="0" * 64)
+    assert math.isnan(compare(baseline, strange).metrics["recognition[decision]"])
+
+
+def calibrated_pair(values, *, learned=0.9):
+    """Return a pair whose baseline keeps retrained twins that reached these recognitions."""
+    baseline, candidate = pair(learned=learned, twins=3)
+    against = [{f"{metric}[decision]": value for metric in ("recognition", "natural_recognition")} for value in values]
+    kept = tuple(make_signature(f"twin {k}", panel=PANEL, seed=9 + k).reduced(row) for k, row in enumerate(against))
+    return replace(baseline, retrained=kept), candidate
+
+
+def test_likeness_stands_between_untrained_and_retrained_twins():
+    """A candidate that recognises as much as retrained twins has likeness 1; one like untrained twins 0."""
+    baseline, candidate = calibrated_pair((0.9, 0.91, 0.92))
+    own = compare(baseline, candidate)
+    level = own.metrics["recognition[decision]"]
+    same = compare(calibrated_pair((level, level, level))[0], candidate)
+    assert same.metrics["likeness[decision]"] == pytest.approx(1)
+    assert same.measured("recognition", "decision").ceiling == (level, level, level)
+    assert len(same.measured("recognition", "decision").floor) == 3
+    untrained = replace(candidate, responses=candidate.twins[0].responses, scores=candidate.twins[0].scores)
+    assert abs(compare(baseline, untrained).metrics["likeness[decision]"]) < 0.2
+
+
+def test_without_twins_there_is_no_likeness_to_judge():
+    """A baseline without retrained twins plans no likeness; with twins that tell nothing apart it is unmeasured."""
+    baseline, candidate = pair()
+    assert "likeness[decision]" not in compare(baseline, candidate).metrics
+    loose, candidate = calibrated_pair((-0.9, 0.1, 0.9))
+    measured = compare(loose, candidate).measured("likeness", "decision")
+    assert math.isnan(measured.value)
+    assert "says nothing" in measured.evidence
+    limit = Criterion(metric="likeness", at_least=0.6, why="test")
+    silent = judge_measured(measured, limit)
+    assert (silent.verdict, silent.gating) == (Verdict.UNMEASURED, False)
+    strange = tuple(of_family(twin) for twin in loose.retrained)
+    none = compare(replace(loose, retrained=strange), candidate).measured("likeness", "decision")
+    assert judge_measured(none, limit).gating, "twins of another architecture are no ceiling"
+    few = replace(loose, retrained=loose.retrained[:1])
+    assert judge_measured(compare(few, candidate).measured("likeness", "decision"), limit).gating
+
+
+def test_only_twins_of_the_baselines_architecture_make_the_ceiling():
+    """Clean networks of another architecture are kept beside, and move neither likeness nor any ceiling."""
+    baseline, candidate = calibrated_pair((0.9, 0.91, 0.92))
+    kin = replace(baseline.retrained[0], fingerprint={"0:5x5x1x4": np.ones(100)}, against={"recognition[decision]": 0})
+    beside = replace(baseline, retrained=(*baseline.retrained, kin))
+    one, other = (compare(side, candidate) for side in (baseline, beside))
+    assert one.metrics["likeness[decision]"] == other.metrics["likeness[decision]"]
+    assert one.measured("recognition", "decision").ceiling == other.measured("recognition", "decision").ceiling
+
+
+def test_a_kept_network_of_another_architecture_tells_where_it_looks():
+    """Its change in attention is kept although it has no untrained twins to earn a say with; a plain twin's is not."""
+    baseline, candidate = pair()
+    odd = of_family(candidate)
+    earned = compare(baseline, odd).metrics
+    kept = kept_twin(baseline, replace(odd, twins=()))
+    keys = [key for key in earned if key.startswith("mass_change[")]
+    assert keys
+    assert {key: kept.against[key] for key in keys} == {key: earned[key] for key in keys}
+    assert not any(key in kept_twin(baseline, replace(candidate, twins=())).against for key in keys)
+    empty = replace(odd, attributions={name: np.zeros_like(maps) for name, maps in odd.attributions.items()}, twins=())
+    assert not any(key in kept_twin(baseline, empty).against for key in keys), "an empty map excuses nothing"
+    blind = replace(odd, flipping=dict.fromkeys(odd.flipping, odd.flipping["random"]), twins=())
+    assert not any(key in kept_twin(baseline, blind).against for key in keys), "nor does one that flipping refutes"
+
+
+@pytest.mark.parametrize(
+    ("drifts", "taken"),
+    [
+        ((-0.2, -0.1), -0.1),
+        ((-0.1, -0.2, -0.9), -0.1),
+        ((-0.1,), 0),
+        ((), 0),
+        ((-0.2, 0.1), 0),
+        ((0.3, 0.3), 0),
+        ((-0.2, -0.1, None), 0),
+        ((-5.0, -0.1), 0),
+        ((-1e308, -1e308), 0),
+    ],
+)
+def test_only_what_the_whole_family_loses_is_no_change(drifts, taken):
+    """The least loss of two or more twins is taken off; a gain, a missing or impossible value, or one alone is not."""
+    baseline, candidate = pair()
+    candidate = of_family(candidate)
+    before = compare(baseline, candidate).measured("mass_change", "left")
+    found = compare(keeping(baseline, drifts), candidate).measured("mass_change", "left")
+    assert found.value == pytest.approx(before.value - taken, abs=1e-5)
+    np.testing.assert_allclose(found.interval, np.subtract(before.interval, taken), atol=1e-5)
+    assert (f"lose {-taken:.2f} or more, which is taken off" in found.evidence) == bool(taken)
+
+
+def test_who_knows_nothing_or_is_a_relative_excuses_nothing():
+    """Twins that do not know the baseline's maps, the candidate's relatives and other architectures are left out."""
+    baseline, candidate = pair()
+    odd = of_family(candidate)
+    before = compare(baseline, odd).metrics["mass_change[left]"]
+    changed = [
+        compare(keeping(baseline, (-0.2, -0.2), recognition=0.49), odd),
+        compare(keeping(baseline, (-0.2, -0.2), like=odd), odd),
+        compare(keeping(baseline, (-0.2, -0.2), like=baseline), odd),
+    ]
+    assert [comparison.metrics["mass_change[left]"] for comparison in changed] == [before] * 3
+    plain = compare(baseline, candidate).metrics["mass_change[left]"]
+    assert compare(keeping(baseline, (-0.2, -0.2), like=baseline), candidate).metrics["mass_change[left]"] == plain
+
+
+def of_family(signature, seed=0):
+    """Return a signature as if of another architecture than the baseline's."""
+    return replace(signature, fingerprint={"0:5x5x1x4": np.random.default_rng(seed).standard_normal(100)})
+
+
+def keeping(baseline, drifts, *, recognition=0.9, like=None):
+    """Return a baseline beside which clean networks stand that lost so much attention."""
+    twins = []
+    for k, drift in enumerate(drifts):
+        twin = make_signature(f"kin {k}", panel=PANEL, seed=50 + k)
+        twin = of_family(twin, 50 + k) if like is None else replace(twin, fingerprint=like.fingerprint)
+        known = {"recognition[decision]": recognition} | ({} if drift is None else {"mass_change[left]": drift})
+        twins.append(twin.reduced(known))
+    return replace(baseline, retrained=tuple(twins))
+
+
+def test_batch_normalisation_makes_another_architecture():
+    """Equal kernels with more parameters, as batch normalisation adds them, are not built alike."""
+    baseline, _ = pair()
+    more = replace(baseline, model={**baseline.model, "parameters": baseline.model["parameters"] + 16})
+    assert not more.built_like(baseline)
+    assert replace(more, model=baseline.model).built_like(baseline)
+
+
+def test_lineage_knows_an_ancestor():
+    """The same weights with a little noise are a descendant; other weights, or another shape, are not."""
+    baseline, candidate = pair()
+    print_ = next(iter(baseline.fingerprint.values()))
+    child = replace(candidate, fingerprint={"0:3x3x1x4": print_ + 0.1})
+    assert compare(baseline, child).metrics["lineage"] == pytest.approx(1)
+    assert abs(compare(baseline, candidate).metrics["lineage"]) < 0.5
+    assert "Common ancestor" in compare(baseline, child).measured("lineage").evidence
+    strange = replace(candidate, fingerprint={"0:5x5x1x4": print_})
+    assert math.isnan(compare(baseline, strange).metrics["lineage"])
+
+
+def test_retrained_twins_survive_the_folder(tmp_path):
+    """What a baseline keeps of its twins is read back as it was written."""
+    baseline, _ = calibrated_pair((0.9, 0.91, 0.92))
+    baseline.write(tmp_path / "b")
+    again = read_signature(tmp_path / "b")
+    assert again.digest() == baseline.digest()
+    assert [twin.against for twin in again.retrained] == [twin.against for twin in baseline.retrained]
+    assert again.shown() == replace(baseline, retrained=()).shown()

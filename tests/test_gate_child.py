@@ -1,0 +1,69 @@
+"""Watching the child that measures: its lines arrive, and nothing that it leaves behind holds the gate up."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from modelcheck.gate import child
+from modelcheck.gate.child import ChildError
+from modelcheck.gate.settings import Settings
+
+
+def watch(monkeypatch, tmp_path, script, *, timeout=60.0):
+    """Watch a shell script as if it measured, and return the progress that it told."""
+    told = []
+    monkeypatch.setattr(child, "confined", lambda command, **_: command)
+    command = ["/bin/sh", "-c", script]
+    child._watch(command, Path("a.keras"), home=tmp_path, settings=Settings(timeout=timeout), tell=told.append)
+    return told
+
+
+@pytest.fixture
+def left_behind(tmp_path):
+    """Return where a script notes the process that it leaves behind, which must still run and is ended here."""
+    note = tmp_path / "pid"
+    yield note
+    os.kill(int(note.read_text()), signal.SIGKILL)  # an error where it was waited for
+
+
+@pytest.mark.parametrize("busy", ["sleep 600", "(while echo measuring: still; do sleep 0.2; done)", "yes measuring: x"])
+@pytest.mark.parametrize(("end", "words"), [("exit 0", ""), ("exit 1", "exit code 1"), ("wait", "took more than 2 s")])
+def test_a_grandchild_that_holds_the_pipe_is_not_waited_for(monkeypatch, tmp_path, left_behind, busy, end, words):
+    """A child that ends well, badly or not at all is done with, whatever holds its output open, silent or talking."""
+    script = f"{busy} & echo $! > {left_behind}; echo 'measuring: a'; {end}"
+    timeout = 2 if end == "wait" else 60
+    before = time.monotonic()
+    if words:
+        with pytest.raises(ChildError, match=words):
+            watch(monkeypatch, tmp_path, script, timeout=timeout)
+    else:
+        assert "measuring: a" in watch(monkeypatch, tmp_path, script)
+    assert time.monotonic() - before < 30
+
+
+def test_every_line_arrives_in_order(monkeypatch, tmp_path):
+    """Thousands of lines are told one by one, and the last ones explain a failure."""
+    told = watch(monkeypatch, tmp_path, "for i in $(seq 5000); do echo measuring: $i; done")
+    assert told == [f"measuring: {i}" for i in range(1, 5001)]
+    with pytest.raises(ChildError, match="no such layer"):
+        watch(monkeypatch, tmp_path, "echo measuring: 1; echo no such layer; exit 3")
+
+
+def test_an_interrupted_watch_ends_the_child(monkeypatch, tmp_path):
+    """When telling progress is interrupted, the child does not measure on."""
+    started = []
+    real = subprocess.Popen
+    monkeypatch.setattr(child.subprocess, "Popen", lambda *a, **k: started.append(real(*a, **k)) or started[-1])
+
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(child, "confined", lambda command, **_: command)
+    command = ["/bin/sh", "-c", "echo measuring: 1; exec sleep 600"]
+    with pytest.raises(KeyboardInterrupt):
+        child._watch(command, Path("a.keras"), home=tmp_path, settings=Settings(), tell=interrupt)
+    assert started[0].returncode == -signal.SIGKILL

@@ -1,0 +1,303 @@
+"""A number passes only when it was measured and lies within its limits; everything else is told apart."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from modelcheck.judgement.criteria import (
+    CriteriaError,
+    Criterion,
+    Finding,
+    Measured,
+    Verdict,
+    criterion_for,
+    judge,
+    overall,
+    read_criteria,
+)
+
+few = settings(max_examples=150, deadline=None)
+numbers = st.one_of(st.integers(-3, 3), st.floats(-3, 3))
+anything = st.floats(allow_nan=True, allow_infinity=True)
+ends = st.none() | st.tuples(st.one_of(numbers, anything), st.one_of(numbers, anything))
+
+
+@st.composite
+def criteria(draw):
+    """Return any criterion that can be written."""
+    low, high = sorted(draw(st.tuples(numbers, numbers)))
+    which = draw(st.sampled_from(["low", "high", "both"]))
+    return Criterion(
+        metric="accuracy",
+        why="as agreed",
+        at_least=None if which == "high" else low,
+        at_most=None if which == "low" else high,
+        judged_by=draw(st.sampled_from(["value", "interval"])),
+        advisory=draw(st.booleans()),
+    )
+
+
+def slow_verdict(value, criterion, interval):
+    """Return the verdict by cases, one sentence of the documentation each."""
+    low = criterion.at_least if criterion.at_least is not None else -math.inf
+    high = criterion.at_most if criterion.at_most is not None else math.inf
+    sound = interval is not None and all(math.isfinite(end) for end in interval) and interval[0] <= interval[1]
+    if math.isnan(value) or math.isinf(value):
+        return "unmeasured"
+    touches = sound and max(interval[0], low) <= min(interval[1], high)
+    if criterion.judged_by == "interval":
+        if not sound:
+            return "unmeasured"
+        if low <= interval[0] and interval[1] <= high:
+            return "pass"
+        return "inconclusive" if touches else "fail"
+    if low <= value <= high:
+        return "pass"
+    return "inconclusive" if touches else "fail"
+
+
+def finding(verdict, *, advisory=False, metric="accuracy"):
+    """Return a finding with a verdict."""
+    return Finding(
+        subject="",
+        criterion=Criterion(metric=metric, why="as agreed", at_least=0.5, advisory=advisory),
+        value=0.5,
+        verdict=verdict,
+    )
+
+
+@few
+@given(value=st.one_of(numbers, anything), criterion=criteria(), interval=ends)
+def test_verdict_is_the_documented_one(value, criterion, interval):
+    """`judge` agrees with the slow reading of its documentation, whatever it is given."""
+    assert judge(value, criterion, interval=interval).verdict.value == slow_verdict(value, criterion, interval)
+
+
+def test_the_slow_verdict_can_disagree():
+    """The oracle is no echo: it tells a passing value from a failing one."""
+    criterion = Criterion(metric="accuracy", at_least=0.5, why="as agreed")
+    assert slow_verdict(0.5, criterion, None) != slow_verdict(0.4, criterion, None)
+
+
+@few
+@given(criterion=criteria(), interval=ends, value=st.sampled_from([math.nan, math.inf, -math.inf]))
+def test_what_was_not_measured_never_passes(criterion, interval, value):
+    """NaN and infinity are unmeasured under every criterion and interval."""
+    assert judge(value, criterion, interval=interval).verdict is Verdict.UNMEASURED
+
+
+@few
+@given(value=numbers, criterion=criteria(), interval=ends)
+def test_a_pass_lies_within_the_limits(value, criterion, interval):
+    """Whatever passes has its value, or its whole interval, within both limits."""
+    judged = judge(value, criterion, interval=interval)
+    assume(judged.verdict is Verdict.PASS)
+    held = judged.interval if criterion.judged_by == "interval" else (judged.value,)
+    assert all(criterion.at_least is None or end >= criterion.at_least for end in held)
+    assert all(criterion.at_most is None or end <= criterion.at_most for end in held)
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "judged_by", "verdict"),
+    [
+        (0.9, None, "value", "pass"),
+        (0.9 - 1e-12, None, "value", "fail"),
+        (0.8, (0.7, 0.9), "value", "inconclusive"),
+        (0.8, (0.7, 0.89), "value", "fail"),
+        (0.95, (0.1, 0.2), "value", "pass"),
+        (0.95, None, "interval", "unmeasured"),
+        (0.95, (0.9, 0.99), "interval", "pass"),
+        (0.95, (0.89, 0.99), "interval", "inconclusive"),
+        (0.85, (0.8, 0.89), "interval", "fail"),
+        (0.95, (0.99, 0.9), "interval", "unmeasured"),
+        (0.95, (0.9, math.nan), "interval", "unmeasured"),
+        (0.8, (math.nan, 0.95), "value", "fail"),
+    ],
+    ids=str,
+)
+def test_limits_are_inclusive_and_intervals_leave_room_for_doubt(value, interval, judged_by, verdict):
+    """The boundary passes; an interval across it is inconclusive; one upside down or with NaN is none."""
+    criterion = Criterion(metric="accuracy", at_least=0.9, why="as agreed", judged_by=judged_by)
+    assert judge(value, criterion, interval=interval).verdict.value == verdict
+
+
+def test_judge_carries_what_explains_the_verdict():
+    """Subject, interval, baseline, number and evidence reach the finding and its sentence."""
+    judged = judge(
+        0.75,
+        Criterion(metric="subject_accuracy", at_least=0.8, at_most=1, why="as agreed"),
+        subject="glickman",
+        interval=(0.6, 0.79),
+        baseline=0.9375,
+        n=32,
+        evidence="8 of 32 wrong.",
+    )
+    assert judged.key == "subject_accuracy[glickman]"
+    assert judged.sentence() == (
+        "FAIL: subject_accuracy[glickman] = 0.750 [0.600, 0.790], must be at least 0.8 and at most 1; "
+        "baseline 0.938; n = 32. 8 of 32 wrong."
+    )
+
+
+def test_sentence_of_an_unmeasured_value_says_so():
+    """A value that is missing reads 'not measured', not 'nan'."""
+    judged = judge(math.nan, Criterion(metric="accuracy", at_least=0.8, why="as agreed"))
+    assert judged.sentence() == "UNMEASURED: accuracy = not measured, must be at least 0.8."
+
+
+@pytest.mark.parametrize("about", ["", "conv1"], ids=["network", "layer"])
+def test_measured_and_finding_share_their_key(about):
+    """A metric has one flat name before and after it is judged."""
+    criterion = Criterion(metric="same_features", at_least=0.5, why="as agreed")
+    key = Measured(metric="same_features", about=about, value=0.7).key
+    assert key == judge(0.7, criterion, subject=about).key == ("same_features[conv1]" if about else "same_features")
+
+
+@few
+@given(verdicts=st.lists(st.tuples(st.sampled_from(Verdict), st.booleans()), max_size=6))
+def test_overall_is_the_gravest_gating_verdict(verdicts):
+    """Over all: advisory findings have no say, the gravest counts, and nothing at all is unmeasured."""
+    gating = [verdict for verdict, advisory in verdicts if not advisory]
+    gating = [Verdict.PASS if verdict is Verdict.WAIVED else verdict for verdict in gating]
+    gravity = [Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.UNMEASURED, Verdict.FAIL]
+    expected = max(gating, key=gravity.index) if gating else Verdict.UNMEASURED
+    assert overall(finding(verdict, advisory=advisory) for verdict, advisory in verdicts) is expected
+
+
+@few
+@given(wheres=st.lists(st.sampled_from(["*", "conv*", "conv2d_1", "dense", "visitor_?"]), max_size=5))
+def test_last_matching_row_wins(wheres):
+    """Of the rows that match, the last counts, as in a CODEOWNERS file; rows on other metrics never do."""
+    rows = [Criterion(metric="m", where=where, at_least=row, why="as agreed") for row, where in enumerate(wheres)]
+    rows.append(Criterion(metric="other", at_least=99, why="as agreed"))
+    matching = [row for row, where in enumerate(wheres) if where in ("*", "conv*", "conv2d_1")]
+    chosen = criterion_for(rows, "m", "conv2d_1")
+    assert (chosen is None) if not matching else chosen.at_least == matching[-1]
+
+
+def test_no_row_for_a_metric_is_none():
+    """A metric without a row has no criterion, rather than a lenient one."""
+    assert criterion_for([], "m", "") is None
+    assert criterion_for([Criterion(metric="m", where="dense", at_least=0, why="as agreed")], "m", "conv") is None
+
+
+@few
+@given(value=st.one_of(numbers, anything), criterion=criteria(), interval=ends, n=st.none() | st.integers(0, 99))
+def test_finding_survives_json(value, criterion, interval, n):
+    """A finding sent as strict JSON and rebuilt has the same verdict, key, criterion and row."""
+    judged = judge(value, criterion, subject="an2i", interval=interval, baseline=value, n=n, evidence="seen")
+    sent = json.dumps(judged.to_dict(), allow_nan=False)
+    rebuilt = Finding.from_dict(json.loads(sent))
+    assert json.dumps(rebuilt.to_dict(), allow_nan=False) == sent
+    assert (rebuilt.verdict, rebuilt.key, rebuilt.criterion) == (judged.verdict, judged.key, judged.criterion)
+    assert rebuilt.value == pytest.approx(judged.value, abs=1e-6) if math.isfinite(value) else math.isnan(rebuilt.value)
+
+
+@pytest.mark.parametrize(
+    ("settings_", "message"),
+    [
+        ({"metric": "", "at_least": 0, "why": "x"}, "needs a metric and a why"),
+        ({"metric": "m", "at_least": 0, "why": "  "}, "needs a metric and a why"),
+        ({"metric": "m", "why": "x"}, "needs a finite at_least or at_most"),
+        ({"metric": "m", "why": "x", "at_least": math.nan}, "needs a finite at_least or at_most"),
+        ({"metric": "m", "why": "x", "at_least": 0, "at_most": math.inf}, "needs a finite at_least or at_most"),
+        ({"metric": "m", "why": "x", "at_least": 10**400}, "needs a finite at_least or at_most"),
+        ({"metric": "m", "why": "x", "at_least": 1, "at_most": 0.5}, "can never hold: at_least=1 is above"),
+        ({"metric": "m", "why": "x", "at_least": 1, "judged_by": "eye"}, "'value' or 'interval', not 'eye'"),
+    ],
+    ids=["no metric", "no why", "no limit", "nan", "infinite", "too large", "empty", "judged by"],
+)
+def test_impossible_criterion_is_refused(settings_, message):
+    """A criterion that says nothing, or that nothing could meet, does not exist."""
+    with pytest.raises(CriteriaError, match=message):
+        Criterion(**settings_)
+
+
+GOOD = """
+[[criterion]]
+metric = "accuracy"
+at_least = 0.9
+why = "the release before had 0.93"
+
+[[criterion]]
+metric = "same_features"
+where = "dense*"
+at_least = 0.5
+at_most = 1
+judged_by = "interval"
+advisory = true
+why = "as agreed"
+"""
+
+
+def test_criteria_file_is_read_as_written(tmp_path):
+    """Each [[criterion]] table is one row, in order, with the documented defaults."""
+    path = tmp_path / "criteria.toml"
+    path.write_text(GOOD, encoding="utf-8")
+    assert read_criteria(path, metrics=["accuracy", "same_features"]) == (
+        Criterion(metric="accuracy", at_least=0.9, why="the release before had 0.93"),
+        Criterion(
+            metric="same_features",
+            where="dense*",
+            at_least=0.5,
+            at_most=1,
+            judged_by="interval",
+            advisory=True,
+            why="as agreed",
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "holds no [[criterion]] row: nothing would be judged"),
+        ("criterion = []", "holds no [[criterion]] row"),
+        ("criterion = [1]", "holds no [[criterion]] row"),
+        ("criterion = ['metric']", "holds no [[criterion]] row"),
+        ("[criterion]\nmetric = 'accuracy'", "holds no [[criterion]] row"),
+        ("[[criteria]]\nmetric = 'accuracy'", "unknown key 'criteria'. Did you mean 'criterion'?"),
+        ("[[criterion", "is not valid TOML"),
+        ("criterion = " + "[" * 5000, "is not valid TOML"),
+        ("[[criterion]]\nmetric = 'acuracy'\nat_least = 1\nwhy = 'x'", "does not exist. Did you mean 'accuracy'?"),
+        ("[[criterion]]\nat_least = 1\nwhy = 'x'", "limits the metric '', which does not exist"),
+        ("[[criterion]]\nmetric = 'accuracy'\nat_last = 1\nwhy = 'x'", "'at_last'. Did you mean 'at_least'?"),
+        ("[[criterion]]\nmetric = 'accuracy'\nat_least = 1", "needs a metric and a why"),
+        ("[[criterion]]\nmetric = 'accuracy'\nat_least = '1'\nwhy = 'x'", "at_least must be a number, not '1'"),
+        ("[[criterion]]\nmetric = 'accuracy'\nat_least = true\nwhy = 'x'", "at_least must be a number, not True"),
+        ("[[criterion]]\nmetric = 'accuracy'\nat_least = nan\nwhy = 'x'", "needs a finite at_least or at_most"),
+        ("[[criterion]]\nmetric = ['accuracy']\nat_least = 1\nwhy = 'x'", "metric must be text"),
+        ("[[criterion]]\nmetric = 'accuracy'\nat_least = 1\nwhy = 2", "why must be text, not 2"),
+        ("[[criterion]]\nmetric = 'accuracy'\nat_least = 1\nwhy = 'x'\nadvisory = 'no'", "advisory must be true or"),
+    ],
+    ids=range(18),
+)
+def test_bad_criteria_file_is_refused(tmp_path, text, message):
+    """A file that would judge nothing, or not what was meant, is an error that says where."""
+    path = tmp_path / "criteria.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(CriteriaError, match=re.escape(message)):
+        read_criteria(path, metrics=["accuracy"])
+
+
+def test_missing_criteria_file_is_refused(tmp_path):
+    """No file, or a folder in its place, judges nothing and says so."""
+    for path in (tmp_path / "none.toml", tmp_path):
+        with pytest.raises(CriteriaError, match="nothing would be judged"):
+            read_criteria(path, metrics=["accuracy"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(content=st.one_of(st.binary(max_size=80), st.text(alphabet="[]criteon='\"\n 1.#", max_size=60).map(str.encode)))
+def test_any_bytes_are_criteria_or_an_error(tmp_path_factory, content):
+    """Whatever the file holds, the answer is rows or a CriteriaError."""
+    path = tmp_path_factory.mktemp("criteria") / "criteria.toml"
+    path.write_bytes(content)
+    with pytest.raises(CriteriaError):
+        read_criteria(path, metrics=["accuracy"])

@@ -1,0 +1,275 @@
+"""Waivers: they excuse what they were granted for, until their day, and nothing else."""
+
+import datetime
+import hashlib
+import json
+import math
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gates import ROOT, gate
+from modelcheck.comparison import METRICS
+from modelcheck.judgement.criteria import Criterion, Verdict, judge, overall
+from modelcheck.judgement.waivers import LONGEST, Waiver, WaiverError, WaiverState, apply_waivers, read_waivers
+
+SHA = "a" * 64
+TODAY = datetime.date(2026, 3, 10)
+LIMIT = Criterion(metric="subject_accuracy", at_least=0.75, why="nobody is left behind")
+
+
+def made(**changes):
+    row = {
+        "metric": "subject_accuracy",
+        "where": "ben",
+        "candidate": SHA,
+        "owner": "mona",
+        "reason": "a known stranger",
+        "created": TODAY - datetime.timedelta(days=5),
+        "expires": TODAY + datetime.timedelta(days=30),
+        "value": 0.5,
+    }
+    return Waiver(**{**row, **changes})
+
+
+def red(value=0.5, subject="ben", **changes):
+    return judge(value, Criterion(**{**vars(LIMIT), **changes}), subject=subject)
+
+
+def applied(*findings, waiver, **options):
+    return apply_waivers(findings, [waiver], **{"candidate": SHA, "today": TODAY, **options})
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({}, WaiverState.USED),
+        ({"where": "b*"}, WaiverState.USED),
+        ({"expires": TODAY}, WaiverState.USED),
+        ({"created": TODAY}, WaiverState.USED),
+        ({"value": 0.51}, WaiverState.WORSE),
+        ({"expires": TODAY - datetime.timedelta(days=1)}, WaiverState.EXPIRED),
+        ({"created": TODAY + datetime.timedelta(days=1)}, WaiverState.EARLY),
+        ({"candidate": "b" * 64}, WaiverState.STRANGER),
+        ({"where": "ada"}, WaiverState.UNMATCHED),
+        ({"metric": "kappa", "where": ""}, WaiverState.UNMATCHED),
+    ],
+    ids=lambda value: value.name if isinstance(value, WaiverState) else "-".join(value) or "plain",
+)
+def test_what_becomes_of_a_waiver(changes, state):
+    """Only what is granted for this finding, this file and this day excuses; all else leaves it red, and says so."""
+    rows, uses = applied(red(), waiver=made(**changes))
+    assert uses[0].state is state
+    assert (rows[0].verdict is Verdict.WAIVED) == (state is WaiverState.USED)
+    assert rows[0].red != (state is WaiverState.USED)
+    assert uses[0].sentence().startswith("The waiver of ")
+
+
+def test_waived_is_neither_pass_nor_red():
+    """An excused finding keeps its number and carries who answers for it; over all it stands in nobody's way."""
+    rows, _ = applied(red(), judge(1.0, LIMIT, subject="ada"), waiver=made())
+    assert [row.verdict for row in rows] == [Verdict.WAIVED, Verdict.PASS]
+    assert rows[0].to_dict()["waiver"]["owner"] == "mona"
+    assert rows[0].value == 0.5
+    assert overall(rows) is Verdict.PASS
+
+
+@pytest.mark.parametrize("finding", [judge(0.9, LIMIT, subject="ben"), red(advisory=True)], ids=["pass", "advisory"])
+def test_an_excuse_that_nobody_needs_is_unmatched(finding):
+    """A waiver of what passes, or has no say, excuses nothing and is a failure of its own."""
+    rows, uses = applied(finding, waiver=made())
+    assert rows == [finding]
+    assert uses[0].state is WaiverState.UNMATCHED
+
+
+def test_what_was_not_measured_cannot_be_waived():
+    """NaN stays unmeasured, whatever was granted."""
+    rows, uses = applied(red(math.nan), waiver=made())
+    assert rows[0].verdict is Verdict.UNMEASURED
+    assert uses[0].state is WaiverState.WORSE
+
+
+def test_one_of_several_that_is_worse_voids_the_waiver():
+    """A pattern excuses each of its findings only as far as it was granted, and fails when one is beyond."""
+    rows, uses = applied(red(0.5), red(0.4, subject="bob"), waiver=made(where="b*"))
+    assert [row.verdict for row in rows] == [Verdict.WAIVED, Verdict.FAIL]
+    assert (uses[0].state, uses[0].keys) == (WaiverState.WORSE, ("subject_accuracy[bob]",))
+
+
+def test_a_narrowed_run_leaves_waivers_of_other_parts_alone():
+    """Where the finding was left out on purpose its waiver is not called unmatched; elsewhere it is."""
+    assert applied(waiver=made(), unjudged={("subject_accuracy", "ben")})[1][0].state is WaiverState.USED
+    assert applied(waiver=made(), unjudged={("subject_accuracy", "ada")})[1][0].state is WaiverState.UNMATCHED
+
+
+@given(
+    value=st.floats(-2, 2),
+    granted=st.floats(-2, 2),
+    low=st.floats(-1, 0),
+    high=st.floats(0, 1),
+    today=st.dates(TODAY - datetime.timedelta(days=40), TODAY + datetime.timedelta(days=80)),
+)
+def test_no_waiver_excuses_more_than_it_grants(value, granted, low, high, today):
+    """Whatever is excused is red without it, lies no further beyond the limits than granted, and within its days."""
+    limit = Criterion(metric="kappa", at_least=low, at_most=high, why="both ends")
+    waiver = made(metric="kappa", where="", value=granted)
+    (row,), (use,) = applied(judge(value, limit), waiver=waiver, today=today)
+    beyond = max(low - round(value, 6), round(value, 6) - high)
+    allowed = max(low - round(granted, 6), round(granted, 6) - high)
+    excused = not low <= value <= high and beyond <= allowed and waiver.created <= today <= waiver.expires
+    assert (row.verdict is Verdict.WAIVED) == excused == (use.state is WaiverState.USED)
+
+
+TEXT = f"""
+[[waiver]]
+metric = "subject_accuracy"
+where = "ben"
+candidate = "{SHA}"
+owner = "mona"
+reason = "a known stranger"
+created = 2026-03-05
+expires = 2026-04-09
+value = 0.5
+"""
+
+
+def test_a_file_is_read(tmp_path):
+    """The rows of a file, and the digest of its bytes."""
+    (tmp_path / "w.toml").write_text(TEXT)
+    rows, digest = read_waivers(tmp_path / "w.toml", metrics=["subject_accuracy"])
+    assert rows == (made(),)
+    assert digest == hashlib.sha256(TEXT.encode()).hexdigest()
+    (tmp_path / "w.toml").write_text("")
+    assert read_waivers(tmp_path / "w.toml", metrics=["subject_accuracy"])[0] == ()
+
+
+def test_the_documented_row_is_one(tmp_path):
+    """The example of docs/gate.md is a waiver that is read."""
+    page = (ROOT / "docs" / "gate.md").read_text(encoding="utf-8")
+    (tmp_path / "w.toml").write_text(
+        next(text for text in re.findall(r"```toml\n(.*?)```", page, re.S) if "waiver" in text)
+    )
+    assert len(read_waivers(tmp_path / "w.toml", metrics=METRICS)[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("[[waiver]]", "[[waver]]", "Did you mean 'waiver'"),
+        ("[[waiver]]", "[waiver]", "must hold"),
+        ("owner", "ownr", "Did you mean 'owner'"),
+        ("value = 0.5", "", "lacks value"),
+        ("value = 0.5", "value = nan", "NaN cannot be waived"),
+        ("value = 0.5", "value = true", "value must be a number"),
+        ("0.5", '"0.5"', "value must be a number"),
+        ('"mona"', '" "', "needs an owner"),
+        ('"mona"', "7", "owner must be text"),
+        ('"a known stranger"', '""', "needs an owner and a reason"),
+        (SHA, SHA[:-1], "64 hex digits"),
+        (SHA, SHA.upper(), "64 hex digits"),
+        ("2026-04-09", '"2026-04-09"', "a day without quotes"),
+        ("2026-04-09", "2026-04-09T00:00:00Z", "a day without quotes"),
+        ("2026-04-09", "2026-06-04", f"within {LONGEST} days"),
+        ("2026-04-09", "2026-03-04", "end on or after"),
+        ("subject_accuracy", "subject_acuracy", "Did you mean 'subject_accuracy'"),
+        ("owner", "owner = 1\nowner", "not valid TOML"),
+        (TEXT, TEXT + TEXT, "holds a row twice"),
+    ],
+)
+def test_a_malformed_file_is_refused(tmp_path, old, new, words):
+    """Unknown, missing, mistyped, endless: an error that says which, never a waiver that is left out."""
+    (tmp_path / "w.toml").write_text(TEXT.replace(old, new))
+    with pytest.raises(WaiverError, match=words.replace("[", r"\[")):
+        read_waivers(tmp_path / "w.toml", metrics=["subject_accuracy"])
+
+
+def test_ninety_days_and_no_more():
+    """The longest waiver is accepted; a day more is not."""
+    made(created=TODAY, expires=TODAY + datetime.timedelta(days=LONGEST))
+    with pytest.raises(WaiverError, match="within 90 days"):
+        made(created=TODAY, expires=TODAY + datetime.timedelta(days=LONGEST + 1))
+
+
+def grant(project, *, expires="2026-04-09", value=0.5):
+    """Waive what is red about the other candidate."""
+    sha = hashlib.sha256((project / "other.keras").read_bytes()).hexdigest()
+    rows = (("subject_accuracy", "ben", value), ("accuracy_change", "", -0.25))
+    text = "".join(
+        f'[[waiver]]\nmetric = "{metric}"\nwhere = "{where}"\ncandidate = "{sha}"\nowner = "mona"\n'
+        f'reason = "a known stranger"\ncreated = 2026-03-05\nexpires = {expires}\nvalue = {number}\n'
+        for metric, where, number in rows
+    )
+    (project / "suites" / "waivers.toml").write_text(text)
+
+
+def test_a_waived_run_is_amber_everywhere(project):
+    """Exit 0 and verdict pass, with the waivers listed; terminal, summary and page say waived, and how many days."""
+    grant(project)
+    done, verdict = gate(project, "--candidate", "other.keras", "--today", "2026-03-10", "--color", "yes")
+    assert done.returncode == 0, done.stdout
+    assert (verdict["verdict"], verdict["exit_code"]) == ("pass", 0)
+    assert [row["state"] for row in verdict["waivers"]["rows"]] == ["used", "used"]
+    waived = {row["key"] for row in verdict["findings"] if row["verdict"] == "waived"}
+    assert waived == {"subject_accuracy[ben]", "accuracy_change"}
+    assert "10 of 12 checks that gate the release passed; 2 waived." in verdict["reasons"]
+    assert "\x1b[33mPASS\x1b[0m" in done.stdout
+    assert "2 waived" in done.stdout
+    assert "30 days left" in " ".join(done.stdout.split())
+    summary = (project / "report" / "summary.md").read_text()
+    assert summary.startswith("## \N{LARGE YELLOW CIRCLE} PASS")
+    assert "30 days left" in summary.replace("\u2009", " ")
+    assert "decide soon" not in summary
+    page = (project / "report" / "index.html").read_text()
+    assert 'class="page-waived"' in page
+    assert "Pass, with waivers" in page
+    assert "30 days left" in page
+
+
+@pytest.mark.parametrize(
+    ("today", "code", "words"),
+    [("2026-03-27", 0, "13 days left; decide soon"), ("2026-04-10", 1, "expired on 2026-04-09")],
+    ids=["soon", "expired"],
+)
+def test_the_end_is_announced_and_kept(project, today, code, words):
+    """Two weeks before its end everybody is told; the day after, the run fails by name."""
+    grant(project)
+    done, verdict = gate(project, "--candidate", "other.keras", "--today", today)
+    assert done.returncode == code == verdict["exit_code"], done.stdout
+    assert words in " ".join(done.stdout.split())
+    assert (verdict["verdict"] == "pass") == (code == 0)
+
+
+def test_worse_than_granted_fails(project):
+    """A finding beyond what was granted stays red, and the waiver that does not cover it is named."""
+    grant(project, value=0.6)
+    done, verdict = gate(project, "--candidate", "other.keras", "--today", "2026-03-10")
+    assert done.returncode == 1, done.stdout
+    assert "was granted for 0.6 and does not cover subject_accuracy[ben]" in " ".join(verdict["reasons"])
+
+
+def test_waivers_of_another_candidate_fail(project):
+    """They do not pass on to the next file: a clean candidate beside them is red until they are removed."""
+    grant(project)
+    done, verdict = gate(project, "--today", "2026-03-10")
+    assert done.returncode == 1, done.stdout
+    assert verdict["verdict"] == "fail"
+    assert "is for the candidate" in json.dumps(verdict["reasons"])
+
+
+def test_workers_waive_alike(project):
+    """On two workers the same findings are waived, and the verdict is the same apart from its volatile block."""
+    grant(project)
+    options = ("--candidate", "other.keras", "--today", "2026-03-10")
+    _, serial = gate(project, *options)
+    done, spread = gate(project, *options, "-n", "2")
+    assert done.returncode == 0, done.stdout
+    assert {**serial, "volatile": 0} == {**spread, "volatile": 0}
+
+
+def test_a_day_that_is_none_is_refused(project):
+    """A clock that cannot be read is an error, not today."""
+    done, _ = gate(project, "--today", "tomorrow")
+    assert done.returncode == 4
+    assert "--today must be a day" in done.stdout
