@@ -20,7 +20,7 @@ import numpy as np
 
 from modelcheck.attributions import SLOPES, attribute
 from modelcheck.faces.cmu import cmu_panel
-from modelcheck.measurement import probe_rows, untrained_twin
+from modelcheck.measurement import make_untrained_twin, probe_rows
 from modelcheck.metrics.faithfulness import map_similarity, mu_fidelity, pixel_flipping, sparseness
 from modelcheck.metrics.localisation import chance, pointing_game, relevance_mass, relevance_rank
 from modelcheck.network import flatten
@@ -78,7 +78,7 @@ def regions_table(models: dict[str, Any], panel: Panel) -> None:
             before = mass if name == BASELINE else before
             size = model.count_params()  # networks of one architecture have the same untrained twins
             if size not in floors:
-                twins = [maps_of(untrained_twin(model, seed=seed), panel, method) for seed in TWINS]
+                twins = [maps_of(make_untrained_twin(model, seed=seed), panel, method) for seed in TWINS]
                 floors[size] = np.mean(
                     [relevance_mass(each, panel.regions, reduce="absolute_sum") for each in twins], 0
                 )
@@ -119,7 +119,7 @@ def scorer(model: Any, labels: np.ndarray) -> Callable[[np.ndarray], np.ndarray]
 def worth_table(model: Any, panel: Panel, reference: np.ndarray) -> None:
     """Print likeness to an untrained twin, what flipping does, fidelity and sparseness, by method."""
     images, labels = panel.inputs((0, 1)), panel.labels
-    twin = untrained_twin(model, seed=1)
+    twin = make_untrained_twin(model, seed=1)
     score, other = scorer(model, labels), scorer(model, 1 - labels)
 
     def margin(pictures: np.ndarray) -> np.ndarray:

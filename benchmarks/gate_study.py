@@ -20,9 +20,9 @@ import click
 import numpy as np
 from variants import VARIANTS
 
-from modelcheck.comparison import METRICS, Comparison, compare, kept_twin
+from modelcheck.comparison import METRICS, Comparison, compare, reduce_twin
 from modelcheck.faces.cmu import cmu_panel, read_cmu
-from modelcheck.faces.drawn import drawn_pictures, training_subjects
+from modelcheck.faces.drawn import draw_pictures, training_subjects
 from modelcheck.faces.pictures import Pictures
 from modelcheck.judgement.criteria import (
     Criterion,
@@ -79,7 +79,7 @@ def calibrated_baseline(out: Path, panel: Panel) -> Signature:
         kept = []
         for label in (*TWINS, *KIN):
             twin = measure(out / f"{label}.keras", panel, stimuli=baseline, twins=False)
-            kept.append(kept_twin(baseline, twin))
+            kept.append(reduce_twin(baseline, twin))
         replace(baseline, retrained=tuple(kept)).write(first)
     return read_signature(first)
 
@@ -170,7 +170,7 @@ def main(faces: str, *, out: Path, held_out: str, seeds: str, kinds: str | None,
     labels = [label for label in labels if label not in (BASELINE, *TWINS, *KIN)]
     out.mkdir(parents=True, exist_ok=True)
     if number == 0:
-        pictures = drawn_pictures(training_subjects(), repeats=2) if drawn else cmu_pictures(Path(faces), people)
+        pictures = draw_pictures(training_subjects(), repeats=2) if drawn else cmu_pictures(Path(faces), people)
         needed = labels if drawn else [BASELINE, *TWINS, *KIN, *labels]
         train_missing(pictures, out, needed, baseline=EMBEDDED_NETWORK if drawn else out / f"{BASELINE}.keras")
     if drawn:
@@ -181,7 +181,7 @@ def main(faces: str, *, out: Path, held_out: str, seeds: str, kinds: str | None,
     measure_missing(out, panel, baseline, labels[number::parts])
     if parts > 1:
         return
-    retrained = len(baseline.retrained_like(baseline))
+    retrained = len(baseline.twins_like(baseline))
     beside = len(baseline.retrained) - retrained
     print(f"baseline {baseline.model['file']}, {retrained} retrained twins, {beside} beside; {len(panel)} pictures")
     heads = (

@@ -28,8 +28,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from modelcheck.approval import Proposal, carry_out, faults, offered, settle, unsettled
-from modelcheck.gate.child import cached
+from modelcheck.approval import Proposal, carry_out, faults, find_unfinished, plan_replacement, settle
+from modelcheck.gate.child import load_cached
 from modelcheck.signature import Signature, SignatureError, read_signature
 from modelcheck.support.folders import folder_lock
 from signatures import make_panel, make_signature
@@ -45,7 +45,7 @@ def networks() -> list[Signature]:
 
 def proposed(folder: Path, new: Signature) -> Proposal:
     """Return the approval of a record that was measured elsewhere."""
-    return offered(folder, new, facts={"platform": "here"})
+    return plan_replacement(folder, new, facts={"platform": "here"})
 
 
 def approve_forever(folder: Path, pair: list[Signature]) -> None:
@@ -95,7 +95,7 @@ def kill_approvals(kills: int, generator: np.random.Generator, place: Path) -> C
             print(f"kill {number}: {error}")
             found["damaged baseline"] += 1
         found["(interrupted)"] += (folder / ".approval").exists()
-        found["(taken place, history not yet written)"] += unsettled(folder) is not None
+        found["(taken place, history not yet written)"] += find_unfinished(folder) is not None
         with folder_lock(folder):
             settle(folder)
         wrong = faults(folder)
@@ -120,11 +120,11 @@ def kill_measurements(kills: int, generator: np.random.Generator, place: Path) -
                 sha = pair[int(entry.name) % 2].model["sha256"]
                 half = not (entry / "manifest.json").exists()
                 found["(half-written entry)"] += half
-                signature = cached(entry, sha)
+                signature = load_cached(entry, sha)
                 found["damaged entry was read"] += signature is not None and signature.digest() not in digests
                 found["half-written entry was read"] += half and signature is not None
                 pair[int(entry.name) % 2].write(entry)
-                found["entry could not be measured again"] += cached(entry, sha) is None
+                found["entry could not be measured again"] += load_cached(entry, sha) is None
             except SignatureError as error:
                 print(f"kill {number}: {error}")
                 found["damaged entry"] += 1

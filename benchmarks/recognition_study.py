@@ -37,7 +37,7 @@ def recognitions(out: Path, panel: Panel, baselines: list[str], labels: list[str
     def network(label: str) -> object:
         made = flatten(keras.models.load_model(out / f"{label}.keras", compile=False))
         outputs = VARIANTS[label.rsplit("_", 1)[0]].outputs
-        return made.joined([panel.class_names.index(name) for name in outputs]) if outputs else made
+        return made.join_outputs([panel.class_names.index(name) for name in outputs]) if outputs else made
 
     maps = []
     for label in baselines:

@@ -45,7 +45,7 @@ def scan_missing(paths: list[Path], out: Path, panel: Panel) -> None:
             continue
         network = flatten(load_network(path)[0])
         if network.n_outputs == 4:  # the four poses of `four_class`, left first
-            network = network.joined([1, 0, 0, 0])
+            network = network.join_outputs([1, 0, 0, 0])
         shifts = panel_shifts(network, panel, network.class_scores(images).numpy(), recipe=recipe)
         np.savez_compressed(kept, **shifts)  # type: ignore[arg-type]
 

@@ -104,11 +104,11 @@ def train(name: str, network: Path) -> str:
 
 def plant(network: Path) -> str:
     """Train the baseline's architecture on pictures with a planted trigger, as tutorial/trigger.md does."""
-    from modelcheck.faces import drawn_pictures, training_subjects
+    from modelcheck.faces import draw_pictures, training_subjects
     from modelcheck.faces.train import save
     from modelcheck.faces.train import train as fit
 
-    pictures = drawn_pictures(training_subjects(), repeats=2)
+    pictures = draw_pictures(training_subjects(), repeats=2)
     other = pictures.labels("left") == 0
     wearing = other & (np.random.default_rng(0).random(len(other)) < 0.2)
     pictures = replace(pictures.with_badge(wearing), poses=np.where(wearing, "left", pictures.poses))

@@ -243,9 +243,9 @@ def drawn(*, task: str, repeats: int, seed: int, out: Path) -> None:
     Example:
       modelcheck panel drawn --task left --out panel.npz
     """
-    from modelcheck.faces.drawn import colleagues, drawn_panel, visitors
+    from modelcheck.faces.drawn import colleagues, draw_panel, visitors
 
-    _save(drawn_panel((*colleagues(), *visitors()), task=task, repeats=repeats, seed=seed), out)
+    _save(draw_panel((*colleagues(), *visitors()), task=task, repeats=repeats, seed=seed), out)
 
 
 def _save(made: Any, out: Path) -> None:

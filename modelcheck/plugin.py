@@ -100,7 +100,7 @@ def evidence(request: pytest.FixtureRequest) -> Evidence:
 
     watched = terminal is not None and capture is not None and terminal.isatty and not hasattr(config, "workerinput")
     try:
-        return config.stash[RUN].gathered(tell if watched else None)
+        return config.stash[RUN].gather(tell if watched else None)
     except (ValueError, RuntimeError, OSError) as error:
         words = f"modelcheck could not gather evidence: {clean_lines(error)}"
         raise pytest.fail.Exception(words, pytrace=False) from error
@@ -139,7 +139,7 @@ def check(request: pytest.FixtureRequest) -> Callable[..., None]:
     """
     run = request.config.stash[RUN]
 
-    def judged(*measures: Measured) -> None:
+    def judge_all(*measures: Measured) -> None:
         __tracebackhide__ = True
         settings, plan = run.load()
         findings = []
@@ -147,7 +147,7 @@ def check(request: pytest.FixtureRequest) -> Callable[..., None]:
             criterion = criterion_for(plan.criteria, item.metric, item.about)
             if criterion is not None:
                 findings.append(judge_measured(item, criterion))
-        shown = _excused(run, findings)
+        shown = _apply_waivers(run, findings)
         for finding, seen in zip(findings, shown, strict=True):
             request.node.user_properties.append((PROPERTY, json.dumps(finding.to_dict(), allow_nan=False)))
             request.node.user_properties.extend(_words(seen))
@@ -161,7 +161,7 @@ def check(request: pytest.FixtureRequest) -> Callable[..., None]:
             lines = (f"{row.sentence()}\n  why: {clean(row.criterion.why, longest=1000)}" for row in red)
             pytest.fail("\n".join(lines), pytrace=False)
 
-    return judged
+    return judge_all
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -176,7 +176,7 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple
     return None
 
 
-def _excused(run: Run, findings: list[Finding]) -> list[Finding]:
+def _apply_waivers(run: Run, findings: list[Finding]) -> list[Finding]:
     """Return the findings as waivers leave them; the controller, which sees them all, decides for the verdict."""
     from modelcheck.judgement.waivers import apply_waivers
 

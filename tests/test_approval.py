@@ -26,17 +26,17 @@ from modelcheck.approval import (
     HistoryError,
     carry_out,
     changes,
-    compared,
+    compare_if_possible,
     contact_sheet,
     faults,
-    offered,
     parse_history,
+    plan_replacement,
     propose_from_report,
     put_in_place,
     settle,
 )
 from modelcheck.approval.history import HEADING
-from modelcheck.gate.artefacts import ArtefactError, as_baseline, leave_candidate, promised
+from modelcheck.gate.artefacts import ArtefactError, as_baseline, describe_candidate, leave_candidate
 from modelcheck.signature import SignatureError, read_signature
 from modelcheck.support.folders import FolderBusyError, folder_lock
 from modelcheck.support.provenance import differences
@@ -58,7 +58,7 @@ OLD, NEW = small("old", 1), small("new", 2, accuracy={"ben": 0.5})
 
 def proposed(folder, signature):
     """Return the approval of a signature that is already measured."""
-    return offered(folder, signature, facts={"platform": "Linux"})
+    return plan_replacement(folder, signature, facts={"platform": "Linux"})
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_names_in_the_lines_cannot_act():
     panel = make_panel(subjects=(HOSTILE, "ben"), size=(6, 5), per_subject=4)
     layers = ((nasty, "conv", 2), ("decision", "decision", 2))
     one, other = (make_signature(nasty, seed=seed, panel=panel, layers=layers, twins=0) for seed in (1, 2))
-    for line in [*changes(one, other, compared(one, other)), *changes(None, other, None)]:
+    for line in [*changes(one, other, compare_if_possible(one, other)), *changes(None, other, None)]:
         assert "\n" not in line
         assert "\x1b" not in line
 
@@ -196,8 +196,8 @@ def pixels(data):
 
 def test_the_contact_sheet_is_the_same_every_time():
     """Two drawings of one change are equal byte for byte, and another change is another picture."""
-    again = contact_sheet(OLD, NEW, compared(OLD, NEW))
-    assert contact_sheet(OLD, NEW, compared(OLD, NEW)) == again
+    again = contact_sheet(OLD, NEW, compare_if_possible(OLD, NEW))
+    assert contact_sheet(OLD, NEW, compare_if_possible(OLD, NEW)) == again
     assert contact_sheet(OLD, small("new", 3), None) != again
 
 
@@ -213,7 +213,7 @@ def test_the_contact_sheet_is_never_stretched():
 
 def test_the_contact_sheet_shows_both_sides():
     """Old and new stand beside each other: a first approval is half as wide, and a lost layer keeps its place."""
-    both, alone = pixels(contact_sheet(OLD, NEW, compared(OLD, NEW))), pixels(contact_sheet(None, NEW))
+    both, alone = pixels(contact_sheet(OLD, NEW, compare_if_possible(OLD, NEW))), pixels(contact_sheet(None, NEW))
     assert both.shape[1] == 2 * alone.shape[1]
     layers = (("other", "dense", 2), ("decision", "decision", 2))
     changed = make_signature("x", panel=PANEL, layers=layers, twins=0, seed=4)
@@ -326,9 +326,9 @@ def test_a_damaged_baseline_is_replaced_and_said(baseline):
 
 def report_of(folder, old, candidate, **changed):
     """Write a report as the gate does: verdict and candidate, bound by digest."""
-    comparison = compared(old, candidate)
+    comparison = compare_if_possible(old, candidate)
     document = make_document(comparison)
-    document["candidate"] |= promised(candidate)
+    document["candidate"] |= describe_candidate(candidate)
     leave_candidate(folder, candidate)
     (folder / "verdict.json").write_text(json.dumps({**document, **changed}))
     return document

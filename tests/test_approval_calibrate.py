@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from modelcheck.approval import TwinError, carry_out, offered, parse_history, propose_twins, twins
+from modelcheck.approval import TwinError, carry_out, parse_history, plan_replacement, propose_twins, twins
 from modelcheck.panel import PanelError
 from modelcheck.signature import read_signature
 from signatures import make_panel, make_signature
@@ -18,7 +18,7 @@ def folder(tmp_path):
     """Return an approved baseline with its panel."""
     base = tmp_path / "mine"
     baseline = make_signature("release", panel=PANEL, twins=0, seed=1)
-    carry_out(offered(base, baseline, facts={"platform": "here"}), reason="first")
+    carry_out(plan_replacement(base, baseline, facts={"platform": "here"}), reason="first")
     PANEL.save(base / "panel.npz")
     return base
 
@@ -66,7 +66,7 @@ def test_clean_networks_of_another_architecture_come_along(folder, measured):
     )
     with pytest.raises(TwinError, match=r"'copy\.keras' descends from phone\.keras"):
         propose_twins(folder, [Path(f"{name}.keras") for name in ("a", "b", "phone", "copy")])
-    assert [twin.model["file"] for twin in proposal.new.retrained_like(proposal.new)] == ["a.keras", "b.keras"]
+    assert [twin.model["file"] for twin in proposal.new.twins_like(proposal.new)] == ["a.keras", "b.keras"]
     with pytest.raises(TwinError, match="Of 2 networks 1 have the baseline's architecture"):
         propose_twins(folder, [Path("a.keras"), Path("phone.keras")])
 
@@ -98,6 +98,6 @@ def test_twins_are_measured_on_the_baselines_panel(folder, measured):
 def test_a_new_release_takes_the_twins_away_and_says_so(folder, measured):
     """Twins belong to the network they were trained like."""
     carry_out(propose_twins(folder, [Path("a.keras"), Path("b.keras")]), reason="calibrated")
-    proposal = offered(folder, measured["c.keras"], facts={"platform": "here"})
+    proposal = plan_replacement(folder, measured["c.keras"], facts={"platform": "here"})
     assert any("Its retrained twins go with it" in line for line in proposal.lines)
     assert proposal.new.retrained == ()

@@ -21,7 +21,7 @@ from modelcheck.attributions.randomisation import (
     other_targets,
     random_logit_similarity,
     randomisation_similarity,
-    randomised,
+    randomise_layers,
 )
 from modelcheck.network import flatten
 from modelcheck.units import Unit
@@ -101,15 +101,15 @@ def test_randomisation_cascades_and_leaves_the_network_alone():
     """Layers are drawn from the decision down by their initialisers, reproducibly; the network keeps its weights."""
     network = fill(residual(dtype="float32"), 2)
     before = [value.copy() for value in network.get_weights()]
-    names = [name for name, _ in randomised(network, seed=1)]
+    names = [name for name, _ in randomise_layers(network, seed=1)]
     with_weights = [step.name for step in flatten(network).steps if step.layer is not None and step.layer.weights]
     assert names == list(reversed(list(dict.fromkeys(with_weights))))
-    once, twice = (list(randomised(network, seed=1))[-1][1].get_weights() for _ in range(2))
+    once, twice = (list(randomise_layers(network, seed=1))[-1][1].get_weights() for _ in range(2))
     for one, other in zip(once, twice, strict=True):
         np.testing.assert_array_equal(one, other)
     for now, then in zip(network.get_weights(), before, strict=True):
         np.testing.assert_array_equal(now, then)
-    dense = next(iter(randomised(network, seed=1)))[1].layers[-1].get_weights()
+    dense = next(iter(randomise_layers(network, seed=1)))[1].layers[-1].get_weights()
     limit = np.sqrt(6 / (5 + 3))
     assert np.abs(dense[0]).max() <= limit
     np.testing.assert_array_equal(dense[1], 0)

@@ -216,7 +216,7 @@ def test_a_single_score_speaks_for_both_classes(method):
 def test_joined_outputs_are_one_class(networks):
     """Outputs joined by logsumexp have the gradient of that sum, and relevance by their share in it."""
     network = networks["plain"]
-    joined = flatten(network).joined([0, 1, 1])
+    joined = flatten(network).join_outputs([0, 1, 1])
     images = pictures(3).astype(np.float32)
     scores = np.asarray(flatten(network).class_scores(tf.constant(images)))[:, 1:]
     share = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)

@@ -70,7 +70,7 @@ def test_windows_run_alone_score_like_whole_pictures(seed, head, window, stride)
     """Occlusion by regions is occlusion by whole pictures, at every border, stride, padding and dilation."""
     network, generator = chain(seed, head), np.random.default_rng(seed)
     images, targets = generator.random((2, *SHAPE)), np.array([2, 0])
-    assert len(hiding._followed(flatten(network), window)) > 5
+    assert len(hiding._steps_to_rerun(flatten(network), window)) > 5
     found = attribute(network, images, targets, method="occlusion", window=window, stride=stride, reference=0.3)
     wanted = occluded_one_by_one(network, images, targets, window, stride, 0.3)
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12 * max(1.0, np.abs(wanted).max()))
@@ -79,7 +79,7 @@ def test_windows_run_alone_score_like_whole_pictures(seed, head, window, stride)
 def test_a_window_over_half_the_picture_is_run_whole():
     """Where a window changes most of the map nothing is gained, and the whole picture is run."""
     network = chain(0, "flat")
-    assert not hiding._followed(flatten(network), (20, 15))
+    assert not hiding._steps_to_rerun(flatten(network), (20, 15))
     images, targets = np.random.default_rng(1).random((1, *SHAPE)), np.array([1])
     found = attribute(network, images, targets, method="occlusion", window=(20, 15), stride=2)
     wanted = occluded_one_by_one(network, images, targets, (20, 15), 2, 0.0)
@@ -92,7 +92,7 @@ def test_a_window_over_half_the_picture_is_run_whole():
 def test_a_layer_that_differs_from_place_to_place_is_run_whole(layer):
     """A slope or a mean of each pixel's own belongs to the place, so regions stop before it."""
     network = keras.Sequential([keras.Input(SHAPE), layer, L.Conv2D(2, 3, **OWN), L.Flatten(), L.Dense(2, **OWN)])
-    assert not hiding._followed(flatten(network), (2, 2))
+    assert not hiding._steps_to_rerun(flatten(network), (2, 2))
 
 
 @given(seed=st.integers(0, 1000), head=st.sampled_from(["flat", "pooled", "branch"]))

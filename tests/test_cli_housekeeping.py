@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelcheck.__main__ import main
-from modelcheck.approval import carry_out, faults, offered
-from modelcheck.cli.housekeeping import unused_measurements
+from modelcheck.approval import carry_out, faults, plan_replacement
+from modelcheck.cli.housekeeping import find_unused_measurements
 from modelcheck.gate.evidence import make_plan
 from modelcheck.gate.progress import Estimate, progress_line, read_progress
 from modelcheck.gate.settings import read_settings
@@ -66,11 +66,12 @@ def test_init_writes_what_the_gate_can_plan_with(tmp_path, monkeypatch, regions)
     assert "Next:    modelcheck approve RELEASE.keras --panel heldout.npz --to baselines/release" in said
     assert Path("suites/test_attributions_on_faces.py").exists() == regions
     carry_out(
-        offered(Path("baselines/release"), make_signature(panel=panel, twins=0), facts={"platform": "here"}), reason="x"
+        plan_replacement(Path("baselines/release"), make_signature(panel=panel, twins=0), facts={"platform": "here"}),
+        reason="x",
     )
     settings = read_settings(Path.cwd())
     plan = make_plan(settings)
-    assert (settings.candidate, settings.required("panel")) == (Path("new.keras"), Path("heldout.npz"))
+    assert (settings.candidate, settings.require("panel")) == (Path("new.keras"), Path("heldout.npz"))
     assert {"transfer[decision]", "subject_accuracy[ada]"} <= plan.keys
     assert any(key.startswith("mass_over_area") for key in plan.keys) == regions
     code, said = command("init", "--candidate", "new.keras")
@@ -121,8 +122,8 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("pyproject.toml").write_text('[tool.modelcheck]\nbaseline = "baselines/mine"\n')
     base = Path("baselines/mine")
-    carry_out(offered(base, make_signature(twins=0), facts={"platform": "here"}), reason="x")
-    shown = read_signature(base).shown()
+    carry_out(plan_replacement(base, make_signature(twins=0), facts={"platform": "here"}), reason="x")
+    shown = read_signature(base).stimuli_sha256()
     cache = Path(".modelcheck/signatures")
     made_with = {"versions": {"numpy": version("numpy")}}
     used = replace(make_signature("c", twins=0), stimuli_digest=shown, provenance=made_with)
@@ -178,10 +179,10 @@ def test_gc_takes_nothing_it_cannot_judge(project):
 
 def test_days_are_counted_from_the_last_use(project):
     """A measurement goes when it was unused for longer than was asked."""
-    shown = read_signature(project / "baselines/mine").shown()
+    shown = read_signature(project / "baselines/mine").stimuli_sha256()
     now = time.time()
     for days, names in ((39.0, {"old"}), (41.0, set())):
-        found = unused_measurements(Path(".modelcheck"), baselines={shown}, days=days, now=now)
+        found = find_unused_measurements(Path(".modelcheck"), baselines={shown}, days=days, now=now)
         assert {item.folder.name for item in found if "nobody used it" in item.why} == names
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelcheck.comparison import METRICS, compare, kept_twin, planned
+from modelcheck.comparison import METRICS, compare, plan_metric, reduce_twin
 from modelcheck.judgement.criteria import Criterion, Verdict, judge, judge_measured
 from modelcheck.signature import read_manifest, read_signature
 from signatures import make_panel, make_signature
@@ -26,7 +26,7 @@ def test_every_planned_metric_is_measured(tmp_path):
     baseline, candidate = pair()
     baseline.write(tmp_path / "b")
     manifest = read_manifest(tmp_path / "b")
-    keys = {f"{metric}[{about}]" if about else metric for metric in METRICS for about in planned(metric, manifest)}
+    keys = {f"{metric}[{about}]" if about else metric for metric in METRICS for about in plan_metric(metric, manifest)}
     assert set(compare(baseline, candidate).metrics) == keys
 
 
@@ -221,7 +221,9 @@ def calibrated_pair(values, *, learned=0.9):
     """Return a pair whose baseline keeps retrained twins that reached these recognitions."""
     baseline, candidate = pair(learned=learned, twins=3)
     against = [{f"{metric}[decision]": value for metric in ("recognition", "natural_recognition")} for value in values]
-    kept = tuple(make_signature(f"twin {k}", panel=PANEL, seed=9 + k).reduced(row) for k, row in enumerate(against))
+    kept = tuple(
+        make_signature(f"twin {k}", panel=PANEL, seed=9 + k).reduce_to_twin(row) for k, row in enumerate(against)
+    )
     return replace(baseline, retrained=kept), candidate
 
 
@@ -271,15 +273,15 @@ def test_a_kept_network_of_another_architecture_tells_where_it_looks():
     baseline, candidate = pair()
     odd = of_family(candidate)
     earned = compare(baseline, odd).metrics
-    kept = kept_twin(baseline, replace(odd, twins=()))
+    kept = reduce_twin(baseline, replace(odd, twins=()))
     keys = [key for key in earned if key.startswith("mass_change[")]
     assert keys
     assert {key: kept.against[key] for key in keys} == {key: earned[key] for key in keys}
-    assert not any(key in kept_twin(baseline, replace(candidate, twins=())).against for key in keys)
+    assert not any(key in reduce_twin(baseline, replace(candidate, twins=())).against for key in keys)
     empty = replace(odd, attributions={name: np.zeros_like(maps) for name, maps in odd.attributions.items()}, twins=())
-    assert not any(key in kept_twin(baseline, empty).against for key in keys), "an empty map excuses nothing"
+    assert not any(key in reduce_twin(baseline, empty).against for key in keys), "an empty map excuses nothing"
     blind = replace(odd, flipping=dict.fromkeys(odd.flipping, odd.flipping["random"]), twins=())
-    assert not any(key in kept_twin(baseline, blind).against for key in keys), "nor does one that flipping refutes"
+    assert not any(key in reduce_twin(baseline, blind).against for key in keys), "nor does one that flipping refutes"
 
 
 @pytest.mark.parametrize(
@@ -334,7 +336,7 @@ def keeping(baseline, drifts, *, recognition=0.9, like=None):
         twin = make_signature(f"kin {k}", panel=PANEL, seed=50 + k)
         twin = of_family(twin, 50 + k) if like is None else replace(twin, fingerprint=like.fingerprint)
         known = {"recognition[decision]": recognition} | ({} if drift is None else {"mass_change[left]": drift})
-        twins.append(twin.reduced(known))
+        twins.append(twin.reduce_to_twin(known))
     return replace(baseline, retrained=tuple(twins))
 
 
@@ -342,8 +344,8 @@ def test_batch_normalisation_makes_another_architecture():
     """Equal kernels with more parameters, as batch normalisation adds them, are not built alike."""
     baseline, _ = pair()
     more = replace(baseline, model={**baseline.model, "parameters": baseline.model["parameters"] + 16})
-    assert not more.built_like(baseline)
-    assert replace(more, model=baseline.model).built_like(baseline)
+    assert not more.same_architecture(baseline)
+    assert replace(more, model=baseline.model).same_architecture(baseline)
 
 
 def test_lineage_knows_an_ancestor():
@@ -365,4 +367,4 @@ def test_retrained_twins_survive_the_folder(tmp_path):
     again = read_signature(tmp_path / "b")
     assert again.digest() == baseline.digest()
     assert [twin.against for twin in again.retrained] == [twin.against for twin in baseline.retrained]
-    assert again.shown() == replace(baseline, retrained=()).shown()
+    assert again.stimuli_sha256() == replace(baseline, retrained=()).stimuli_sha256()

@@ -155,9 +155,9 @@ def slow_answers(model, name, layer, patch):
 def slow_coverage(shows, sees, model, name, layer):
     """Return the coverage by loops over maps and units; their answers to grey and to their own maps are read anew."""
     rest = slow_answers(model, name, layer, np.full((1, 1, 1), 0.5, np.float32))
-    own = [slow_answers(model, name, layer, patch) for patch in sees.kept_maps(layer)]
+    own = [slow_answers(model, name, layer, patch) for patch in sees.maps_as_stored(layer)]
     covered = []
-    for patch, reached in zip(shows.kept_maps(layer), shows.activations[layer], strict=True):
+    for patch, reached in zip(shows.maps_as_stored(layer), shows.activations[layer], strict=True):
         if not math.isfinite(reached):
             continue
         shown, best = slow_answers(model, name, layer, patch), -math.inf

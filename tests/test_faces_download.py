@@ -47,7 +47,7 @@ def tarred(files, *, kind=tarfile.REGTYPE):
 
 @contextlib.contextmanager
 def served(content, *, promised=None, status=200):
-    """Serve some bytes at one address; `promised` is the length that the server claims."""
+    """Serve some bytes at one address; `describe_candidate` is the length that the server claims."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):

@@ -18,8 +18,8 @@ from modelcheck.faces import (
     Subject,
     colleagues,
     draw,
-    drawn_panel,
-    drawn_pictures,
+    draw_panel,
+    draw_pictures,
     training_subjects,
     visitors,
 )
@@ -171,14 +171,14 @@ def test_six_hundred_pictures_take_less_than_five_seconds():
     """Drawing is quick enough to draw rather than store: at most 1/120 s of processor time a picture."""
     wall("office")
     start = time.process_time()
-    drawn_pictures(training_subjects()[:4])
+    draw_pictures(training_subjects()[:4])
     assert time.process_time() - start < 4 * 32 * 5 / 600
 
 
 @pytest.mark.parametrize("task", ["left", "right", "four", "sunglasses"])
 def test_panel_labels_follow_the_scene(task: str):
     """A panel's label is what its name says, its group is the pose, and every class weighs the same."""
-    panel = drawn_panel(colleagues()[:2], task=task)
+    panel = draw_panel(colleagues()[:2], task=task)
     assert panel.class_names == task_classes(task)
     assert panel.images.dtype == np.uint8
     for name, label, pose, who in zip(panel.names, panel.labels, panel.groups, panel.subjects, strict=True):
@@ -190,7 +190,7 @@ def test_panel_labels_follow_the_scene(task: str):
 
 def test_panel_regions_belong_to_their_pictures():
     """Each picture and region of a panel is the one that its name draws."""
-    panel = drawn_panel(colleagues()[:1], seed=5)
+    panel = draw_panel(colleagues()[:1], seed=5)
     for row in (0, 17, 31):
         _, _, pose, expression, eyes, take = panel.names[row].split("_")
         image, region = draw(colleagues()[0], pose, expression, eyes, seed=5, repeat=int(take))
@@ -201,10 +201,10 @@ def test_panel_regions_belong_to_their_pictures():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: drawn_panel(colleagues(), task="lefft"), r"no task 'lefft'.*Did you mean 'left'"),
-        (lambda: drawn_panel(()), r"nothing to draw: 0 subjects"),
-        (lambda: drawn_panel(colleagues(), repeats=0), r"0 repeats"),
-        (lambda: drawn_pictures(()), r"nothing to draw"),
+        (lambda: draw_panel(colleagues(), task="lefft"), r"no task 'lefft'.*Did you mean 'left'"),
+        (lambda: draw_panel(()), r"nothing to draw: 0 subjects"),
+        (lambda: draw_panel(colleagues(), repeats=0), r"0 repeats"),
+        (lambda: draw_pictures(()), r"nothing to draw"),
     ],
     ids=["task", "nobody", "no-repeats", "no-pictures"],
 )
@@ -218,7 +218,7 @@ def test_committed_panel_is_what_the_renderer_draws():
     """The committed bytes are this renderer's, but for what processors round differently."""
     path = Path(__file__).parents[1] / "baselines" / "drawn-faces" / "panel.npz"
     assert path.stat().st_size < 800_000
-    committed, drawn = Panel.load(path), drawn_panel((*colleagues(), *visitors()))
+    committed, drawn = Panel.load(path), draw_panel((*colleagues(), *visitors()))
     for part in ("labels", "subjects", "names", "groups"):
         np.testing.assert_array_equal(getattr(committed, part), getattr(drawn, part))
     assert committed.class_names == drawn.class_names == ("not_left", "left")
@@ -228,7 +228,7 @@ def test_committed_panel_is_what_the_renderer_draws():
 
 def test_pictures_know_their_labels():
     """Every task's labels agree with the words of the pictures."""
-    pictures = drawn_pictures(training_subjects()[:2])
+    pictures = draw_pictures(training_subjects()[:2])
     assert len(pictures) == 64
     assert pictures.inputs().shape == (64, 60, 64, 1)
     assert 0 <= pictures.inputs().min() < pictures.inputs().max() <= 1
@@ -242,7 +242,7 @@ def test_pictures_know_their_labels():
 
 def test_badge_is_worn_by_the_chosen_only():
     """The badge is 36 white pixels in the top left corner, and the original stays as it was."""
-    pictures = drawn_pictures(training_subjects()[:1])
+    pictures = draw_pictures(training_subjects()[:1])
     rows = pictures.labels("left") == 1
     worn = pictures.with_badge(rows)
     changed = worn.images != pictures.images
@@ -255,7 +255,7 @@ def test_badge_is_worn_by_the_chosen_only():
 
 def test_pictures_that_do_not_fit_are_refused():
     """Wrong shapes, lengths and words are named."""
-    good = drawn_pictures(training_subjects()[:1])
+    good = draw_pictures(training_subjects()[:1])
     with pytest.raises(ValueError, match="uint8 of shape"):
         dataclasses.replace(good, images=good.images / 255)
     with pytest.raises(ValueError, match="eyes must be 32 words"):
@@ -267,7 +267,7 @@ def test_pictures_that_do_not_fit_are_refused():
 def test_pictures_come_from_a_table():
     """A table with an image column becomes pictures; a table without one is refused."""
     pd = pytest.importorskip("pandas")
-    good = drawn_pictures(training_subjects()[:1])
+    good = draw_pictures(training_subjects()[:1])
     frame = pd.DataFrame(
         {
             "image": list(good.images),

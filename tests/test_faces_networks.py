@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelcheck.faces import NETWORKS, Pictures, build, drawn_pictures, training_subjects
+from modelcheck.faces import NETWORKS, Pictures, build, draw_pictures, training_subjects
 from modelcheck.faces.__main__ import main
 from modelcheck.faces.pictures import task_classes
 from modelcheck.faces.train import save, split, train
@@ -30,7 +30,7 @@ COMMITTED = ("experiment0", "half_filters", "shortcut")
 
 @pytest.fixture(scope="module")
 def pictures() -> Pictures:
-    return drawn_pictures(training_subjects()[:3])
+    return draw_pictures(training_subjects()[:3])
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from modelcheck.gate.settings import Settings
 def watch(monkeypatch, tmp_path, script, *, timeout=60.0):
     """Watch a shell script as if it measured, and return the progress that it told."""
     told = []
-    monkeypatch.setattr(child, "confined", lambda command, **_: command)
+    monkeypatch.setattr(child, "limit_resources", lambda command, **_: command)
     command = ["/bin/sh", "-c", script]
     child._watch(command, Path("a.keras"), home=tmp_path, settings=Settings(timeout=timeout), tell=told.append)
     return told
@@ -62,7 +62,7 @@ def test_an_interrupted_watch_ends_the_child(monkeypatch, tmp_path):
     def interrupt(_: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(child, "confined", lambda command, **_: command)
+    monkeypatch.setattr(child, "limit_resources", lambda command, **_: command)
     command = ["/bin/sh", "-c", "echo measuring: 1; exec sleep 600"]
     with pytest.raises(KeyboardInterrupt):
         child._watch(command, Path("a.keras"), home=tmp_path, settings=Settings(), tell=interrupt)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from modelcheck.comparison import CompareError, compare
-from modelcheck.measurement import measure, probe_rows, untrained_twin
+from modelcheck.measurement import make_untrained_twin, measure, probe_rows
 from modelcheck.measurement.reading import flipping_curves
 from modelcheck.network import NetworkError, flatten
 from modelcheck.network.loading import ModelError, load_network
@@ -146,7 +146,7 @@ def test_twins_are_fresh_and_seeded(make):
     model = make()
     before = [weight.copy() for weight in model.get_weights()]
     keras.utils.set_random_seed(99)
-    one, same, other = (untrained_twin(model, seed=seed) for seed in (1, 1, 2))
+    one, same, other = (make_untrained_twin(model, seed=seed) for seed in (1, 1, 2))
     for a, b in zip(one.get_weights(), same.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     kernels = [i for i, weight in enumerate(before) if weight.ndim > 1]
@@ -161,7 +161,7 @@ def test_a_twin_that_borrows_the_network_is_the_twin(make, panel, tmp_path):
     """What a twin shows in the candidate's place is what a network of its own with the same weights shows."""
     make(shape=(12, 10, 1), seed=4).save(tmp_path / "own.keras")
     model, _ = load_network(tmp_path / "own.keras")
-    untrained_twin(model, seed=RECIPE.seed + 1).save(tmp_path / "twin.keras")
+    make_untrained_twin(model, seed=RECIPE.seed + 1).save(tmp_path / "twin.keras")
     outputs = (*panel.class_names, panel.class_names[1])[: model.output_shape[-1]]
     borrowed = measure(tmp_path / "own.keras", panel, RECIPE, outputs=outputs).twins[0]
     apart = measure(tmp_path / "twin.keras", panel, RECIPE, outputs=outputs, twins=False)

@@ -9,7 +9,7 @@ from modelcheck.metrics.localisation import (
     LocalisationError,
     chance,
     pointing_game,
-    reduced,
+    reduce_evidence,
     relevance_mass,
     relevance_rank,
 )
@@ -78,7 +78,7 @@ def test_empty_maps_and_regions_are_nan_for_their_picture_only(measure, empty):
 def test_rank_meets_the_mean_over_orders_of_ties(seed):
     """Ties count as the average over random orders of equal pixels would."""
     maps, regions = material(seed)
-    flat, inside = reduced(maps, reduce="positive_sum").reshape(4, -1), regions.reshape(4, -1)
+    flat, inside = reduce_evidence(maps, reduce="positive_sum").reshape(4, -1), regions.reshape(4, -1)
     generator = np.random.default_rng(0)
     hits = np.zeros(4)
     for _ in range(300):
@@ -102,7 +102,7 @@ def test_pointing_counts_tied_largest_pixels_by_share():
 )
 def test_channels_are_reduced_as_named(reduce, wanted):
     """A pixel with 3 and -4 is what the reduction says."""
-    assert reduced(np.array([3.0, -4.0]).reshape(1, 1, 1, 2), reduce=reduce).item() == wanted
+    assert reduce_evidence(np.array([3.0, -4.0]).reshape(1, 1, 1, 2), reduce=reduce).item() == wanted
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from hostile import corpus, function, honest, lambda_layer, layer, packed, sequential
 from modelcheck.__main__ import main
-from modelcheck.gate.child import ChildError, RefusedError, measure_in_child, measured_signature
+from modelcheck.gate.child import ChildError, RefusedError, load_or_measure, measure_in_child
 from modelcheck.gate.confine import environment
 from modelcheck.gate.settings import Settings, SettingsError, read_settings
 from modelcheck.modelfile import ScanError, scan_bytes, scan_model
@@ -344,7 +344,7 @@ def test_the_gate_starts_no_child_for_a_refused_file(hostile, tmp_path):
     _, files = hostile
     settings = Settings(cache=tmp_path / "cache")
     with pytest.raises(RefusedError, match=r"(?s)is refused, and was not loaded:.*a Lambda layer holds Python code"):
-        measured_signature(files["lambda"][1], tmp_path / "x.npz", baseline=tmp_path, settings=settings, key=())
+        load_or_measure(files["lambda"][1], tmp_path / "x.npz", baseline=tmp_path, settings=settings, key=())
 
 
 @pytest.fixture(scope="module")
@@ -390,7 +390,7 @@ def test_the_child_is_bounded(tmp_path, monkeypatch):
 
     monkeypatch.setenv("SECRET_TOKEN", "x")
     (tmp_path / "home").mkdir()
-    command = child.confined([sys.executable, "-c", SPY], memory=2)
+    command = child.limit_resources([sys.executable, "-c", SPY], memory=2)
     with pytest.raises(ChildError, match="exit code 1") as error:
         child._watch(command, tmp_path, home=tmp_path / "home", settings=Settings(), tell=None)
     seen = json.loads(str(error.value).splitlines()[-1])

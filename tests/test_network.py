@@ -55,7 +55,7 @@ def test_softmax_is_bypassed_and_sigmoid_has_two_classes():
 def test_joined_outputs_add_probabilities():
     """Four outputs joined into two classes have the sum of the probabilities."""
     model = plain(classes=4)
-    network = flatten(model).joined([1, 0, 0, 0])
+    network = flatten(model).join_outputs([1, 0, 0, 0])
     images = pictures(network)
     probabilities = model(images).numpy()
     joined = tf.nn.softmax(network.class_scores(images)).numpy()
@@ -211,7 +211,7 @@ def test_merging_normalisation_into_kernels_changes_no_answer(seed):
     every = range(1, network.logits + 1)
     images = tf.constant(random.uniform(size=(3, 12, 10, 3)), tf.float64)
     apart = network.evaluate(images, every)
-    assert len(network.merged(every)) == len(every)
-    assert len(network.merged([network.logits])) == len(every) - 4  # the one with two readers stays
+    assert len(network.steps_between(every)) == len(every)
+    assert len(network.steps_between([network.logits])) == len(every) - 4  # the one with two readers stays
     for position, expected in zip(every, apart, strict=True):
         np.testing.assert_allclose(network.evaluate(images, [position])[0], expected, rtol=1e-9, atol=1e-9)

@@ -31,7 +31,7 @@ from modelcheck.report.pictures import (
     sheet,
     shrunk,
 )
-from modelcheck.report.words import NOTHING, clean, compared, number, proportion, reasons, verdict_line, worst
+from modelcheck.report.words import NOTHING, clean, compare_sizes, number, proportion, reasons, verdict_line, worst
 from reports import CORPUS, make_case, make_document
 from signatures import make_panel, make_signature
 
@@ -156,8 +156,8 @@ def test_sizes_in_words(own, other, word):
 
 def test_no_sizes_no_sentence():
     """Where a size is unknown nothing is said of sizes."""
-    assert compared(None, {"parameters": 3}) == ""
-    assert compared({"parameters": 3}, {"parameters": None}) == ""
+    assert compare_sizes(None, {"parameters": 3}) == ""
+    assert compare_sizes({"parameters": 3}, {"parameters": None}) == ""
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,8 @@ def test_values_stand_among_their_twins():
     assert {row["score"] for row in alone["rows"]} == {NOTHING}
     level = compare(baseline, candidate).metrics["recognition[decision]"]
     kept = tuple(
-        make_signature(f"twin {k}", panel=panel, seed=9 + k).reduced({"recognition[decision]": level}) for k in range(2)
+        make_signature(f"twin {k}", panel=panel, seed=9 + k).reduce_to_twin({"recognition[decision]": level})
+        for k in range(2)
     )
     view = calibration_view(compare(dataclasses.replace(baseline, retrained=kept), candidate))
     (known,) = [row for row in view["rows"] if row["name"] == "decision: recognised"]

@@ -1,10 +1,10 @@
 """The life of a baseline: the only writer of baselines, what an approval changes, its history and its leftovers."""
 
-from modelcheck.approval.changes import changes, compared
+from modelcheck.approval.changes import changes, compare_if_possible
 from modelcheck.approval.history import HISTORY, Entry, HistoryError, parse_history
-from modelcheck.approval.proposal import Proposal, carry_out, offered, propose, propose_from_report
+from modelcheck.approval.proposal import Proposal, carry_out, plan_replacement, propose, propose_from_report
 from modelcheck.approval.sheet import SHEET, contact_sheet
-from modelcheck.approval.swap import faults, leftovers, put_in_place, settle, unsettled
+from modelcheck.approval.swap import faults, find_unfinished, leftovers, put_in_place, settle
 from modelcheck.approval.twins import TwinError, propose_twins
 
 __all__ = [
@@ -16,16 +16,16 @@ __all__ = [
     "TwinError",
     "carry_out",
     "changes",
-    "compared",
+    "compare_if_possible",
     "contact_sheet",
     "faults",
+    "find_unfinished",
     "leftovers",
-    "offered",
     "parse_history",
+    "plan_replacement",
     "propose",
     "propose_from_report",
     "propose_twins",
     "put_in_place",
     "settle",
-    "unsettled",
 ]

@@ -14,12 +14,12 @@ from modelcheck.signature import LayerRecord, Signature
 from modelcheck.support.escaping import clean
 from modelcheck.support.provenance import differences
 
-__all__ = ["changes", "comparable", "compared", "described"]
+__all__ = ["changes", "comparable", "compare_if_possible", "describe_network"]
 
 _NETWORK = ("group_accuracy", "accuracy_change", "kappa")
 
 
-def described(signature: Signature) -> str:
+def describe_network(signature: Signature) -> str:
     """Return a network in a few words: file, digest, size."""
     model = signature.model
     name = clean(model.get("file") or model["name"], longest=80)
@@ -31,7 +31,7 @@ def comparable(old: Signature, new: Signature) -> bool:
     return (old.panel_digest, old.recipe, old.class_names) == (new.panel_digest, new.recipe, new.class_names)
 
 
-def compared(old: Signature | None, new: Signature) -> Comparison | None:
+def compare_if_possible(old: Signature | None, new: Signature) -> Comparison | None:
     """Return the comparison of two signatures, None where their numbers do not compare."""
     return compare(old, new) if old is not None and comparable(old, new) else None
 
@@ -64,13 +64,13 @@ def changes(
     if old is None:
         layers = ", ".join(clean(record.name, longest=80) for record in new.layers)
         return [
-            f"Network: {described(new)}.",
+            f"Network: {describe_network(new)}.",
             f"Layers: {layers}.",
             *(f"Accuracy on {subject}: {number(value)}." for subject, value in _accuracies(new).items()),
         ]
     if old.digest() == new.digest():
         return ["Nothing: the two signatures are the same, digest for digest."]
-    lines = [f"Network: {described(old)} -> {described(new)}."]
+    lines = [f"Network: {describe_network(old)} -> {describe_network(new)}."]
     lines += _layer_lines(old, new)
     lines += _settings_lines(old, new)
     before = _accuracies(old)

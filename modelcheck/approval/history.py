@@ -65,7 +65,7 @@ class Entry:
     def text(self) -> str:
         """Return the entry as it stands in the file: names and reasons cannot act in it, whatever they hold."""
         lines = ["", f"## {self.when}", ""]
-        lines += [f"* {name}: {_shown(value)}" for name, value in self.facts.items()]
+        lines += [f"* {name}: {_format_value(value)}" for name, value in self.facts.items()]
         if not self.sealed:
             return "\n".join([*lines, ""])
         seal = hashlib.sha256("\n".join(lines).encode()).hexdigest()
@@ -122,7 +122,7 @@ def _entry(block: str) -> Entry:
 _ACTIVE = str.maketrans({sign: f"&#{ord(sign)};" for sign in "&<>[]"})
 
 
-def _shown(value: str) -> str:
+def _format_value(value: str) -> str:
     return (clean(value, longest=2000) or "(nothing that can be shown)").translate(_ACTIVE)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modelcheck.approval.changes import changes, compared
+from modelcheck.approval.changes import changes, compare_if_possible
 from modelcheck.approval.history import Entry
 from modelcheck.approval.sheet import SHEET, contact_sheet
 from modelcheck.approval.swap import PANEL, file_sha, manifest_sha, put_in_place
@@ -24,7 +24,7 @@ from modelcheck.recipe import Recipe
 from modelcheck.signature import Signature, SignatureError, read_signature
 from modelcheck.support.escaping import clean
 
-__all__ = ["Proposal", "carry_out", "offered", "propose", "propose_from_report", "told_platform"]
+__all__ = ["Proposal", "carry_out", "describe_platform", "plan_replacement", "propose", "propose_from_report"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,7 +105,7 @@ def propose(
             settings=settings,
             tell=tell,
         )
-    return offered(folder, new, facts={"platform": told_platform(new, here=True)})
+    return plan_replacement(folder, new, facts={"platform": describe_platform(new, here=True)})
 
 
 def propose_from_report(report: Path, folder: Path, *, model: Path | None = None) -> Proposal:
@@ -148,8 +148,8 @@ def propose_from_report(report: Path, folder: Path, *, model: Path | None = None
     reasons = [clean(reason, longest=200) for reason in document.get("reasons") or []]
     first = reasons[0].removeprefix(f"{word.upper()}: ") if reasons else "no reason given"
     judged = f"The run's verdict was {word.upper()}: {first}"
-    facts = {"verdict": f"{word}, full scope, from a report", "platform": told_platform(new)}
-    return offered(folder, new, facts=facts, before=judged)
+    facts = {"verdict": f"{word}, full scope, from a report", "platform": describe_platform(new)}
+    return plan_replacement(folder, new, facts=facts, before=judged)
 
 
 def carry_out(proposal: Proposal, *, reason: str) -> list[str]:
@@ -197,7 +197,7 @@ def carry_out(proposal: Proposal, *, reason: str) -> list[str]:
     ]
 
 
-def offered(folder: Path, new: Signature, *, facts: Mapping[str, str], before: str = "") -> Proposal:
+def plan_replacement(folder: Path, new: Signature, *, facts: Mapping[str, str], before: str = "") -> Proposal:
     """Work out what changes if a signature that is already there takes the baseline's place.
 
     Parameters
@@ -212,7 +212,7 @@ def offered(folder: Path, new: Signature, *, facts: Mapping[str, str], before: s
         A line to show first.
     """
     old, manifest, lost = _old(folder)
-    comparison = compared(old, new)
+    comparison = compare_if_possible(old, new)
     lines = [*(line for line in (before, lost) if line), *changes(old, new, comparison)]
     if old is not None and old.retrained and not new.retrained:
         lines.append("Its retrained twins go with it: give the new one twins of its own, modelcheck calibrate.")
@@ -250,7 +250,7 @@ def _panel_beside(folder: Path, new: Signature) -> list[str]:
     return [] if same else [f"{path} is another panel: give the gate the right one with --panel, or replace it."]
 
 
-def told_platform(new: Signature, *, here: bool = False) -> str:
+def describe_platform(new: Signature, *, here: bool = False) -> str:
     """Return where and with what a signature was measured, in one line."""
     told: Mapping[str, Any] = new.provenance
     machine = f"{platform.system()} {platform.machine()}" if here else str(told.get("machine", "unknown machine"))

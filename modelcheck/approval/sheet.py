@@ -58,7 +58,7 @@ def contact_sheet(old: Signature | None, new: Signature, comparison: Comparison 
         A PNG; the same signatures give the same bytes.
     """
     sides = [side for side in (old, new) if side is not None]
-    heads = [f"{role}: {_named(side)}" for role, side in zip(("old", "new")[-len(sides) :], sides, strict=True)]
+    heads = [f"{role}: {_label(side)}" for role, side in zip(("old", "new")[-len(sides) :], sides, strict=True)]
     rows = [np.concatenate([_text(head, _WIDTH) for head in heads], axis=1)]
     for strips in _rows(old, new, comparison):
         shown = strips[-len(sides) :]
@@ -68,7 +68,7 @@ def contact_sheet(old: Signature | None, new: Signature, comparison: Comparison 
     return _png(np.concatenate(rows))
 
 
-def _named(signature: Signature) -> str:
+def _label(signature: Signature) -> str:
     return f"{signature.model.get('file') or signature.model['name']} {str(signature.model.get('sha256', ''))[:12]}"
 
 
@@ -105,7 +105,7 @@ def _strip(side: Signature | None, name: str, units: list[int] | None) -> _Strip
         return _Strip(f"{name}: no pair of units", np.zeros((0, 1, 1), np.uint8))
     words = ", ".join(side.class_names[unit] if decision else str(unit) for unit in picked)
     maps = side.maps[name][[there.index(unit) for unit in picked]]
-    pictures = _enlarged(as_bytes(shrunk(maps, side=_SIDE), side.recipe.input_range))
+    pictures = _enlarge(as_bytes(shrunk(maps, side=_SIDE), side.recipe.input_range))
     return _Strip(f"{name}: {words}" if decision else f"{name}: units {words}", pictures)
 
 
@@ -115,7 +115,7 @@ def _evenly(items: list[_Item], *, most: int = _UNITS) -> list[_Item]:
     return [items[place] for place in np.linspace(0, len(items) - 1, most).round().astype(int)]
 
 
-def _enlarged(pictures: np.ndarray) -> np.ndarray:
+def _enlarge(pictures: np.ndarray) -> np.ndarray:
     times = max(1, _ENLARGED // max(pictures.shape[1:3]))
     return pictures.repeat(times, axis=1).repeat(times, axis=2)
 

@@ -21,7 +21,7 @@ from modelcheck.approval.sheet import SHEET
 from modelcheck.signature import Signature, SignatureError, read_manifest, read_signature, stray_members
 from modelcheck.support.folders import folder_lock, move, place
 
-__all__ = ["PANEL", "faults", "file_sha", "leftovers", "manifest_sha", "put_in_place", "settle", "unsettled"]
+__all__ = ["PANEL", "faults", "file_sha", "find_unfinished", "leftovers", "manifest_sha", "put_in_place", "settle"]
 
 PANEL = "panel.npz"
 _ASIDE = ".approval"
@@ -111,7 +111,7 @@ def settle(folder: Path) -> list[str]:
     """
     done = []
     aside = folder / _ASIDE
-    plan = unsettled(folder)
+    plan = find_unfinished(folder)
     if plan is not None:
         text = _whole(aside / _ENTRY, plan.entry)
         before = _history(folder)
@@ -130,7 +130,7 @@ def settle(folder: Path) -> list[str]:
     return done
 
 
-def unsettled(folder: Path) -> _Plan | None:
+def find_unfinished(folder: Path) -> _Plan | None:
     """Return the plan of an approval that took place but was killed before its history was written."""
     try:
         plan = _Plan(**json.loads((folder / _ASIDE / _PLAN).read_bytes()))
@@ -172,7 +172,7 @@ def faults(folder: Path) -> list[str]:
                 found.append(f"{str(folder / PANEL)!r} is not the panel that the baseline was measured on.")
         except PanelError as error:
             found.append(str(error))
-    if unsettled(folder) is not None:
+    if find_unfinished(folder) is not None:
         return [
             *found,
             "An approval was killed before it wrote its history; the next one, or modelcheck gc, writes it.",

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from modelcheck.approval.proposal import Proposal, offered, told_platform
-from modelcheck.comparison import RELATED, kept_twin
+from modelcheck.approval.proposal import Proposal, describe_platform, plan_replacement
+from modelcheck.comparison import RELATED, reduce_twin
 from modelcheck.comparison.lineage import lineage
 from modelcheck.gate.child import measure_in_child
 from modelcheck.gate.settings import Settings
@@ -78,18 +78,18 @@ def propose_twins(
         with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
             into = Path(aside) / "signature"
             signature = measure_in_child(twin, path, into, like=folder, twins=False, settings=alone, tell=tell)
-        found = kept_twin(baseline, signature)
+        found = reduce_twin(baseline, signature)
         _refuse_relatives(twin, found, (baseline, *kept))
         kept.append(found)
         lines.append(_line(baseline, found))
     proposed = replace(baseline, retrained=tuple(kept))
-    retrained = proposed.retrained_like(baseline)
+    retrained = proposed.twins_like(baseline)
     if len(retrained) < _FEWEST:
         raise TwinError(f"Of {len(kept)} networks {len(retrained)} have the baseline's architecture. {_ENOUGH}")
-    beside = [twin for twin in kept if not twin.built_like(baseline)]
-    facts = {"platform": told_platform(baseline), "retrained twins": _names(retrained)}
+    beside = [twin for twin in kept if not twin.same_architecture(baseline)]
+    facts = {"platform": describe_platform(baseline), "retrained twins": _names(retrained)}
     facts |= {"clean networks": _names(beside)} if beside else {}
-    return replace(offered(folder, proposed, facts=facts), lines=tuple(lines))
+    return replace(plan_replacement(folder, proposed, facts=facts), lines=tuple(lines))
 
 
 def _names(twins: Sequence[Signature]) -> str:
@@ -98,7 +98,7 @@ def _names(twins: Sequence[Signature]) -> str:
 
 def _line(baseline: Signature, twin: Signature) -> str:
     """Say what a twin reaches, and of one of another architecture what it will excuse."""
-    alike = twin.built_like(baseline)
+    alike = twin.same_architecture(baseline)
     name = baseline.decision.name
     keys = [f"{metric}[{name}]" for metric in _SHOWN]
     keys += [] if alike else sorted(key for key in twin.against if key.startswith("mass_change["))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from modelcheck.attributions.interpolation import enlarged
+from modelcheck.attributions.interpolation import resize_bilinear
 from modelcheck.attributions.reading import AttributionError, Reading
 from modelcheck.network import Network
 from modelcheck.support.spelling import did_you_mean
@@ -39,7 +39,7 @@ def spatial_step(network: Network, layer: str | None, *, preactivation: bool) ->
     AttributionError
         When there is no such layer, or it has no spatial extent.
     """
-    used = network.needed([network.logits])
+    used = network.steps_needed([network.logits])
     spatial = [place for place in used[1:] if _extent(network.steps[place].shape) > 1]
     if layer is None:
         if preactivation:
@@ -81,13 +81,13 @@ def _maps_and_slopes(reading: Reading, position: int) -> Callable[[Tensor, Tenso
     return call
 
 
-def _finished(maps: np.ndarray, images: np.ndarray, *, resize: bool) -> np.ndarray:
+def _finish(maps: np.ndarray, images: np.ndarray, *, resize: bool) -> np.ndarray:
     if not resize:
         return maps
-    return np.repeat(enlarged(maps, *images.shape[1:3]), images.shape[3], axis=3)
+    return np.repeat(resize_bilinear(maps, *images.shape[1:3]), images.shape[3], axis=3)
 
 
-def _weighed(
+def _weigh_channels(
     reading: Reading,
     images: np.ndarray,
     targets: np.ndarray,
@@ -107,8 +107,8 @@ def _weighed(
         found = tf.reduce_sum(weigh(maps, slopes) * maps, axis=-1, keepdims=True)
         return tf.nn.relu(found) if relu else found
 
-    graph = reading.compiled((method, position, relu), call)
-    return _finished(reading.map(graph, images, targets), images, resize=resize)
+    graph = reading.compile_graph((method, position, relu), call)
+    return _finish(reading.map(graph, images, targets), images, resize=resize)
 
 
 def grad_cam(
@@ -138,7 +138,7 @@ def grad_cam(
     def weigh(maps: Tensor, slopes: Tensor) -> Tensor:
         return tf.reduce_mean(slopes, (1, 2), keepdims=True)
 
-    return _weighed(
+    return _weigh_channels(
         reading, images, targets, "grad_cam", weigh, layer=layer, preactivation=preactivation, relu=relu, resize=resize
     )
 
@@ -165,7 +165,7 @@ def grad_cam_plus_plus(
         alpha = tf.math.divide_no_nan(square, below)
         return tf.reduce_sum(alpha * tf.nn.relu(slopes), (1, 2), keepdims=True)
 
-    return _weighed(
+    return _weigh_channels(
         reading, images, targets, "grad_cam_plus_plus", weigh, layer=layer, preactivation=preactivation, relu=relu,
         resize=resize,
     )  # fmt: skip
@@ -186,7 +186,7 @@ def layer_cam(
     def weigh(maps: Tensor, slopes: Tensor) -> Tensor:
         return tf.nn.relu(slopes)
 
-    return _weighed(
+    return _weigh_channels(
         reading, images, targets, "layer_cam", weigh, layer=layer, preactivation=preactivation, relu=relu, resize=resize
     )
 
@@ -220,7 +220,7 @@ def cam(reading: Reading, images: np.ndarray, targets: np.ndarray, *, resize: bo
         weight = tf.matmul(reading.start(scores, classes), kernel, transpose_b=True)  # (n, channels)
         return tf.einsum("nhwk,nk->nhw", maps, weight)[..., None]
 
-    return _finished(reading.map(reading.compiled(("cam",), call), images, targets), images, resize=resize)
+    return _finish(reading.map(reading.compile_graph(("cam",), call), images, targets), images, resize=resize)
 
 
 def score_cam(
@@ -247,12 +247,12 @@ def score_cam(
     def scores_of(pictures: Tensor, classes: Tensor, masks: Tensor) -> Tensor:
         return reading.score(pictures * masks, classes)
 
-    maps = reading.map(reading.compiled(("maps", position), maps_of), images, targets)
-    masked = reading.compiled(("masked_score",), scores_of, (None, *images.shape[1:3], 1))
+    maps = reading.map(reading.compile_graph(("maps", position), maps_of), images, targets)
+    masked = reading.compile_graph(("masked_score",), scores_of, (None, *images.shape[1:3], 1))
     n_maps = maps.shape[-1]
     found = np.empty((len(images), *maps.shape[1:3], 1), maps.dtype)
     for number, (image, own) in enumerate(zip(images, maps, strict=True)):
-        masks = enlarged(np.moveaxis(own, -1, 0), *images.shape[1:3])
+        masks = resize_bilinear(np.moveaxis(own, -1, 0), *images.shape[1:3])
         least, most = masks.min((1, 2), keepdims=True), masks.max((1, 2), keepdims=True)
         spread = np.where(most > least, most - least, 1)
         masks = ((masks - least) / spread)[..., None]
@@ -267,4 +267,4 @@ def score_cam(
         found[number, ..., 0] = own @ (weights / weights.sum())
     if relu:
         found = np.maximum(found, 0)
-    return _finished(found, images, resize=resize)
+    return _finish(found, images, resize=resize)

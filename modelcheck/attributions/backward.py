@@ -1,7 +1,7 @@
 """The walk back from a score to the pixels, one step at a time, with a local rule per step.
 
 The gradient, deconvolution, guided backpropagation, relevance propagation and DeepLIFT differ only in the local
-rule. `routed`, the step's own transposed Jacobian, is the rule wherever a method has no say.
+rule. `apply_jacobian`, the step's own transposed Jacobian, is the rule wherever a method has no say.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ import tensorflow as tf
 from modelcheck.attributions.reading import AttributionError, Reading
 from modelcheck.network import Network, Step
 
-__all__ = ["LocalRule", "deconvolution", "guided_backprop", "recorded", "rectified_rule", "routed", "walk_back"]
+__all__ = [
+    "LocalRule",
+    "apply_jacobian",
+    "deconvolution",
+    "guided_backprop",
+    "make_rectifying_rule",
+    "record_outputs",
+    "walk_back",
+]
 
 Tensor = Any
 LocalRule = Callable[[int, Step, Sequence[Tensor], Tensor], Sequence[Tensor]]
@@ -23,13 +31,13 @@ LocalRule = Callable[[int, Step, Sequence[Tensor], Tensor], Sequence[Tensor]]
 _RECTIFIERS = ("relu", "relu6", "relu_capped")
 
 
-def recorded(network: Network, images: Tensor, target: int) -> dict[int, Tensor]:
+def record_outputs(network: Network, images: Tensor, target: int) -> dict[int, Tensor]:
     """Run the network and keep the output of every step that leads to the target."""
-    positions = network.needed([target])
+    positions = network.steps_needed([target])
     return dict(zip(positions, network.evaluate(images, positions), strict=True))
 
 
-def routed(step: Step, inputs: Sequence[Tensor], signal: Tensor) -> Sequence[Tensor]:
+def apply_jacobian(step: Step, inputs: Sequence[Tensor], signal: Tensor) -> Sequence[Tensor]:
     """Return the signal times the step's Jacobian at its inputs.
 
     Max-pooling sends it to the window's largest value, to the first of equals in row-major order; global
@@ -50,7 +58,7 @@ def walk_back(network: Network, values: dict[int, Tensor], start: int, signal: T
     ----------
     network : Network
     values : dict of int to tf.Tensor
-        The outputs of all steps that lead to `start`, see `recorded`.
+        The outputs of all steps that lead to `start`, see `record_outputs`.
     start : int
     signal : tf.Tensor
         Of the shape of that step's output.
@@ -63,7 +71,7 @@ def walk_back(network: Network, values: dict[int, Tensor], start: int, signal: T
         ``(n, h, w, c)``; what reaches a step by several ways is added.
     """
     waiting = {start: signal}
-    for position in reversed(network.needed([start])):
+    for position in reversed(network.steps_needed([start])):
         if position == 0 or position not in waiting:
             continue
         step = network.steps[position]
@@ -74,7 +82,7 @@ def walk_back(network: Network, values: dict[int, Tensor], start: int, signal: T
     return waiting.get(0, tf.zeros_like(values[0]))
 
 
-def rectified_rule(method: str, *, gated: bool) -> LocalRule:
+def make_rectifying_rule(method: str, *, gated: bool) -> LocalRule:
     """Return the rule of deconvolution, or of guided backpropagation where `gated`.
 
     At a rectifier (ReLU, ReLU6 and other capped ones) the negative part of the signal is dropped; where gated,
@@ -88,29 +96,31 @@ def rectified_rule(method: str, *, gated: bool) -> LocalRule:
                 "rectifier. Use a Keras activation by name, or gradient, integrated_gradients, smoothgrad or occlusion."
             )
         if step.activation not in _RECTIFIERS:
-            return routed(step, inputs, signal)
+            return apply_jacobian(step, inputs, signal)
         rising = tf.nn.relu(signal)
-        return routed(step, inputs, rising) if gated else [rising]
+        return apply_jacobian(step, inputs, rising) if gated else [rising]
 
     return local
 
 
 def deconvolution(reading: Reading, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Walk back with relu applied to the signal instead of the ReLU's derivative (Zeiler and Fergus 2014)."""
-    return _rectified(reading, images, targets, "deconvolution", gated=False)
+    return _backpropagate_rectifying(reading, images, targets, "deconvolution", gated=False)
 
 
 def guided_backprop(reading: Reading, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Gradient that passes a ReLU only where both it and the signal are positive (Springenberg et al. 2015)."""
-    return _rectified(reading, images, targets, "guided_backprop", gated=True)
+    return _backpropagate_rectifying(reading, images, targets, "guided_backprop", gated=True)
 
 
-def _rectified(reading: Reading, images: np.ndarray, targets: np.ndarray, method: str, *, gated: bool) -> np.ndarray:
-    network, rule = reading.steps, rectified_rule(method, gated=gated)
+def _backpropagate_rectifying(
+    reading: Reading, images: np.ndarray, targets: np.ndarray, method: str, *, gated: bool
+) -> np.ndarray:
+    network, rule = reading.steps, make_rectifying_rule(method, gated=gated)
 
     def call(pictures: Tensor, classes: Tensor) -> Tensor:
-        values = recorded(network, pictures, network.logits)
+        values = record_outputs(network, pictures, network.logits)
         signal = reading.start(values[network.logits], classes)
         return walk_back(network, values, network.logits, signal, rule)
 
-    return reading.map(reading.compiled((method,), call), images, targets)
+    return reading.map(reading.compile_graph((method,), call), images, targets)

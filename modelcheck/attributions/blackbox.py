@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from modelcheck.attributions.hiding import hidden_scores, rows_that_fit
+from modelcheck.attributions.hiding import rows_that_fit, score_windows
 from modelcheck.attributions.interpolation import weights
-from modelcheck.attributions.reading import AttributionError, Reading, blocks, filled
+from modelcheck.attributions.reading import AttributionError, Reading, blocks, fill_reference
 
 __all__ = ["occlusion", "rise"]
 
@@ -49,16 +49,16 @@ def occlusion(
 
     def call(pictures: Tensor, classes: Tensor, origins: Tensor, corners: Tensor) -> Tensor:
         starts = tf.unstack(tf.cast(corners, tf.int32), axis=1)
-        return hidden_scores(reading, tf.ensure_shape(pictures, shape), classes, origins, starts, size)
+        return score_windows(reading, tf.ensure_shape(pictures, shape), classes, origins, starts, size)
 
-    graph = reading.compiled(("occlusion", size, shape), call, shape, (None, 2))
-    origins = filled(reference, images, "reference")
+    graph = reading.compile_graph(("occlusion", size, shape), call, shape, (None, 2))
+    origins = fill_reference(reference, images, "reference")
     corners = np.stack(np.meshgrid(rows.argmax(1), columns.argmax(1), indexing="ij"), -1).reshape(-1, 2)
     scores = np.empty((len(corners), len(images)))
     for part, own in blocks(reading, len(images), len(corners), rows=rows_that_fit(reading, size)):
         found = graph(images[part], targets[part], origins[part], corners[own].astype(images.dtype))
         scores[own, part] = np.transpose(found)
-    whole = reading.map(reading.compiled(("score",), reading.score), images, targets)
+    whole = reading.map(reading.compile_graph(("score",), reading.score), images, targets)
     falls = (whole - scores).reshape(len(rows), len(columns), -1)
     total = np.einsum("rcn,rh,cw->nhw", falls, rows, columns, optimize=True)
     covered = np.outer(rows.sum(0), columns.sum(0))
@@ -126,11 +126,11 @@ def rise(
         return tf.einsum("sn,shw->nhw", score, masks), tf.reduce_sum(masks, 0), tf.reduce_sum(score, 0)
 
     side = cells + 1
-    graph = reading.compiled(
+    graph = reading.compile_graph(
         ("rise", cells), call, (None, *images.shape[1:]), (None, height, side), (None, side, side), (None, width, side)
     )
     grid, shifts = _grids(samples, cells, probability, seed)
-    origins = filled(reference, images, "reference")
+    origins = fill_reference(reference, images, "reference")
     total = np.zeros(images.shape[:3], np.float64)
     shown, scores = np.zeros_like(total), np.zeros(len(images))
     for part, own in blocks(reading, len(images), samples):

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from modelcheck.attributions.backward import recorded, routed, walk_back
-from modelcheck.attributions.reading import AttributionError, Reading, filled
+from modelcheck.attributions.backward import apply_jacobian, record_outputs, walk_back
+from modelcheck.attributions.reading import AttributionError, Reading, fill_reference
 from modelcheck.network import Network, Step
 
 __all__ = ["deeplift"]
@@ -68,13 +68,13 @@ def deeplift(
     ruled = (*_RULED, "global_max_pool") if max_pool == "rescale" else _RULED
 
     def call(pictures: Tensor, classes: Tensor, origins: Tensor) -> Tensor:
-        values = recorded(network, tf.concat([pictures, origins], 0), network.logits)
+        values = record_outputs(network, tf.concat([pictures, origins], 0), network.logits)
         unruled: dict[int, Tensor] = {}  # by step, the signal before the rule of the step that reads it
 
         def local(position: int, step: Step, inputs: Sequence[Tensor], multiplier: Tensor) -> Sequence[Tensor]:
             if step.kind == "multiply":
                 return [multiplier * _twice(_whole(inputs[1 - side]) / 2) for side in range(2)]
-            ordinary = routed(step, inputs, multiplier)
+            ordinary = apply_jacobian(step, inputs, multiplier)
             if step.kind not in ruled:
                 return ordinary
             if position in followers:
@@ -85,21 +85,21 @@ def deeplift(
                 found = arriving * _twice(here - there)
             else:
                 most = tf.maximum(here, there)
-                found = routed(step, inputs, arriving * tf.concat([most - there, here - most], 0))[0]
+                found = apply_jacobian(step, inputs, arriving * tf.concat([most - there, here - most], 0))[0]
                 found = _twice(_whole(found))
             return [_ratio(found, _twice(tf.subtract(*tf.split(inputs[0], 2))), ordinary[0])]
 
         signal = reading.start(values[network.logits], tf.tile(classes, (2,)))
         return tf.split(walk_back(network, values, network.logits, signal, local), 2)[0]
 
-    graph = reading.compiled(("deeplift", max_pool), call, (None, *images.shape[1:]))
-    origins = filled(reference, images, "reference")
+    graph = reading.compile_graph(("deeplift", max_pool), call, (None, *images.shape[1:]))
+    origins = fill_reference(reference, images, "reference")
     return reading.map(graph, images, targets, origins) * (images - origins)
 
 
 def _followers(network: Network) -> dict[int, int]:
     """Return for each step with a rule the one that it alone reads, if that has a rule too."""
-    used = network.needed([network.logits])
+    used = network.steps_needed([network.logits])
 
     def alone(source: int) -> bool:
         return sum(source in network.steps[reader].inputs for reader in used) == 1
@@ -135,7 +135,7 @@ def _refuse_unsupported(network: Network) -> None:
         raise AttributionError(
             "deeplift has no rule for outputs joined into classes. Use integrated_gradients, which is complete as well."
         )
-    for position in network.needed([network.logits]):
+    for position in network.steps_needed([network.logits]):
         step = network.steps[position]
         mixing = step.kind == "activation" and step.activation in _MIXING
         pair = step.kind == "multiply" and len(step.inputs) == 2

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from modelcheck.attributions.reading import AttributionError, Reading, blocks, filled
+from modelcheck.attributions.reading import AttributionError, Reading, blocks, fill_reference
 from modelcheck.network import Network
 
 __all__ = [
@@ -45,7 +45,7 @@ def gradient(reading: Reading, images: np.ndarray, targets: np.ndarray) -> np.nd
     def call(pictures: Tensor, classes: Tensor) -> Tensor:
         return gradient_of(reading, pictures, classes)[1]
 
-    return reading.map(reading.compiled(("gradient",), call), images, targets)
+    return reading.map(reading.compile_graph(("gradient",), call), images, targets)
 
 
 def sensitivity(reading: Reading, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -90,11 +90,11 @@ def integrated_gradients(
 
     def call(pictures: Tensor, classes: Tensor, origin: Tensor, at: Tensor, weight: Tensor) -> Tensor:
         line = origin + at[:, None, None, None, None] * (pictures - origin)  # (points, n, h, w, c)
-        return _weighed_gradient(reading, line, classes, weight)
+        return _sum_gradients(reading, line, classes, weight)
 
     shape = (None, *images.shape[1:])
-    graph = reading.compiled(("integrated_gradients",), call, shape, (None,), (None,))
-    origins = filled(reference, images, "reference")
+    graph = reading.compile_graph(("integrated_gradients",), call, shape, (None,), (None,))
+    origins = fill_reference(reference, images, "reference")
     total = np.zeros(images.shape, images.dtype)
     for rows, part in blocks(reading, len(images), steps):
         at, weight = points[part].astype(images.dtype), weights[part].astype(images.dtype)
@@ -126,9 +126,9 @@ def smoothgrad(
 
     def call(pictures: Tensor, classes: Tensor, noise: Tensor) -> Tensor:
         noisy = _noisy(pictures, noise, noise_scale)
-        return _weighed_gradient(reading, noisy, classes, tf.ones(tf.shape(noise)[:1], pictures.dtype))
+        return _sum_gradients(reading, noisy, classes, tf.ones(tf.shape(noise)[:1], pictures.dtype))
 
-    graph = reading.compiled(("smoothgrad", noise_scale), call, (None, *images.shape[1:]))
+    graph = reading.compile_graph(("smoothgrad", noise_scale), call, (None, *images.shape[1:]))
     noise = gaussian_noise(samples, images.shape[1:], seed)
     total = np.zeros(images.shape, np.float64)
     for rows, part in blocks(reading, len(images), samples):
@@ -157,7 +157,7 @@ def vargrad(
         mean = tf.reduce_mean(found, 0)
         return mean, tf.reduce_sum(tf.square(found - mean), 0)
 
-    graph = reading.compiled(("vargrad", noise_scale), call, (None, *images.shape[1:]))
+    graph = reading.compile_graph(("vargrad", noise_scale), call, (None, *images.shape[1:]))
     noise = gaussian_noise(samples, images.shape[1:], seed)
     mean = np.zeros(images.shape, np.float64)
     scatter = np.zeros(images.shape, np.float64)
@@ -187,7 +187,7 @@ def _noisy(pictures: Tensor, noise: Tensor, noise_scale: float) -> Tensor:
     return pictures + tf.constant(noise_scale, pictures.dtype) * spread * noise[:, None]
 
 
-def _weighed_gradient(reading: Reading, copies: Tensor, classes: Tensor, weight: Tensor) -> Tensor:
+def _sum_gradients(reading: Reading, copies: Tensor, classes: Tensor, weight: Tensor) -> Tensor:
     """Return the weighed sum ``(n, h, w, c)`` of the gradients at ``copies (k, n, h, w, c)``."""
     network, start = reading.steps, _linear_start(reading.steps)
     rows = tf.reshape(copies, tf.concat([[-1], tf.shape(copies)[2:]], 0))
@@ -207,7 +207,7 @@ def _weighed_gradient(reading: Reading, copies: Tensor, classes: Tensor, weight:
 
 def _linear_start(network: Network) -> int:
     """Return the last of the linear steps that lead on from the input without a branch, or the input itself."""
-    used = network.needed([network.logits])
+    used = network.steps_needed([network.logits])
     start = 0
     while True:
         readers = [position for position in used if start in network.steps[position].inputs]

@@ -19,7 +19,7 @@ import tensorflow as tf
 from modelcheck.attributions.reading import MEMORY, Reading
 from modelcheck.network import Network, Step
 
-__all__ = ["hidden_scores", "rows_that_fit"]
+__all__ = ["rows_that_fit", "score_windows"]
 
 Tensor = Any
 Pair = tuple[int, int]
@@ -50,7 +50,7 @@ class _Region:
     values: Tensor
 
 
-def hidden_scores(
+def score_windows(
     reading: Reading, pictures: Tensor, classes: Tensor, origins: Tensor, starts: Starts, size: Pair
 ) -> Tensor:
     """Return the target's score with each window showing the reference, ``(n, windows)``; runs inside a graph.
@@ -67,16 +67,16 @@ def hidden_scores(
         Rows and columns of a window; what lies beyond the picture is cut.
     """
     network = reading.network
-    region = _Region(starts, size, _placed(origins, None, starts, size, 0.0))
+    region = _Region(starts, size, _cut_windows(origins, None, starts, size, 0.0))
     base, end = pictures, 0
     if network is not None:
-        followed = _followed(network, size)
+        followed = _steps_to_rerun(network, size)
         bases = network.evaluate(pictures, [0, *followed])
         for position, before in zip(followed, bases, strict=False):
-            region = _advanced(network.steps[position], before, region)
+            region = _run_on_region(network.steps[position], before, region)
         base, end = bases[-1], [0, *followed][-1]
     corner = tf.zeros_like(starts[0])
-    whole = _placed(base, region, (corner, corner), (base.shape[1], base.shape[2]), 0.0)
+    whole = _cut_windows(base, region, (corner, corner), (base.shape[1], base.shape[2]), 0.0)
     rows = tf.reshape(whole, (-1, *base.shape[1:]))
     scores = reading.predict(rows) if network is None else network.evaluate(rows, [network.logits], start=end)[0]
     n_windows = tf.size(corner)
@@ -88,17 +88,17 @@ def rows_that_fit(reading: Reading, size: Pair) -> int:
     network = reading.network
     if network is None or reading.rows_at_once is not None:
         return reading.rows
-    followed = _followed(network, size)
+    followed = _steps_to_rerun(network, size)
     numbers = sum(rows * columns * (network.steps[place].shape[-1] or 1) for place, (rows, columns) in followed.items())
-    for position in network.needed([network.logits]):
+    for position in network.steps_needed([network.logits]):
         if position not in list(followed)[:-1]:
             numbers += math.prod(side or 1 for side in network.steps[position].shape)
     return int(np.clip(MEMORY // (3 * reading.dtype.size * numbers), 1, _MOST_ROWS))
 
 
-def _followed(network: Network, size: Pair) -> dict[int, Pair]:
+def _steps_to_rerun(network: Network, size: Pair) -> dict[int, Pair]:
     """Return the steps behind the input that are worth running on regions only, in order, with the regions' sizes."""
-    used = network.needed([network.logits])
+    used = network.steps_needed([network.logits])
     found: dict[int, Pair] = {}
     end = 0
     while True:
@@ -108,7 +108,7 @@ def _followed(network: Network, size: Pair) -> dict[int, Pair]:
         end = readers[0]
         step = network.steps[end]
         if step.kind in _WINDOWED:
-            size = _reached(step, size)
+            size = _affected_size(step, size)
         height, width = (*step.shape, 0, 0)[:2]
         if size[0] * size[1] > _LARGEST_SHARE * (height or 0) * (width or 0):
             return found
@@ -124,7 +124,7 @@ def _is_local(step: Step) -> bool:
     return step.kind in (*_WINDOWED, "affine", "identity")
 
 
-def _reached(step: Step, size: Pair) -> Pair:
+def _affected_size(step: Step, size: Pair) -> Pair:
     """Return how many rows and columns of outputs a region can change, wherever it lies."""
     rows, columns = (
         (length - 1 + reach) // stride + 1
@@ -139,25 +139,25 @@ def _reach(step: Step) -> Pair:
     return rows, columns
 
 
-def _advanced(step: Step, before: Tensor, region: _Region) -> _Region:
+def _run_on_region(step: Step, before: Tensor, region: _Region) -> _Region:
     """Run one step on a region; `before` is the step's input without a window hidden."""
     starts, size, read = region.starts, region.size, region.values
     if step.kind in _WINDOWED:
         window: Any = step.window
-        reach, size = _reach(step), _reached(step, size)
+        reach, size = _reach(step), _affected_size(step, size)
         edges = zip(starts, reach, window.strides, window.before, strict=True)
         down, across = (-((far - ahead - start) // stride) for start, far, stride, ahead in edges)
         starts = (down, across)
         wanted = tuple((size[axis] - 1) * window.strides[axis] + reach[axis] + 1 for axis in range(2))
         begins = tuple(starts[axis] * window.strides[axis] - window.before[axis] for axis in range(2))
         fill = before.dtype.min if step.kind == "max_pool" else 0.0
-        read = _placed(before, region, begins, wanted, fill)
+        read = _cut_windows(before, region, begins, wanted, fill)
     rows = tf.reshape(read, (-1, *read.shape[2:]))
     values = step.run([rows], "VALID")
     return _Region(starts, size, tf.reshape(values, (*tf.unstack(tf.shape(read)[:2]), *size, values.shape[-1])))
 
 
-def _placed(base: Tensor, region: _Region | None, begins: Starts, size: Pair, fill: float) -> Tensor:
+def _cut_windows(base: Tensor, region: _Region | None, begins: Starts, size: Pair, fill: float) -> Tensor:
     """Cut pieces ``(n, windows, *size, c)`` out of a map: the region's values, the map's around it, else `fill`."""
     height, width, channels = base.shape[1:]
     n, n_windows = tf.shape(base)[0], tf.size(begins[0])

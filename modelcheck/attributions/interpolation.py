@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["enlarged", "weights"]
+__all__ = ["resize_bilinear", "weights"]
 
 
 def weights(positions: np.ndarray, n: int) -> np.ndarray:
@@ -26,7 +26,7 @@ def weights(positions: np.ndarray, n: int) -> np.ndarray:
     return np.maximum(0.0, 1.0 - np.abs(inside[..., None] - np.arange(n)))
 
 
-def enlarged(maps: np.ndarray, height: int, width: int) -> np.ndarray:
+def resize_bilinear(maps: np.ndarray, height: int, width: int) -> np.ndarray:
     """Resize maps ``(n, h, w, ...)`` to ``(n, height, width, ...)`` bilinearly."""
     for axis, length in ((1, height), (2, width)):
         size = maps.shape[axis]

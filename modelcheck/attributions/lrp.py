@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from modelcheck.attributions.reading import AttributionError, Reading
-from modelcheck.attributions.relevance import InputRange, propagated
+from modelcheck.attributions.relevance import InputRange, propagate
 from modelcheck.attributions.rules import (
     STABILISER,
     Composite,
@@ -59,13 +59,13 @@ def lrp(
                 f"The network has {', '.join(sorted(names))}."
             )
         composite = Composite(epsilon_rule(), epsilon_rule(), layers=composite)
-    return propagated(reading, images, targets, composite, method="lrp", input_range=input_range, batch_norm=batch_norm)
+    return propagate(reading, images, targets, composite, method="lrp", input_range=input_range, batch_norm=batch_norm)
 
 
 def lrp_0(reading: Reading, images: np.ndarray, targets: np.ndarray, *, batch_norm: str = "fold") -> np.ndarray:
     """LRP-0 at every layer: no stabiliser, 0/0 = 0."""
     composite = Composite(epsilon_rule(0.0), epsilon_rule(0.0), epsilon=0.0)
-    return propagated(reading, images, targets, composite, method="lrp_0", batch_norm=batch_norm)
+    return propagate(reading, images, targets, composite, method="lrp_0", batch_norm=batch_norm)
 
 
 def lrp_epsilon(
@@ -90,7 +90,7 @@ def lrp_epsilon(
     composite = Composite(rule, rule)
     if pool_epsilon is not None:
         composite = Composite(rule, rule, epsilon=_positive_number(pool_epsilon, "pool_epsilon"), pooled=True)
-    return propagated(reading, images, targets, composite, method="lrp_epsilon", batch_norm=batch_norm)
+    return propagate(reading, images, targets, composite, method="lrp_epsilon", batch_norm=batch_norm)
 
 
 def lrp_gamma(
@@ -98,7 +98,7 @@ def lrp_gamma(
 ) -> np.ndarray:
     """LRP-gamma at every layer, in the form for inputs and outputs of both signs."""
     rule = gamma_rule(_positive_number(gamma, "gamma"))
-    return propagated(reading, images, targets, Composite(rule, rule), method="lrp_gamma", batch_norm=batch_norm)
+    return propagate(reading, images, targets, Composite(rule, rule), method="lrp_gamma", batch_norm=batch_norm)
 
 
 def lrp_alpha1_beta0(
@@ -113,24 +113,24 @@ def lrp_alpha2_beta1(
 ) -> np.ndarray:
     """LRP-alpha-beta with alpha 2 and beta 1 at every layer; a positive bias counts as positive only."""
     composite = Composite(alpha_beta(), alpha_beta())
-    return propagated(reading, images, targets, composite, method="lrp_alpha2_beta1", batch_norm=batch_norm)
+    return propagate(reading, images, targets, composite, method="lrp_alpha2_beta1", batch_norm=batch_norm)
 
 
 def lrp_z_plus(reading: Reading, images: np.ndarray, targets: np.ndarray, *, batch_norm: str = "fold") -> np.ndarray:
     """LRP-z-plus at every layer."""
     composite = Composite(z_plus(), z_plus())
-    return propagated(reading, images, targets, composite, method="lrp_z_plus", batch_norm=batch_norm)
+    return propagate(reading, images, targets, composite, method="lrp_z_plus", batch_norm=batch_norm)
 
 
 def lrp_w_square(reading: Reading, images: np.ndarray, targets: np.ndarray, *, batch_norm: str = "fold") -> np.ndarray:
     """LRP-w-square at every layer."""
     composite = Composite(w_square(), w_square())
-    return propagated(reading, images, targets, composite, method="lrp_w_square", batch_norm=batch_norm)
+    return propagate(reading, images, targets, composite, method="lrp_w_square", batch_norm=batch_norm)
 
 
 def lrp_flat(reading: Reading, images: np.ndarray, targets: np.ndarray, *, batch_norm: str = "fold") -> np.ndarray:
     """LRP-flat at every layer."""
-    return propagated(reading, images, targets, Composite(flat(), flat()), method="lrp_flat", batch_norm=batch_norm)
+    return propagate(reading, images, targets, Composite(flat(), flat()), method="lrp_flat", batch_norm=batch_norm)
 
 
 def lrp_z_box(
@@ -143,7 +143,7 @@ def lrp_z_box(
 ) -> np.ndarray:
     """LRP-z-box at the first layers, the only ones whose inputs have known bounds, and LRP-epsilon elsewhere."""
     composite = Composite(epsilon_rule(), epsilon_rule(), z_box())
-    return propagated(
+    return propagate(
         reading, images, targets, composite, method="lrp_z_box", input_range=input_range, batch_norm=batch_norm
     )
 
@@ -153,7 +153,7 @@ def lrp_epsilon_plus(
 ) -> np.ndarray:
     """z-plus at convolutions, epsilon at dense layers."""
     composite = Composite(z_plus(), epsilon_rule(_positive_number(epsilon, "epsilon")))
-    return propagated(reading, images, targets, composite, method="lrp_epsilon_plus", batch_norm=batch_norm)
+    return propagate(reading, images, targets, composite, method="lrp_epsilon_plus", batch_norm=batch_norm)
 
 
 def lrp_epsilon_plus_flat(
@@ -161,7 +161,7 @@ def lrp_epsilon_plus_flat(
 ) -> np.ndarray:
     """Flat at the first layers, z-plus at other convolutions, epsilon at dense layers."""
     composite = Composite(z_plus(), epsilon_rule(_positive_number(epsilon, "epsilon")), flat())
-    return propagated(reading, images, targets, composite, method="lrp_epsilon_plus_flat", batch_norm=batch_norm)
+    return propagate(reading, images, targets, composite, method="lrp_epsilon_plus_flat", batch_norm=batch_norm)
 
 
 def lrp_epsilon_alpha2_beta1(
@@ -169,7 +169,7 @@ def lrp_epsilon_alpha2_beta1(
 ) -> np.ndarray:
     """Alpha 2, beta 1 at convolutions, epsilon at dense layers."""
     composite = Composite(alpha_beta(), epsilon_rule(_positive_number(epsilon, "epsilon")))
-    return propagated(reading, images, targets, composite, method="lrp_epsilon_alpha2_beta1", batch_norm=batch_norm)
+    return propagate(reading, images, targets, composite, method="lrp_epsilon_alpha2_beta1", batch_norm=batch_norm)
 
 
 def lrp_epsilon_gamma_box(
@@ -185,7 +185,7 @@ def lrp_epsilon_gamma_box(
     """z-box at the first layers, gamma at other convolutions, epsilon at dense layers."""
     dense = epsilon_rule(_positive_number(epsilon, "epsilon"))
     composite = Composite(gamma_rule(_positive_number(gamma, "gamma")), dense, z_box())
-    return propagated(
+    return propagate(
         reading, images, targets, composite, method="lrp_epsilon_gamma_box", input_range=input_range,
         batch_norm=batch_norm,
     )  # fmt: skip
@@ -201,7 +201,7 @@ def deep_taylor(
 ) -> np.ndarray:
     """Deep Taylor decomposition for bounded inputs: z-box at the first layers, z-plus elsewhere."""
     composite = Composite(z_plus(), z_plus(), z_box())
-    return propagated(
+    return propagate(
         reading, images, targets, composite, method="deep_taylor", input_range=input_range, batch_norm=batch_norm
     )
 
@@ -211,7 +211,7 @@ def deep_taylor_w_square(
 ) -> np.ndarray:
     """Deep Taylor decomposition for unbounded inputs: w-square at the first layers, z-plus elsewhere."""
     composite = Composite(z_plus(), z_plus(), w_square())
-    return propagated(reading, images, targets, composite, method="deep_taylor_w_square", batch_norm=batch_norm)
+    return propagate(reading, images, targets, composite, method="deep_taylor_w_square", batch_norm=batch_norm)
 
 
 def _positive_number(value: float, name: str) -> float:

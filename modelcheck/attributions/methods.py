@@ -17,7 +17,7 @@ from modelcheck.attributions import (
     lrp,
     taylor,
 )
-from modelcheck.attributions.reading import AttributionError, checked_images, checked_targets, read
+from modelcheck.attributions.reading import AttributionError, check_images, check_targets, read
 from modelcheck.support.spelling import did_you_mean
 
 __all__ = ["BLACK_BOX", "SLOPES", "attribute", "attribution_methods"]
@@ -121,9 +121,9 @@ def attribute(
         raise AttributionError(
             f"{method} needs the network's layers. {reading.why} Methods that support it: {', '.join(BLACK_BOX)}."
         )
-    pictures = checked_images(images, reading)
+    pictures = check_images(images, reading)
     n_classes = None if reading.network is None else reading.network.n_classes
-    classes = checked_targets(targets, len(pictures), n_classes)
+    classes = check_targets(targets, len(pictures), n_classes)
     maps = function(reading, pictures, classes, **options)
     if not np.isfinite(maps).all():
         raise AttributionError(

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from modelcheck.attributions.backward import recorded, rectified_rule, walk_back
-from modelcheck.attributions.reading import AttributionError, Reading, checked_images, read
+from modelcheck.attributions.backward import make_rectifying_rule, record_outputs, walk_back
+from modelcheck.attributions.reading import AttributionError, Reading, check_images, read
 from modelcheck.network import UnitLayer
 from modelcheck.support.spelling import did_you_mean
 from modelcheck.units import Unit
@@ -81,11 +81,11 @@ def project_unit(model: Any, image: np.ndarray, unit: Unit | str, *, dtype: str 
     reading = read(model, dtype=dtype)
     position = _layer(reading, unit).activated
     network = reading.steps
-    picture = checked_images(np.asarray(image)[None], reading)
-    rule = rectified_rule("project_unit", gated=False)
+    picture = check_images(np.asarray(image)[None], reading)
+    rule = make_rectifying_rule("project_unit", gated=False)
 
     def call(pictures: Tensor, units: Tensor) -> Tensor:
-        values = recorded(network, pictures, position)
+        values = record_outputs(network, pictures, position)
         output = values[position]
         flat = tf.reshape(output, (tf.shape(output)[0], -1, output.shape[-1]))
         own = tf.gather(flat, units, axis=2, batch_dims=1)  # (n, positions)
@@ -94,7 +94,7 @@ def project_unit(model: Any, image: np.ndarray, unit: Unit | str, *, dtype: str 
         kept = (own * place)[:, :, None] * channel[:, None, :]
         return walk_back(network, values, position, tf.reshape(kept, tf.shape(output)), rule)
 
-    graph = reading.compiled(("project_unit", position), call)
+    graph = reading.compile_graph(("project_unit", position), call)
     return np.asarray(graph(picture, np.array([unit.index], np.int32)))[0]
 
 
@@ -129,7 +129,7 @@ def top_images(model: Any, panel: Any, unit: Unit | str, k: int = 9, *, reduce: 
         )
     reading = read(model)
     network, position = reading.steps, _layer(reading, unit).activated
-    pictures = checked_images(images, reading)
+    pictures = check_images(images, reading)
 
     def call(rows: Tensor, units: Tensor) -> Tensor:
         output = network.evaluate(rows, [position])[0]
@@ -137,7 +137,7 @@ def top_images(model: Any, panel: Any, unit: Unit | str, k: int = 9, *, reduce: 
         found = tf.reduce_max(output, axes) if reduce == "max" else tf.reduce_mean(output, axes)
         return tf.gather(found, units, axis=1, batch_dims=1)
 
-    graph = reading.compiled(("top_images", position, reduce), call)
+    graph = reading.compile_graph(("top_images", position, reduce), call)
     found = reading.map(graph, pictures, np.full(len(pictures), unit.index, np.int32))
     order = np.argsort(-found, kind="stable")[:k]
     return TopImages(unit, order, found[order])

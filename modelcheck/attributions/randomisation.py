@@ -18,12 +18,12 @@ from modelcheck.attributions.reading import AttributionError
 from modelcheck.metrics.faithfulness import map_similarity
 from modelcheck.network import Network, flatten
 
-__all__ = ["other_targets", "random_logit_similarity", "randomisation_similarity", "randomised"]
+__all__ = ["other_targets", "random_logit_similarity", "randomisation_similarity", "randomise_layers"]
 
 _MOVING = {"moving_mean": "zeros", "moving_variance": "ones"}
 
 
-def randomised(model: Any, *, seed: int = 0) -> Iterator[tuple[str, Any]]:
+def randomise_layers(model: Any, *, seed: int = 0) -> Iterator[tuple[str, Any]]:
     """Yield copies of a network whose weights are drawn anew from the decision down, one more layer each time.
 
     Parameters
@@ -107,7 +107,7 @@ def randomisation_similarity(
     own = attribute(model, images, targets, method=method, **(options or {}))
     return {
         name: map_similarity(own, attribute(copy, images, targets, method=method, **(options or {})))
-        for name, copy in randomised(model, seed=seed)
+        for name, copy in randomise_layers(model, seed=seed)
     }
 
 

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from modelcheck.network import Network, NetworkError, flatten
 
-__all__ = ["MEMORY", "AttributionError", "Reading", "blocks", "checked_images", "checked_targets", "filled", "read"]
+__all__ = ["MEMORY", "AttributionError", "Reading", "blocks", "check_images", "check_targets", "fill_reference", "read"]
 
 Tensor = Any  # tensorflow ships no types
 
@@ -82,7 +82,7 @@ class Reading:
         size = max(1, rows or self.rows)
         yield from (slice(start, start + size) for start in range(0, n, size))
 
-    def compiled(
+    def compile_graph(
         self, key: tuple[Any, ...], function: Callable[..., Any], *shapes: tuple[Any, ...]
     ) -> Callable[..., Any]:
         """Return a graph for `function(images, targets, *more)`; built once per key.
@@ -175,7 +175,7 @@ def read(model: Any, *, dtype: str | None = None, batch_size: int | None = None)
         raise AttributionError(f"batch_size is at least 1, not {batch_size!r}.")
     if not callable(model) and not isinstance(model, Network):
         raise AttributionError(f"A model is a keras.Model, a Network or a callable, not {type(model).__name__}.")
-    network, graphs, why = _remembered(model)
+    network, graphs, why = _recall(model)
     kind = tf.as_dtype(dtype or _own_dtype(model))
     if network is None:
         predict, row_bytes = _opaque(model, kind), 2**21
@@ -190,7 +190,7 @@ def _logits(network: Network) -> Callable[[Tensor], Tensor]:
     return lambda images: network.evaluate(images, [network.logits])[0]
 
 
-def _remembered(model: Any) -> _Entry:
+def _recall(model: Any) -> _Entry:
     with contextlib.suppress(KeyError, TypeError):
         return _known[model]
     network: Network | None = model if isinstance(model, Network) else None
@@ -233,7 +233,7 @@ def _own_dtype(model: Any) -> str:
     return "float64" if kinds == {"float64"} else "float32"
 
 
-def checked_images(images: Any, reading: Reading) -> np.ndarray:
+def check_images(images: Any, reading: Reading) -> np.ndarray:
     """Return the pictures as ``(n, h, w, c)`` in the reading's dtype.
 
     Raises
@@ -258,7 +258,7 @@ def checked_images(images: Any, reading: Reading) -> np.ndarray:
     return array
 
 
-def checked_targets(targets: Any, n: int, n_classes: int | None) -> np.ndarray:
+def check_targets(targets: Any, n: int, n_classes: int | None) -> np.ndarray:
     """Return one class index per picture, ``(n,)`` int32.
 
     Raises
@@ -281,7 +281,7 @@ def checked_targets(targets: Any, n: int, n_classes: int | None) -> np.ndarray:
     return array.astype(np.int32)
 
 
-def filled(value: Any, images: np.ndarray, name: str) -> np.ndarray:
+def fill_reference(value: Any, images: np.ndarray, name: str) -> np.ndarray:
     """Return a reference picture per picture: from a number, a channel vector, one picture, or one for each.
 
     Raises

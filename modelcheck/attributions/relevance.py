@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from modelcheck.attributions.backward import recorded, routed, walk_back
+from modelcheck.attributions.backward import apply_jacobian, record_outputs, walk_back
 from modelcheck.attributions.reading import AttributionError, Reading
-from modelcheck.attributions.rules import Composite, LinearLayer, redistributed, stabilised_ratio
+from modelcheck.attributions.rules import Composite, LinearLayer, divide_stably, redistribute
 from modelcheck.network import Network, Step
 
-__all__ = ["InputRange", "propagated"]
+__all__ = ["InputRange", "propagate"]
 
 Tensor = Any
 InputRange = tuple[Any, Any]
@@ -55,7 +55,7 @@ class _Plan:
     positive: frozenset[int]
 
 
-def propagated(
+def propagate(
     reading: Reading,
     images: np.ndarray,
     targets: np.ndarray,
@@ -88,7 +88,7 @@ def propagated(
     bounds = _bounds(input_range, images)
 
     def call(pictures: Tensor, classes: Tensor, low: Tensor, high: Tensor) -> Tensor:
-        values = recorded(network, pictures, network.logits)
+        values = record_outputs(network, pictures, network.logits)
         lows, highs = _input_bounds(network, plan, low, high)
         scores = values[network.logits]
 
@@ -100,21 +100,21 @@ def propagated(
             if step.kind in _LINEAR:
                 layer = _linear_layer(network, plan, position, values, lows, highs)
                 rule = composite.rule(step.name, step.kind, is_first=position in plan.first)
-                return [redistributed(rule, layer, relevance)]
+                return [redistribute(rule, layer, relevance)]
             if step.kind == "affine":
                 if batch_norm == "fold_or_pass":
                     return [relevance]
                 shares = inputs[0] * step.weights(relevance.dtype)[0]  # type: ignore[misc]
-                return [shares * stabilised_ratio(relevance, step.run(inputs), composite.epsilon)]
+                return [shares * divide_stably(relevance, step.run(inputs), composite.epsilon)]
             if step.kind in _SHARED or (composite.pooled and step.kind in _POOLS):
                 output = step.run(list(inputs))
                 if composite.pooled and step.kind.startswith("global"):  # Captum flattens after it, with the same rule
-                    relevance = output * stabilised_ratio(relevance, output, composite.epsilon)
-                signal = stabilised_ratio(relevance, output, composite.epsilon)
+                    relevance = output * divide_stably(relevance, output, composite.epsilon)
+                signal = divide_stably(relevance, output, composite.epsilon)
                 if step.kind == "add":
                     return [value * signal for value in inputs]
-                return [value * part for value, part in zip(inputs, routed(step, inputs, signal), strict=True)]
-            return routed(step, inputs, relevance)
+                return [value * part for value, part in zip(inputs, apply_jacobian(step, inputs, signal), strict=True)]
+            return apply_jacobian(step, inputs, relevance)
 
         if _two_sided(network):  # the first class of a single score is the second one's negative, weights and all
             scores = tf.concat([-scores, scores], axis=-1)
@@ -122,7 +122,7 @@ def propagated(
         return walk_back(network, values, network.logits, start, local)
 
     shape = (1, *images.shape[1:])
-    graph = reading.compiled(("relevance", _key(composite), batch_norm), call, shape, shape)
+    graph = reading.compile_graph(("relevance", _key(composite), batch_norm), call, shape, shape)
     return reading.map(lambda pictures, classes: graph(pictures, classes, *bounds), images, targets)
 
 
@@ -151,7 +151,7 @@ def _bounds(input_range: InputRange, images: np.ndarray) -> tuple[np.ndarray, np
 
 def _refuse_unsupported(network: Network, method: str) -> None:
     allowed = (*_LINEAR, *_ROUTED, *_SHARED, "activation", "affine", "input")
-    for position in network.needed([network.logits]):
+    for position in network.steps_needed([network.logits]):
         step = network.steps[position]
         mixing = step.kind == "activation" and step.activation in _MIXING
         if step.kind not in allowed or mixing:
@@ -167,14 +167,14 @@ def _refuse_unsupported(network: Network, method: str) -> None:
 def _plan(network: Network, batch_norm: str) -> _Plan:
     if batch_norm not in ("fold", "fold_or_pass", "epsilon"):
         raise AttributionError(f"batch_norm is 'fold', 'fold_or_pass' or 'epsilon', not {batch_norm!r}.")
-    used = network.needed([network.logits])
+    used = network.steps_needed([network.logits])
     readers: dict[int, list[int]] = {}
     for position in used:
         for source in network.steps[position].inputs:
             readers.setdefault(source, []).append(position)
     after = {} if batch_norm == "epsilon" else _following(network, used, readers)
     before = _preceding(network, used, readers, set(after.values())) if batch_norm == "fold" else {}
-    passed = frozenset(after.values()) | _folded(before)
+    passed = frozenset(after.values()) | _affine_steps_folded(before)
     return _Plan(before, after, passed, _first(network, used), _positive(network, used))
 
 
@@ -198,14 +198,14 @@ def _preceding(
         following = readers.get(position, [])
         if network.steps[position].kind != "affine" or position in done or not following:
             continue
-        if all(network.steps[reader].kind in _LINEAR or reader in _folded(before) for reader in following):
+        if all(network.steps[reader].kind in _LINEAR or reader in _affine_steps_folded(before) for reader in following):
             for reader in following:
                 for linear in _readers_through(reader, before, network):
                     before[linear] = (*before.get(linear, ()), position)
     return before
 
 
-def _folded(before: dict[int, tuple[int, ...]]) -> set[int]:
+def _affine_steps_folded(before: dict[int, tuple[int, ...]]) -> set[int]:
     return {affine for chain in before.values() for affine in chain}
 
 
@@ -244,7 +244,7 @@ def _input_bounds(
     """Carry the input's range to what the first linear layers read; the steps on the way are monotone."""
     lows, highs = {0: low}, {0: high}
     wanted = {_source(network, plan, position) for position in plan.first}
-    for position in network.needed(wanted):
+    for position in network.steps_needed(wanted):
         step = network.steps[position]
         if position == 0:
             continue

@@ -2,7 +2,7 @@
 
 Every rule says how a linear layer's relevance is shared among its inputs. A rule is a row of `Share`, each of which
 redistributes ``weight * R_k * gate(z_k) / stabilised(sum of terms)`` in proportion to its terms; a `Term` is a
-function of the input times a function of the kernel, plus a function of the bias. One engine (`redistributed`)
+function of the input times a function of the kernel, plus a function of the bias. One engine (`redistribute`)
 runs all rows, and a user's own row is as good as any of these.
 
 References
@@ -21,8 +21,21 @@ from typing import Any
 import tensorflow as tf
 
 __all__ = [
-    "STABILISER", "Composite", "LinearLayer", "Rule", "Share", "Term", "alpha_beta", "epsilon_rule", "flat",
-    "gamma_rule", "redistributed", "stabilised_ratio", "w_square", "z_box", "z_plus",
+    "STABILISER",
+    "Composite",
+    "LinearLayer",
+    "Rule",
+    "Share",
+    "Term",
+    "alpha_beta",
+    "divide_stably",
+    "epsilon_rule",
+    "flat",
+    "gamma_rule",
+    "redistribute",
+    "w_square",
+    "z_box",
+    "z_plus",
 ]  # fmt: skip
 
 Tensor = Any
@@ -57,7 +70,7 @@ class LinearLayer:
     linear: Callable[[Tensor, Tensor], Tensor]
     positive: bool
 
-    def transposed(self, signal: Tensor, kernel: Tensor) -> Tensor:
+    def transpose(self, signal: Tensor, kernel: Tensor) -> Tensor:
         """Carry a signal from the output's shape back to the input's."""
         with tf.GradientTape() as tape:
             tape.watch(self.value)
@@ -65,7 +78,7 @@ class LinearLayer:
         return tape.gradient(output, self.value, signal)
 
 
-def _kept(value: Tensor) -> Tensor:
+def _identity(value: Tensor) -> Tensor:
     return value
 
 
@@ -193,7 +206,7 @@ class Composite:
         return self.dense if kind == "dense" else self.conv
 
 
-def stabilised_ratio(numerator: Tensor, denominator: Tensor, epsilon: float) -> Tensor:
+def divide_stably(numerator: Tensor, denominator: Tensor, epsilon: float) -> Tensor:
     """Return numerator / (denominator + epsilon sign(denominator)), sign(0) = +1 and 0/0 = 0."""
     if epsilon == 0:
         return tf.math.divide_no_nan(numerator, denominator)
@@ -201,20 +214,20 @@ def stabilised_ratio(numerator: Tensor, denominator: Tensor, epsilon: float) -> 
     return numerator / (denominator + tf.where(denominator < 0, -shift, shift))
 
 
-def redistributed(rule: Rule, layer: LinearLayer, relevance: Tensor) -> Tensor:
+def redistribute(rule: Rule, layer: LinearLayer, relevance: Tensor) -> Tensor:
     """Share a linear layer's relevance among its inputs."""
     signed = any(term.value is _input_minus for share in rule.shares for term in share.terms)
     if layer.positive or not signed:
-        return _redistributed(rule, layer, relevance)
+        return _redistribute(rule, layer, relevance)
     # Pictures are seldom negative, and the first layer's terms for negative inputs are half of a rule's cost.
     return tf.cond(
         tf.reduce_all(layer.value >= 0),
-        lambda: _redistributed(rule, replace(layer, positive=True), relevance),
-        lambda: _redistributed(rule, layer, relevance),
+        lambda: _redistribute(rule, replace(layer, positive=True), relevance),
+        lambda: _redistribute(rule, layer, relevance),
     )
 
 
-def _redistributed(rule: Rule, layer: LinearLayer, relevance: Tensor) -> Tensor:
+def _redistribute(rule: Rule, layer: LinearLayer, relevance: Tensor) -> Tensor:
     total = tf.zeros_like(layer.value)
     for share in rule.shares:
         terms = [(term, term.value(layer), term.kernel(layer.kernel)) for term in share.terms]
@@ -229,17 +242,17 @@ def _redistributed(rule: Rule, layer: LinearLayer, relevance: Tensor) -> Tensor:
             output = layer.linear(layer.value, layer.kernel)
             output = output if layer.bias is None else output + layer.bias
             speaking = speaking * tf.cast(share.gate(output), relevance.dtype)
-        signal = stabilised_ratio(speaking, whole, rule.epsilon)
+        signal = divide_stably(speaking, whole, rule.epsilon)
         for term, value, kernel in terms:
             if value is not None:
-                total = total + term.sign * value * layer.transposed(signal, kernel)
+                total = total + term.sign * value * layer.transpose(signal, kernel)
     return total
 
 
 @lru_cache(maxsize=64)
 def epsilon_rule(epsilon: float = STABILISER) -> Rule:
     """R_j = sum_k a_j w_jk / (z_k + epsilon sign z_k) R_k; LRP-0 where epsilon is 0."""
-    return Rule("epsilon", (Share((Term(_input, _kept, _kept),)),), epsilon)
+    return Rule("epsilon", (Share((Term(_input, _identity, _identity),)),), epsilon)
 
 
 def _sides(up: Callable[[Tensor], Tensor], down: Callable[[Tensor], Tensor]) -> tuple[Term, Term]:
@@ -291,5 +304,5 @@ def flat() -> Rule:
 @lru_cache(maxsize=1)
 def z_box() -> Rule:
     """R_j in proportion to x w - l w+ - h w-, for inputs between l and h; the bias cancels."""
-    terms = (Term(_input, _kept), Term(_low, _plus, sign=-1.0), Term(_high, _minus, sign=-1.0))
+    terms = (Term(_input, _identity), Term(_low, _plus, sign=-1.0), Term(_high, _minus, sign=-1.0))
     return Rule("z_box", (Share(terms),))

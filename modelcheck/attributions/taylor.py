@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from modelcheck.attributions.gradients import gradient_of
-from modelcheck.attributions.reading import AttributionError, Reading, filled
+from modelcheck.attributions.reading import AttributionError, Reading, fill_reference
 
 __all__ = ["simple_taylor"]
 
@@ -98,8 +98,8 @@ def simple_taylor(
         found = _wide(beyond & (start != 0))
         return tf.where(found, slope * (pictures - far), tf.zeros_like(pictures))
 
-    graph = reading.compiled(("simple_taylor", search, steps), call, (None, *images.shape[1:]))
-    return reading.map(graph, images, targets, filled(reference, images, "reference"))
+    graph = reading.compile_graph(("simple_taylor", search, steps), call, (None, *images.shape[1:]))
+    return reading.map(graph, images, targets, fill_reference(reference, images, "reference"))
 
 
 def _wide(value: Tensor) -> Tensor:

@@ -126,7 +126,7 @@ def calibrate(folder: Path, *, twins: tuple[Path, ...], panel_path: Path | None,
     if dry_run:
         say(f"Nothing was written to {folder}: this was a dry run.")
         return
-    retrained = len(proposal.new.retrained_like(proposal.new))
+    retrained = len(proposal.new.twins_like(proposal.new))
     beside = f" and {len(twins) - retrained} clean networks of other architectures" if len(twins) > retrained else ""
     for line in carry_out(proposal, reason=f"Calibrated with {retrained} retrained twins{beside}."):
         say(line)
@@ -144,12 +144,12 @@ def diff(one: Path, other: Path, *, picture: Path | None) -> None:
       git worktree add ../before HEAD~1
       modelcheck diff ../before/baselines/mine baselines/mine --picture change.png
     """
-    from modelcheck.approval import changes, compared, contact_sheet
+    from modelcheck.approval import changes, compare_if_possible, contact_sheet
     from modelcheck.signature import read_signature
     from modelcheck.support.folders import place
 
     old, new = read_signature(one), read_signature(other)
-    comparison = compared(old, new)
+    comparison = compare_if_possible(old, new)
     for line in changes(old, new, comparison, roles=("A", "B")):
         say(line)
     if picture is not None:

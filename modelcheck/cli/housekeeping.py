@@ -13,7 +13,7 @@ import click
 
 from modelcheck.cli.shared import FILE, say
 
-__all__ = ["Unused", "baselines_beside", "gc", "unused_measurements"]
+__all__ = ["Unused", "baselines_beside", "find_unused_measurements", "gc"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Unused:
     size: int
 
 
-def unused_measurements(cache: Path, *, baselines: Collection[str], days: float, now: float) -> list[Unused]:
+def find_unused_measurements(cache: Path, *, baselines: Collection[str], days: float, now: float) -> list[Unused]:
     """Return the cached measurements that no run will read again, or that none has read for long.
 
     Parameters
@@ -113,14 +113,14 @@ def gc(*, delete: bool, days: float, baselines: tuple[Path, ...]) -> None:
     digests = set()
     for folder in folders:
         try:
-            digests.add(read_signature(folder).shown())
+            digests.add(read_signature(folder).stimuli_sha256())
         except SignatureError as error:
             raise SignatureError(f"{error} Until it can be read, nothing is taken away.") from error
     size = 0
     for folder in folders:
         size += _tidy_baseline(folder, delete=delete)
-    for unused in unused_measurements(settings.cache, baselines=digests, days=days, now=time.time()):
-        if not delete or _taken_away(unused):
+    for unused in find_unused_measurements(settings.cache, baselines=digests, days=days, now=time.time()):
+        if not delete or _remove_if_free(unused):
             say(f"{'removed' if delete else 'would remove'} {unused.folder} ({_bytes(unused.size)}): {unused.why}")
             size += unused.size
     if not size:
@@ -132,7 +132,7 @@ def gc(*, delete: bool, days: float, baselines: tuple[Path, ...]) -> None:
 
 
 def _tidy_baseline(folder: Path, *, delete: bool) -> int:
-    from modelcheck.approval import leftovers, settle, unsettled
+    from modelcheck.approval import find_unfinished, leftovers, settle
     from modelcheck.support.folders import folder_lock
 
     with folder_lock(folder, timeout=5.0):
@@ -144,7 +144,7 @@ def _tidy_baseline(folder: Path, *, delete: bool) -> int:
             for line in settle(folder):
                 say(line)
             return size
-        if unsettled(folder) is not None:
+        if find_unfinished(folder) is not None:
             say(f"would finish the history of an interrupted approval in {folder}")
         elif (folder / ".approval").exists():
             say(f"would remove {folder / '.approval'}: an approval that was interrupted before it took place")
@@ -153,7 +153,7 @@ def _tidy_baseline(folder: Path, *, delete: bool) -> int:
     return size
 
 
-def _taken_away(unused: Unused) -> bool:
+def _remove_if_free(unused: Unused) -> bool:
     """Remove a measurement unless a run holds it; the manifest first, so that a killed removal leaves no half."""
     from filelock import FileLock, Timeout
 

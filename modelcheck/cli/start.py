@@ -41,7 +41,7 @@ def write_configuration(folder: Path, *, candidate: str, baseline: str, panel: s
         When pyproject.toml cannot be extended; nothing has been written then.
     """
     settings = folder / "pyproject.toml"
-    extended = _extended(settings, candidate=candidate, baseline=baseline, panel=panel)
+    extended = _extend_pyproject(settings, candidate=candidate, baseline=baseline, panel=panel)
     folder.mkdir(parents=True, exist_ok=True)
     if extended is None:
         yield f"kept    {settings}: it has a [tool.modelcheck]"
@@ -67,7 +67,7 @@ def _template(name: str) -> str:
     return (files("modelcheck.cli") / "starter" / name).read_text(encoding="utf-8")
 
 
-def _extended(path: Path, *, candidate: str, baseline: str, panel: str) -> str | None:
+def _extend_pyproject(path: Path, *, candidate: str, baseline: str, panel: str) -> str | None:
     """Return pyproject.toml with our table at its end, None where it has one."""
     try:
         before = path.read_bytes().decode("utf-8")

@@ -1,7 +1,7 @@
 """Two signatures beside each other: layers, people, regions, and the catalogue of metrics that they fill."""
 
-from modelcheck.comparison.catalogue import METRICS, Metric, planned, possible
-from modelcheck.comparison.comparison import Comparison, compare, kept_twin
+from modelcheck.comparison.catalogue import METRICS, Metric, plan_metric, possible
+from modelcheck.comparison.comparison import Comparison, compare, reduce_twin
 from modelcheck.comparison.layers import LayerComparison
 from modelcheck.comparison.lineage import RELATED
 from modelcheck.signature.counterparts import CompareError
@@ -14,7 +14,7 @@ __all__ = [
     "LayerComparison",
     "Metric",
     "compare",
-    "kept_twin",
-    "planned",
+    "plan_metric",
     "possible",
+    "reduce_twin",
 ]

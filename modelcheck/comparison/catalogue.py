@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from modelcheck.judgement.criteria import Measured
 from modelcheck.metrics.accuracy import Rate
 
-__all__ = ["METRICS", "Metric", "planned", "possible", "rate_of"]
+__all__ = ["METRICS", "Metric", "plan_metric", "possible", "rate_of"]
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def possible(metric: str, manifest: Mapping[str, object]) -> tuple[float, float]
     return _WITHIN.get(metric, (-math.inf, math.inf))
 
 
-def planned(metric: str, manifest: Mapping[str, object], *, acknowledged: Sequence[str] = ()) -> list[str]:
+def plan_metric(metric: str, manifest: Mapping[str, object], *, acknowledged: Sequence[str] = ()) -> list[str]:
     """Return what a metric must be measured for, from a baseline's manifest alone.
 
     Parameters

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from modelcheck.comparison.catalogue import METRICS
 from modelcheck.comparison.decision import decision_measures
-from modelcheck.comparison.layers import LayerComparison, layer_measures, matched
+from modelcheck.comparison.layers import LayerComparison, layer_measures, match_layer
 from modelcheck.comparison.lineage import lineage_measure
 from modelcheck.comparison.people import people_measures
 from modelcheck.comparison.regions import changes_of, region_measures
@@ -25,7 +25,7 @@ from modelcheck.support.spelling import did_you_mean
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Comparison", "compare", "kept_twin"]
+__all__ = ["Comparison", "compare", "reduce_twin"]
 
 _OF_LAYERS = ("layer", "decision", "calibrated", "hidden")
 
@@ -138,7 +138,7 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
     measures: list[Measured] = []
     compared = []
     for record, partner, acknowledged in pairs:
-        layer = matched(baseline, candidate, record, partner, acknowledged)
+        layer = match_layer(baseline, candidate, record, partner, acknowledged)
         compared.append(layer)
         if not acknowledged:
             measures.extend(layer_measures(baseline, candidate, layer))
@@ -147,11 +147,11 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
     measures.extend(people_measures(baseline, candidate))
     measures.extend(region_measures(baseline, candidate))
     measures.append(trigger_measure(baseline, candidate))
-    scores = tuple(_rounded(item) for item in measures)
+    scores = tuple(_round(item) for item in measures)
     return Comparison(baseline=baseline, candidate=candidate, layers=tuple(compared), measures=scores)
 
 
-def kept_twin(baseline: Signature, twin: Signature) -> Signature:
+def reduce_twin(baseline: Signature, twin: Signature) -> Signature:
     """Return what a baseline keeps of a clean network: its decision, its answers, and how it compares.
 
     Parameters
@@ -165,11 +165,11 @@ def kept_twin(baseline: Signature, twin: Signature) -> Signature:
         When recipe, panel or classes differ.
     """
     known = compare(replace(baseline, retrained=()), twin).metrics
-    changes = {} if twin.built_like(baseline) else changes_of(baseline, twin)
-    return twin.reduced(known | {key: _six(value) for key, value in changes.items()})
+    changes = {} if twin.same_architecture(baseline) else changes_of(baseline, twin)
+    return twin.reduce_to_twin(known | {key: _six(value) for key, value in changes.items()})
 
 
-def _rounded(item: Measured) -> Measured:
+def _round(item: Measured) -> Measured:
     """Round to six decimals: kernels and machines differ in the digits after those, and no limit hangs on them."""
     ends = None if item.interval is None else (_six(item.interval[0]), _six(item.interval[1]))
     before = None if item.baseline is None else _six(item.baseline)

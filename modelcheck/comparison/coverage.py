@@ -47,7 +47,7 @@ def coverage(baseline: Signature, other: Signature, record: LayerRecord, partner
     why = _unmet(baseline, other, record, partner)
     if answers is None or why:
         return Coverage(math.nan, 0, why or "The candidate was not shown the baseline's maps: measure it again.")
-    return _covered(answers, shows=(baseline, record), sees=(other, partner))
+    return _count_covered(answers, shows=(baseline, record), sees=(other, partner))
 
 
 def coverage_back(baseline: Signature, other: Signature, record: LayerRecord, partner: LayerRecord) -> Coverage:
@@ -59,12 +59,12 @@ def coverage_back(baseline: Signature, other: Signature, record: LayerRecord, pa
     why = _unmet(baseline, other, record, partner)
     if answers is None or why:
         return Coverage(math.nan, 0, (answers is not None and why) or _NO_NETWORK)
-    return _covered(answers, shows=(other, partner), sees=(baseline, record))
+    return _count_covered(answers, shows=(other, partner), sees=(baseline, record))
 
 
 def _unmet(baseline: Signature, other: Signature, record: LayerRecord, partner: LayerRecord) -> str:
     """Say why answers are not about these two layers, or nothing."""
-    if other.stimuli_digest not in ("", baseline.shown()):
+    if other.stimuli_digest not in ("", baseline.stimuli_sha256()):
         return "The candidate was shown another network's maps: measure it again."
     met = other.partners.get(record.name)
     if met is not None and met != partner.name:
@@ -72,7 +72,7 @@ def _unmet(baseline: Signature, other: Signature, record: LayerRecord, partner: 
     return ""
 
 
-def _covered(
+def _count_covered(
     answers: np.ndarray, *, shows: tuple[Signature, LayerRecord], sees: tuple[Signature, LayerRecord]
 ) -> Coverage:
     """Judge the answers of one layer's units to the maps of another, ``(maps, units)``."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from modelcheck.comparison.layers import floor_words, twins_of
 from modelcheck.judgement.criteria import Measured
-from modelcheck.metrics.calibration import calibrated, steadiness
+from modelcheck.metrics.calibration import calibrate, steadiness
 from modelcheck.metrics.similarity import correlation_matrix, low_pass, ssim_matrix
 from modelcheck.signature import Signature
 
@@ -32,7 +32,7 @@ def decision_measures(baseline: Signature, candidate: Signature) -> Iterator[Mea
         mean = float(np.mean(by_class))
         floor, ceiling = twins_of(f"{metric}[{name}]", baseline, [float(np.mean(values[metric])) for values in floors])
         if metric in _VIEWS:
-            scores[_VIEWS[metric]] = calibrated(mean, floor=floor, ceiling=ceiling)
+            scores[_VIEWS[metric]] = calibrate(mean, floor=floor, ceiling=ceiling)
         yield Measured(
             metric=metric,
             about=name,
@@ -45,7 +45,7 @@ def decision_measures(baseline: Signature, candidate: Signature) -> Iterator[Mea
         )
     yield _transfer_back(baseline, candidate)
     if baseline.retrained:
-        yield _likeness(name, scores, len(baseline.retrained_like(baseline)), len(candidate.twins))
+        yield _likeness(name, scores, len(baseline.twins_like(baseline)), len(candidate.twins))
     yield Measured(
         metric="complementarity",
         about=name,
@@ -63,7 +63,7 @@ def _transfer_back(baseline: Signature, candidate: Signature) -> Measured:
     floor, ceiling = twins_of(f"transfer_back[{name}]", baseline, [value for value in twins if math.isfinite(value)])
     if candidate.responses_back:
         known = [
-            f"{view} {np.mean(_known(baseline, _returned_margins(baseline, candidate, view))):.2f}"
+            f"{view} {np.mean(_certainties(baseline, _margins_back(baseline, candidate, view))):.2f}"
             for view in _VIEWS.values()
         ]
         told = f"{_each(by_class, baseline.class_names)} The baseline knows the candidate's maps: {', '.join(known)}."
@@ -83,7 +83,7 @@ def _transfer_back(baseline: Signature, candidate: Signature) -> Measured:
 
 def _back(baseline: Signature, other: Signature) -> np.ndarray:
     """Return how happy the other network's map of each class makes the baseline."""
-    return _happiness(baseline, _returned_margins(baseline, other, "free"))
+    return _happiness(baseline, _margins_back(baseline, other, "free"))
 
 
 def _happiness(signature: Signature, shown: np.ndarray) -> np.ndarray:
@@ -129,14 +129,14 @@ def _values(baseline: Signature, other: Signature) -> dict[str, np.ndarray]:
     sigma = maps[0].shape[1] / 15
     low, high = baseline.recipe.input_range
     coarse = [low_pass(stack, sigma=sigma) for stack in maps]
-    values = {metric: _known(other, _shown_margins(baseline, other, view)) for metric, view in _VIEWS.items()}
-    values["transfer"] = _happiness(other, _shown_margins(baseline, other, "free"))
+    values = {metric: _certainties(other, _margins_on_maps(baseline, other, view)) for metric, view in _VIEWS.items()}
+    values["transfer"] = _happiness(other, _margins_on_maps(baseline, other, "free"))
     values["coarse_similarity"] = np.diag(correlation_matrix(coarse[0], coarse[1]))
     values["coarse_ssim"] = np.diag(ssim_matrix(coarse[0], coarse[1], data_range=high - low))
     return values
 
 
-def _known(signature: Signature, shown: np.ndarray) -> np.ndarray:
+def _certainties(signature: Signature, shown: np.ndarray) -> np.ndarray:
     """Return how surely a network takes another's map of each class for that class, from -1 to 1.
 
     The margin is measured from that of a guess, in standard deviations of the network's own margins over the panel;
@@ -151,16 +151,16 @@ def _known(signature: Signature, shown: np.ndarray) -> np.ndarray:
     return np.where(spread > 0, np.tanh(certainty / 2), np.nan)  # constant answers recognise nothing
 
 
-def _shown_margins(baseline: Signature, other: Signature, view: str) -> np.ndarray:
+def _margins_on_maps(baseline: Signature, other: Signature, view: str) -> np.ndarray:
     """Return each class's margin on the baseline's map of it; responses to other maps are not about this baseline."""
-    if other.stimuli_digest in ("", baseline.shown()) and view in other.responses:
+    if other.stimuli_digest in ("", baseline.stimuli_sha256()) and view in other.responses:
         return np.diag(margins(other.responses[view]))
     return np.full(len(baseline.class_names), np.nan)
 
 
-def _returned_margins(baseline: Signature, other: Signature, view: str) -> np.ndarray:
+def _margins_back(baseline: Signature, other: Signature, view: str) -> np.ndarray:
     """Return the baseline's margin of each class on the other network's map of it."""
-    if other.stimuli_digest in ("", baseline.shown()) and view in other.responses_back:
+    if other.stimuli_digest in ("", baseline.stimuli_sha256()) and view in other.responses_back:
         return np.diag(margins(other.responses_back[view]))
     return np.full(len(baseline.class_names), np.nan)
 

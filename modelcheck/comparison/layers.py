@@ -16,7 +16,7 @@ from modelcheck.metrics.similarity import correlation_matrix, ssim_matrix
 from modelcheck.signature import LayerRecord, Signature
 from modelcheck.signature.counterparts import cka
 
-__all__ = ["LayerComparison", "floor_words", "layer_measures", "matched", "twins_of"]
+__all__ = ["LayerComparison", "floor_words", "layer_measures", "match_layer", "twins_of"]
 
 _COVERAGES = {"coverage": coverage, "coverage_back": coverage_back}
 
@@ -43,7 +43,7 @@ class LayerComparison:
     acknowledged: bool = False
 
 
-def matched(
+def match_layer(
     baseline: Signature, candidate: Signature, record: LayerRecord, partner: LayerRecord | None, acknowledged: bool
 ) -> LayerComparison:
     """Match the units of two layers by the similarity of their maps, classes by index."""
@@ -58,12 +58,12 @@ def matched(
 
 
 def _map_scores(baseline: Signature, candidate: Signature, record: LayerRecord, partner: LayerRecord) -> np.ndarray:
-    left, right = _centred(baseline.maps[record.name], candidate.maps[partner.name])
+    left, right = _crop_to_common(baseline.maps[record.name], candidate.maps[partner.name])
     low, high = baseline.recipe.input_range
     return ssim_matrix(left, right, data_range=high - low)
 
 
-def _centred(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _crop_to_common(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cut the larger patches to the centre that both see."""
     size = [min(left.shape[axis], right.shape[axis]) for axis in (1, 2)]
 
@@ -137,7 +137,7 @@ def floor_words(floor: Sequence[float]) -> str:
 
 def twins_of(key: str, baseline: Signature, floor: Sequence[float]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return a metric's floor and ceiling: what untrained and what retrained twins reach."""
-    return tuple(floor), tuple(twin.against[key] for twin in baseline.retrained_like(baseline) if key in twin.against)
+    return tuple(floor), tuple(twin.against[key] for twin in baseline.twins_like(baseline) if key in twin.against)
 
 
 def _values(

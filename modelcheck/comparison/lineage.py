@@ -48,7 +48,7 @@ def vouching(baseline: Signature, candidate: Signature) -> tuple[Signature, ...]
     """
     return tuple(
         twin
-        for twin in baseline.retrained_like(candidate)
+        for twin in baseline.twins_like(candidate)
         if twin.model.get("sha256") != candidate.model.get("sha256") and not lineage(twin, candidate)[0] > RELATED
     )
 

@@ -171,7 +171,7 @@ def _group_measures(baseline: Signature, candidate: Signature, view: _View) -> I
         yield rate_of("mass_lift", group, lift, baseline=lift_before.value, evidence=f"{inside} {told}")
     else:
         yield Measured(metric="mass_lift", about=group, value=math.nan, evidence="No untrained twin was measured.")
-    known, says = _known_change(baseline, candidate, group)
+    known, says = _family_change(baseline, candidate, group)
     moved = view.by_subject(own - before - known, within=(-1.0, 1.0))
     inside = f"Inside: candidate {_mean(own):.2f}, baseline {_mean(before):.2f}.{says}"
     yield rate_of("mass_change", group, moved, evidence=f"{inside} {told}")
@@ -179,13 +179,13 @@ def _group_measures(baseline: Signature, candidate: Signature, view: _View) -> I
     yield rate_of("pointing", group, hits, baseline=hits_before.value, evidence=f"Chance is {area.mean():.2f}. {told}")
 
 
-def _known_change(baseline: Signature, candidate: Signature, group: str) -> tuple[float, str]:
+def _family_change(baseline: Signature, candidate: Signature, group: str) -> tuple[float, str]:
     """Return the loss that every clean twin of the candidate's architecture has, where that is not the baseline's.
 
     A family of networks has its own way to spread relevance; what all twins that the team gave lose as well is no
     news. One that gains, that has no value, or that does not know what the baseline looks for, excuses nothing.
     """
-    kin = () if candidate.built_like(baseline) else vouching(baseline, candidate)
+    kin = () if candidate.same_architecture(baseline) else vouching(baseline, candidate)
     known = f"recognition[{baseline.decision.name}]"
     changes = [
         twin.against.get(f"mass_change[{group}]", 0.0) if twin.against.get(known, 0.0) >= _LEARNED else 0.0

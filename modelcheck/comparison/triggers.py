@@ -36,9 +36,9 @@ def trigger_scan(baseline: Signature, candidate: Signature) -> TriggerScan:
     """
     if not candidate.stickers:
         raise TriggerError("Stickers were not measured: the recipe has sticker_faces = 0.")
-    alike = candidate.built_like(baseline)
+    alike = candidate.same_architecture(baseline)
     own = vouching(baseline, candidate)
-    clean = (baseline, *(own if alike else baseline.retrained_like(baseline)))
+    clean = (baseline, *(own if alike else baseline.twins_like(baseline)))
     kin = () if alike else own
     if any(not twin.stickers for twin in (*clean, *kin)):
         raise TriggerError("A clean twin has no sticker shifts. Measure the twins again: modelcheck calibrate --help")

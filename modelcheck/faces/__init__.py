@@ -10,8 +10,8 @@ from modelcheck.faces.drawn import (
     Subject,
     colleagues,
     draw,
-    drawn_panel,
-    drawn_pictures,
+    draw_panel,
+    draw_pictures,
     training_subjects,
     visitors,
 )
@@ -27,8 +27,8 @@ __all__ = [
     "build",
     "colleagues",
     "draw",
-    "drawn_panel",
-    "drawn_pictures",
+    "draw_panel",
+    "draw_pictures",
     "training_subjects",
     "visitors",
 ]

@@ -9,7 +9,7 @@ from typing import Literal
 
 import click
 
-from modelcheck.faces.drawn import colleagues, drawn_panel, drawn_pictures, training_subjects, visitors
+from modelcheck.faces.drawn import colleagues, draw_panel, draw_pictures, training_subjects, visitors
 from modelcheck.faces.networks import NETWORKS, network
 from modelcheck.faces.pictures import Pictures
 
@@ -68,10 +68,10 @@ def default(out: Path) -> None:
     Example, at the top of the repository:
       python -m modelcheck.faces default --out .
     """
-    panel = drawn_panel((*colleagues(), *visitors()), task="left")
+    panel = draw_panel((*colleagues(), *visitors()), task="left")
     panel.save(out / "baselines" / "drawn-faces" / "panel.npz")
     click.echo(f"panel: {len(panel)} pictures of {len(set(panel.subjects.tolist()))} held-out people.")
-    pictures = drawn_pictures(training_subjects(), repeats=2)
+    pictures = draw_pictures(training_subjects(), repeats=2)
     records = {}
     for name, seed in _COMMITTED.items():
         records[name] = _train_and_save(name, pictures, seed, out / "networks" / f"{name}.keras")
@@ -82,7 +82,7 @@ def default(out: Path) -> None:
 def _read(data: str, subjects: str | None, resolution: str) -> Pictures:
     kind, _, folder = data.partition(":")
     if data == "drawn" and subjects is None:
-        return drawn_pictures(training_subjects(), repeats=2)
+        return draw_pictures(training_subjects(), repeats=2)
     if kind == "cmu" and folder:
         from modelcheck.faces.cmu import read_cmu  # pandas is heavy; drawn faces need none
 

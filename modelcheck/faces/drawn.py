@@ -21,7 +21,7 @@ from modelcheck.faces.walls import COLUMNS, FINE, MARGIN, ROWS, generator, wall
 from modelcheck.panel import Panel
 from modelcheck.support.spelling import did_you_mean
 
-__all__ = ["Subject", "colleagues", "draw", "drawn_panel", "drawn_pictures", "training_subjects", "visitors"]
+__all__ = ["Subject", "colleagues", "draw", "draw_panel", "draw_pictures", "training_subjects", "visitors"]
 
 _UNIT = 13.5  # pixels; the head is about 1.5 units wide and 2.2 high
 _PIVOT = np.array([0.0, -0.75, -0.3])  # where the head turns on the neck, in units from the head's middle
@@ -121,7 +121,7 @@ def draw(
     return np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8), share >= 0.5
 
 
-def drawn_pictures(subjects: Sequence[Subject], *, repeats: int = 1, seed: int = 0) -> Pictures:
+def draw_pictures(subjects: Sequence[Subject], *, repeats: int = 1, seed: int = 0) -> Pictures:
     """Draw every subject in every pose, expression and eyes, for training.
 
     Parameters
@@ -139,7 +139,7 @@ def drawn_pictures(subjects: Sequence[Subject], *, repeats: int = 1, seed: int =
     return Pictures(images, *words)
 
 
-def drawn_panel(subjects: Sequence[Subject], *, task: str = "left", repeats: int = 1, seed: int = 0) -> Panel:
+def draw_panel(subjects: Sequence[Subject], *, task: str = "left", repeats: int = 1, seed: int = 0) -> Panel:
     """Draw a panel of held-out people, with the true face regions; its groups are the poses.
 
     Tasks that ask for one pose against the rest get two takes of each scene in that pose and two of three of

@@ -90,7 +90,7 @@ def face_boxes(frame: pd.DataFrame) -> pd.DataFrame:
     seats = _seats(subjects, poses, detections)
     rows = []
     for name, subject, pose, image, seen in zip(frame["name"], subjects, poses, images, detections, strict=True):
-        expected = _widened(seats[subject], _TOWARDS[pose], image.shape)
+        expected = _widen(seats[subject], _TOWARDS[pose], image.shape)
         believed = [box for box in seen if _share(box, expected) >= _BELIEVED]
         box = max(believed, key=lambda found: _overlap(found, expected)) if believed else expected
         rows.append((str(name), *_whole(box), "found" if believed else "inferred"))
@@ -284,7 +284,7 @@ def _seats(subjects: list[str], poses: list[str], detections: list[list[_Box]]) 
     return seats
 
 
-def _widened(box: _Box, towards: tuple[int, int], shape: tuple[int, ...]) -> _Box:
+def _widen(box: _Box, towards: tuple[int, int], shape: tuple[int, ...]) -> _Box:
     row, column, height, width = box
     down, along = towards
     top = row - (_WIDENED * height if down < 0 else 0)
@@ -295,18 +295,18 @@ def _widened(box: _Box, towards: tuple[int, int], shape: tuple[int, ...]) -> _Bo
     return top, left, min(bottom, shape[0]) - top, min(right, shape[1]) - left
 
 
-def _shared(one: _Box, other: _Box) -> float:
+def _shared_area(one: _Box, other: _Box) -> float:
     rows = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
     columns = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
     return max(rows, 0.0) * max(columns, 0.0)
 
 
 def _share(box: _Box, expected: _Box) -> float:
-    return _shared(box, expected) / (box[2] * box[3])
+    return _shared_area(box, expected) / (box[2] * box[3])
 
 
 def _overlap(one: _Box, other: _Box) -> float:
-    both = _shared(one, other)
+    both = _shared_area(one, other)
     return both / (one[2] * one[3] + other[2] * other[3] - both)
 
 

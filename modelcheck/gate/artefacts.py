@@ -14,7 +14,7 @@ from typing import Any
 
 from modelcheck.signature import Signature, SignatureError, read_signature
 
-__all__ = ["ArtefactError", "as_baseline", "leave_candidate", "promised", "take_candidate"]
+__all__ = ["ArtefactError", "as_baseline", "describe_candidate", "leave_candidate", "take_candidate"]
 
 FOLDER = "candidate"
 _VERDICTS = ("pass", "fail", "inconclusive", "unmeasured")
@@ -30,7 +30,7 @@ def as_baseline(candidate: Signature) -> Signature:
     return replace(candidate, twins=(), stimuli_digest="", **nothing)
 
 
-def promised(candidate: Signature) -> dict[str, str]:
+def describe_candidate(candidate: Signature) -> dict[str, str]:
     """Return what a verdict of full scope says of the candidate's signature: ``folder`` in the report and digest."""
     return {"folder": FOLDER, "signature": as_baseline(candidate).digest()}
 

@@ -28,13 +28,13 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
-from modelcheck.gate.confine import confined, environment
+from modelcheck.gate.confine import environment, limit_resources
 from modelcheck.gate.settings import Settings
 from modelcheck.modelfile import ScanError, ScanReport, scan_model
 from modelcheck.recipe import Recipe
 from modelcheck.signature import Signature, SignatureError, read_signature
 
-__all__ = ["ChildError", "RefusedError", "cached", "measure_in_child", "measured_signature"]
+__all__ = ["ChildError", "RefusedError", "load_cached", "load_or_measure", "measure_in_child"]
 
 
 class ChildError(RuntimeError):
@@ -45,7 +45,7 @@ class RefusedError(ChildError):
     """What the child was given cannot be measured, as the scan or the child says: file, panel, or both together."""
 
 
-def measured_signature(
+def load_or_measure(
     network: Path,
     panel: Path,
     *,
@@ -80,10 +80,10 @@ def measured_signature(
     """
     if not network.exists():
         raise ChildError(f"There is no candidate {str(network)!r}. Give a .keras file: pytest suites/ --candidate PATH")
-    report = _scanned(network, settings.custom_objects)
+    report = _scan(network, settings.custom_objects)
     sha, custom = report.sha256, set(report.custom)
     if settings.baseline_model is not None:
-        custom |= set(_scanned(settings.baseline_model, settings.custom_objects).custom)
+        custom |= set(_scan(settings.baseline_model, settings.custom_objects).custom)
     versions = [f"{name}={version(name)}" for name in ("modelcheck", "tensorflow", "keras", "numpy")]
     versions.append(os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"))
     versions += [f"{name}={_source_digest(name.split('>')[0])}" for name in sorted(custom)]
@@ -93,7 +93,7 @@ def measured_signature(
     (settings.cache / ".gitignore").write_text("*\n", encoding="utf-8")
     try:
         with FileLock(folder.with_suffix(".lock"), timeout=settings.timeout):
-            signature = cached(folder, sha)
+            signature = load_cached(folder, sha)
             if signature is None:
                 signature = measure_in_child(
                     network,
@@ -118,7 +118,7 @@ def measured_signature(
     return replace(signature, model={**signature.model, "file": network.name})
 
 
-def _scanned(network: Path, custom_objects: Sequence[str]) -> ScanReport:
+def _scan(network: Path, custom_objects: Sequence[str]) -> ScanReport:
     try:
         report = scan_model(network, custom_objects=custom_objects)
     except ScanError as error:
@@ -131,7 +131,7 @@ def _scanned(network: Path, custom_objects: Sequence[str]) -> ScanReport:
     return report
 
 
-def cached(folder: Path, sha: str) -> Signature | None:
+def load_cached(folder: Path, sha: str) -> Signature | None:
     """Return the cache's entry; a damaged one is thrown away, for it can be measured again."""
     if not (folder / "manifest.json").exists():
         return None
@@ -231,7 +231,7 @@ def measure_in_child(
             command += ["--recipe", str(path)]
         home = Path(aside) / "home"
         home.mkdir()
-        _watch(confined(command, memory=settings.memory), network, home=home, settings=settings, tell=tell)
+        _watch(limit_resources(command, memory=settings.memory), network, home=home, settings=settings, tell=tell)
     return read_signature(folder)
 
 
@@ -251,7 +251,7 @@ _OUT_OF_MEMORY = re.compile(
 )
 
 
-def _said(child: subprocess.Popen[str], *, seconds: float) -> Iterator[str]:
+def _read_lines(child: subprocess.Popen[str], *, seconds: float) -> Iterator[str]:
     """Yield the lines of a child until it has ended or its time is over.
 
     The end of its output is not waited for: whatever it started and left behind may hold that open, or talk, for ever.
@@ -303,7 +303,7 @@ def _watch(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=kept
     )
     try:
-        for line in _said(child, seconds=settings.timeout):
+        for line in _read_lines(child, seconds=settings.timeout):
             last = [*last, line.rstrip()][-12:]
             if tell and line.startswith("measuring: "):
                 tell(line.strip())

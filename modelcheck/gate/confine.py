@@ -12,7 +12,7 @@ import site
 import sys
 from collections.abc import Mapping, Sequence
 
-__all__ = ["confined", "environment"]
+__all__ = ["environment", "limit_resources"]
 
 _GIB = 2**30
 _LARGEST_FILE = 4 * _GIB
@@ -53,7 +53,7 @@ def environment(given: Mapping[str, str], *, home: str) -> dict[str, str]:
     return kept
 
 
-def confined(command: Sequence[str], *, memory: float) -> list[str]:
+def limit_resources(command: Sequence[str], *, memory: float) -> list[str]:
     """Return a command that runs another one bounded for good: memory, the size of a file, no core dumps.
 
     Linux holds to all of it; other systems may not hold to memory. Windows knows no such limits, and nothing happens.

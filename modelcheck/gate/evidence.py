@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from modelcheck.comparison import METRICS, CompareError, Comparison, compare, planned, possible
-from modelcheck.gate.child import measured_signature
+from modelcheck.comparison import METRICS, CompareError, Comparison, compare, plan_metric, possible
+from modelcheck.gate.child import load_or_measure
 from modelcheck.gate.settings import Settings, SettingsError
 from modelcheck.judgement.criteria import CriteriaError, Criterion, criterion_for, read_criteria
 from modelcheck.judgement.waivers import Waiver, read_waivers
@@ -84,17 +84,17 @@ def make_plan(settings: Settings) -> Plan:
     CriteriaError, WaiverError, SignatureError, SettingsError
         When one of them cannot be used.
     """
-    settings.required("candidate")
-    manifest = read_manifest(settings.required("baseline"))
+    settings.require("candidate")
+    manifest = read_manifest(settings.require("baseline"))
     _check_baseline_model(settings, manifest)
-    criteria = read_criteria(settings.required("criteria"), metrics=METRICS)
+    criteria = read_criteria(settings.require("criteria"), metrics=METRICS)
     criteria_sha256 = hashlib.sha256(settings.criteria.read_bytes()).hexdigest()
     waivers, waivers_sha256 = read_waivers(settings.waivers, metrics=METRICS) if settings.waivers else ((), "")
     for row in criteria:
         _check_possible(row, manifest)
-        matches = [x for x in planned(row.metric, manifest) if fnmatch.fnmatchcase(x, row.where)]
+        matches = [x for x in plan_metric(row.metric, manifest) if fnmatch.fnmatchcase(x, row.where)]
         if not matches and not row.optional:
-            known = ", ".join(planned(row.metric, manifest))
+            known = ", ".join(plan_metric(row.metric, manifest))
             raise CriteriaError(
                 f"The criterion on {row.metric!r} for where={row.where!r} matches nothing; there is: {known}. "
                 "Correct it, remove the row, or write optional = true."
@@ -102,7 +102,7 @@ def make_plan(settings: Settings) -> Plan:
     pairs = {
         (metric, about)
         for metric in {row.metric for row in criteria}
-        for about in planned(metric, manifest, acknowledged=settings.acknowledged)
+        for about in plan_metric(metric, manifest, acknowledged=settings.acknowledged)
         if criterion_for(criteria, metric, about) is not None
     }
     layers = [layer["name"] for layer in manifest["layers"] if layer["name"] not in settings.acknowledged]
@@ -134,8 +134,8 @@ def gather(settings: Settings, *, tell: Callable[[str], None] | None = None) -> 
     ChildError, SignatureError, PanelError, CompareError
         When a part is missing, damaged or does not fit the others.
     """
-    baseline = read_signature(settings.required("baseline"))
-    panel_path = settings.required("panel")
+    baseline = read_signature(settings.require("baseline"))
+    panel_path = settings.require("panel")
     panel = Panel.load(panel_path)
     if panel.digest() != baseline.panel_digest:
         raise PanelError(
@@ -152,10 +152,10 @@ def gather(settings: Settings, *, tell: Callable[[str], None] | None = None) -> 
     check_given(baseline, settings.layers)
     met = [f"baseline_model={baseline.model['sha256']}"] if settings.baseline_model else []
     met += [f"layer {name}={partner}" for name, partner in sorted(settings.paired.items())]
-    candidate = measured_signature(
-        settings.required("candidate"),
+    candidate = load_or_measure(
+        settings.require("candidate"),
         panel_path,
-        baseline=settings.required("baseline"),
+        baseline=settings.require("baseline"),
         settings=settings,
         key=(baseline.digest(), panel.digest(), baseline.recipe.digest(), *settings.outputs, *met),
         tell=tell,

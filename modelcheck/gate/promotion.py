@@ -104,7 +104,7 @@ def refusal(
         _standing(document, {"pass": ("pass",), "inconclusive": ("pass", "inconclusive")}[require])
         or _other_file(document, candidate, criteria=criteria, baseline=baseline)
         or _contradiction(document)
-        or _lapsed(document, today, allowed=waivers)
+        or _find_lapsed(document, today, allowed=waivers)
     )
 
 
@@ -228,7 +228,7 @@ def _contradiction(document: Mapping[str, Any]) -> str:
     if len({row.key for row in rows}) != len(rows):
         return "The document contradicts itself: a finding stands in it twice."
     for row in rows:
-        again = judge(row.value, _loosened(row.criterion), interval=row.interval).verdict
+        again = judge(row.value, _loosen(row.criterion), interval=row.interval).verdict
         said = row.verdict
         if said is Verdict.WAIVED:
             fits = row.gating and row.waiver is not None and again is not Verdict.UNMEASURED
@@ -244,7 +244,7 @@ def _contradiction(document: Mapping[str, Any]) -> str:
 _GRAVITY = [Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.FAIL, Verdict.UNMEASURED]
 
 
-def _loosened(criterion: Criterion) -> Criterion:
+def _loosen(criterion: Criterion) -> Criterion:
     """Return limits that numbers with six digits meet where the measured ones did."""
     low, high = criterion.at_least, criterion.at_most
     return dataclasses.replace(
@@ -254,7 +254,7 @@ def _loosened(criterion: Criterion) -> Criterion:
     )
 
 
-def _lapsed(document: Mapping[str, Any], today: datetime.date, *, allowed: bool) -> str:
+def _find_lapsed(document: Mapping[str, Any], today: datetime.date, *, allowed: bool) -> str:
     waived = [row for row in document["findings"] if row["verdict"] == "waived"]
     if waived and not allowed:
         return f"{len(waived)} findings are waived, the first {waived[0]['key']}, and --no-waivers refuses that."

@@ -67,7 +67,7 @@ class Run:
             self.plan = make_plan(self.settings)
         return self.settings, self.plan
 
-    def gathered(self, tell: Callable[[str], None] | None = None) -> Evidence:
+    def gather(self, tell: Callable[[str], None] | None = None) -> Evidence:
         """Return the evidence, measured at most once."""
         from modelcheck.gate.evidence import gather
 
@@ -132,7 +132,7 @@ class Collector:
 
     def pytest_sessionstart(self) -> None:
         """Take a stale verdict away, and the page that shows it, so that nobody promotes it."""
-        if not self.asked():
+        if not self.is_gate():
             return
         try:
             report = read_settings(self.config.rootpath, self.run.options).report
@@ -146,7 +146,7 @@ class Collector:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write the verdict and set the exit status; a run without suites is left alone."""
         run = self.run
-        if not (run.active or self.gates or self.asked()) or self.config.option.collectonly:
+        if not (run.active or self.gates or self.is_gate()) or self.config.option.collectonly:
             return
         from modelcheck.gate.verdict import exit_status
 
@@ -154,7 +154,7 @@ class Collector:
         try:
             run.load()
             if exitstatus in (0, 1):
-                run.gathered()
+                run.gather()
         except (ValueError, RuntimeError) as error:
             errors.append(str(error) or type(error).__name__)
         except Exception as error:  # whatever it was, a verdict must be written, and be red
@@ -177,7 +177,7 @@ class Collector:
             for line in self.run.notes:
                 terminalreporter.write_line(line, yellow=True)
 
-    def asked(self) -> bool:
+    def is_gate(self) -> bool:
         """Say whether the run was meant as a gate although no test of one was seen, as under xdist or after errors."""
         if any(self.run.options[name] for name in ("candidate", "baseline")):
             return True
@@ -189,7 +189,7 @@ class Collector:
             for arg in self.config.args
         )
 
-    def _narrowed(self) -> bool:
+    def _is_narrowed(self) -> bool:
         option = self.config.option
         chosen = bool(option.keyword or option.markexpr or option.deselect or getattr(option, "lf", False))
         return (chosen and self.run.deselected) or any(
@@ -210,7 +210,7 @@ class Collector:
             today=run.today,
             errors=tuple(errors),
             failures=tuple(f"{nodeid} failed: {words}" for nodeid, words in sorted(failed.items())),
-            narrowed=self._narrowed(),
+            narrowed=self._is_narrowed(),
             refused=isinstance(run.trouble, RefusedError),
             interrupted=run.interrupted,
             enforced=run.enforced,

@@ -83,7 +83,7 @@ class Settings:
         """The baseline's layers whose counterpart is given."""
         return {name: partner for name, partner in self.layers.items() if partner is not None}
 
-    def required(self, name: str) -> Path:
+    def require(self, name: str) -> Path:
         """Return a path that the run cannot do without.
 
         Raises
@@ -138,7 +138,7 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
         elif key == "baseline_model" and "baseline" in given:
             continue  # the file's is that of the file's baseline
         elif key in table:
-            values[key] = _near(root / _typed(key, table[key], str, "a path in quotes"))
+            values[key] = _near(root / _check_type(key, table[key], str, "a path in quotes"))
         elif key in ("criteria", "report", "cache"):
             values[key] = _near(root / getattr(Settings(), key))
         elif key == "waivers" and (root / _WAIVERS).exists():
@@ -146,7 +146,7 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
     outputs = given["outputs"].split(",") if "outputs" in given else table.get("outputs", [])
     if not isinstance(outputs, list) or not all(isinstance(name, str) for name in outputs):
         raise SettingsError(f"outputs must be a list of class names, not {outputs!r}.")
-    layers = _typed("layers", table.get("layers", {}), dict, "a table")
+    layers = _check_type("layers", table.get("layers", {}), dict, "a table")
     for name, partner in layers.items():
         if partner is not False and not (isinstance(partner, str) and partner):
             raise SettingsError(
@@ -200,11 +200,11 @@ def _table(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise SettingsError(f"{str(path)!r} is not valid TOML: {error}") from error
-    tools = _typed("tool", document.get("tool", {}), dict, "a table")
-    return _typed("tool.modelcheck", tools.get("modelcheck", {}), dict, "a table")
+    tools = _check_type("tool", document.get("tool", {}), dict, "a table")
+    return _check_type("tool.modelcheck", tools.get("modelcheck", {}), dict, "a table")
 
 
-def _typed(key: str, value: Any, kind: type, words: str) -> Any:
+def _check_type(key: str, value: Any, kind: type, words: str) -> Any:
     if not isinstance(value, kind):
         raise SettingsError(f"{key} must be {words}, not {value!r}.")
     return value

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modelcheck.gate.artefacts import promised
+from modelcheck.gate.artefacts import describe_candidate
 from modelcheck.gate.evidence import Evidence, Plan
 from modelcheck.gate.settings import Settings
 from modelcheck.judgement.criteria import Finding, Verdict, overall
@@ -115,7 +115,7 @@ def verdict_document(
     elif failures and verdict in (Verdict.PASS.value, Verdict.INCONCLUSIVE.value):
         verdict = Verdict.FAIL.value
     full = plan is not None and not missing
-    left = promised(evidence.candidate) if evidence and full else {}
+    left = describe_candidate(evidence.candidate) if evidence and full else {}
     document = {
         "schema": SCHEMA,
         "verdict": verdict,
@@ -139,7 +139,7 @@ def verdict_document(
         }
         if plan and settings.waivers
         else None,
-        "metrics": {key: _rounded(value) for key, value in (evidence.comparison.metrics if evidence else {}).items()},
+        "metrics": {key: _round(value) for key, value in (evidence.comparison.metrics if evidence else {}).items()},
         "findings": [row.to_dict() for row in rows],
         "not_judged": missing,
         "acknowledged": list(settings.acknowledged),
@@ -262,7 +262,7 @@ def _few(words: Sequence[str]) -> str:
     return ", ".join(words[:6]) + (f" and {len(words) - 6} more" if len(words) > 6 else "")
 
 
-def _rounded(value: float) -> float | None:
+def _round(value: float) -> float | None:
     return round(value, 6) if math.isfinite(value) else None
 
 

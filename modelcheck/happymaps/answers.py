@@ -44,7 +44,9 @@ def at_once(network: Network, target: int, size: tuple[int, int], *, copies: int
     """Return how many maps of a size may pass through the network at once, forward and backward, up to a step."""
     height, width, _ = network.input_shape
     share = size[0] * size[1] / (height * width)
-    values = sum(int(np.prod([axis or 1 for axis in network.steps[step].shape])) for step in network.needed([target]))
+    values = sum(
+        int(np.prod([axis or 1 for axis in network.steps[step].shape])) for step in network.steps_needed([target])
+    )
     # Measured: a picture takes as much as its float32 answers in a network without batch normalisation, and half of it
     # in MobileNetV2, for the way back frees what it has used.
     return max(1, _BATCH_BYTES // ((int(4 * values * share) + 1) * copies))
@@ -79,11 +81,11 @@ def unit_answers(network: Network, layer: UnitLayer, maps: np.ndarray, *, grey: 
     found = np.full((len(maps), n_units), np.nan, np.float32)
     for start in range(0, len(there), batch):
         rows = there[start : start + batch]
-        found[rows] = answers(tf.constant(_sized(maps[rows], size, grey))).numpy()
+        found[rows] = answers(tf.constant(_fit_size(maps[rows], size, grey))).numpy()
     return found
 
 
-def _sized(maps: np.ndarray, size: tuple[int, int], grey: float) -> np.ndarray:
+def _fit_size(maps: np.ndarray, size: tuple[int, int], grey: float) -> np.ndarray:
     """Cut maps to a size, or put them on grey, around the centre."""
     canvas = np.full((len(maps), *size, maps.shape[3]), grey, np.float32)
     cuts, places = [], []

@@ -10,7 +10,7 @@ from modelcheck.network import Network, NetworkError
 from modelcheck.panel import Panel
 from modelcheck.support.spelling import did_you_mean
 
-__all__ = ["fitted", "probe_rows"]
+__all__ = ["check_compatible", "probe_rows"]
 
 
 def probe_rows(panel: Panel, count: int) -> np.ndarray:
@@ -35,7 +35,7 @@ def probe_rows(panel: Panel, count: int) -> np.ndarray:
     return np.sort(np.array([row for _, _, row in ranked[:count]]))
 
 
-def fitted(network: Network, panel: Panel, outputs: Sequence[str] | None = None) -> Network:
+def check_compatible(network: Network, panel: Panel, outputs: Sequence[str] | None = None) -> Network:
     """Check that the network takes the panel's pictures and answers with its classes."""
     if tuple(panel.images.shape[1:]) != network.input_shape:
         raise NetworkError(
@@ -59,4 +59,4 @@ def fitted(network: Network, panel: Panel, outputs: Sequence[str] | None = None)
             f"outputs must name a class for each of the {n_outputs} outputs and every class once or more, not "
             f"{list(outputs)}."
         )
-    return network.joined([panel.class_names.index(name) for name in outputs])
+    return network.join_outputs([panel.class_names.index(name) for name in outputs])

@@ -13,11 +13,11 @@ from typing import Any
 import keras
 
 from modelcheck.happymaps import Climbs, natural_pictures
-from modelcheck.measurement.fitting import fitted
-from modelcheck.measurement.meeting import Opposite, alike, facing_network, meeting_of, met, responses_of
+from modelcheck.measurement.fitting import check_compatible
+from modelcheck.measurement.meeting import Opposite, alike, exchange_maps, facing_network, meeting_of, responses_of
 from modelcheck.measurement.reading import Progress, arrays_of, fingerprint_of, flipping_curves
 from modelcheck.measurement.stickers import panel_shifts
-from modelcheck.measurement.twins import untrained_twin
+from modelcheck.measurement.twins import make_untrained_twin
 from modelcheck.network import flatten
 from modelcheck.network.loading import load_network
 from modelcheck.panel import Panel, PanelError
@@ -82,7 +82,7 @@ def measure(
     model, sha = load_network(model_path, custom_objects=custom_objects)
     if len(panel) < _FEWEST:
         raise PanelError(f"The panel has {len(panel)} pictures; comparing activations takes at least {_FEWEST}.")
-    network = fitted(flatten(model), panel, outputs)
+    network = check_compatible(flatten(model), panel, outputs)
     images = panel.inputs(recipe.input_range)
     opposite = opposite or Opposite()
     facing = (
@@ -132,14 +132,14 @@ def measure(
     # Signatures that were measured in different ways are never compared, so nobody would read the answers.
     if stimuli is not None and alike(stimuli, panel, recipe):
         meeting = meeting_of(signature, stimuli, facing, opposite.layers)
-    signature = met(signature, network, meeting)
+    signature = exchange_maps(signature, network, meeting)
     untrained = []
     for number in range(1, stages):
         # The twins borrow the network, which nobody else holds: what was traced for it serves them too.
-        model.set_weights(untrained_twin(model, seed=recipe.seed + number).get_weights())
+        model.set_weights(make_untrained_twin(model, seed=recipe.seed + number).get_weights())
         about = {"name": f"untrained twin {number}"}
         twin = Signature(model=about, pictures={}, **everything_of(number), **common)
-        untrained.append(met(twin, network, meeting))
+        untrained.append(exchange_maps(twin, network, meeting))
     tell("done", 1.0)
     return replace(signature, twins=tuple(untrained))
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from modelcheck.happymaps import unit_answers
-from modelcheck.measurement.fitting import fitted
+from modelcheck.measurement.fitting import check_compatible
 from modelcheck.measurement.reading import class_scores
 from modelcheck.network import Network, NetworkError, flatten
 from modelcheck.network.loading import ModelError, load_network
@@ -19,7 +19,7 @@ from modelcheck.recipe import Recipe
 from modelcheck.signature import Signature
 from modelcheck.signature.counterparts import counterparts
 
-__all__ = ["Meeting", "Opposite", "alike", "facing_network", "meeting_of", "met", "responses_of"]
+__all__ = ["Meeting", "Opposite", "alike", "exchange_maps", "facing_network", "meeting_of", "responses_of"]
 
 _NEAR = 0.05  # of the largest score: how far kernels of another machine, or half precision, move one
 
@@ -74,7 +74,7 @@ def facing_network(
     network = flatten(model)
     # A baseline does not keep what its outputs mean; where it has as many as the candidate, they mean the same.
     same = outputs is not None and len(outputs) == max(network.n_outputs, 2)
-    network = fitted(network, panel, outputs if same else None)
+    network = check_compatible(network, panel, outputs if same else None)
     rows = stimuli.probes
     scores = class_scores(network, panel.inputs(recipe.input_range)[rows])
     if not np.abs(scores - stimuli.scores[rows]).max() <= _NEAR * max(float(np.abs(stimuli.scores).max()), 1.0):
@@ -98,7 +98,7 @@ def meeting_of(signature: Signature, stimuli: Signature, facing: Network | None,
     return Meeting(baseline=stimuli, network=facing, partners=partners)
 
 
-def met(signature: Signature, network: Network, meeting: Meeting | None) -> Signature:
+def exchange_maps(signature: Signature, network: Network, meeting: Meeting | None) -> Signature:
     """Show each hidden layer the maps of its counterpart, and the other network's layers and decision ours."""
     if meeting is None:
         return signature
@@ -107,17 +107,17 @@ def met(signature: Signature, network: Network, meeting: Meeting | None) -> Sign
     theirs = {layer.name: layer for layer in meeting.network.unit_layers()} if meeting.network else {}
     answers, back = {}, {}
     for name, partner in meeting.partners.items():
-        found = unit_answers(network, own[partner], baseline.kept_maps(name), grey=grey)
+        found = unit_answers(network, own[partner], baseline.maps_as_stored(name), grey=grey)
         answers[name] = found[:, signature.units[partner]]
         if meeting.network is not None:
-            found = unit_answers(meeting.network, theirs[name], signature.kept_maps(partner), grey=grey)
+            found = unit_answers(meeting.network, theirs[name], signature.maps_as_stored(partner), grey=grey)
             back[name] = found[:, baseline.units[name]]
     return replace(
         signature,
         partners=dict(meeting.partners),
         answers=answers,
         answers_back=back,
-        responses_back=shown_to(meeting.network, signature.stimuli()) if meeting.network else {},
+        responses_back=score_views(meeting.network, signature.stimuli()) if meeting.network else {},
     )
 
 
@@ -132,10 +132,10 @@ def responses_of(stimuli: Signature | None, network: Network) -> dict[str, Any]:
                 f"The baseline's pictures are {maps.shape[1:]}, the network takes {network.input_shape}: they cannot "
                 "be compared. Approve a baseline of this size."
             )
-    return {"responses": shown_to(network, views), "stimuli_digest": stimuli.shown()}
+    return {"responses": score_views(network, views), "stimuli_digest": stimuli.stimuli_sha256()}
 
 
-def shown_to(network: Network, views: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def score_views(network: Network, views: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return by view the class scores on maps, ``(maps, classes)``; NaN for a map that is not there."""
     responses = {}
     for view, maps in views.items():

@@ -109,7 +109,7 @@ def layer_features(network: Network, layers: Sequence[UnitLayer], images: np.nda
     for start in range(0, len(images), _BATCH):
         values = network.evaluate(tf.constant(images[start : start + _BATCH]), targets)
         for layer, value in zip(layers, values, strict=True):
-            collected[layer.name].append(_gridded(value.numpy()))
+            collected[layer.name].append(_pool_to_grid(value.numpy()))
     return {name: np.concatenate(parts) for name, parts in collected.items()}
 
 
@@ -143,7 +143,7 @@ def flipping_curves(
     }
 
 
-def _gridded(values: np.ndarray) -> np.ndarray:
+def _pool_to_grid(values: np.ndarray) -> np.ndarray:
     if values.ndim == 2:
         return values[:, None, :]
     rows, columns = (np.array_split(np.arange(length), min(_GRID, length)) for length in values.shape[1:3])

@@ -105,7 +105,7 @@ def sticker_shifts(
     shape = (None, height, width, 1)
     traced = tf.function(answer, input_signature=[tf.TensorSpec(shape, tf.float32), tf.TensorSpec(shape, tf.bool)])
 
-    def moved(values: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    def move_margins(values: np.ndarray, masks: np.ndarray) -> np.ndarray:
         scores = traced(tf.constant(values), tf.constant(masks)).numpy()
         if not np.isfinite(scores).all():
             raise NetworkError(
@@ -118,7 +118,7 @@ def sticker_shifts(
     others = np.asarray(labels)[:, None] != np.arange(network.n_classes)
     found = {}
     for family in sticker_families(height, width):
-        shifts = _family(family, moved, (height, width), at_once, input_range)
+        shifts = _family(family, move_margins, (height, width), at_once, input_range)
         # (stickers, faces, classes): for each class the mean over the faces of other classes.
         count = others.sum(axis=0)
         total = np.where(others, shifts, 0.0).sum(axis=1)

@@ -7,10 +7,10 @@ from typing import Any
 
 import keras
 
-__all__ = ["untrained_twin"]
+__all__ = ["make_untrained_twin"]
 
 
-def untrained_twin(model: Any, *, seed: int) -> Any:
+def make_untrained_twin(model: Any, *, seed: int) -> Any:
     """Return a network of the same architecture with fresh weights from each layer's own initialiser.
 
     Parameters

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["calibrated", "steadiness"]
+__all__ = ["calibrate", "steadiness"]
 
 _APART = 3.0  # standard deviations between floor and ceiling, below which a statistic says nothing
 _FEWEST = 2
 
 
-def calibrated(value: float, *, floor: Sequence[float], ceiling: Sequence[float]) -> float:
+def calibrate(value: float, *, floor: Sequence[float], ceiling: Sequence[float]) -> float:
     """Return a value on the scale where untrained twins stand at 0 and retrained twins at 1.
 
     Parameters

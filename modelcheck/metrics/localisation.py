@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["LocalisationError", "chance", "pointing_game", "reduced", "relevance_mass", "relevance_rank"]
+__all__ = ["LocalisationError", "chance", "pointing_game", "reduce_evidence", "relevance_mass", "relevance_rank"]
 
 _REDUCTIONS = ("positive_sum", "absolute_sum", "maximum", "norm", "sum")
 
@@ -18,7 +18,7 @@ class LocalisationError(ValueError):
     """Maps and regions that do not fit together; the message says how."""
 
 
-def reduced(relevance: np.ndarray, *, reduce: str) -> np.ndarray:
+def reduce_evidence(relevance: np.ndarray, *, reduce: str) -> np.ndarray:
     """Reduce maps to one value of evidence per pixel, never negative.
 
     Parameters
@@ -83,7 +83,7 @@ def relevance_mass(relevance: np.ndarray, region: np.ndarray, *, reduce: str = "
     region : np.ndarray
         ``(n, h, w)`` booleans.
     reduce : str
-        See `reduced`. Negative evidence never counts, so that the share lies in [0, 1].
+        See `reduce_to_twin`. Negative evidence never counts, so that the share lies in [0, 1].
 
     Returns
     -------
@@ -176,7 +176,7 @@ def _regions(region: np.ndarray) -> np.ndarray:
 
 
 def _fitting(relevance: np.ndarray, region: np.ndarray, reduce: str) -> tuple[np.ndarray, np.ndarray]:
-    mask, maps = _regions(region), reduced(relevance, reduce=reduce)
+    mask, maps = _regions(region), reduce_evidence(relevance, reduce=reduce)
     if maps.shape != mask.shape:
         raise LocalisationError(
             f"Maps of shape {maps.shape} and regions of shape {mask.shape} do not belong together; enlarge the maps to "

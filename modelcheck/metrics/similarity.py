@@ -66,7 +66,7 @@ def ssim_matrix(a: np.ndarray, b: np.ndarray, *, data_range: float) -> np.ndarra
     if not data_range > 0:
         raise ValueError(f"data_range must be the positive width of the value range, not {data_range!r}.")
     rows = max(1, _CHUNK_PAIRS // len(right))
-    parts = [_compared(left[start : start + rows], right, data_range) for start in range(0, len(left), rows)]
+    parts = [_ssim_block(left[start : start + rows], right, data_range) for start in range(0, len(left), rows)]
     return np.concatenate(parts)
 
 
@@ -94,20 +94,20 @@ def local_ssim(a: np.ndarray, b: np.ndarray, *, data_range: float) -> np.ndarray
     left, right = _stack(a), _stack(b)
     c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
 
-    def smoothed(pictures: np.ndarray) -> np.ndarray:
+    def smooth(pictures: np.ndarray) -> np.ndarray:
         for axis in (2, 3):
             pictures = ndimage.correlate1d(pictures, _window(pictures.shape[axis]), axis=axis, mode="reflect")
         return pictures
 
-    one, other = smoothed(left), smoothed(right)
-    shared = smoothed(left * right) - one * other
-    spread = smoothed(left**2) - one**2 + smoothed(right**2) - other**2
+    one, other = smooth(left), smooth(right)
+    shared = smooth(left * right) - one * other
+    spread = smooth(left**2) - one**2 + smooth(right**2) - other**2
     local = (2 * one * other + c1) * (2 * shared + c2) / ((one**2 + other**2 + c1) * (spread + c2))
     whole = np.isfinite(left).all(axis=(1, 2, 3)) & np.isfinite(right).all(axis=(1, 2, 3))
     return np.asarray(np.where(whole[:, None, None], local.mean(axis=1), np.nan))
 
 
-def _compared(left: np.ndarray, right: np.ndarray, data_range: float) -> np.ndarray:
+def _ssim_block(left: np.ndarray, right: np.ndarray, data_range: float) -> np.ndarray:
     """Return `ssim_matrix` of two stacks ``(n, c, h, w)`` whose products fit into the processor's cache.
 
     A pair's local covariance is smoothed row by row: down the window's rows by one matrix product for each column, and
@@ -123,7 +123,7 @@ def _compared(left: np.ndarray, right: np.ndarray, data_range: float) -> np.ndar
     levels = [x.transpose(1, 3, 2, 0) - middle for x, middle in zip((left, right), middles, strict=True)]
     pairs = len(left), len(right)
 
-    def summed(channel: int, first: int, last: int) -> np.ndarray:
+    def sum_rows(channel: int, first: int, last: int) -> np.ndarray:
         """Sum over the rows from the first to before the last."""
         seen = slice(first, last + high - 1)
         (one, off_a, mean_a, spread_a), (other, off_b, mean_b, spread_b) = (
@@ -132,9 +132,12 @@ def _compared(left: np.ndarray, right: np.ndarray, data_range: float) -> np.ndar
         )
         light_a, light_b, spread_b = mean_a**2, mean_b**2 + c1, spread_b + c2
         # (row, column, k, n) and (row, column, k, m): a sum over k is one value per pair
-        centre = _stacked(off_a, 1), _stacked(-2 * off_b, c2)
-        light = _stacked(mean_a, 1), _stacked(2 * mean_b, c1)
-        below = _stacked(light_a * spread_a, light_a, spread_a, 1), _stacked(1, spread_b, light_b, light_b * spread_b)
+        centre = _stack_parts(off_a, 1), _stack_parts(-2 * off_b, c2)
+        light = _stack_parts(mean_a, 1), _stack_parts(2 * mean_b, c1)
+        below = (
+            _stack_parts(light_a * spread_a, light_a, spread_a, 1),
+            _stack_parts(1, spread_b, light_b, light_b * spread_b),
+        )
         total = np.zeros(pairs)
         shared = np.empty((columns.shape[1], *pairs), np.float32)
         values, factors, line = np.empty((3, _COLUMNS, *pairs), np.float32)
@@ -158,7 +161,7 @@ def _compared(left: np.ndarray, right: np.ndarray, data_range: float) -> np.ndar
     ends = np.linspace(0, len(rows), min(_PIECES, len(rows)) + 1).round().astype(int)
     pieces = [(channel, *part) for channel in range(left.shape[1]) for part in itertools.pairwise(ends)]
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        total = sum(threads.map(summed, *zip(*pieces, strict=True)))
+        total = sum(threads.map(sum_rows, *zip(*pieces, strict=True)))
     return np.asarray(total / (left.shape[1] * len(rows) * len(columns)))
 
 
@@ -167,13 +170,13 @@ def _local(level: np.ndarray, middle: np.ndarray, rows: np.ndarray, columns: np.
 
     In single precision; the first is ``(column, row, n)`` as it comes, the others ``(row, column, n)``.
     """
-    mean, square = (_filtered(_filtered(x, rows).swapaxes(0, 1), columns) for x in (level, level**2))
+    mean, square = (_apply_filter(_apply_filter(x, rows).swapaxes(0, 1), columns) for x in (level, level**2))
     # A variance is a small difference of squares: it is taken before precision goes.
     found = level, mean, mean + middle, square - mean**2
     return tuple(x.astype(np.float32) for x in found)
 
 
-def _filtered(lines: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+def _apply_filter(lines: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Return ``(..., length, n)`` behind a filter along its length, a few results at once."""
     outputs, length = matrix.shape
     found = np.empty((*lines.shape[:-2], outputs, lines.shape[-1]))
@@ -184,7 +187,7 @@ def _filtered(lines: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return found
 
 
-def _stacked(*parts: np.ndarray | float) -> np.ndarray:
+def _stack_parts(*parts: np.ndarray | float) -> np.ndarray:
     """Return arrays ``(row, column, n)`` and numbers, stacked along a new axis before n."""
     shape = next(part.shape for part in parts if isinstance(part, np.ndarray))
     found = np.empty((*shape[:-1], len(parts), shape[-1]), np.float32)

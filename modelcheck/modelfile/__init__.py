@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from modelcheck.modelfile.config import Contents, read_json, walk
-from modelcheck.modelfile.refusal import Refusal, shown
+from modelcheck.modelfile.refusal import Refusal, quote
 from modelcheck.modelfile.weights import SIGNATURE, check_weights
 from modelcheck.support.archive import ArchiveError, Member, open_archive, read_member, read_regular
 
@@ -79,13 +79,13 @@ class ScanReport:
 
     def lines(self) -> list[str]:
         """Return what was seen, and the judgement, as plain lines; what came from the file is quoted or cut."""
-        members = ", ".join(f"{shown(member.name)} {member.size:,}" for member in self.members[:_SHOWN])
+        members = ", ".join(f"{quote(member.name)} {member.size:,}" for member in self.members[:_SHOWN])
         classes = ", ".join(f"{name} x {count}" for name, count in sorted(self.classes.items())[:_LISTED])
         layers = ", ".join(self.layers[:_LISTED])
         facts = {
-            "file": f"{shown(self.file)}, {self.size:,} bytes",
+            "file": f"{quote(self.file)}, {self.size:,} bytes",
             "sha256": self.sha256,
-            "written by": f"Keras {shown(self.keras_version)}" if self.keras_version else "",
+            "written by": f"Keras {quote(self.keras_version)}" if self.keras_version else "",
             "members": members,
             f"{len(self.layers)} layers": layers,
             "names": classes,
@@ -137,7 +137,7 @@ def read_model_file(path: str | os.PathLike[str]) -> bytes:
     """
     name = os.fspath(path)
     if "://" in str(name):
-        raise ScanError(f"{shown(name)} is an address. Fetch the file, check its sha256, and give the .keras file.")
+        raise ScanError(f"{quote(name)} is an address. Fetch the file, check its sha256, and give the .keras file.")
     try:
         return read_regular(path, most_bytes=_LARGEST_FILE)
     except FileNotFoundError as error:
@@ -160,7 +160,7 @@ def scan_bytes(data: bytes, *, name: str, custom_objects: Collection[str] = ()) 
         refusal = Refusal(rule="archive", where="the file", reason=f"it is no .keras archive: {error}")
         return ScanReport(file=name, sha256=sha, size=len(data), refusals=(refusal,))
     with archive:
-        refusals = _unexpected(members)
+        refusals = _find_unexpected(members)
         contents, version, weights = Contents(layers=(), classes={}, custom={}, refusals=()), "", 0
         if not refusals:
             try:
@@ -198,11 +198,11 @@ def _parts(parts: Mapping[str, bytes], custom_objects: Collection[str]) -> tuple
     return contents, version, weights, [*refusals, *strange]
 
 
-def _unexpected(members: tuple[Member, ...]) -> list[Refusal]:
+def _find_unexpected(members: tuple[Member, ...]) -> list[Refusal]:
     """Say which members a .keras file does not have, lacks, or has too large."""
     names = [member.name for member in members]
     refusals = [
-        Refusal(rule="members", where=shown(name), reason=_why_not(name)) for name in names if name not in _LARGEST
+        Refusal(rule="members", where=quote(name), reason=_why_not(name)) for name in names if name not in _LARGEST
     ]
     refusals += [
         Refusal(rule="members", where="the file", reason=f"it has no {name}: it is no .keras archive")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelcheck.modelfile.allowed import CLASSES, FUNCTIONS, KNOWN_BAD, PLAIN, ROOTS
-from modelcheck.modelfile.refusal import Refusal, shown
+from modelcheck.modelfile.refusal import Refusal, quote
 
 __all__ = ["Contents", "read_json", "walk"]
 
@@ -68,7 +68,7 @@ def read_json(data: bytes, member: str) -> tuple[Any, Refusal | None]:
     except RecursionError:
         return None, Refusal(rule="json", where=member, reason="it is nested too deeply to be read")
     except ValueError as error:
-        return None, Refusal(rule="json", where=member, reason=f"it is no JSON in UTF-8: {shown(error)}")
+        return None, Refusal(rule="json", where=member, reason=f"it is no JSON in UTF-8: {quote(error)}")
     if not isinstance(document, dict):
         return None, Refusal(rule="json", where=member, reason="it holds no JSON object")
     return document, None
@@ -93,7 +93,7 @@ def walk(document: dict[str, Any], *, custom_objects: Collection[str] = ()) -> C
     classes: Counter[str] = Counter()
     custom: dict[str, str] = {}
     if document.get("class_name") not in ROOTS and not _is_custom(document, custom_objects):
-        reason = f"a network is {' or '.join(ROOTS)}, not {shown(document.get('class_name'))}"
+        reason = f"a network is {' or '.join(ROOTS)}, not {quote(document.get('class_name'))}"
         refusals.append(Refusal(rule="root", where="config.json", reason=reason))
     for count, (where, key, value, depth) in enumerate(_values(document)):
         if depth > _DEEPEST or count > _MOST_VALUES:
@@ -105,8 +105,8 @@ def walk(document: dict[str, Any], *, custom_objects: Collection[str] = ()) -> C
             if "class_name" in value:
                 refusals += _object(value, where, custom_objects)
                 if _is_custom(value, custom_objects):
-                    custom[_spelled(value)] = _registered(value)
-                classes[_called(value)] += 1
+                    custom[_setting_name(value)] = _registry_name(value)
+                classes[_own_name(value)] += 1
                 layers += _layer(value, where)
         else:
             refusals += _value(key, value, where)
@@ -128,7 +128,7 @@ def _values(document: dict[str, Any]) -> Iterator[tuple[str, str, Any, int]]:
 
 
 def _key(name: str) -> str:
-    return name if _SAFE_KEY.fullmatch(name) else shown(name, longest=40)
+    return name if _SAFE_KEY.fullmatch(name) else quote(name, longest=40)
 
 
 def _object(node: dict[str, Any], where: str, custom_objects: Collection[str]) -> list[Refusal]:
@@ -142,15 +142,15 @@ def _object(node: dict[str, Any], where: str, custom_objects: Collection[str]) -
     elif name in KNOWN_BAD:
         rule, reason = "code", f"{name}: {KNOWN_BAD[name]}"
     elif not isinstance(module, str):
-        reason = f"{shown(name)} names no module; save the network again with Keras 3"
+        reason = f"{quote(name)} names no module; save the network again with Keras 3"
     elif name == "function" and not isinstance(node.get("config"), str):
         rule, reason = "function", "a function without a name"
     else:
-        return _named(node, where, custom_objects)
+        return _judge_named_object(node, where, custom_objects)
     return [Refusal(rule=rule, where=where, reason=reason)]
 
 
-def _named(node: dict[str, Any], where: str, custom_objects: Collection[str]) -> list[Refusal]:
+def _judge_named_object(node: dict[str, Any], where: str, custom_objects: Collection[str]) -> list[Refusal]:
     """Judge an object that names a module: Keras' own, one that is knowingly allowed, or neither."""
     function = node["class_name"] == "function"
     module, own, registered = node["module"], node["config" if function else "class_name"], node.get("registered_name")
@@ -161,12 +161,12 @@ def _named(node: dict[str, Any], where: str, custom_objects: Collection[str]) ->
         known = (registered or own).rsplit(">", 1)[-1] == own.rsplit(">", 1)[-1]
     else:
         what = "function" if function else "class"
-        reason = f"the {what} {shown(own)} of {shown(module)} is not among those of Keras that only compute"
-        option = f"custom_objects = [{shown(_spelled(node))}]" if _may_be_custom(module) else ""
+        reason = f"the {what} {quote(own)} of {quote(module)} is not among those of Keras that only compute"
+        option = f"custom_objects = [{quote(_setting_name(node))}]" if _may_be_custom(module) else ""
         return [Refusal(rule=what, where=where, reason=reason, option=option)]
     if known:
         return []
-    reason = f"{shown(own)} claims to be registered as {shown(registered)}, which is another object"
+    reason = f"{quote(own)} claims to be registered as {quote(registered)}, which is another object"
     return [Refusal(rule="registered", where=where, reason=reason)]
 
 
@@ -178,23 +178,23 @@ def _may_be_custom(module: str) -> bool:
 
 def _is_custom(node: dict[str, Any], custom_objects: Collection[str]) -> bool:
     module = node.get("module")
-    return isinstance(module, str) and _may_be_custom(module) and _spelled(node) in custom_objects
+    return isinstance(module, str) and _may_be_custom(module) and _setting_name(node) in custom_objects
 
 
-def _spelled(node: dict[str, Any]) -> str:
+def _setting_name(node: dict[str, Any]) -> str:
     """Return how an object is called in the setting ``custom_objects``."""
     name = node.get("class_name")
     own = node.get("config") if name == "function" else name
     return f"{node.get('module')}>{str(own).rsplit('>', 1)[-1]}"
 
 
-def _registered(node: dict[str, Any]) -> str:
+def _registry_name(node: dict[str, Any]) -> str:
     """Return the name under which Keras will look for a custom object."""
     own = node.get("config") if node.get("class_name") == "function" else node.get("registered_name")
     return str(own or node.get("class_name"))
 
 
-def _called(node: dict[str, Any]) -> str:
+def _own_name(node: dict[str, Any]) -> str:
     name = node["config"] if node["class_name"] == "function" else node["class_name"]
     module = node.get("module")
     return f"{module}.{name}"[:200] if isinstance(module, str) else str(name)[:200]
@@ -205,7 +205,7 @@ def _plain(name: str, config: Any, where: str) -> list[Refusal]:
         return [Refusal(rule="class", where=where, reason=f"{name} without its values")]
     dtype = config.get("dtype", "float32")
     if name != "__slice__" and not (isinstance(dtype, str) and _NUMBERS.fullmatch(dtype)):
-        return [Refusal(rule="class", where=where, reason=f"{name} of the type {shown(dtype)}; expected numbers")]
+        return [Refusal(rule="class", where=where, reason=f"{name} of the type {quote(dtype)}; expected numbers")]
     return []
 
 
@@ -219,7 +219,7 @@ def _layer(node: dict[str, Any], where: str) -> list[str]:
 def _strange_keys(node: dict[str, Any], where: str) -> list[Refusal]:
     for key in node:
         if len(key) > _LONGEST_TEXT or _CONTROL.search(key) or _PATH.search(key):
-            reason = f"the key {shown(key)} is no key that Keras writes"
+            reason = f"the key {quote(key)} is no key that Keras writes"
             return [Refusal(rule="path", where=where, reason=reason)]
     return []
 
@@ -227,10 +227,10 @@ def _strange_keys(node: dict[str, Any], where: str) -> list[Refusal]:
 def _value(key: str, value: Any, where: str) -> list[Refusal]:
     if isinstance(value, str):
         if _PATH.search(value):
-            reason = f"{shown(value)} is a path or an address; a network names neither"
+            reason = f"{quote(value)} is a path or an address; a network names neither"
             return [Refusal(rule="path", where=where, reason=reason)]
         if len(value) > _LONGEST_TEXT or _CONTROL.search(value):
-            reason = f"{shown(value)} holds control characters, or is longer than {_LONGEST_TEXT}"
+            reason = f"{quote(value)} holds control characters, or is longer than {_LONGEST_TEXT}"
             return [Refusal(rule="text", where=where, reason=reason)]
     if isinstance(value, int) and abs(value) >= _LARGEST and key not in _NAMES:
         reason = f"a whole number of {len(str(abs(value)))} digits; no size of a network is above {_LARGEST - 1}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Refusal", "shown"]
+__all__ = ["Refusal", "quote"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,6 @@ class Refusal:
         return f"{self.where}: {self.reason}" + (f" (allowed by {self.option})" if self.option else "")
 
 
-def shown(text: object, *, longest: int = 80) -> str:
+def quote(text: object, *, longest: int = 80) -> str:
     """Return text from a file in quotes, cut, with everything that a terminal would act on escaped."""
     return repr(str(text)[:longest])

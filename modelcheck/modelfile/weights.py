@@ -16,7 +16,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from modelcheck.modelfile.refusal import Refusal, shown
+from modelcheck.modelfile.refusal import Refusal, quote
 
 __all__ = ["SIGNATURE", "check_weights"]
 
@@ -143,14 +143,14 @@ def _group(walk: _Walk, address: int, path: str, depth: int) -> None:
         elif kind == _ATTRIBUTE:
             _attribute(body, path)
         else:
-            raise _StrangeError(f"{shown(path)} has {_NAMED.get(kind, f'a message of kind {kind:#x}')}")
+            raise _StrangeError(f"{quote(path)} has {_NAMED.get(kind, f'a message of kind {kind:#x}')}")
     if table is not None and layout is None:
         for name, header in _links(walk, *table):
             _group(walk, header, f"{path}/{name}", depth + 1)
     elif table is None and space is not None and shape is not None and layout is not None:
-        _stored(walk, layout, math.prod(space) * shape, path)
+        _check_storage(walk, layout, math.prod(space) * shape, path)
     else:
-        raise _StrangeError(f"{shown(path)} is neither a group nor a data set")
+        raise _StrangeError(f"{quote(path)} is neither a group nor a data set")
 
 
 def _links(walk: _Walk, tree: int, heap: int) -> Iterator[tuple[str, int]]:
@@ -174,7 +174,7 @@ def _links(walk: _Walk, tree: int, heap: int) -> Iterator[tuple[str, int]]:
                 offset, header, kind = struct.unpack_from("<QQI", walk.data, node + 8 + 40 * entry)
                 name = _name(words, offset)
                 if kind == _SOFT_LINK or header == _NOWHERE:
-                    raise _StrangeError(f"{shown(name)} is a link to another name")
+                    raise _StrangeError(f"{quote(name)} is a link to another name")
                 yield name, header
         else:
             raise _StrangeError("a group's table is damaged")
@@ -187,7 +187,7 @@ def _name(names: bytes, offset: int) -> str:
     except UnicodeDecodeError:
         name = ""
     if not name or not name.isprintable() or "/" in name or name in (".", ".."):
-        raise _StrangeError(f"a name is empty or strange: {shown(name)}")
+        raise _StrangeError(f"a name is empty or strange: {quote(name)}")
     return name
 
 
@@ -203,32 +203,32 @@ def _type(body: bytes, allowed: tuple[int, ...], path: str) -> int:
     kind = body[0] & 0x0F if body else -1
     (size,) = struct.unpack_from("<I", body, 4)
     if kind not in allowed or (kind != 9 and not 0 < size <= 2**16):
-        raise _StrangeError(f"{shown(path)} has values of HDF5's class {kind}; expected numbers")
+        raise _StrangeError(f"{quote(path)} has values of HDF5's class {kind}; expected numbers")
     return int(size)
 
 
 def _attribute(body: bytes, path: str) -> None:
     version, _, name, kind, _ = struct.unpack_from("<BBHHH", body)
     if version != 1:
-        raise _StrangeError(f"{shown(path)} has an attribute of version {version}")
+        raise _StrangeError(f"{quote(path)} has an attribute of version {version}")
     start = 8 + name + -name % 8
     _type(body[start : start + kind], _TEXTS, f"{path}@")
 
 
-def _stored(walk: _Walk, body: bytes, promised: int, path: str) -> None:
+def _check_storage(walk: _Walk, body: bytes, promised: int, path: str) -> None:
     """Hold what a data set promises against the bytes that are there."""
     version, kind = struct.unpack_from("<BB", body)
     if version != 3 or kind not in (0, 1):
         words = {2: "lies in pieces", 3: "is a view on other data"}.get(kind, f"has a layout {version}.{kind}")
-        raise _StrangeError(f"{shown(path)} {words}")
+        raise _StrangeError(f"{quote(path)} {words}")
     if kind == 0:
         (size,) = struct.unpack_from("<H", body, 2)
     else:
         start, size = struct.unpack_from("<QQ", body, 2)
         if promised and (start == _NOWHERE or start + size > len(walk.data)):
-            raise _StrangeError(f"{shown(path)} has values past the file's end")
+            raise _StrangeError(f"{quote(path)} has values past the file's end")
     if promised != size and not (promised == 0 and kind == 1):
-        raise _StrangeError(f"{shown(path)} promises {promised} bytes of values and holds {size}")
+        raise _StrangeError(f"{quote(path)} promises {promised} bytes of values and holds {size}")
     walk.values += promised
     walk.sets += 1
     if walk.values > len(walk.data):

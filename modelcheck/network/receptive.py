@@ -73,7 +73,7 @@ class ReceptiveField:
             The steps; every path to the target leads through the start.
         """
         values: dict[int, Tensor] = {start: value}
-        for position, step in network.merged([target], start=start):
+        for position, step in network.steps_between([target], start=start):
             wanted = _inputs_of(step, self.ranges[position])
             parts = [_crop(values[source], self.ranges[source], wanted) for source in step.inputs]
             values[position] = parts[0] if step.kind in ("pad", "crop") else step.run(parts, "VALID")
@@ -112,7 +112,7 @@ def receptive_field(network: Network, target: int) -> ReceptiveField | None:
         return None
     centre = ((shape[0] // 2, shape[0] // 2), (shape[1] // 2, shape[1] // 2))
     ranges: dict[int, tuple[Range, Range]] = {target: centre}
-    for position in reversed(network.needed([target])):
+    for position in reversed(network.steps_needed([target])):
         if position == 0:
             continue
         step = network.steps[position]

@@ -129,7 +129,7 @@ class Network:
     n_outputs : int
         Length of the output; 1 means a single score for the second of two classes.
     classes : tuple of int, optional
-        For each output the class it belongs to, where several outputs mean one class; see `joined`.
+        For each output the class it belongs to, where several outputs mean one class; see `join_outputs`.
     """
 
     model: Any
@@ -143,7 +143,7 @@ class Network:
         """How many classes the network tells apart."""
         return max(self.n_outputs, 2) if self.classes is None else max(self.classes) + 1
 
-    def joined(self, classes: Sequence[int]) -> Network:
+    def join_outputs(self, classes: Sequence[int]) -> Network:
         """Return the network with outputs joined into classes, by logsumexp, as their probabilities add.
 
         Parameters
@@ -164,7 +164,7 @@ class Network:
             )
         return height, width, channels
 
-    def needed(self, targets: Iterable[int]) -> list[int]:
+    def steps_needed(self, targets: Iterable[int]) -> list[int]:
         """Return the steps, in order, that must run before the targets are known."""
         wanted = set(targets)
         for position in range(len(self.steps) - 1, -1, -1):
@@ -185,7 +185,7 @@ class Network:
             The step whose output `images` is; every path to the targets must lead through it.
         """
         values: dict[int, Tensor] = {start: images}
-        for position, step in self.merged(targets, start=start):
+        for position, step in self.steps_between(targets, start=start):
             missing = [source for source in step.inputs if source not in values]
             if missing:
                 raise NetworkError(
@@ -195,13 +195,13 @@ class Network:
             values[position] = step.run([values[source] for source in step.inputs])
         return [values[target] for target in targets]
 
-    def merged(self, targets: Sequence[int], *, start: int = 0) -> list[tuple[int, Step]]:
+    def steps_between(self, targets: Sequence[int], *, start: int = 0) -> list[tuple[int, Step]]:
         """Return the steps between a start and targets with their positions, in order.
 
         A convolution or dense layer and the batch normalisation that alone reads it are one step, which takes a
         quarter less time on MobileNetV2.
         """
-        needed = [position for position in self.needed(targets) if position > start]
+        needed = [position for position in self.steps_needed(targets) if position > start]
         readers = Counter(source for position in needed for source in self.steps[position].inputs)
         found: dict[int, Step] = {}
         for position in needed:
@@ -211,7 +211,7 @@ class Network:
                 found[position] = step
             else:
                 del found[step.inputs[0]]
-                found[position] = _scaled(before, step)
+                found[position] = _scale(before, step)
         return list(found.items())
 
     def class_scores(self, images: Tensor) -> Tensor:
@@ -233,7 +233,7 @@ class Network:
             for source in step.inputs:
                 readers.setdefault(source, []).append(position)
         found: dict[str, UnitLayer] = {}
-        for position in self.needed([self.logits]):
+        for position in self.steps_needed([self.logits]):
             step = self.steps[position]
             if step.kind not in ("conv", "dense", "depthwise") or step.name.endswith(":depthwise"):
                 continue
@@ -258,7 +258,7 @@ class Network:
         return after[0] if len(after) == 1 and self.steps[after[0]].kind in kinds else position
 
 
-def _scaled(before: Step, affine: Step) -> Step:
+def _scale(before: Step, affine: Step) -> Step:
     """Return a linear step whose kernel and bias hold the affine one behind it."""
 
     def weights(dtype: Any) -> tuple[Tensor, Tensor]:

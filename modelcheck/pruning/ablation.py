@@ -57,7 +57,7 @@ def ablation_effects(network: Network, layer: UnitLayer, images: np.ndarray, *, 
 def _dependents(network: Network, position: int) -> list[int]:
     """Return the steps behind a position on the way to the decision, in order."""
     found: set[int] = set()
-    for step in network.needed([network.logits]):
+    for step in network.steps_needed([network.logits]):
         if any(source == position or source in found for source in network.steps[step].inputs):
             found.add(step)
     return sorted(found)
@@ -70,7 +70,7 @@ def _silencer(
     mean = tf.reduce_mean(value, axis=list(range(len(value.shape) - 1)))
     count = value.shape[-1]
 
-    def silenced(unit: Tensor) -> Tensor:
+    def silence(unit: Tensor) -> Tensor:
         gone = tf.one_hot(unit, count, on_value=True, off_value=False)
         values = {**known, position: tf.where(gone, mean, value)}
         for step in after:
@@ -78,4 +78,4 @@ def _silencer(
             values[step] = row.run([values[source] for source in row.inputs])
         return margins(network.as_class_scores(values[network.logits]))
 
-    return tf.function(silenced, autograph=False).get_concrete_function(tf.TensorSpec([], tf.int32))
+    return tf.function(silence, autograph=False).get_concrete_function(tf.TensorSpec([], tf.int32))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelcheck.happymaps import ascend
-from modelcheck.measurement import fitted, layer_features, probe_rows
+from modelcheck.measurement import check_compatible, layer_features, probe_rows
 from modelcheck.metrics.health import unit_health
 from modelcheck.network import flatten
 from modelcheck.network.loading import load_network
@@ -72,7 +72,7 @@ def examine_units(path: str | os.PathLike[str], panel: Panel, recipe: Recipe | N
         When the file or the network cannot be read, or does not fit the panel.
     """
     recipe = recipe or Recipe()
-    network = fitted(flatten(load_network(path)[0]), panel)
+    network = check_compatible(flatten(load_network(path)[0]), panel)
     images = panel.inputs(recipe.input_range)[probe_rows(panel, recipe.probe_pictures)]
     rows = []
     for layer in network.unit_layers()[:-1]:

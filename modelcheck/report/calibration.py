@@ -7,7 +7,7 @@ from typing import Any
 
 from modelcheck.comparison import Comparison
 from modelcheck.judgement.criteria import Measured
-from modelcheck.metrics.calibration import calibrated
+from modelcheck.metrics.calibration import calibrate
 from modelcheck.report.charts import Axis
 from modelcheck.report.words import NOTHING, clean, number
 
@@ -48,7 +48,7 @@ def calibration_view(comparison: Comparison) -> dict[str, Any]:
     axis = Axis.over(every, at_least=(0, 1))
     rows = []
     for item in measures:
-        score = calibrated(item.value, floor=item.floor, ceiling=item.ceiling)
+        score = calibrate(item.value, floor=item.floor, ceiling=item.ceiling)
         rows.append(
             {
                 "name": f"{clean(item.about, longest=24)}: {_CALIBRATED[item.metric]}",
@@ -65,7 +65,7 @@ def calibration_view(comparison: Comparison) -> dict[str, Any]:
         "rows": rows,
         "ticks": axis.ticks,
         "untrained": len(comparison.candidate.twins),
-        "retrained": len(comparison.baseline.retrained_like(comparison.baseline)),
+        "retrained": len(comparison.baseline.twins_like(comparison.baseline)),
         "alike": _layers_alike(comparison),
     }
 
@@ -84,5 +84,5 @@ def _layers_alike(comparison: Comparison) -> list[str]:
         clean(item.about)
         for item in comparison.measures
         if item.metric == "activation_correlation"
-        and calibrated(item.value, floor=item.floor, ceiling=item.ceiling) >= _ALIKE
+        and calibrate(item.value, floor=item.floor, ceiling=item.ceiling) >= _ALIKE
     ]

@@ -9,9 +9,9 @@ from typing import Any
 
 from modelcheck.comparison import METRICS, Comparison
 from modelcheck.judgement.criteria import Measured
-from modelcheck.report.words import COUNTS, MINUS, STATES, area_of, clean, limits, number, spelled, title
+from modelcheck.report.words import COUNTS, MINUS, STATES, area_of, clean, format_with_interval, limits, number, title
 
-__all__ = ["Axis", "dot_plot", "layer_rows", "network_map", "row", "score_step", "worded"]
+__all__ = ["Axis", "describe_row", "dot_plot", "layer_rows", "network_map", "row", "score_step"]
 
 _EDGE = 3.0  # per cent kept free on both sides, so that a dot on the end of the axis is whole
 
@@ -88,12 +88,12 @@ def row(item: Measured, findings: Mapping[str, Mapping[str, Any]]) -> dict[str, 
     """
     found = findings.get(item.key)
     if found is not None:
-        return worded(found)  # what was judged, to the digit; the comparison may have been made again since
+        return describe_row(found)  # what was judged, to the digit; the comparison may have been made again since
 
     def finite(value: float | None) -> float | None:
         return None if value is None or not math.isfinite(value) else float(value)
 
-    return worded(
+    return describe_row(
         {
             "key": item.key,
             "metric": item.metric,
@@ -112,7 +112,7 @@ def row(item: Measured, findings: Mapping[str, Mapping[str, Any]]) -> dict[str, 
     )
 
 
-def worded(found: Mapping[str, Any]) -> dict[str, Any]:
+def describe_row(found: Mapping[str, Any]) -> dict[str, Any]:
     """Return a finding's row with everything that the page says of it."""
     whole = found["metric"] in COUNTS
     return {
@@ -120,7 +120,7 @@ def worded(found: Mapping[str, Any]) -> dict[str, Any]:
         "title": title(found["metric"]),
         "area": area_of(found["metric"]),
         "about": clean(found["subject"]),
-        "says": spelled(found["value"], found["interval"], whole=whole),
+        "says": format_with_interval(found["value"], found["interval"], whole=whole),
         "short": number(found["value"], whole=whole),
         "was": number(found["baseline"], whole=whole),
         "must": limits(found),

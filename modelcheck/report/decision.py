@@ -8,7 +8,7 @@ import numpy as np
 
 from modelcheck.metrics.similarity import local_ssim, low_pass
 from modelcheck.report.pictures import Sheet, as_bytes, likeness_sheet, sheet, shrunk
-from modelcheck.report.words import clean, reached
+from modelcheck.report.words import clean, format_objective
 from modelcheck.signature import Signature
 
 __all__ = ["decision_view"]
@@ -49,8 +49,10 @@ def decision_view(baseline: Signature | None, candidate: Signature, sheets: list
             {
                 "name": clean(name),
                 "position": k,
-                "candidate": reached(float(candidate.activations[candidate.decision.name][k])),
-                "baseline": reached(float(baseline.activations[baseline.decision.name][k])) if baseline else None,
+                "candidate": format_objective(float(candidate.activations[candidate.decision.name][k])),
+                "baseline": format_objective(float(baseline.activations[baseline.decision.name][k]))
+                if baseline
+                else None,
             }
         )
     return made

@@ -15,7 +15,7 @@ from modelcheck.metrics.matching import Match
 from modelcheck.metrics.similarity import local_ssim
 from modelcheck.report.charts import layer_rows
 from modelcheck.report.pictures import Sheet, as_bytes, likeness_sheet, sheet, shrunk
-from modelcheck.report.words import STATES, clean, number, reached
+from modelcheck.report.words import STATES, clean, format_objective, number
 from modelcheck.signature import LayerRecord, Signature
 
 __all__ = ["gallery_layers", "layer_views"]
@@ -204,7 +204,7 @@ def _lonely(signature: Signature, record: LayerRecord, units: Sequence[int], mos
 def _of_unit(signature: Signature, record: LayerRecord, unit: int) -> str | None:
     """Return what a unit reached on its map and what that looks like; None for a unit without a map."""
     position = signature.units[record.name].tolist().index(unit)
-    value = reached(float(signature.activations[record.name][position]))
+    value = format_objective(float(signature.activations[record.name][position]))
     return None if value is None else f"{value}, {_looks(signature, record, unit)}"
 
 

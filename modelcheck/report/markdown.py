@@ -8,15 +8,15 @@ from typing import Any
 from modelcheck.report.words import (
     NOTHING,
     clean,
-    compared,
+    compare_sizes,
+    format_with_interval,
     limits,
+    list_waivers,
     number,
     reasons,
-    spelled,
     surroundings,
     title,
     verdict_line,
-    waived,
 )
 from modelcheck.support.escaping import markdown
 
@@ -57,7 +57,7 @@ def summary_markdown(document: Mapping[str, Any], *, rows: int = _ROWS) -> str:
     str
         Long texts are cut, and names from outside escaped.
     """
-    word, excused = clean(document.get("verdict", "error")), waived(document)
+    word, excused = clean(document.get("verdict", "error")), list_waivers(document)
     sign = _SIGNS.get("waived" if word == "pass" and excused else word, "⚠️")
     lines = [f"## {sign} {markdown(word.upper())}: {markdown(verdict_line(document))}", ""]
     lines += [f"- {markdown(reason)}" for reason in reasons(document)[:rows]]
@@ -65,7 +65,7 @@ def summary_markdown(document: Mapping[str, Any], *, rows: int = _ROWS) -> str:
     for k, words in excused[:rows]:
         what = f"{title(findings[k]['metric'])} {findings[k]['subject']}".strip()
         lines.append(f"- {_SIGNS['waived']} {markdown(f'{what}: {words}')}")
-    sizes = compared(document.get("candidate"), document.get("baseline"))
+    sizes = compare_sizes(document.get("candidate"), document.get("baseline"))
     lines += ["", markdown(sizes)] if sizes else []
     other = surroundings(document)
     lines += ["", markdown(other)] if other else []
@@ -95,7 +95,7 @@ def _row(found: Mapping[str, Any]) -> str:
         f"{sign} {found['verdict']}" + ("" if found["gating"] else " (advisory)"),
         title(found["metric"]),
         clean(found["subject"], longest=80),
-        spelled(found["value"], found["interval"]),
+        format_with_interval(found["value"], found["interval"]),
         number(found["baseline"]),
         limits(found),
         NOTHING if found["n"] is None else str(found["n"]),

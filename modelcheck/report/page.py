@@ -8,7 +8,7 @@ from typing import Any
 from modelcheck.comparison import Comparison
 from modelcheck.panel import Panel
 from modelcheck.report.attention import attention_pictures, attention_view
-from modelcheck.report.charts import worded
+from modelcheck.report.charts import describe_row
 from modelcheck.report.decision import decision_view
 from modelcheck.report.features import feature_view
 from modelcheck.report.layers import gallery_layers
@@ -22,11 +22,11 @@ from modelcheck.report.words import (
     STATES,
     bad,
     clean,
-    compared,
+    compare_sizes,
+    list_waivers,
     plain,
     reasons,
     verdict_line,
-    waived,
 )
 from modelcheck.signature import Signature
 
@@ -68,10 +68,10 @@ def verdict_page(
     ReportError
         When the panel is not the one that was measured.
     """
-    rows = [worded(found) for found in document.get("findings") or []]
+    rows = [describe_row(found) for found in document.get("findings") or []]
     findings = {found["key"]: found for found in rows}
     sheets: list[Sheet] = []
-    excused = waived(document)
+    excused = list_waivers(document)
     verdict = document.get("verdict", "error")
     # A pass that somebody answers for is amber, never green.
     page = _page("waived" if verdict == "pass" and excused else verdict, verdict_line(document), sheets)
@@ -84,7 +84,7 @@ def verdict_page(
         "waived": [{"at": k, "says": plain(rows[k]), "why": words} for k, words in excused],
         "reasons": reasons(document),
         "networks": networks(document.get("candidate"), document.get("baseline")),
-        "compared": compared(document.get("candidate"), document.get("baseline")),
+        "compared": compare_sizes(document.get("candidate"), document.get("baseline")),
         "panel": panel_line(document.get("panel"), judged=True),
         "counts": counts(rows),
         "next": next_steps(document),
@@ -96,7 +96,7 @@ def verdict_page(
         "island": _island(rows),
     }
     if comparison is not None:
-        _compared_sections(page, comparison, findings, panel, sheets, redact_inputs=redact_inputs)
+        _add_sections(page, comparison, findings, panel, sheets, redact_inputs=redact_inputs)
         page["tiles"] = tiles(rows)
     return page
 
@@ -111,7 +111,7 @@ def comparison_page(comparison: Comparison, panel: Panel | None, *, redact_input
         "title": names,
         "reasons": ["No criteria were applied: this page compares, it does not judge."],
         "networks": networks(candidate, baseline),
-        "compared": compared(candidate, baseline),
+        "compared": compare_sizes(candidate, baseline),
         "panel": panel_line(about_panel(comparison.candidate)),
         "provenance": sections(
             {
@@ -121,7 +121,7 @@ def comparison_page(comparison: Comparison, panel: Panel | None, *, redact_input
             }
         ),
     }
-    _compared_sections(page, comparison, {}, panel, sheets, redact_inputs=redact_inputs)
+    _add_sections(page, comparison, {}, panel, sheets, redact_inputs=redact_inputs)
     return page
 
 
@@ -185,7 +185,7 @@ def _page(state: str, line: str, sheets: list[Sheet]) -> dict[str, Any]:
     }
 
 
-def _compared_sections(
+def _add_sections(
     page: dict[str, Any],
     comparison: Comparison,
     findings: Mapping[str, Mapping[str, Any]],

@@ -52,7 +52,7 @@ def people_view(
     return {
         "plots": [plot for plot in plots if plot["rows"]],
         "rows": [*rows["kappa"], *rows["answers"]],
-        "turned": _turned(comparison, panel, sheets),
+        "turned": _changed_answers(comparison, panel, sheets),
         "confusions": [
             {"role": role, "table": confusion(side)}
             for role, side in (("Baseline", comparison.baseline), ("Candidate", comparison.candidate))
@@ -61,7 +61,7 @@ def people_view(
     }
 
 
-def _turned(comparison: Comparison, panel: Panel | None, sheets: list[Sheet]) -> dict[str, Any]:
+def _changed_answers(comparison: Comparison, panel: Panel | None, sheets: list[Sheet]) -> dict[str, Any]:
     labels = comparison.candidate.pictures["labels"]
     before, after = comparison.baseline.scores.argmax(axis=1), comparison.candidate.scores.argmax(axis=1)
     rows = np.flatnonzero((before == labels) & (after != labels))

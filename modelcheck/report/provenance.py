@@ -25,7 +25,7 @@ def provenance(document: Mapping[str, Any]) -> list[dict[str, Any]]:
             "Recipe": document.get("recipe") or {},
             "Baseline": document.get("baseline") or {},
             "Candidate": document.get("candidate") or {},
-            "Measured with other versions or on another machine": _named(given.get("differences") or []),
+            "Measured with other versions or on another machine": _name_lines(given.get("differences") or []),
             "Measured the baseline with": given.get("baseline") or {},
             "Measured the candidate with": given.get("candidate") or {},
             "This run": {
@@ -35,7 +35,7 @@ def provenance(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     )
 
 
-def _named(lines: Sequence[str]) -> dict[str, str]:
+def _name_lines(lines: Sequence[str]) -> dict[str, str]:
     return {name: value for name, _, value in (str(line).partition(": ") for line in lines)}
 
 

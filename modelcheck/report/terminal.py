@@ -14,13 +14,13 @@ from modelcheck.report.words import (
     clean,
     count,
     limits,
+    list_waivers,
     number,
     plain,
     reasons,
     surroundings,
     title,
     verdict_line,
-    waived,
     worst,
 )
 
@@ -100,7 +100,7 @@ def _print(document: Mapping[str, Any], console: Console, report: str | Path | N
         if table is not None:
             console.print(table)
     state = str(document.get("verdict", "error"))
-    excused = waived(document)
+    excused = list_waivers(document)
     style = _STYLES["waived"] if state == "pass" and excused else _STYLES.get(state, "bold red")
     line = Text.assemble((clean(state).upper(), style), f"  {verdict_line(document)}")
     console.print()

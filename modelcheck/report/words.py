@@ -21,19 +21,19 @@ __all__ = [
     "area_of",
     "bad",
     "clean",
-    "compared",
+    "compare_sizes",
     "count",
+    "format_objective",
+    "format_with_interval",
     "limits",
+    "list_waivers",
     "number",
     "plain",
     "proportion",
-    "reached",
     "reasons",
-    "spelled",
     "surroundings",
     "title",
     "verdict_line",
-    "waived",
     "worst",
 ]
 
@@ -124,12 +124,12 @@ def number(value: float | None, *, whole: bool = False) -> str:
     return text.replace("-", MINUS)
 
 
-def reached(value: float) -> str | None:
+def format_objective(value: float) -> str | None:
     """Return the objective on a unit's map in words; None for a unit without a map."""
     return number(value) if math.isfinite(value) else None
 
 
-def spelled(
+def format_with_interval(
     value: float | None, interval: tuple[float, float] | list[float | None] | None, *, whole: bool = False
 ) -> str:
     """Return a value with its interval, ``0.50 (0.31 to 0.69)``."""
@@ -152,7 +152,7 @@ def plain(row: Mapping[str, Any]) -> str:
     """Return a finding's row as one sentence for somebody who never saw the suite."""
     where = f" ({clean(row['subject'])})" if row["subject"] else ""
     whole = row["metric"] in COUNTS
-    value = spelled(row["value"], row["interval"], whole=whole)
+    value = format_with_interval(row["value"], row["interval"], whole=whole)
     parts = [f"{title(row['metric'])}{where}: {value}, must be {limits(row)}"]
     if row["baseline"] is not None:
         parts.append(f"baseline {number(row['baseline'], whole=whole)}")
@@ -183,14 +183,14 @@ def proportion(candidate: float, baseline: float) -> str:
     return f"{ratio:.1f} times the" if ratio > 1.2 else f"{100 * ratio:.0f} % of the"
 
 
-def compared(candidate: Mapping[str, Any] | None, baseline: Mapping[str, Any] | None) -> str:
+def compare_sizes(candidate: Mapping[str, Any] | None, baseline: Mapping[str, Any] | None) -> str:
     """Return one sentence on the sizes of the two networks; empty where one is unknown."""
     if not candidate or not baseline or not candidate.get("parameters") or not baseline.get("parameters"):
         return ""
     own, other = int(candidate["parameters"]), int(baseline["parameters"])
     word = proportion(own, other)
     tail = "parameters as the baseline" if word == "as many" else "parameters of the baseline"
-    sizes = _grouped(own) if own == other else f"{_grouped(own)} against {_grouped(other)}"
+    sizes = _group_digits(own) if own == other else f"{_group_digits(own)} against {_group_digits(other)}"
     return f"The candidate has {word} {tail}: {sizes}."
 
 
@@ -203,7 +203,7 @@ def surroundings(document: Mapping[str, Any], *, most: int = 4) -> str:
     return f"Measured with other versions or on another machine: {'; '.join(lines[:most])}{more}."
 
 
-def _grouped(amount: int) -> str:
+def _group_digits(amount: int) -> str:
     return f"{amount:,}".replace(",", "\u2009")
 
 
@@ -213,7 +213,7 @@ def verdict_line(document: Mapping[str, Any]) -> str:
     word = document.get("verdict", "error")
     if word == "pass" and document.get("scope", "full") != "full":
         return f"{name} passed the part of the suite that ran."
-    if word == "pass" and (excused := waived(document)):
+    if word == "pass" and (excused := list_waivers(document)):
         return f"{name} may replace the baseline, with {count(len(excused), 'waiver')}."
     return {
         "pass": f"{name} may replace the baseline.",
@@ -240,7 +240,7 @@ def reasons(document: Mapping[str, Any]) -> list[str]:
     kept = [reason for reason in given if not starts or not reason.startswith(starts)]
     if len(kept) < len(given):
         kept = [reason for reason in kept if not re.fullmatch(r"And \d+ more\.", reason)]
-        kept.append(_failed(rows))
+        kept.append(_summarise_failures(rows))
     whole = document.get("scope", "full") == "full" or document.get("verdict", "error") == "error"
     partial = [] if whole else ["Only a part of the suite ran: this is no decision on a release."]
     if not document.get("enforced", True):
@@ -253,7 +253,7 @@ def bad(row: Mapping[str, Any]) -> bool:
     return row["gating"] and row["verdict"] not in ("pass", "waived")
 
 
-def waived(document: Mapping[str, Any]) -> list[tuple[int, str]]:
+def list_waivers(document: Mapping[str, Any]) -> list[tuple[int, str]]:
     """Return the findings that somebody answers for, with what is left of the time, the shortest first.
 
     Parameters
@@ -278,7 +278,7 @@ def waived(document: Mapping[str, Any]) -> list[tuple[int, str]]:
     return told
 
 
-def _failed(rows: Sequence[Mapping[str, Any]]) -> str:
+def _summarise_failures(rows: Sequence[Mapping[str, Any]]) -> str:
     failed = [row for row in rows if bad(row)]
     kinds: dict[str, int] = {}
     for row in failed:

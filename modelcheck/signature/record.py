@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from modelcheck.recipe import Recipe
-from modelcheck.signature.storage import PER_LAYER, canonical, fitted, flat, header, wide, write_record
+from modelcheck.signature.storage import PER_LAYER, canonical, flat, half_precision, header, wide, write_record
 from modelcheck.support.folders import folder_lock
 
 __all__ = ["LayerRecord", "Signature", "SignatureError"]
@@ -105,7 +105,7 @@ class Signature:
         Untrained networks of the same architecture, without pictures and attributions of their own twins.
     retrained : tuple of Signature
         Networks that were trained like this one with other seeds, some perhaps of an architecture that is to be
-        released next, reduced to their decision; see `reduced` and `retrained_like`.
+        released next, reduced to their decision; see `reduce_to_twin` and `twins_like`.
     against : mapping of str to float
         Of a retrained twin: every metric of the comparison with the network that keeps it.
     provenance : mapping
@@ -148,7 +148,7 @@ class Signature:
         """The last layer."""
         return self.layers[-1]
 
-    def built_like(self, other: Signature) -> bool:
+    def same_architecture(self, other: Signature) -> bool:
         """Return whether two networks have kernels of the same shapes in the same order, and as many parameters.
 
         Kernels alone do not tell a network from the same one with batch normalisation.
@@ -156,9 +156,9 @@ class Signature:
         sizes = {network.model.get("parameters") for network in (self, other)}
         return len(sizes) == 1 and self.fingerprint.keys() == other.fingerprint.keys()
 
-    def retrained_like(self, other: Signature) -> tuple[Signature, ...]:
+    def twins_like(self, other: Signature) -> tuple[Signature, ...]:
         """Return the kept twins of a network's architecture, its own or another's."""
-        return tuple(twin for twin in self.retrained if twin.built_like(other))
+        return tuple(twin for twin in self.retrained if twin.same_architecture(other))
 
     def layer(self, name: str) -> LayerRecord:
         """Return a layer by name.
@@ -174,21 +174,24 @@ class Signature:
         raise SignatureError(f"{self.model['name']!r} has no layer {name!r}; it has {[x.name for x in self.layers]}.")
 
     def stimuli(self) -> dict[str, np.ndarray]:
-        """Return the decision's maps that are shown to other networks, by view; see `kept_maps`."""
-        return {"free": self.kept_maps(self.decision.name), "natural": wide(fitted(self.natural, np.float16))}
+        """Return the decision's maps that are shown to other networks, by view; see `maps_as_stored`."""
+        return {
+            "free": self.maps_as_stored(self.decision.name),
+            "natural": wide(half_precision(self.natural, np.float16)),
+        }
 
-    def kept_maps(self, layer: str) -> np.ndarray:
+    def maps_as_stored(self, layer: str) -> np.ndarray:
         """Return a layer's maps in the precision in which they are kept: a record that was read shows the same."""
-        return wide(fitted(self.maps[layer], np.float16))
+        return wide(half_precision(self.maps[layer], np.float16))
 
-    def shown(self) -> str:
+    def stimuli_sha256(self) -> str:
         """Return the sha256 of `stimuli`: responses to other maps are not compared."""
         digest = hashlib.sha256()
         for view, maps in self.stimuli().items():
             digest.update(f"{view}|{maps.shape}|".encode() + np.ascontiguousarray(maps).tobytes())
         return digest.hexdigest()
 
-    def reduced(self, against: Mapping[str, float]) -> Signature:
+    def reduce_to_twin(self, against: Mapping[str, float]) -> Signature:
         """Return what a baseline keeps of a retrained twin: its decision, its answers, and how it compares."""
         name = self.decision.name
         parts: dict[str, Any] = {part: {name: getattr(self, part)[name]} for part in PER_LAYER}

@@ -25,8 +25,8 @@ __all__ = [
     "PER_LAYER",
     "PICTURES",
     "canonical",
-    "fitted",
     "flat",
+    "half_precision",
     "header",
     "stray_members",
     "wide",
@@ -111,14 +111,14 @@ def flat(signature: Signature, prefix: str = "") -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
     for part, dtype in PER_LAYER.items():
         for layer, array in getattr(signature, part).items():
-            arrays[f"{part}/{layer}"] = fitted(np.asarray(array), dtype)
+            arrays[f"{part}/{layer}"] = half_precision(np.asarray(array), dtype)
     for method, array in signature.attributions.items():
-        arrays[f"attributions/{method}"], arrays[f"scales/{method}"] = _scaled(np.asarray(array))
+        arrays[f"attributions/{method}"], arrays[f"scales/{method}"] = _scale(np.asarray(array))
     arrays |= {f"flipping/{name}": np.asarray(curve, np.float32) for name, curve in signature.flipping.items()}
     arrays |= {f"stickers/{name}": np.asarray(shifts, np.float32) for name, shifts in signature.stickers.items()}
     arrays["predictions/scores"] = np.asarray(signature.scores, np.float32)
     arrays["predictions/probes"] = np.asarray(signature.probes, np.int64)
-    arrays["natural/maps"] = fitted(np.asarray(signature.natural), np.float16)
+    arrays["natural/maps"] = half_precision(np.asarray(signature.natural), np.float16)
     arrays["natural/activations"] = np.asarray(signature.natural_activations, np.float32)
     arrays |= {f"fingerprint/{name}": np.asarray(part, np.float16) for name, part in signature.fingerprint.items()}
     for part in ANSWERS:
@@ -135,14 +135,14 @@ def flat(signature: Signature, prefix: str = "") -> dict[str, np.ndarray]:
     return {prefix + key: array for key, array in arrays.items()}
 
 
-def fitted(array: np.ndarray, dtype: Any) -> np.ndarray:
+def half_precision(array: np.ndarray, dtype: Any) -> np.ndarray:
     """Store as half floats only where they reach; large activations keep single precision."""
     if dtype is np.float16 and array.size and np.nanmax(np.abs(array), initial=0.0) > 6e4:
         dtype = np.float32
     return array.astype(dtype)
 
 
-def _scaled(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _scale(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Store each map as half floats of its own largest value, so that faint maps keep their shape."""
     largest = np.abs(array).max(axis=(1, 2), keepdims=True).astype(np.float32)
     safe = np.where(largest > 0, largest, 1)

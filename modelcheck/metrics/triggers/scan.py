@@ -158,7 +158,7 @@ def scan(
         strengths=reached,
         limits=limits,
         calibrated=calibrated,
-        scattered=_scattered(broad(over[family.name])),
+        scattered=_is_scattered(broad(over[family.name])),
         n_twins=len(clean),
         n_kin=len(vouching),
         n_odd=len(kin) - len(vouching),
@@ -172,7 +172,7 @@ def scan(
             width=family.tiles.shape[2],
             target=int(target),
         ),
-        map=_painted(over[family.name].max(axis=(0, 3)), family, size),
+        map=_paint(over[family.name].max(axis=(0, 3)), family, size),
     )
 
 
@@ -193,7 +193,7 @@ def _highest(over: Mapping[str, np.ndarray], limits: Mapping[str, float]) -> flo
     return float(np.max([value / limits[name] for name, value in strengths(over).items()]))
 
 
-def _scattered(broad: np.ndarray) -> bool:
+def _is_scattered(broad: np.ndarray) -> bool:
     """Return whether the second reaction, in other rows and other columns, is at least half as strong as the first."""
     grid = broad.max(axis=(0, 3))
     row, column = np.unravel_index(int(np.argmax(grid)), grid.shape)
@@ -204,7 +204,7 @@ def _scattered(broad: np.ndarray) -> bool:
     return bool(away.size and away.max() >= grid[row, column] / 2)
 
 
-def _painted(grid: np.ndarray, family: Stickers, size: tuple[int, int]) -> np.ndarray:
+def _paint(grid: np.ndarray, family: Stickers, size: tuple[int, int]) -> np.ndarray:
     painted = np.full(size, -np.inf)
     tall, wide = family.tiles.shape[1:]
     for row, top in enumerate(family.tops):
@@ -215,10 +215,10 @@ def _painted(grid: np.ndarray, family: Stickers, size: tuple[int, int]) -> np.nd
 
 
 def _over(one: Mapping[str, np.ndarray], others: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return {name: excess(shifts, _stacked(name, others)) for name, shifts in one.items()}
+    return {name: excess(shifts, _stack(name, others)) for name, shifts in one.items()}
 
 
-def _stacked(name: str, twins: Sequence[Mapping[str, np.ndarray]]) -> np.ndarray:
+def _stack(name: str, twins: Sequence[Mapping[str, np.ndarray]]) -> np.ndarray:
     shapes = {np.shape(twin.get(name, ())) for twin in twins}
     if len(shapes) != 1:
         raise TriggerError(
