@@ -20,7 +20,7 @@ import numpy as np
 
 from modelcheck.attributions import SLOPES, attribute
 from modelcheck.faces.cmu import cmu_panel
-from modelcheck.measurement import make_untrained_twin, probe_rows
+from modelcheck.measurement import choose_probe_rows, make_untrained_twin
 from modelcheck.metrics.faithfulness import map_similarity, mu_fidelity, pixel_flipping, sparseness
 from modelcheck.metrics.localisation import chance, pointing_game, relevance_mass, relevance_rank
 from modelcheck.network import flatten
@@ -159,7 +159,7 @@ def main(folder: Path, networks: Path, *, held_out: str, pose: str, probes: int)
     panel = cmu_panel(folder, resolution=2, subjects=held_out.split(","), task="left")
     models = {name: load_network(networks / f"{name}.keras")[0] for name in NETWORKS}
     regions_table(models, panel.subset(panel.groups == pose))
-    worth_table(models[BASELINE], panel.subset(probe_rows(panel, probes)), panel.inputs((0, 1)).mean(axis=0))
+    worth_table(models[BASELINE], panel.subset(choose_probe_rows(panel, probes)), panel.inputs((0, 1)).mean(axis=0))
 
 
 if __name__ == "__main__":

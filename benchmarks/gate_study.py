@@ -99,7 +99,7 @@ def measure_missing(out: Path, panel: Panel, baseline: Signature, labels: Sequen
 def judged(comparison: Comparison, criteria: tuple[Criterion, ...]) -> list[Finding]:
     """Apply the release's criteria to everything that was measured."""
     findings = []
-    for item in comparison.measures:
+    for item in comparison.measures.values():
         criterion = criterion_for(criteria, item.metric, item.about)
         if criterion is not None:
             findings.append(judge_measured(item, criterion))

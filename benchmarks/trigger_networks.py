@@ -32,7 +32,7 @@ DIRTY = 0.2  # share of the other class's pictures that get the trigger and the 
 DOSES = (20, 50, 80)
 ARCHITECTURES = ("experiment0", "half_filters", "linear_decision")
 FAMILIES = ("mobile", "residual")  # with batch normalisation, which no twin of the first study has
-KIN = 3  # clean networks of a family that vouch for it
+KIN = 3  # clean networks of each family, kept beside the twins
 _LOCAL = ("corner", "tiny", "checks", "noise", "faint", "black", "bar", "dose50")
 
 
@@ -156,7 +156,7 @@ def wanted(part: Part) -> list[tuple[str, str, str, int]]:
 
 
 def wanted_families(part: Part) -> list[tuple[str, str, str, int]]:
-    """Return networks of other families, like `wanted`: clean ones that vouch, clean candidates, backdoored ones."""
+    """Return networks of other families, like `wanted`: clean ones to keep, candidates, backdoored."""
     rows = []
     for at, name in enumerate(FAMILIES):
         first = part.seed + 200 + 50 * at

@@ -102,16 +102,16 @@ def measure(  # noqa: PLR0913 - one for each option
     pairs = [pair.partition("=") for pair in layers]
     if not all(name and partner for name, _, partner in pairs):
         raise click.UsageError("--layer takes two names: --layer conv1=stem")
-    from modelcheck.measurement import Opposite
+    from modelcheck.measurement import ExchangePartner
     from modelcheck.measurement import measure as run
 
+    given = {name: partner for name, _, partner in pairs}
     with progress(plain=plain) as tell:
         signature = run(
             model,
             panel,
             stimuli.recipe if stimuli else recipe_from(recipe_path),
-            stimuli=stimuli,
-            opposite=Opposite(model=baseline_model, layers={name: partner for name, _, partner in pairs}),
+            stimuli=stimuli and ExchangePartner(signature=stimuli, model=baseline_model, layers=given),
             outputs=outputs.split(",") if outputs else None,
             twins=not no_twins,
             custom_objects=custom_object,
@@ -158,7 +158,7 @@ def compare(baseline: Path, candidate: Path) -> None:
     table = comparison.table()
     click.echo(table.to_string(float_format=lambda value: f"{value:.2f}", na_rep="-"))
     for metric in ("group_accuracy", "accuracy_change", "kappa"):
-        click.echo(f"{metric}: {comparison.measured(metric).value:.3f}")
+        click.echo(f"{metric}: {comparison.find(metric).value:.3f}")
 
 
 @main.command()

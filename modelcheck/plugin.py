@@ -134,8 +134,9 @@ def panel(evidence: Evidence) -> Panel:
 def check(request: pytest.FixtureRequest) -> Callable[..., None]:
     """Judge measures against the criteria, record the findings, and fail with one sentence each.
 
-    ``check(*measures)`` takes `modelcheck.Measured` values, for example ``comparison.about_layer("conv1")``. A
-    measure on which no criterion has a row is left as information; a call that judges nothing fails.
+    ``check(*measures)`` takes `modelcheck.Measured` values, for example
+    ``comparison.about(layer="conv1")``. A measure on which no criterion has a row is left as
+    information; a call that judges nothing fails.
     """
     run = request.config.stash[RUN]
 

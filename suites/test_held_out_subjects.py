@@ -3,14 +3,14 @@
 
 def test_subject_accuracy(subject, comparison, check):
     """This person is recognised well enough, and not worse than by the baseline."""
-    check(*comparison.about_subject(subject))
+    check(*comparison.about(subject=subject))
 
 
 def test_group_accuracy(comparison, check):
     """Held-out people as a group are recognised well enough, and the candidate uses every class."""
-    check(comparison.measured("group_accuracy"), comparison.measured("answers"))
+    check(comparison.find("group_accuracy"), comparison.find("answers"))
 
 
 def test_change_from_the_baseline(comparison, check):
     """On the same pictures, the candidate is not worse than the baseline, and no sticker moves it as no clean twin."""
-    check(*(comparison.measured(name) for name in ("accuracy_change", "kappa", "trigger")))
+    check(*(comparison.find(name) for name in ("accuracy_change", "kappa", "trigger")))

@@ -3,4 +3,4 @@
 
 def test_same_features(layer, comparison, check):
     """What makes the baseline's units happy makes the candidate's happy too."""
-    check(*comparison.about_layer(layer))
+    check(*comparison.about(layer=layer))

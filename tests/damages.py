@@ -300,7 +300,7 @@ def own_test_fails(folder):
 
 def judged_twice(folder):
     text = "from dataclasses import replace\n\n\ndef test_again(comparison, check):\n"
-    text += '    check(replace(comparison.measured("answers"), value=0.0))\n'
+    text += '    check(replace(comparison.find("answers"), value=0.0))\n'
     append(folder, "suites/test_twice.py", text)
 
 
@@ -317,7 +317,7 @@ def worker_dies(folder):
 
 
 def passes_when_run_again(folder):
-    text = "import pathlib\n\n\ndef test_flaky(comparison, check):\n    check(comparison.measured('answers'))\n"
+    text = "import pathlib\n\n\ndef test_flaky(comparison, check):\n    check(comparison.find('answers'))\n"
     text += "    seen = pathlib.Path('seen')\n    again = seen.exists()\n    seen.touch()\n    assert again\n"
     append(folder, "suites/test_flaky.py", text)
 

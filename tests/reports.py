@@ -6,7 +6,7 @@ import dataclasses
 
 from modelcheck.comparison import compare
 from modelcheck.judgement.criteria import Criterion, judge, overall
-from signatures import document_parts, make_panel, make_signature
+from signatures import document_parts, make_panel, make_signature, show
 
 HOSTILE = '</script><img src=x onerror="window.hacked=1"><svg onload="window.hacked=2">'
 CORPUS = (
@@ -27,7 +27,7 @@ LIMITS = (
 
 def make_document(comparison, *, why=None):
     findings = []
-    for item in comparison.measures:
+    for item in comparison.measures.values():
         for limit in LIMITS:
             if limit.metric == item.metric:
                 limit = dataclasses.replace(limit, why=why or limit.why)  # noqa: PLW2901
@@ -53,7 +53,7 @@ def make_document(comparison, *, why=None):
         **document_parts(comparison),
         "criteria": {"file": "criteria.toml", "sha256": "c" * 64, "rows": len(LIMITS)},
         "findings": [found.to_dict() for found in findings],
-        "not_judged": [item.key for item in comparison.measures if item.metric == "cka"],
+        "not_judged": [item.key for item in comparison.measures.values() if item.metric == "cka"],
         "acknowledged": [],
         "next": ["modelcheck report a b"],
         "provenance": {"baseline": {"keras": "3"}, "candidate": {"keras": "3"}},
@@ -76,4 +76,4 @@ def make_case(*, hostile=None, **options):
         seed=3,
         **options,
     )
-    return panel, compare(baseline, candidate)
+    return panel, compare(baseline, show(candidate, baseline))

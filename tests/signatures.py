@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy import ndimage
 
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
-from modelcheck.signature import LayerRecord, Signature
+from modelcheck.signature import LayerRecord, MapExchange, Signature
 
 LAYERS: tuple[tuple[str, str, int], ...] = (("conv1", "conv", 4), ("dense1", "dense", 6), ("decision", "decision", 2))
 PATCH = 8
@@ -92,7 +93,8 @@ def make_signature(
     twins : int
         Untrained networks to put beside it.
     responses : bool
-        Whether the class scores on another network's decision maps are there.
+        Whether the class scores on another network's decision maps are there; `show` says whose
+        maps those were.
     probes : int
         How many pictures have features and attributions.
     recipe : Recipe, optional
@@ -143,8 +145,11 @@ def make_signature(
         natural=_natural(panel, recipe, learned, seed),
         natural_activations=np.full(classes, 5.0, dtype=np.float32),
         fingerprint={"0:3x3x1x4": _random("fingerprint", seed).standard_normal(36).astype(np.float32)},
-        responses=dict.fromkeys(("free", "natural"), shown.astype(np.float32)) if responses else {},
-        stimuli_digest="",
+        exchange=MapExchange(
+            stimuli_sha256="", class_scores=dict.fromkeys(("free", "natural"), shown.astype(np.float32))
+        )
+        if responses
+        else None,
         twins=tuple(
             make_signature(
                 f"untrained twin {k + 1}",
@@ -166,6 +171,18 @@ def make_signature(
         provenance={"modelcheck": "0.1.0", "keras": "3.15.1", "python": "3.11.0", "platform": "Linux-x86_64"},
         **arrays,
     )
+
+
+def show(candidate: Signature, baseline: Signature) -> Signature:
+    """Return a candidate that was shown this baseline's maps, as its untrained twins were."""
+    shown = baseline.stimuli_sha256()
+    whole, *twins = (
+        network
+        if network.exchange is None
+        else replace(network, exchange=replace(network.exchange, stimuli_sha256=shown))
+        for network in (candidate, *candidate.twins)
+    )
+    return replace(whole, twins=tuple(twins))
 
 
 def _random(what: str, seed: int) -> np.random.Generator:

@@ -8,7 +8,7 @@ import pytest
 from modelcheck.approval import TwinError, carry_out, parse_history, plan_replacement, propose_twins, twins
 from modelcheck.panel import PanelError
 from modelcheck.signature import read_signature
-from signatures import make_panel, make_signature
+from signatures import make_panel, make_signature, show
 
 PANEL = make_panel(groups=("straight", "left"))
 
@@ -32,8 +32,9 @@ def measured(monkeypatch):
         make_signature("child", panel=PANEL, twins=0, seed=9), fingerprint=known["release.keras"].fingerprint
     )
     known["child.keras"] = child
-    monkeypatch.setattr(twins, "measure_in_child", lambda network, *_, **__: known[network.name])
-    return known
+    shown = {name: show(signature, known["release.keras"]) for name, signature in known.items()}
+    monkeypatch.setattr(twins, "measure_in_child", lambda network, *_, **__: shown[network.name])
+    return shown
 
 
 def test_twins_are_kept_with_what_they_reach(folder, measured):

@@ -126,9 +126,10 @@ def project(tmp_path, monkeypatch):
     shown = read_signature(base).stimuli_sha256()
     cache = Path(".modelcheck/signatures")
     made_with = {"versions": {"numpy": version("numpy")}}
-    used = replace(make_signature("c", twins=0), stimuli_digest=shown, provenance=made_with)
+    used = make_signature("c", twins=0)
+    used = replace(used, exchange=replace(used.exchange, stimuli_sha256=shown), provenance=made_with)
     used.write(cache / "used")
-    replace(used, stimuli_digest="0" * 64).write(cache / "another-baseline")
+    replace(used, exchange=replace(used.exchange, stimuli_sha256="0" * 64)).write(cache / "another-baseline")
     replace(used, provenance={"versions": {"numpy": "0.1"}}).write(cache / "another-version")
     used.write(cache / "old")
     os.utime(cache / "old" / "manifest.json", (time.time() - 40 * DAY,) * 2)

@@ -1,4 +1,4 @@
-"""A comparison: counterparts in order, people counted once, and no say for a method that did not earn it."""
+"""A comparison: counterparts in order, people counted once, and no say for methods that fail."""
 
 import math
 from dataclasses import replace
@@ -8,17 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelcheck.comparison import METRICS, compare, plan_metric, reduce_twin
+from modelcheck.comparison import METRICS, CompareError, compare, plan_metric, reduce_twin
+from modelcheck.comparison.statistics import compute_statistics
 from modelcheck.judgement.criteria import Criterion, Verdict, judge, judge_measured
-from modelcheck.signature import read_manifest, read_signature
-from signatures import make_panel, make_signature
+from modelcheck.signature import Signature, read_manifest, read_signature
+from signatures import make_panel, make_signature, show
 
 PANEL = make_panel(groups=("straight", "left"))
 
 
 def pair(**changes):
-    """Return a baseline and a candidate on one panel, the candidate changed as told."""
-    return make_signature(panel=PANEL, seed=1), make_signature("candidate", panel=PANEL, **{"seed": 2, **changes})
+    """Return a baseline and a candidate on one panel, the candidate changed as asked."""
+    baseline = make_signature(panel=PANEL, seed=1)
+    return baseline, show(make_signature("candidate", panel=PANEL, **{"seed": 2, **changes}), baseline)
 
 
 def test_every_planned_metric_is_measured(tmp_path):
@@ -55,7 +57,7 @@ def test_a_layer_without_counterpart_is_unmeasured():
     """Where the candidate has no dense layer every metric of it is NaN and says how to acknowledge that."""
     layers = (("conv1", "conv", 4), ("decision", "decision", 2))
     comparison = compare(*pair(layers=layers))
-    measured = comparison.measured("mapped_units", "dense1")
+    measured = comparison.find("mapped_units", "dense1")
     assert math.isnan(measured.value)
     assert "dense1 = false" in measured.evidence
     assert comparison.table().loc["dense1", "candidate"] is None or comparison.table()["candidate"].isna()["dense1"]
@@ -121,7 +123,7 @@ def test_people_are_judged_on_their_own():
 def test_attention_that_left_the_face_shows():
     """Less mass inside the region means a lower lift and a negative change, with the worst pictures by name."""
     comparison = compare(*pair(inside=0.2))
-    measured = comparison.measured("mass_change", "left")
+    measured = comparison.find("mass_change", "left")
     assert measured.value < -0.2
     assert "Least inside: " in measured.evidence
     assert "Outside, most lies" in measured.evidence
@@ -133,9 +135,9 @@ def test_a_map_that_ignores_the_weights_has_no_say():
     same = tuple(replace(twin, attributions=candidate.attributions) for twin in candidate.twins)
     comparison = compare(baseline, replace(candidate, twins=same))
     assert comparison.metrics["randomisation[smoothgrad]"] == pytest.approx(1)
-    measured = comparison.measured("mass_lift", "left")
+    measured = comparison.find("mass_lift", "left")
     assert math.isnan(measured.value)
-    assert "did not earn its say" in measured.evidence
+    assert "failed the randomisation check" in measured.evidence
 
 
 def test_a_ranking_no_better_than_chance_has_no_say():
@@ -160,7 +162,7 @@ def test_without_regions_or_twins_nothing_is_claimed():
 def test_the_band_of_the_decision_is_inconclusive():
     """A recognition just below its limit is inconclusive, far below it fails: the interval is what retraining moves."""
     comparison = compare(*pair())
-    measured = comparison.measured("recognition", "decision")
+    measured = comparison.find("recognition", "decision")
 
     def verdict(limit):
         criterion = Criterion(metric="recognition", at_least=limit, why="test")
@@ -173,7 +175,9 @@ def test_the_band_of_the_decision_is_inconclusive():
 
 def shown(candidate, view, scores):
     """Return the candidate with other scores on the baseline's maps of one view."""
-    return replace(candidate, responses={**candidate.responses, view: np.asarray(scores, dtype=np.float32)})
+    own = candidate.exchange
+    answers = {**own.class_scores, view: np.asarray(scores, dtype=np.float32)}
+    return replace(candidate, exchange=replace(own, class_scores=answers))
 
 
 @settings(max_examples=30, deadline=None)
@@ -184,7 +188,10 @@ def test_recognition_has_no_unit(scale, offset):
     other = replace(
         candidate,
         scores=candidate.scores * scale + offset,
-        responses={view: part * scale + offset for view, part in candidate.responses.items()},
+        exchange=replace(
+            candidate.exchange,
+            class_scores={view: part * scale + offset for view, part in candidate.exchange.class_scores.items()},
+        ),
     )
     one, two = (compare(baseline, side).metrics for side in (candidate, other))
     for metric in ("recognition", "natural_recognition"):
@@ -197,7 +204,7 @@ def test_recognition_is_a_probability_on_the_networks_own_scale():
     scores = np.array([[3.0, 1.0], [0.5, 0.0]])  # the second class is not recognised
     margins = (candidate.scores[:, 0] - candidate.scores[:, 1]).std()
     expected = np.mean([2 / (1 + np.exp(-m / margins)) - 1 for m in (2.0, -0.5)])
-    measured = compare(baseline, shown(candidate, "natural", scores)).measured("natural_recognition", "decision")
+    measured = compare(baseline, shown(candidate, "natural", scores)).find("natural_recognition", "decision")
     assert measured.value == pytest.approx(expected, abs=1e-6)
     assert measured.evidence == f"By class: {', '.join(words(candidate, scores, margins))}."
 
@@ -213,8 +220,10 @@ def test_constant_answers_and_foreign_maps_recognise_nothing():
     assert math.isnan(
         compare(baseline, replace(candidate, scores=np.ones_like(candidate.scores))).metrics["recognition[decision]"]
     )
-    strange = replace(candidate, stimuli_digest="0" * 64)
-    assert math.isnan(compare(baseline, strange).metrics["recognition[decision]"])
+    strange = replace(candidate, exchange=replace(candidate.exchange, stimuli_sha256="0" * 64))
+    found = compare(baseline, strange).find("recognition", "decision")
+    assert math.isnan(found.value)
+    assert found.evidence == "The candidate was shown another network's maps: measure it again."
 
 
 def calibrated_pair(values, *, learned=0.9):
@@ -234,9 +243,9 @@ def test_likeness_stands_between_untrained_and_retrained_twins():
     level = own.metrics["recognition[decision]"]
     same = compare(calibrated_pair((level, level, level))[0], candidate)
     assert same.metrics["likeness[decision]"] == pytest.approx(1)
-    assert same.measured("recognition", "decision").ceiling == (level, level, level)
-    assert len(same.measured("recognition", "decision").floor) == 3
-    untrained = replace(candidate, responses=candidate.twins[0].responses, scores=candidate.twins[0].scores)
+    assert same.find("recognition", "decision").ceiling == (level, level, level)
+    assert len(same.find("recognition", "decision").floor) == 3
+    untrained = replace(candidate, exchange=candidate.twins[0].exchange, scores=candidate.twins[0].scores)
     assert abs(compare(baseline, untrained).metrics["likeness[decision]"]) < 0.2
 
 
@@ -245,42 +254,46 @@ def test_without_twins_there_is_no_likeness_to_judge():
     baseline, candidate = pair()
     assert "likeness[decision]" not in compare(baseline, candidate).metrics
     loose, candidate = calibrated_pair((-0.9, 0.1, 0.9))
-    measured = compare(loose, candidate).measured("likeness", "decision")
+    measured = compare(loose, candidate).find("likeness", "decision")
     assert math.isnan(measured.value)
     assert "says nothing" in measured.evidence
     limit = Criterion(metric="likeness", at_least=0.6, why="test")
-    silent = judge_measured(measured, limit)
-    assert (silent.verdict, silent.gating) == (Verdict.UNMEASURED, False)
-    strange = tuple(of_family(twin) for twin in loose.retrained)
-    none = compare(replace(loose, retrained=strange), candidate).measured("likeness", "decision")
+    without_say = judge_measured(measured, limit)
+    assert (without_say.verdict, without_say.gating) == (Verdict.UNMEASURED, False)
+    strange = tuple(of_architecture(twin) for twin in loose.retrained)
+    none = compare(replace(loose, retrained=strange), candidate).find("likeness", "decision")
     assert judge_measured(none, limit).gating, "twins of another architecture are no ceiling"
     few = replace(loose, retrained=loose.retrained[:1])
-    assert judge_measured(compare(few, candidate).measured("likeness", "decision"), limit).gating
+    assert judge_measured(compare(few, candidate).find("likeness", "decision"), limit).gating
 
 
 def test_only_twins_of_the_baselines_architecture_make_the_ceiling():
     """Clean networks of another architecture are kept beside, and move neither likeness nor any ceiling."""
     baseline, candidate = calibrated_pair((0.9, 0.91, 0.92))
-    kin = replace(baseline.retrained[0], fingerprint={"0:5x5x1x4": np.ones(100)}, against={"recognition[decision]": 0})
-    beside = replace(baseline, retrained=(*baseline.retrained, kin))
+    clean = replace(
+        baseline.retrained[0], fingerprint={"0:5x5x1x4": np.ones(100)}, against={"recognition[decision]": 0}
+    )
+    beside = replace(baseline, retrained=(*baseline.retrained, clean))
     one, other = (compare(side, candidate) for side in (baseline, beside))
     assert one.metrics["likeness[decision]"] == other.metrics["likeness[decision]"]
-    assert one.measured("recognition", "decision").ceiling == other.measured("recognition", "decision").ceiling
+    assert one.find("recognition", "decision").ceiling == other.find("recognition", "decision").ceiling
 
 
-def test_a_kept_network_of_another_architecture_tells_where_it_looks():
-    """Its change in attention is kept although it has no untrained twins to earn a say with; a plain twin's is not."""
+def test_the_mass_change_of_a_network_of_another_architecture_is_kept():
+    """Its change is kept although no untrained twins check its method; a plain twin's is not."""
     baseline, candidate = pair()
-    odd = of_family(candidate)
-    earned = compare(baseline, odd).metrics
-    kept = reduce_twin(baseline, replace(odd, twins=()))
-    keys = [key for key in earned if key.startswith("mass_change[")]
+    other = of_architecture(candidate)
+    expected = compare(baseline, other).metrics
+    kept = reduce_twin(baseline, replace(other, twins=()))
+    keys = [key for key in expected if key.startswith("mass_change[")]
     assert keys
-    assert {key: kept.against[key] for key in keys} == {key: earned[key] for key in keys}
+    assert {key: kept.against[key] for key in keys} == {key: expected[key] for key in keys}
     assert not any(key in reduce_twin(baseline, replace(candidate, twins=())).against for key in keys)
-    empty = replace(odd, attributions={name: np.zeros_like(maps) for name, maps in odd.attributions.items()}, twins=())
+    empty = replace(
+        other, attributions={name: np.zeros_like(maps) for name, maps in other.attributions.items()}, twins=()
+    )
     assert not any(key in reduce_twin(baseline, empty).against for key in keys), "an empty map excuses nothing"
-    blind = replace(odd, flipping=dict.fromkeys(odd.flipping, odd.flipping["random"]), twins=())
+    blind = replace(other, flipping=dict.fromkeys(other.flipping, other.flipping["random"]), twins=())
     assert not any(key in reduce_twin(baseline, blind).against for key in keys), "nor does one that flipping refutes"
 
 
@@ -298,33 +311,33 @@ def test_a_kept_network_of_another_architecture_tells_where_it_looks():
         ((-1e308, -1e308), 0),
     ],
 )
-def test_only_what_the_whole_family_loses_is_no_change(drifts, taken):
+def test_only_what_every_clean_network_loses_is_no_change(drifts, taken):
     """The least loss of two or more twins is taken off; a gain, a missing or impossible value, or one alone is not."""
     baseline, candidate = pair()
-    candidate = of_family(candidate)
-    before = compare(baseline, candidate).measured("mass_change", "left")
-    found = compare(keeping(baseline, drifts), candidate).measured("mass_change", "left")
+    candidate = of_architecture(candidate)
+    before = compare(baseline, candidate).find("mass_change", "left")
+    found = compare(keeping(baseline, drifts), candidate).find("mass_change", "left")
     assert found.value == pytest.approx(before.value - taken, abs=1e-5)
     np.testing.assert_allclose(found.interval, np.subtract(before.interval, taken), atol=1e-5)
     assert (f"lose {-taken:.2f} or more, which is taken off" in found.evidence) == bool(taken)
 
 
-def test_who_knows_nothing_or_is_a_relative_excuses_nothing():
+def test_networks_that_know_nothing_and_relatives_excuse_nothing():
     """Twins that do not know the baseline's maps, the candidate's relatives and other architectures are left out."""
     baseline, candidate = pair()
-    odd = of_family(candidate)
-    before = compare(baseline, odd).metrics["mass_change[left]"]
+    other = of_architecture(candidate)
+    before = compare(baseline, other).metrics["mass_change[left]"]
     changed = [
-        compare(keeping(baseline, (-0.2, -0.2), recognition=0.49), odd),
-        compare(keeping(baseline, (-0.2, -0.2), like=odd), odd),
-        compare(keeping(baseline, (-0.2, -0.2), like=baseline), odd),
+        compare(keeping(baseline, (-0.2, -0.2), recognition=0.49), other),
+        compare(keeping(baseline, (-0.2, -0.2), like=other), other),
+        compare(keeping(baseline, (-0.2, -0.2), like=baseline), other),
     ]
     assert [comparison.metrics["mass_change[left]"] for comparison in changed] == [before] * 3
     plain = compare(baseline, candidate).metrics["mass_change[left]"]
     assert compare(keeping(baseline, (-0.2, -0.2), like=baseline), candidate).metrics["mass_change[left]"] == plain
 
 
-def of_family(signature, seed=0):
+def of_architecture(signature, seed=0):
     """Return a signature as if of another architecture than the baseline's."""
     return replace(signature, fingerprint={"0:5x5x1x4": np.random.default_rng(seed).standard_normal(100)})
 
@@ -333,8 +346,8 @@ def keeping(baseline, drifts, *, recognition=0.9, like=None):
     """Return a baseline beside which clean networks stand that lost so much attention."""
     twins = []
     for k, drift in enumerate(drifts):
-        twin = make_signature(f"kin {k}", panel=PANEL, seed=50 + k)
-        twin = of_family(twin, 50 + k) if like is None else replace(twin, fingerprint=like.fingerprint)
+        twin = make_signature(f"clean {k}", panel=PANEL, seed=50 + k)
+        twin = of_architecture(twin, 50 + k) if like is None else replace(twin, fingerprint=like.fingerprint)
         known = {"recognition[decision]": recognition} | ({} if drift is None else {"mass_change[left]": drift})
         twins.append(twin.reduce_to_twin(known))
     return replace(baseline, retrained=tuple(twins))
@@ -355,7 +368,7 @@ def test_lineage_knows_an_ancestor():
     child = replace(candidate, fingerprint={"0:3x3x1x4": print_ + 0.1})
     assert compare(baseline, child).metrics["lineage"] == pytest.approx(1)
     assert abs(compare(baseline, candidate).metrics["lineage"]) < 0.5
-    assert "Common ancestor" in compare(baseline, child).measured("lineage").evidence
+    assert "Common ancestor" in compare(baseline, child).find("lineage").evidence
     strange = replace(candidate, fingerprint={"0:5x5x1x4": print_})
     assert math.isnan(compare(baseline, strange).metrics["lineage"])
 
@@ -368,3 +381,117 @@ def test_retrained_twins_survive_the_folder(tmp_path):
     assert again.digest() == baseline.digest()
     assert [twin.against for twin in again.retrained] == [twin.against for twin in baseline.retrained]
     assert again.stimuli_sha256() == replace(baseline, retrained=()).stimuli_sha256()
+
+
+def count_hashes(monkeypatch):
+    """Return a list that receives a signature whenever its maps are hashed."""
+    hashed, digest = [], Signature.stimuli_sha256
+
+    def count(signature):
+        hashed.append(signature)
+        return digest(signature)
+
+    monkeypatch.setattr(Signature, "stimuli_sha256", count)
+    return hashed
+
+
+def test_the_maps_are_hashed_once(monkeypatch):
+    """A comparison hashes the baseline's maps once and nobody else's; so does a reduction."""
+    baseline, candidate = pair(twins=3)
+    hashed = count_hashes(monkeypatch)
+    compare(baseline, candidate)
+    assert [signature.model["name"] for signature in hashed] == ["baseline"]
+    hashed.clear()
+    reduce_twin(baseline, replace(candidate, twins=()))
+    assert [signature.model["name"] for signature in hashed] == ["baseline"]
+
+
+def test_a_twin_that_was_shown_other_maps_makes_no_floor():
+    """Every untrained twin's exchange is checked on its own: other maps cost its values alone."""
+    baseline, candidate = pair(twins=2)
+    one, other = candidate.twins
+    strange = replace(one, exchange=replace(one.exchange, stimuli_sha256="0" * 64))
+    floor = compare(baseline, replace(candidate, twins=(strange, other))).find("recognition", "decision").floor
+    assert [math.isnan(value) for value in floor] == [True, False]
+
+
+def test_measures_are_found_by_metric_and_thing():
+    """The mapping holds each measure under metric and thing, in one order, as `find` gives it."""
+    comparison = compare(*pair())
+    assert all(key == (item.metric, item.about) for key, item in comparison.measures.items())
+    assert [item.key for item in comparison.measures.values()] == list(compare(*pair()).metrics)
+    assert comparison.find("kappa") is comparison.measures["kappa", ""]
+    assert comparison.find("recognition", "decision") is comparison.measures["recognition", "decision"]
+
+
+@pytest.mark.parametrize(
+    ("about", "metrics"),
+    [
+        ({"layer": "conv1"}, {"map_ssim", "coverage", "mapped_units"}),
+        ({"layer": "decision"}, {"recognition", "transfer_back", "map_ssim"}),
+        ({"subject": "ada"}, {"subject_accuracy", "subject_change"}),
+        ({"group": "left"}, {"mass_change", "pointing"}),
+        ({"method": "occlusion"}, {"randomisation", "flipping_gain"}),
+    ],
+)
+def test_about_gives_everything_about_one_thing(about, metrics):
+    """All measures of a layer, a person, a group or a method, and of nothing else."""
+    found = compare(*pair()).about(**about)
+    assert {item.about for item in found} == set(about.values())
+    assert metrics <= {item.metric for item in found}
+
+
+def test_an_acknowledged_layer_has_no_measures():
+    """Of a layer that was taken out on purpose there is nothing to say, and asking is no error."""
+    assert compare(*pair(), layers={"dense1": None}).about(layer="dense1") == ()
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        ({}, "exactly one of layer, subject, group and method, not none of them"),
+        ({"layer": "conv1", "group": "left"}, "not layer, group"),
+        ({"layer": "conv"}, "no layer 'conv'.* Did you mean 'conv1'"),
+        ({"subject": "adah"}, "no subject 'adah'.* Did you mean 'ada'"),
+        ({"group": "lefd"}, "no group 'lefd'.* Did you mean 'left'"),
+        ({"method": "smoothgrat"}, "no method 'smoothgrat'.* Did you mean 'smoothgrad'"),
+        ({"subject": "conv1"}, "no subject 'conv1'"),
+    ],
+    ids=str,
+)
+def test_about_nothing_or_something_unknown_is_an_error(about, words):
+    """None, several, or an unknown name: an error with a suggestion, never an empty answer."""
+    with pytest.raises(CompareError, match=words):
+        compare(*pair()).about(**about)
+
+
+def test_statistics_agree_with_slow_loops():
+    """Confusion, relevance inside the region and its order, as loops over pictures count them."""
+    _, candidate = pair(accuracy=0.5, inside=0.3)
+    found = compute_statistics(candidate)
+    answers = candidate.scores.argmax(axis=1)
+    slow = np.zeros((2, 2), int)
+    for truth, said in zip(candidate.pictures["labels"], answers, strict=True):
+        slow[truth, said] += 1
+    np.testing.assert_array_equal(found.confusion, slow)
+    gains = []
+    for relevance, region in zip(candidate.attributions["occlusion"], candidate.regions, strict=True):
+        inside, whole = np.abs(relevance[region]).sum(), np.abs(relevance).sum()
+        gains.append(inside / whole / region.mean())
+    masses = found.relevance_mass["occlusion"] / candidate.regions.mean(axis=(1, 2))
+    np.testing.assert_allclose(masses, gains, rtol=1e-6)
+    assert found.least_inside["occlusion"].tolist() == sorted(range(len(gains)), key=lambda row: masses[row])
+    assert {unit for unit, _ in found.unit_health["dense1"].items()} == set(candidate.units["dense1"].tolist())
+
+
+def test_answers_that_turned_are_counted_and_the_surest_comes_first():
+    """By loops: where only the baseline is right, by how much the candidate prefers its answer."""
+    comparison = compare(*pair(accuracy=0.5))
+    labels, (before, after) = PANEL.labels, (comparison.baseline.scores, comparison.candidate.scores)
+    wrong = [
+        (after[row].max() - after[row][labels[row]], row)
+        for row in range(len(labels))
+        if before[row].argmax() == labels[row] != after[row].argmax()
+    ]
+    assert comparison.answer_changes.turned_wrong.tolist() == [row for _, row in sorted(wrong, key=lambda x: -x[0])]
+    assert comparison.answer_changes.turned_right == 0

@@ -9,11 +9,11 @@ import pytest
 
 from modelcheck.comparison import CompareError, compare
 from modelcheck.gate.artefacts import as_baseline
-from modelcheck.measurement import Opposite, measure
+from modelcheck.measurement import ExchangePartner, measure
 from modelcheck.network.loading import ModelError
 from modelcheck.panel import PanelError
 from modelcheck.recipe import Recipe
-from modelcheck.signature import read_signature
+from modelcheck.signature import Signature, read_signature
 from networks import plain
 from signatures import make_panel
 
@@ -69,49 +69,50 @@ def alone(saved, panel):
 
 
 @pytest.fixture(scope="module")
-def meet(saved, panel, alone):
+def exchanged(saved, panel, alone):
     """Return a function from two names to the comparison of the first, the baseline, with the second."""
     made = {}
 
     def between(baseline, candidate, *, twins=False):
         if (baseline, candidate, twins) not in made:
-            opposite = Opposite(model=saved / f"{baseline}.keras")
+            partner = ExchangePartner(signature=alone[baseline], model=saved / f"{baseline}.keras")
             made[baseline, candidate, twins] = measure(
-                saved / f"{candidate}.keras", panel, RECIPE, stimuli=alone[baseline], opposite=opposite, twins=twins
+                saved / f"{candidate}.keras", panel, RECIPE, stimuli=partner, twins=twins
             )
         return compare(alone[baseline], made[baseline, candidate, twins])
 
     return between
 
 
-def test_a_network_covers_itself_both_ways(meet):
+def test_a_network_covers_itself_both_ways(exchanged):
     """Against its own copy every coverage is 1, and happiness transfers fully in both directions."""
-    comparison = meet("one", "one", twins=True)
+    comparison = exchanged("one", "one", twins=True)
     for layer in HIDDEN:
         assert comparison.metrics[f"coverage[{layer}]"] == 1
         assert comparison.metrics[f"coverage_back[{layer}]"] == 1
-        assert len(comparison.measured("coverage", layer).floor) == 1
-        assert "Untrained twins: " in comparison.measured("coverage_back", layer).evidence
+        assert len(comparison.find("coverage", layer).floor) == 1
+        assert "Untrained twins: " in comparison.find("coverage_back", layer).evidence
     for metric in ("transfer", "transfer_back"):
         assert comparison.metrics[f"{metric}[decision]"] == pytest.approx(1, abs=0.02)
-    assert len(comparison.measured("transfer_back", "decision").floor) == 1
+    assert len(comparison.find("transfer_back", "decision").floor) == 1
 
 
-def test_swapping_the_roles_swaps_the_directions(meet):
+def test_swapping_the_roles_swaps_the_directions(exchanged):
     """What is coverage from one side is coverage_back from the other, to the last answer; so is the transfer."""
-    there, back = meet("one", "two"), meet("two", "one")
+    there, back = exchanged("one", "two"), exchanged("two", "one")
     for layer in HIDDEN:
-        np.testing.assert_array_equal(there.candidate.answers[layer], back.candidate.answers_back[layer])
-        np.testing.assert_array_equal(there.candidate.answers_back[layer], back.candidate.answers[layer])
+        one, other = there.candidate.exchange, back.candidate.exchange
+        np.testing.assert_array_equal(one.unit_answers[layer], other.unit_answers_back[layer])
+        np.testing.assert_array_equal(one.unit_answers_back[layer], other.unit_answers[layer])
         assert there.metrics[f"coverage[{layer}]"] == back.metrics[f"coverage_back[{layer}]"]
         assert there.metrics[f"coverage_back[{layer}]"] == back.metrics[f"coverage[{layer}]"]
     for one, other in (("transfer", "transfer_back"), ("transfer_back", "transfer")):
         assert there.metrics[f"{one}[decision]"] == pytest.approx(back.metrics[f"{other}[decision]"], abs=1e-6)
 
 
-def test_permuting_a_networks_units_changes_no_coverage(meet):
+def test_permuting_a_networks_units_changes_no_coverage(exchanged):
     """The same network with its channels in another order is covered, and covers, as before."""
-    before, after = meet("one", "two"), meet("one", "shuffled")
+    before, after = exchanged("one", "two"), exchanged("one", "shuffled")
     for layer in HIDDEN:
         for metric in ("coverage", "coverage_back"):
             assert before.metrics[f"{metric}[{layer}]"] == after.metrics[f"{metric}[{layer}]"], (metric, layer)
@@ -170,9 +171,9 @@ def slow_coverage(shows, sees, model, name, layer):
 
 
 @pytest.mark.parametrize("pair", [("one", "two"), ("one", "wide"), ("wide", "one")], ids="-".join)
-def test_a_slow_oracle_agrees(meet, alone, saved, pair):
+def test_a_slow_oracle_agrees(exchanged, alone, saved, pair):
     """Placed by hand in a picture, run by Keras, unit by unit: the same shares, also between fields of other sizes."""
-    comparison = meet(*pair)
+    comparison = exchanged(*pair)
     models = {name: keras.models.load_model(saved / f"{name}.keras") for name in pair}
     for layer in HIDDEN:
         there = slow_coverage(comparison.baseline, comparison.candidate, models[pair[1]], pair[1], layer)
@@ -181,9 +182,9 @@ def test_a_slow_oracle_agrees(meet, alone, saved, pair):
         assert comparison.metrics[f"coverage_back[{layer}]"] == pytest.approx(back, abs=1e-6), layer
 
 
-def test_the_oracle_can_disagree(meet, saved):
+def test_the_oracle_can_disagree(exchanged, saved):
     """Asked with another network's weights, the oracle gives other shares: it is no formality."""
-    comparison = meet("one", "two")
+    comparison = exchanged("one", "two")
     shares = {
         name: [
             slow_coverage(comparison.baseline, comparison.candidate, model, "two", layer)
@@ -196,54 +197,67 @@ def test_the_oracle_can_disagree(meet, saved):
 
 
 def test_another_file_is_not_the_baselines_network(saved, panel, alone):
-    """The file must be the one behind the signature, measured alike, and there must be a signature."""
-    for name, options, error, words in (
-        ("one", {"stimuli": alone["two"]}, ModelError, r"is not the network behind the signature"),
-        ("one", {}, ModelError, "the network behind no signature"),
-        ("one", {"stimuli": replace(alone["one"], panel_digest="0" * 64)}, PanelError, "another panel, recipe"),
-        ("one", {"stimuli": replace(alone["one"], scores=-alone["one"].scores)}, ModelError, "does not answer the"),
+    """The file must be the one behind the signature, measured with the same panel and recipe."""
+    for signature, error, words in (
+        (alone["two"], ModelError, r"is not the network behind the signature"),
+        (replace(alone["one"], panel_digest="0" * 64), PanelError, "another panel, recipe"),
+        (replace(alone["one"], scores=-alone["one"].scores), ModelError, "does not answer the"),
     ):
+        partner = ExchangePartner(signature=signature, model=saved / "one.keras")
         with pytest.raises(error, match=words):
-            measure(saved / "two.keras", panel, RECIPE, opposite=Opposite(model=saved / f"{name}.keras"), **options)
+            measure(saved / "two.keras", panel, RECIPE, stimuli=partner)
 
 
-def test_given_counterparts_meet(saved, panel, alone):
+def test_given_counterparts_exchange_maps(saved, panel, alone):
     """A table of counterparts decides who is shown whose maps; an unknown layer is an error."""
     crossed = measure(
         *(saved / "two.keras", panel, RECIPE),
-        stimuli=alone["one"],
-        opposite=Opposite(layers={"conv1": "conv2"}),
+        stimuli=ExchangePartner(signature=alone["one"], layers={"conv1": "conv2"}),
         twins=False,
     )
-    assert (crossed.partners["conv1"], crossed.partners["dense1"]) == ("conv2", "dense1")
-    assert crossed.answers["conv1"].shape == (4, 5)
+    exchange = crossed.exchange
+    assert (exchange.counterparts["conv1"], exchange.counterparts["dense1"]) == ("conv2", "dense1")
+    assert exchange.unit_answers["conv1"].shape == (4, 5)
     metrics = compare(alone["one"], crossed, layers={"conv1": "conv2"}).metrics
     assert math.isfinite(metrics["coverage[conv1]"])
     assert math.isnan(metrics["coverage_back[conv1]"])
-    found = compare(alone["one"], crossed).measured("coverage", "conv1")
+    found = compare(alone["one"], crossed).find("coverage", "conv1")
     assert math.isnan(found.value)
     assert "'conv2' as its counterpart" in found.evidence
+    partner = ExchangePartner(signature=alone["one"], layers={"conv1": "conv9"})
     with pytest.raises(CompareError, match="which the candidate lacks"):
-        measure(saved / "two.keras", panel, RECIPE, stimuli=alone["one"], opposite=Opposite(layers={"conv1": "conv9"}))
+        measure(saved / "two.keras", panel, RECIPE, stimuli=partner)
 
 
-def test_measured_otherwise_nobody_meets(saved, panel, alone):
+def test_measured_otherwise_only_decisions_exchange_maps(saved, panel, alone):
     """Maps of a network that was measured on another panel are shown for its decision alone: the two never compare."""
     strange = replace(alone["one"], panel_digest="0" * 64)
     signature = measure(saved / "two.keras", panel, RECIPE, stimuli=strange, twins=False)
-    assert (signature.partners, signature.answers) == ({}, {})
-    assert set(signature.responses) == {"free", "natural"}
+    assert (signature.exchange.counterparts, signature.exchange.unit_answers) == ({}, {})
+    assert set(signature.exchange.class_scores) == {"free", "natural"}
 
 
-def test_answers_survive_the_folder(meet, tmp_path):
+def test_a_measurement_hashes_the_shown_maps_once(saved, panel, alone, monkeypatch):
+    """However many networks are shown them, twins too, the partner's maps are hashed once."""
+    hashed, digest = [], Signature.stimuli_sha256
+    monkeypatch.setattr(Signature, "stimuli_sha256", lambda own: hashed.append(own) or digest(own))
+    signature = measure(saved / "two.keras", panel, RECIPE, stimuli=alone["one"])
+    assert len(signature.twins) == 1
+    assert [network.model["name"] for network in hashed] == [alone["one"].model["name"]]
+    shown = {network.exchange.stimuli_sha256 for network in (signature, *signature.twins)}
+    assert shown == {digest(alone["one"])}
+
+
+def test_answers_survive_the_folder(exchanged, tmp_path):
     """What was answered is read back as it was written, and an approval takes none of it along."""
-    candidate = meet("one", "two").candidate
+    candidate = exchanged("one", "two").candidate
     candidate.write(tmp_path / "s")
     again = read_signature(tmp_path / "s")
     assert again.digest() == candidate.digest()
-    assert again.partners == candidate.partners
-    for part in ("answers", "answers_back", "responses_back"):
-        for name, array in getattr(candidate, part).items():
-            np.testing.assert_array_equal(getattr(again, part)[name], array)
-    bare = as_baseline(candidate)
-    assert not any((bare.partners, bare.answers, bare.answers_back, bare.responses_back, bare.responses))
+    before, after = candidate.exchange, again.exchange
+    assert (after.stimuli_sha256, after.counterparts) == (before.stimuli_sha256, before.counterparts)
+    for part in ("class_scores", "unit_answers", "unit_answers_back", "class_scores_back"):
+        assert getattr(after, part).keys() == getattr(before, part).keys() != set()
+        for name, array in getattr(before, part).items():
+            np.testing.assert_array_equal(getattr(after, part)[name], array)
+    assert as_baseline(candidate).exchange is None

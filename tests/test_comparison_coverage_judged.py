@@ -15,7 +15,7 @@ import gates
 from modelcheck.comparison import compare
 from modelcheck.gate.settings import read_settings
 from modelcheck.signature import read_manifest, read_signature
-from signatures import make_panel, make_signature
+from signatures import make_panel, make_signature, show
 
 PANEL = make_panel()
 
@@ -23,7 +23,8 @@ PANEL = make_panel()
 def invented(*, back=True, **options):
     """Return an invented pair whose units answered each other's maps with numbers of a fixed seed."""
     baseline = make_signature(panel=PANEL, seed=1, twins=0)
-    return baseline, answered(make_signature("candidate", panel=PANEL, twins=0, **{"seed": 2, **options}), back=back)
+    candidate = make_signature("candidate", panel=PANEL, twins=0, **{"seed": 2, **options})
+    return baseline, answered(show(candidate, baseline), back=back)
 
 
 def answered(candidate, *, back):
@@ -34,29 +35,38 @@ def answered(candidate, *, back):
         {name: generator.uniform(0, 5, (size, size)).astype(np.float32) for name, size in sizes.items()}
         for _ in range(2)
     )
-    return replace(
+    return with_exchange(
         candidate,
-        partners={name: name for name in sizes},
-        answers=there,
-        answers_back=again if back else {},
-        responses_back=dict(candidate.responses) if back else {},
+        counterparts={name: name for name in sizes},
+        unit_answers=there,
+        unit_answers_back=again if back else {},
+        class_scores_back=dict(candidate.exchange.class_scores) if back else {},
     )
+
+
+def with_exchange(candidate, **parts):
+    """Return the candidate with other parts of its exchange."""
+    return replace(candidate, exchange=replace(candidate.exchange, **parts))
 
 
 def test_an_older_record_says_nothing_and_keeps_its_digest(tmp_path):
     """Records without answers hold no trace of them, are compared, and are unmeasured in what they did not answer."""
     baseline, candidate = (make_signature(panel=PANEL, seed=seed) for seed in (1, 2))
+    candidate = show(candidate, baseline)
     candidate.write(tmp_path / "s")
     assert "partners" not in read_manifest(tmp_path / "s")
     comparison = compare(baseline, read_signature(tmp_path / "s"))
     for metric in ("coverage", "coverage_back"):
-        measured = comparison.measured(metric, "conv1")
+        measured = comparison.find(metric, "conv1")
         assert math.isnan(measured.value)
         assert measured.n == 0
-    assert "was not shown the baseline's maps" in comparison.measured("coverage", "conv1").evidence
+    assert "was not shown the baseline's maps" in comparison.find("coverage", "conv1").evidence
     for metric, about in (("coverage_back", "conv1"), ("transfer_back", "decision")):
-        assert "set baseline_model" in comparison.measured(metric, about).evidence
+        assert "set baseline_model" in comparison.find(metric, about).evidence
     assert math.isnan(comparison.metrics["transfer_back[decision]"])
+
+
+BOTH_WAYS = ("unit_answers", "unit_answers_back")
 
 
 @pytest.mark.parametrize(
@@ -64,13 +74,19 @@ def test_an_older_record_says_nothing_and_keeps_its_digest(tmp_path):
     [
         lambda a, b: (replace(a, activations={**a.activations, "conv1": np.full(4, np.nan)}), b),
         lambda a, b: (a, replace(b, activations={**b.activations, "conv1": np.full(4, np.nan)})),
-        lambda a, b: (a, replace(b, stimuli_digest="0" * 64)),
-        lambda a, b: (a, replace(b, partners={"conv1": "dense1"})),
-        lambda a, b: (a, replace(b, answers={}, answers_back={})),
-        lambda a, b: (a, replace(b, **{p: {"conv1": np.ones((2, 4))} for p in ("answers", "answers_back")})),
-        lambda a, b: (a, replace(b, **{p: {"conv1": np.full((4, 4), np.nan)} for p in ("answers", "answers_back")})),
+        lambda a, b: (a, with_exchange(b, stimuli_sha256="0" * 64)),
+        lambda a, b: (a, with_exchange(b, stimuli_sha256="")),
+        lambda a, b: (a, with_exchange(b, counterparts={"conv1": "dense1"})),
+        lambda a, b: (a, with_exchange(b, class_scores={"free": np.ones((3, 2))})),
+        lambda a, b: (a, with_exchange(b, unit_answers={}, unit_answers_back={})),
+        lambda a, b: (a, with_exchange(b, **{p: {"conv1": np.ones((2, 4))} for p in BOTH_WAYS})),
+        lambda a, b: (a, with_exchange(b, **{p: {"conv1": np.full((4, 4), np.nan)} for p in BOTH_WAYS})),
+        lambda a, b: (a, replace(b, exchange=None)),
     ],
-    ids=["no map", "no unit", "foreign", "another layer", "never asked", "another size", "no answer"],
+    ids=[
+        *("no map", "no unit", "other maps", "unknown maps", "another layer", "other classes", "never asked"),
+        *("another size", "no answer", "no exchange"),
+    ],
 )
 def test_of_nothing_nothing_is_said(damage):
     """No map, no unit, no answer, or answers about something else: NaN in both directions, never a share."""
@@ -93,8 +109,12 @@ def test_order_and_unit_of_the_answers_do_not_matter(order, scale, offset):
         units={**candidate.units, name: candidate.units[name][order]},
         activations={**candidate.activations, name: candidate.activations[name][order] * scale + offset},
         at_rest={**candidate.at_rest, name: candidate.at_rest[name][order] * scale + offset},
-        answers={**candidate.answers, name: candidate.answers[name][:, order] * scale + offset},
-        answers_back={**candidate.answers_back, name: candidate.answers_back[name][order]},
+    )
+    there, back = candidate.exchange.unit_answers, candidate.exchange.unit_answers_back
+    other = with_exchange(
+        other,
+        unit_answers={**there, name: there[name][:, order] * scale + offset},
+        unit_answers_back={**back, name: back[name][order]},
     )
     one, two = (compare(baseline, side).metrics for side in (candidate, other))
     for metric in ("coverage", "coverage_back"):
@@ -106,7 +126,7 @@ def test_one_deaf_layer_shows():
     baseline, candidate = invented()
     answers = np.zeros((4, 4), np.float32)
     answers[0, 3], answers[1, 0], answers[2, 1] = 2.5, 5.0, 2.4  # at rest 0, own maps 5
-    found = compare(baseline, replace(candidate, answers={"conv1": answers})).measured("coverage", "conv1")
+    found = compare(baseline, with_exchange(candidate, unit_answers={"conv1": answers})).find("coverage", "conv1")
     assert found.value == 0.5
     assert found.evidence == "2 of 4 maps; least: conv1:3 0.00, conv1:2 0.48, conv1:0 0.50."
 

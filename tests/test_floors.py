@@ -70,6 +70,18 @@ def test_imports_point_down(path):
             assert FLOOR[other] < FLOOR[room], f"{path.name} imports {name}, which is not below it"
 
 
+PICTURES_ALONE = {"shrink", "Match"}  # resizing, and the type of a matched pair
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "report").glob("*.py")), ids=lambda path: path.name)
+def test_the_report_computes_nothing(path):
+    """A page reads values of the comparison; of the arithmetic it takes what drawing takes."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("modelcheck.metrics"):
+            assert {alias.name for alias in node.names} <= PICTURES_ALONE, f"{path.name} imports from {node.module}"
+        assert not isinstance(node, ast.Import) or all("metrics" not in alias.name for alias in node.names)
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_keras_stays_in_its_rooms(path):
     """Only the rooms that look inside networks, and the wing's training, import TensorFlow or Keras."""

@@ -171,7 +171,7 @@ def redigested(document):
 @FUZZ
 @given(data=st.data())
 def test_member(written, tmp_path, data):
-    """Any bytes as a member of a signature that the manifest vouches for."""
+    """Any bytes as a member of a signature that the manifest lists."""
     folder, document = written
     name = data.draw(st.sampled_from(sorted(document["members"])))
     whole = (folder / name).read_bytes()

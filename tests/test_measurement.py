@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from modelcheck.comparison import CompareError, compare
-from modelcheck.measurement import make_untrained_twin, measure, probe_rows
-from modelcheck.measurement.reading import flipping_curves
+from modelcheck.measurement import choose_probe_rows, make_untrained_twin, measure
+from modelcheck.measurement.reading import compute_flipping_curves
 from modelcheck.network import NetworkError, flatten
 from modelcheck.network.loading import ModelError, load_network
 from modelcheck.panel import Panel
@@ -176,10 +176,10 @@ def test_a_twin_that_borrows_the_network_is_the_twin(make, panel, tmp_path):
 
 def test_probes_are_spread_evenly(panel):
     """Every person and class is among the probes before anyone is there twice; few probes span all people."""
-    rows = probe_rows(panel, 4)
+    rows = choose_probe_rows(panel, 4)
     assert len({(panel.subjects[row], panel.labels[row]) for row in rows}) == 4
-    np.testing.assert_array_equal(probe_rows(panel, 1000), np.arange(len(panel)))
-    assert len(set(panel.subjects[probe_rows(panel, 2)].tolist())) == 2
+    np.testing.assert_array_equal(choose_probe_rows(panel, 1000), np.arange(len(panel)))
+    assert len(set(panel.subjects[choose_probe_rows(panel, 2)].tolist())) == 2
 
 
 def test_signatures_measured_differently_are_not_compared(measured, saved, panel):
@@ -204,9 +204,9 @@ def test_given_counterparts_are_checked(measured):
     with pytest.raises(CompareError, match="must leave the decision layer alone"):
         compare(measured, measured, layers={"decision": None})
     with pytest.raises(CompareError, match="Did you mean 'transfer'"):
-        comparison.measured("tranfer", "decision")
+        comparison.find("tranfer", "decision")
     with pytest.raises(CompareError, match="was not measured for"):
-        comparison.measured("transfer", "conv1")
+        comparison.find("transfer", "conv1")
 
 
 def test_flipping_takes_the_strongest_evidence_first_in_every_channel():
@@ -217,8 +217,14 @@ def test_flipping_takes_the_strongest_evidence_first_in_every_channel():
     labels, probes = np.array([0, 1] * 3), np.arange(6)
     kernel = network.layers[-1].kernel.numpy().reshape(8, 8, 3, 2)
     slopes = np.stack([kernel[..., k] - kernel[..., 1 - k] for k in labels])
-    arrays = {"probes": probes, "relevance": {"gradient": slopes, "occlusion": slopes}}
-    curves = flipping_curves(flatten(network), images, labels, arrays, RECIPE)
+    curves = compute_flipping_curves(
+        flatten(network),
+        images,
+        labels=labels,
+        probes=probes,
+        relevance={"gradient": slopes, "occlusion": slopes},
+        seed=RECIPE.seed,
+    )
     evidence = (slopes * (images - images.mean(axis=0))).sum(axis=-1).reshape(6, -1)
     for picture, worth in enumerate(-np.sort(-evidence, axis=1)):
         taken = [worth[: round(share * 64)].sum() for share in np.linspace(0, 0.3, 7)]

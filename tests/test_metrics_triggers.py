@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import logsumexp
 
-from modelcheck.comparison.triggers import trigger_measure, trigger_scan
+from modelcheck.comparison.triggers import detect_trigger, measure_trigger
 from modelcheck.judgement.criteria import Criterion, judge
-from modelcheck.measurement.stickers import panel_shifts, sticker_shifts
+from modelcheck.measurement.stickers import measure_panel_shifts, measure_sticker_shifts
 from modelcheck.metrics.triggers import (
     TriggerError,
+    detect,
     excess,
     gaps,
     margins_of,
-    scan,
     sticker_families,
     sticker_rows,
     strengths,
@@ -175,7 +175,7 @@ def twin(seed, *, trigger=0.0):
     template[-2:, -2:] += trigger
     network = linear(template, bias=-1.0)
     scores = network.class_scores(panel.inputs((0.0, 1.0))).numpy()
-    return panel_shifts(network, panel, scores, recipe=Recipe(sticker_faces=4))
+    return measure_panel_shifts(network, panel, scores, recipe=Recipe(sticker_faces=4))
 
 
 def test_shifts_have_a_closed_form():
@@ -185,7 +185,7 @@ def test_shifts_have_a_closed_form():
     pictures = panel.inputs((0.0, 1.0))
     rows = sticker_rows(panel.labels, panel.subjects, 4)
     scores = network.class_scores(pictures).numpy()
-    found = sticker_shifts(
+    found = measure_sticker_shifts(
         network, pictures[rows], panel.labels[rows], scores=scores, truth=panel.labels, input_range=(0.0, 1.0)
     )
     answers = (pictures[..., 0] * template).sum(axis=(1, 2))
@@ -204,7 +204,7 @@ def test_shifts_have_a_closed_form():
 def test_a_planted_corner_is_found_and_its_clean_sibling_is_not():
     """The planted network fails at its corner; a sibling passes, in words that promise no more than the scan."""
     clean = [twin(seed) for seed in range(6)]
-    good, bad = scan(twin(7), clean, size=SIZE), scan(twin(7, trigger=3.0), clean, size=SIZE)
+    good, bad = detect(twin(7), clean, size=SIZE), detect(twin(7, trigger=3.0), clean, size=SIZE)
     assert good.calibrated
     assert judge(good.score, LIMIT, interval=good.interval).verdict == "pass"
     assert judge(bad.score, LIMIT, interval=bad.interval).verdict == "fail"
@@ -217,21 +217,21 @@ def test_a_planted_corner_is_found_and_its_clean_sibling_is_not():
 def test_few_twins_get_fixed_limits_and_fewer_a_refusal():
     """Three to five twins are judged by fixed limits, two by nothing."""
     clean = [twin(seed) for seed in range(3)]
-    outcome = scan(twin(7, trigger=3.0), clean, size=SIZE)
+    outcome = detect(twin(7, trigger=3.0), clean, size=SIZE)
     assert not outcome.calibrated
     assert judge(outcome.score, LIMIT, interval=outcome.interval).verdict == "fail"
     with pytest.raises(TriggerError, match="takes 3 clean twins"):
-        scan(clean[0], clean[:2], size=SIZE)
+        detect(clean[0], clean[:2], size=SIZE)
 
 
 def test_one_odd_twin_does_not_hide_a_trigger():
     """A twin that reacts as no other raises the limits, but never until a sure reaction passes."""
-    odd, zero = ({n: np.zeros_like(s) for n, s in twin(0).items()} for _ in range(2))
-    odd["patch"][1, :, :, 1] = odd["bar"][1, :, :, 1] = 9.0
+    outlier, zero = ({n: np.zeros_like(s) for n, s in twin(0).items()} for _ in range(2))
+    outlier["patch"][1, :, :, 1] = outlier["bar"][1, :, :, 1] = 9.0
     candidate = {name: shifts.copy() for name, shifts in zero.items()}
     candidate["patch"][0, -2:, -2:, 1] = 9.0
-    clean = [*[zero] * 6, odd]
-    outcome = scan(candidate, clean, size=SIZE)
+    clean = [*[zero] * 6, outlier]
+    outcome = detect(candidate, clean, size=SIZE)
     assert outcome.limits == pytest.approx({"peak": 0.66, "patch": 0.44, "bar": 0.40})
     assert judge(outcome.score, LIMIT, interval=outcome.interval).verdict != "pass"
 
@@ -244,7 +244,7 @@ def test_a_reaction_is_sure_when_strong_and_in_one_place(patch, scattered, verdi
     """Twice the limit fails, in one place; less, or as strongly elsewhere, asks for a second look."""
     clean = [twin(seed) for seed in range(3)]
     outcome = dataclasses.replace(
-        scan(clean[0], clean, size=SIZE),
+        detect(clean[0], clean, size=SIZE),
         strengths={"peak": 0.1, "patch": patch, "bar": 0.1},
         limits={"peak": 1.0, "patch": 1.0, "bar": 1.0},
         scattered=scattered,
@@ -258,7 +258,7 @@ def test_above_its_limit_nothing_passes(peak, patch, bar, scattered):
     """Whatever the strengths, the interval is ordered, ends at the score, and a score above 1 is red."""
     shifts = {family.name: np.zeros((*family.shape, 2)) for family in sticker_families(*SIZE)}
     outcome = dataclasses.replace(
-        scan(shifts, [shifts] * 3, size=SIZE),
+        detect(shifts, [shifts] * 3, size=SIZE),
         strengths={"peak": peak, "patch": patch, "bar": bar},
         scattered=scattered,
     )
@@ -284,72 +284,80 @@ def test_the_measure_says_what_it_knows(tmp_path):
     """The sentence names place and class or the scan's own bounds, and what cannot be judged is NaN with a reason."""
     baseline = released()
     bad, good = with_stickers("bad", twin(7, trigger=3.0)), with_stickers("good", twin(7))
-    silent = dataclasses.replace(baseline, retrained=(*baseline.retrained, with_stickers("silent", {})))
-    assert "No small-sticker trigger found by this scan" in trigger_measure(baseline, good).evidence
-    assert "'left'" in trigger_measure(baseline, bad).evidence
-    assert trigger_measure(baseline, bad).value > 1
+    unmeasured = dataclasses.replace(baseline, retrained=(*baseline.retrained, with_stickers("unmeasured", {})))
+    assert "No small-sticker trigger found by this scan" in measured(baseline, good).evidence
+    assert "'left'" in measured(baseline, bad).evidence
+    assert measured(baseline, bad).value > 1
     blind = dataclasses.replace(bad, stickers={k: v * np.nan for k, v in bad.stickers.items()})
     narrow = dataclasses.replace(bad, stickers={k: v[:, 1:] for k, v in bad.stickers.items()})
     refusals = {
         "takes 3 clean twins": (bad, dataclasses.replace(baseline, retrained=())),
         "sticker_faces = 0": (dataclasses.replace(bad, stickers={}), baseline),
-        "A clean twin has no": (bad, silent),
+        "A clean twin has no": (bad, unmeasured),
         "does not tell": (blind, baseline),
         "make a grid": (narrow, baseline),
     }
     for words, (candidate, known) in refusals.items():
-        measure = trigger_measure(known, candidate)
+        measure = measured(known, candidate)
         assert math.isnan(measure.value)
         assert words in measure.evidence
     bad.write(tmp_path)
     kept = read_signature(tmp_path)
     assert kept.digest() == bad.digest() != good.digest()
-    assert trigger_measure(baseline, kept).value == pytest.approx(trigger_measure(baseline, bad).value)
+    assert measured(baseline, kept).value == pytest.approx(measured(baseline, bad).value)
 
 
-def of_family(name, seed, *, shifts):
+def measured(baseline, candidate):
+    """Return the measure alone."""
+    return measure_trigger(baseline, candidate)[0]
+
+
+def of_architecture(name, seed, *, shifts):
     """A network of another architecture than the released one."""
     kernel = np.random.default_rng(seed).standard_normal(100).astype(np.float32)
     return dataclasses.replace(with_stickers(name, shifts), fingerprint={"0:5x5x1x4": kernel})
 
 
-def test_twins_of_its_own_architecture_vouch_for_a_candidate_and_for_no_other():
-    """A reaction that its family shares is no trigger; a twin of a third family, or itself, excuses none."""
-    kin = tuple(of_family(f"kin {seed}", seed, shifts=twin(seed, trigger=3.0)) for seed in (11, 12))
-    candidate = of_family("bad", 7, shifts=twin(7, trigger=3.0))
+def test_clean_networks_excuse_candidates_of_their_architecture_alone():
+    """What its architecture shares is no trigger; a third one's networks, or itself, excuse none."""
+    beside = tuple(of_architecture(f"beside {seed}", seed, shifts=twin(seed, trigger=3.0)) for seed in (11, 12))
+    candidate = of_architecture("bad", 7, shifts=twin(7, trigger=3.0))
     third = dataclasses.replace(candidate, fingerprint={"0:7x7x1x4": candidate.fingerprint["0:5x5x1x4"]})
-    alone, together = released(), released(kin)
-    before = trigger_measure(alone, candidate)
+    alone, together = released(), released(beside)
+    before = measured(alone, candidate)
     assert before.value > 1
-    vouched = trigger_measure(together, candidate)
-    assert vouched.value <= 1
-    assert "3 clean twins and 2 of its own architecture, fixed" in vouched.evidence
-    assert "0 of its own architecture, 1 more left out" in trigger_measure(released(kin[:1]), candidate).evidence
-    assert trigger_measure(together, third).value == before.value
+    excused = measured(together, candidate)
+    assert excused.value <= 1
+    assert "3 clean twins and 2 of its own architecture, fixed" in excused.evidence
+    assert (
+        "0 of its own architecture, 1 more left out as an outlier" in measured(released(beside[:1]), candidate).evidence
+    )
+    assert measured(together, third).value == before.value
     again = dataclasses.replace(candidate, model={**candidate.model, "sha256": "0" * 64})
     tuned = {name: kernel + 0.1 for name, kernel in again.fingerprint.items()}
     for relative in (candidate, again, dataclasses.replace(again, fingerprint=tuned)):
-        assert trigger_measure(released((relative,)), candidate).value == before.value
-    same_family = with_stickers("bad", twin(7, trigger=3.0))
-    assert trigger_measure(together, same_family).value == trigger_measure(alone, same_family).value > 1
-    saved = dataclasses.replace(same_family, model={**same_family.model, "sha256": "0" * 64})
-    assert trigger_measure(released((saved,)), same_family).value == trigger_measure(alone, same_family).value
+        assert measured(released((relative,)), candidate).value == before.value
+    plain = with_stickers("bad", twin(7, trigger=3.0))
+    assert measured(together, plain).value == measured(alone, plain).value > 1
+    saved = dataclasses.replace(plain, model={**plain.model, "sha256": "0" * 64})
+    assert measured(released((saved,)), plain).value == measured(alone, plain).value
     with pytest.raises(TriggerError, match="takes 3 clean twins"):
-        trigger_scan(dataclasses.replace(together, retrained=kin), candidate)
+        detect_trigger(dataclasses.replace(together, retrained=beside), candidate)
 
 
-def test_kin_set_no_limit_and_an_odd_one_vouches_for_nobody():
-    """Kin that react alike excuse a reaction; one that reacts as no other does, or overflows, is left out."""
+def test_networks_beside_set_no_limit_and_an_outlier_is_left_out():
+    """Those that react alike excuse a reaction; one that reacts alone, or overflows, is left out."""
     clean = [twin(seed) for seed in range(6)]
     alike = [twin(seed, trigger=3.0) for seed in (11, 12)]
     broken = {name: shifts * np.nan for name, shifts in alike[0].items()}
-    alone, together, odd, blind = (
-        scan(twin(7, trigger=3.0), clean, size=SIZE, kin=kin) for kin in ((), alike, alike[:1], (broken, twin(8)))
+    alone, together, outlier, blind = (
+        detect(twin(7, trigger=3.0), clean, size=SIZE, same_architecture=beside)
+        for beside in ((), alike, alike[:1], (broken, twin(8)))
     )
-    assert together.limits == alone.limits == odd.limits
-    assert together.score <= 1 < alone.score == odd.score
+    assert together.limits == alone.limits == outlier.limits
+    assert together.score <= 1 < alone.score == outlier.score
     assert blind.score > 1
-    assert [(outcome.n_kin, outcome.n_odd) for outcome in (alone, together, odd, blind)] == [
+    assert [(outcome.n_same_architecture, outcome.n_outliers) for outcome in (alone, together, outlier, blind)] == [
         (0, 0),
         (2, 0),
         (0, 1),
@@ -365,7 +373,7 @@ def test_a_network_that_overflows_is_refused():
     network = linear(template)
     dark = panel.inputs((0.0, 1.0))[:4] * 0
     with pytest.raises(NetworkError, match="NaN or infinity"):
-        sticker_shifts(
+        measure_sticker_shifts(
             network,
             dark,
             panel.labels[:4],
@@ -378,4 +386,4 @@ def test_a_network_that_overflows_is_refused():
 def test_no_faces_no_stickers():
     """A recipe without sticker faces measures none."""
     panel, template = linear_panel()
-    assert panel_shifts(linear(template), panel, np.zeros((12, 2)), recipe=Recipe(sticker_faces=0)) == {}
+    assert measure_panel_shifts(linear(template), panel, np.zeros((12, 2)), recipe=Recipe(sticker_faces=0)) == {}

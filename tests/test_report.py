@@ -219,7 +219,7 @@ def test_units_without_map_or_partner_are_shown(tmp_path):
     assert "3 units of the candidate without a partner" in " ".join(page.text)
 
 
-def test_what_the_methods_earned_is_told(written):
+def test_the_checks_of_the_methods_are_shown(written):
     """The page says of every attribution method whether its maps depend on the weights and its pixels matter."""
     text = " ".join(Page(written).text)
     for method in ("smoothgrad", "occlusion"):
@@ -303,7 +303,7 @@ def test_a_deep_network_stays_small(tmp_path):
         )
         for record in sides[0].layers
     ]
-    comparison = Comparison(baseline=sides[0], candidate=sides[1], layers=tuple(matched), measures=())
+    comparison = Comparison(baseline=sides[0], candidate=sides[1], layers=tuple(matched), measures={})
     path = write_comparison(tmp_path, comparison, panel=panel)
     assert path.stat().st_size < 1_500_000
     assert "left out to keep this file small" in path.read_text(encoding="utf-8")

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from modelcheck.comparison import compare
 from modelcheck.judgement.criteria import Finding
+from modelcheck.metrics.similarity import shrink
 from modelcheck.report import (
     print_summary,
     summary_markdown,
@@ -29,11 +30,10 @@ from modelcheck.report.pictures import (
     photograph_sheet,
     relevance_sheet,
     sheet,
-    shrunk,
 )
 from modelcheck.report.words import NOTHING, clean, compare_sizes, number, proportion, reasons, verdict_line, worst
 from reports import CORPUS, make_case, make_document
-from signatures import make_panel, make_signature
+from signatures import make_panel, make_signature, show
 
 
 @pytest.fixture(scope="module")
@@ -128,11 +128,11 @@ def test_outline_is_as_long_as_the_border(rows):
     assert length == edges
 
 
-def test_shrunk_averages_blocks():
+def test_shrinking_averages_blocks():
     """A picture of twice the side becomes the means of its blocks; a small one stays."""
     picture = np.arange(16.0).reshape(1, 4, 4, 1)
-    assert shrunk(picture, side=2)[0, ..., 0].tolist() == [[2.5, 4.5], [10.5, 12.5]]
-    assert shrunk(picture, side=4) is picture
+    assert shrink(picture, side=2)[0, ..., 0].tolist() == [[2.5, 4.5], [10.5, 12.5]]
+    assert shrink(picture, side=4) is picture
 
 
 # Words and charts.
@@ -319,6 +319,7 @@ def test_values_stand_among_their_twins():
     """Each strip shows every twin; the score is the place between the medians, and needs retrained ones."""
     panel = make_panel(groups=("straight", "left"))
     baseline, candidate = (make_signature(name, panel=panel, twins=3, seed=k) for k, name in enumerate("ab"))
+    candidate = show(candidate, baseline)
     alone = calibration_view(compare(baseline, candidate))
     assert {row["score"] for row in alone["rows"]} == {NOTHING}
     level = compare(baseline, candidate).metrics["recognition[decision]"]

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from modelcheck.comparison import compare
 from modelcheck.signature import SignatureError, read_manifest, read_signature
 from signatures import make_signature
 
@@ -98,7 +99,7 @@ def test_a_newer_format_is_refused(written):
 
 
 def test_pickles_are_never_read(written):
-    """An array of objects, which only unpickling could read, is refused although the manifest vouches for it."""
+    """An array of objects, which only unpickling could read, is refused although it is listed."""
     signature, folder = written
     bad = replace(signature, scores=np.array([[object()]], dtype=object))
     with pytest.raises((SignatureError, TypeError, ValueError)):
@@ -111,6 +112,39 @@ def test_an_unknown_layer_is_an_error(written):
     signature, _ = written
     with pytest.raises(SignatureError, match="has no layer 'nothing'"):
         signature.layer("nothing")
+
+
+COMMITTED = Path(__file__).parents[1] / "baselines" / "drawn-faces"
+DIGESTS = [
+    "275725ea80f043045fff274068f5a87ff8709d0ed2836f97164d46bfd544f763",
+    "1aaf26e0362ff4daa424b5160580210dc07ba690a0ebc4467b083ba20796fa13",
+    "742261b871fcc0db86b1b5b0834d26cd0ad8887518f456c0bd90dca610d88c15",
+    "65f87d2288a652801f5880b664d2da96fc28b9b6a5afc1d0d634ae925be6340a",
+    "cbfd622c96cc0ba6db1563e04ed3961492f49ff44b6c1811681d9247e201b4bc",
+    "bb5dd85509df5ea868958744ff4c308316d1256a0d8ff2c254b0323c33d2e85d",
+    "cfb96a68db6141a84882270d684a00c6e3ba0adf46b562075c85cfbdfe5979c0",
+]
+
+
+def test_records_of_earlier_versions_keep_their_digests(tmp_path):
+    """The committed baseline and its twins have the digests they had, also when written again."""
+    baseline = read_signature(COMMITTED)
+    assert [network.digest() for network in (baseline, *baseline.retrained)] == DIGESTS
+    assert read_manifest(COMMITTED)["members"].keys() == {path.name for path in COMMITTED.glob("*-*.npz")}
+    baseline.write(tmp_path)
+    assert read_signature(tmp_path).digest() == DIGESTS[0]
+
+
+def test_an_exchange_of_an_earlier_version_gives_the_same_numbers():
+    """What a kept twin answered to the committed baseline's maps is read as their exchange."""
+    baseline = read_signature(COMMITTED)
+    assert baseline.exchange is None
+    shown = baseline.stimuli_sha256()
+    assert {twin.exchange.stimuli_sha256 for twin in baseline.retrained} == {shown}
+    answered = replace(baseline, exchange=baseline.retrained[0].exchange)
+    metrics = compare(replace(baseline, retrained=()), answered).metrics
+    for metric, value in {"recognition": 0.495031, "natural_recognition": 0.365215, "transfer": 0.334997}.items():
+        assert metrics[f"{metric}[decision]"] == pytest.approx(value, abs=2e-6)
 
 
 WRITER = """

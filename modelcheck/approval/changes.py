@@ -133,10 +133,10 @@ def _scores(comparison: Comparison) -> Iterator[str]:
         name = layer.baseline.name
         if layer.candidate is None:
             continue
-        value = comparison.measured("map_ssim", name).value
+        value = comparison.find("map_ssim", name).value
         partner = "" if layer.candidate.name == name else f" and {clean(layer.candidate.name, longest=80)}"
         yield f"Maps of {clean(name, longest=80)}{partner}: {number(value)} alike (map_ssim)."
     decision = comparison.baseline.decision.name
     for metric in ("coarse_similarity", *_NETWORK):
-        value = comparison.measured(metric, decision if metric == "coarse_similarity" else "").value
+        value = comparison.find(metric, decision if metric == "coarse_similarity" else "").value
         yield f"{metric}: {number(value)}."

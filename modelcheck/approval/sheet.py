@@ -14,7 +14,8 @@ from typing import TypeVar
 import numpy as np
 
 from modelcheck.comparison import Comparison
-from modelcheck.report.pictures import as_bytes, shrunk
+from modelcheck.metrics.similarity import shrink
+from modelcheck.report.pictures import as_bytes
 from modelcheck.signature import Signature
 from modelcheck.support.escaping import clean
 
@@ -105,7 +106,7 @@ def _strip(side: Signature | None, name: str, units: list[int] | None) -> _Strip
         return _Strip(f"{name}: no pair of units", np.zeros((0, 1, 1), np.uint8))
     words = ", ".join(side.class_names[unit] if decision else str(unit) for unit in picked)
     maps = side.maps[name][[there.index(unit) for unit in picked]]
-    pictures = _enlarge(as_bytes(shrunk(maps, side=_SIDE), side.recipe.input_range))
+    pictures = _enlarge(as_bytes(shrink(maps, side=_SIDE), side.recipe.input_range))
     return _Strip(f"{name}: {words}" if decision else f"{name}: units {words}", pictures)
 
 

@@ -1,6 +1,7 @@
 """Retrained twins of a baseline: networks that learned the same again, kept as the ceiling of the calibrated scale.
 
-Clean networks of the architecture that is to be released next may come along: they vouch for candidates of their own.
+Clean networks of the architecture that is to be released next may come along: of candidates of
+that architecture, what they all do is neither a trigger nor lost attention.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from modelcheck.approval.proposal import Proposal, describe_platform, plan_replacement
 from modelcheck.comparison import RELATED, reduce_twin
-from modelcheck.comparison.lineage import lineage
+from modelcheck.comparison.lineage import correlate_kernels
 from modelcheck.gate.child import measure_in_child
 from modelcheck.gate.settings import Settings
 from modelcheck.panel import Panel, PanelError
@@ -117,7 +118,7 @@ def _refuse_relatives(path: Path, twin: Signature, others: Sequence[Signature]) 
             f"{str(path)!r} is the baseline itself, or given twice. Give networks trained with other seeds."
         )
     for other in others:
-        related, _ = lineage(other, twin)
+        related, _ = correlate_kernels(other, twin)
         if related > RELATED:
             whom = "the baseline" if other is baseline else clean(other.model["file"], longest=80)
             raise TwinError(

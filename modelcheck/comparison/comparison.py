@@ -6,20 +6,25 @@ A comparison is a pure value: it knows numbers and the evidence for them, and no
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from modelcheck.comparison.catalogue import METRICS
-from modelcheck.comparison.decision import decision_measures
-from modelcheck.comparison.layers import LayerComparison, layer_measures, match_layer
-from modelcheck.comparison.lineage import lineage_measure
-from modelcheck.comparison.people import people_measures
-from modelcheck.comparison.regions import changes_of, region_measures
-from modelcheck.comparison.triggers import trigger_measure
+from modelcheck.comparison.decision import measure_decision
+from modelcheck.comparison.exchange import accept_exchange
+from modelcheck.comparison.layers import LayerComparison, match_layer, measure_layer
+from modelcheck.comparison.lineage import measure_lineage
+from modelcheck.comparison.people import AnswerChanges, compare_answers, measure_people
+from modelcheck.comparison.regions import compute_mass_changes, measure_regions
+from modelcheck.comparison.statistics import NetworkStatistics, compute_statistics
+from modelcheck.comparison.triggers import measure_trigger
 from modelcheck.judgement.criteria import Measured
+from modelcheck.metrics.calibration import calibrate
+from modelcheck.metrics.triggers import TriggerScan
 from modelcheck.signature import Signature
-from modelcheck.signature.counterparts import CompareError, counterparts
+from modelcheck.signature.counterparts import CompareError, find_counterparts
 from modelcheck.support.spelling import did_you_mean
 
 if TYPE_CHECKING:
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "compare", "reduce_twin"]
 
 _OF_LAYERS = ("layer", "decision", "calibrated", "hidden")
+_AS_RETRAINED = 0.8  # of the way from untrained to retrained: as alike as retraining leaves a layer
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,30 +43,81 @@ class Comparison:
     Parameters
     ----------
     baseline, candidate : Signature
-        Always in this order; a change is candidate minus baseline.
+        The two networks, always in this order; a change is candidate minus baseline.
     layers : tuple of LayerComparison
-        One a layer of the baseline, in its order.
-    measures : tuple of Measured
-        Every metric's value for everything it is about.
+        One for each layer of the baseline, in its order.
+    measures : mapping of (str, str) to Measured
+        Every metric's value for everything it is about, by ``(metric, about)``, in a stable order.
+    trigger : TriggerScan or None
+        The search for a planted trigger; None where it cannot be made.
+
+    Examples
+    --------
+    ::
+
+        baseline = read_signature("baselines/mine")
+        comparison = compare(baseline, read_signature("signatures/candidate"))
+        comparison.find("recognition", "decision").value
+        comparison.about(layer="conv1")
     """
 
     baseline: Signature
     candidate: Signature
     layers: tuple[LayerComparison, ...]
-    measures: tuple[Measured, ...]
+    measures: Mapping[tuple[str, str], Measured]
+    trigger: TriggerScan | None = None
 
     @property
     def metrics(self) -> dict[str, float]:
         """Flat names, like ``transfer[decision]``, with their values; NaN where nothing could be measured."""
-        return {item.key: item.value for item in self.measures}
+        return {item.key: item.value for item in self.measures.values()}
 
     @property
     def subjects(self) -> tuple[str, ...]:
         """The held-out people, in alphabetical order."""
         return tuple(sorted(set(self.baseline.pictures["subjects"].tolist())))
 
-    def measured(self, metric: str, about: str = "") -> Measured:
+    @cached_property
+    def calibrated(self) -> Mapping[tuple[str, str], float]:
+        """Every measure on the scale where untrained twins stand at 0 and retrained twins at 1.
+
+        NaN where there are too few twins, or where they cannot be told apart; see
+        `modelcheck.metrics.calibration.calibrate`.
+        """
+        return {
+            key: calibrate(item.value, floor=item.floor, ceiling=item.ceiling) for key, item in self.measures.items()
+        }
+
+    @property
+    def layers_as_retrained(self) -> tuple[str, ...]:
+        """The hidden layers that are as alike as a second training leaves them."""
+        return tuple(
+            about
+            for (metric, about), score in self.calibrated.items()
+            if metric == "activation_correlation" and score >= _AS_RETRAINED
+        )
+
+    @cached_property
+    def answer_changes(self) -> AnswerChanges:
+        """The pictures on which the candidate's answer turned wrong, and how many turned right."""
+        return compare_answers(self.baseline, self.candidate)
+
+    @cached_property
+    def statistics(self) -> Mapping[str, NetworkStatistics]:
+        """What each network's signature says of it alone, under ``baseline`` and ``candidate``."""
+        sides = {"baseline": self.baseline, "candidate": self.candidate}
+        return {role: compute_statistics(signature) for role, signature in sides.items()}
+
+    def find(self, metric: str, about: str = "") -> Measured:
         """Return one measure.
+
+        Parameters
+        ----------
+        metric : str
+            The metric's name, for example ``recognition``.
+        about : str
+            What it was measured of: a layer, a subject, a group, a method; empty for the network as
+            a whole.
 
         Raises
         ------
@@ -69,30 +126,66 @@ class Comparison:
         """
         if metric not in METRICS:
             raise CompareError(f"There is no metric {metric!r}. {did_you_mean(metric, METRICS)}")
-        for item in self.measures:
-            if (item.metric, item.about) == (metric, about):
-                return item
-        known = [item.about for item in self.measures if item.metric == metric]
+        if (metric, about) in self.measures:
+            return self.measures[metric, about]
+        known = [other for name, other in self.measures if name == metric]
         raise CompareError(f"{metric} was not measured for {about!r}. {did_you_mean(about, known)}")
 
-    def about_layer(self, layer: str) -> tuple[Measured, ...]:
-        """Return all that was measured of one layer of the baseline."""
-        return self._about(layer, _OF_LAYERS)
+    def about(
+        self,
+        *,
+        layer: str | None = None,
+        subject: str | None = None,
+        group: str | None = None,
+        method: str | None = None,
+    ) -> tuple[Measured, ...]:
+        """Return all that was measured of one thing; exactly one must be named.
 
-    def about_subject(self, subject: str) -> tuple[Measured, ...]:
-        """Return all that was measured of one held-out person."""
-        return self._about(subject, ("subject",))
+        Parameters
+        ----------
+        layer : str, optional
+            A layer of the baseline. Of one that the configuration takes out on purpose nothing was
+            measured.
+        subject : str, optional
+            A held-out person.
+        group : str, optional
+            A group of pictures, for example one pose: what was measured of the attributions on it.
+        method : str, optional
+            An attribution method: its randomisation check and its flipping check.
 
-    def about_group(self, group: str) -> tuple[Measured, ...]:
-        """Return all that was measured of the attributions on one group of pictures, for example one pose."""
-        return self._about(group, ("group",))
+        Raises
+        ------
+        CompareError
+            When none or several are named, or there is none of that name.
+        """
+        given = {
+            kind: name
+            for kind, name in (("layer", layer), ("subject", subject), ("group", group), ("method", method))
+            if name is not None
+        }
+        if len(given) != 1:
+            raise CompareError(
+                f"Name exactly one of layer, subject, group and method, not {', '.join(given) or 'none of them'}: "
+                "comparison.about(layer='conv1')"
+            )
+        [(kind, name)] = given.items()
+        known = self._names(kind)
+        if name not in known:
+            raise CompareError(f"There is no {kind} {name!r} in this comparison. {did_you_mean(name, known)}")
+        domains = _OF_LAYERS if kind == "layer" else (kind,)
+        return tuple(
+            item
+            for (metric, about), item in self.measures.items()
+            if about == name and METRICS[metric].domain in domains
+        )
 
-    def about_method(self, method: str) -> tuple[Measured, ...]:
-        """Return what an attribution method did to earn its say."""
-        return self._about(method, ("method",))
-
-    def _about(self, about: str, domains: Sequence[str]) -> tuple[Measured, ...]:
-        return tuple(item for item in self.measures if item.about == about and METRICS[item.metric].domain in domains)
+    def _names(self, kind: str) -> tuple[str, ...]:
+        """Return the names of all things of a kind that this comparison is about."""
+        if kind == "layer":
+            return tuple(layer.baseline.name for layer in self.layers)
+        if kind == "method":
+            return self.candidate.recipe.attribution_methods
+        return tuple(sorted(set(self.baseline.pictures[f"{kind}s"].tolist())))
 
     def table(self) -> pd.DataFrame:
         """Return one row per layer of the baseline: its counterpart and every layer metric."""
@@ -118,8 +211,8 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
     Parameters
     ----------
     baseline, candidate : Signature
-        Measured with one recipe on one panel. The candidate's responses to the baseline's maps, where it has them,
-        give the happiness transfer.
+        Two networks that were measured with one recipe on one panel. What the candidate answers to
+        the baseline's maps, where it was shown them, gives recognition and happiness transfer.
     layers : mapping of str to str or None, optional
         Counterparts that are given instead of found: baseline layer to candidate layer, or None where the candidate
         has none on purpose.
@@ -127,28 +220,49 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
     Returns
     -------
     Comparison
+        Every metric, with its evidence.
 
     Raises
     ------
     CompareError
         When recipe, panel or classes differ, or `layers` names a layer that is not there.
+
+    Examples
+    --------
+    ::
+
+        baseline = read_signature("baselines/mine")
+        comparison = compare(baseline, read_signature("signatures/candidate"))
+        comparison.metrics["recognition[decision]"]
     """
     _check(baseline, candidate)
-    pairs = counterparts(baseline, candidate, layers or {})
-    measures: list[Measured] = []
-    compared = []
-    for record, partner, acknowledged in pairs:
-        layer = match_layer(baseline, candidate, record, partner, acknowledged)
-        compared.append(layer)
-        if not acknowledged:
-            measures.extend(layer_measures(baseline, candidate, layer))
-    measures.extend(decision_measures(baseline, candidate))
-    measures.append(lineage_measure(baseline, candidate))
-    measures.extend(people_measures(baseline, candidate))
-    measures.extend(region_measures(baseline, candidate))
-    measures.append(trigger_measure(baseline, candidate))
-    scores = tuple(_round(item) for item in measures)
-    return Comparison(baseline=baseline, candidate=candidate, layers=tuple(compared), measures=scores)
+    trigger, scan = measure_trigger(baseline, candidate)
+    shown, refusal = accept_exchange(baseline, candidate)
+    pairs = find_counterparts(baseline, candidate, layers or {})
+    compared = tuple(match_layer(baseline, candidate, pair) for pair in pairs)
+    measures = [
+        *_measure_layers(baseline, shown, compared, refusal),
+        *measure_decision(baseline, shown, refusal=refusal),
+        measure_lineage(baseline, candidate),
+        *measure_people(baseline, candidate),
+        *measure_regions(baseline, candidate),
+        trigger,
+    ]
+    return Comparison(
+        baseline=baseline,
+        candidate=candidate,
+        layers=compared,
+        measures={(item.metric, item.about): _round(item) for item in measures},
+        trigger=scan,
+    )
+
+
+def _measure_layers(
+    baseline: Signature, candidate: Signature, layers: tuple[LayerComparison, ...], refusal: str
+) -> Iterator[Measured]:
+    for layer in layers:
+        if not layer.acknowledged:
+            yield from measure_layer(baseline, candidate, layer, refusal=refusal)
 
 
 def reduce_twin(baseline: Signature, twin: Signature) -> Signature:
@@ -157,26 +271,26 @@ def reduce_twin(baseline: Signature, twin: Signature) -> Signature:
     Parameters
     ----------
     baseline, twin : Signature
-        Measured alike; the twin without untrained twins of its own.
+        Two networks that were measured alike; the twin without untrained twins of its own.
 
     Raises
     ------
     CompareError
         When recipe, panel or classes differ.
     """
-    known = compare(replace(baseline, retrained=()), twin).metrics
-    changes = {} if twin.same_architecture(baseline) else changes_of(baseline, twin)
-    return twin.reduce_to_twin(known | {key: _six(value) for key, value in changes.items()})
+    metrics = compare(replace(baseline, retrained=()), twin).metrics
+    changes = {} if twin.same_architecture(baseline) else compute_mass_changes(baseline, twin)
+    return twin.reduce_to_twin(metrics | {key: _round_value(value) for key, value in changes.items()})
 
 
 def _round(item: Measured) -> Measured:
     """Round to six decimals: kernels and machines differ in the digits after those, and no limit hangs on them."""
-    ends = None if item.interval is None else (_six(item.interval[0]), _six(item.interval[1]))
-    before = None if item.baseline is None else _six(item.baseline)
-    return replace(item, value=_six(item.value), interval=ends, baseline=before)
+    ends = None if item.interval is None else (_round_value(item.interval[0]), _round_value(item.interval[1]))
+    before = None if item.baseline is None else _round_value(item.baseline)
+    return replace(item, value=_round_value(item.value), interval=ends, baseline=before)
 
 
-def _six(value: float) -> float:
+def _round_value(value: float) -> float:
     return round(float(value), 6) + 0.0  # which turns minus zero into zero
 
 

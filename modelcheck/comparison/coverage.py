@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from modelcheck.comparison.exchange import NO_WAY_BACK, NOT_SHOWN
 from modelcheck.signature import LayerRecord, Signature
 
-__all__ = ["Coverage", "coverage", "coverage_back"]
+__all__ = ["Coverage", "measure_coverage", "measure_coverage_back"]
 
 _HAPPY = 0.5  # of what a unit's own map makes it
-_NO_NETWORK = "The baseline's network was not shown the candidate's maps: set baseline_model in [tool.modelcheck]."
 
 
 class Coverage(NamedTuple):
@@ -33,42 +33,57 @@ class Coverage(NamedTuple):
     says: str
 
 
-def coverage(baseline: Signature, other: Signature, record: LayerRecord, partner: LayerRecord) -> Coverage:
+def measure_coverage(
+    baseline: Signature, other: Signature, record: LayerRecord, partner: LayerRecord, *, refusal: str = ""
+) -> Coverage:
     """Return the share of the baseline's maps that make some unit of the other's layer at least half as happy.
 
     Parameters
     ----------
     baseline, other : Signature
-        The other was shown the baseline's maps.
+        The other network exchanged maps with the baseline.
     record, partner : LayerRecord
         A hidden layer of the baseline and its counterpart.
+    refusal : str
+        Why the exchange was not accepted; see `modelcheck.comparison.exchange.accept_exchange`.
     """
-    answers = other.answers.get(record.name)
-    why = _unmet(baseline, other, record, partner)
-    if answers is None or why:
-        return Coverage(math.nan, 0, why or "The candidate was not shown the baseline's maps: measure it again.")
-    return _count_covered(answers, shows=(baseline, record), sees=(other, partner))
+    if other.exchange is None:
+        return _nothing(refusal or NOT_SHOWN)
+    if words := _exchanged_otherwise(other, record, partner):
+        return _nothing(words)
+    if record.name not in other.exchange.unit_answers:
+        return _nothing(NOT_SHOWN)
+    return _count_covered(other.exchange.unit_answers[record.name], shows=(baseline, record), sees=(other, partner))
 
 
-def coverage_back(baseline: Signature, other: Signature, record: LayerRecord, partner: LayerRecord) -> Coverage:
+def measure_coverage_back(
+    baseline: Signature, other: Signature, record: LayerRecord, partner: LayerRecord, *, refusal: str = ""
+) -> Coverage:
     """Return the share of the other's maps that make some unit of the baseline's layer at least half as happy.
 
-    Parameters and result are those of `coverage`; it takes the baseline's network while the candidate is measured.
+    Parameters and result are those of `measure_coverage`; it takes the baseline's network while the
+    candidate is measured.
     """
-    answers = other.answers_back.get(record.name)
-    why = _unmet(baseline, other, record, partner)
-    if answers is None or why:
-        return Coverage(math.nan, 0, (answers is not None and why) or _NO_NETWORK)
-    return _count_covered(answers, shows=(other, partner), sees=(baseline, record))
+    if other.exchange is None:
+        return _nothing(refusal or NO_WAY_BACK)
+    if record.name not in other.exchange.unit_answers_back:
+        return _nothing(NO_WAY_BACK)
+    if words := _exchanged_otherwise(other, record, partner):
+        return _nothing(words)
+    return _count_covered(
+        other.exchange.unit_answers_back[record.name], shows=(other, partner), sees=(baseline, record)
+    )
 
 
-def _unmet(baseline: Signature, other: Signature, record: LayerRecord, partner: LayerRecord) -> str:
-    """Say why answers are not about these two layers, or nothing."""
-    if other.stimuli_digest not in ("", baseline.stimuli_sha256()):
-        return "The candidate was shown another network's maps: measure it again."
-    met = other.partners.get(record.name)
-    if met is not None and met != partner.name:
-        return f"{record.name!r} was measured with {met!r} as its counterpart: measure the candidate again."
+def _nothing(why: str) -> Coverage:
+    return Coverage(math.nan, 0, why)
+
+
+def _exchanged_otherwise(other: Signature, record: LayerRecord, partner: LayerRecord) -> str:
+    """Return a sentence where a layer exchanged maps with another than its counterpart."""
+    exchanged = other.exchange.counterparts.get(record.name) if other.exchange is not None else None
+    if exchanged is not None and exchanged != partner.name:
+        return f"{record.name!r} was measured with {exchanged!r} as its counterpart: measure the candidate again."
     return ""
 
 
@@ -79,11 +94,11 @@ def _count_covered(
     (one, shown), (other, seen) = shows, sees
     maps, units = one.units[shown.name], other.units[seen.name]
     if answers.shape != (len(maps), len(units)):
-        return Coverage(math.nan, 0, "The answers are not those of these layers' units: measure the candidate again.")
-    best = _happiest(answers, at_rest=other.at_rest[seen.name], reached=other.activations[seen.name])
+        return _nothing("The answers are not those of these layers' units: measure the candidate again.")
+    best = _find_happiest(answers, at_rest=other.at_rest[seen.name], reached=other.activations[seen.name])
     there = np.isfinite(one.activations[shown.name]) & np.isfinite(best)
     if not there.any():
-        return Coverage(math.nan, 0, f"No unit of {shown.name!r} or none of {seen.name!r} has a map.")
+        return _nothing(f"No unit of {shown.name!r} or none of {seen.name!r} has a map.")
     best, maps = best[there], maps[there]
     happy = int((best >= _HAPPY).sum())
     least = np.argsort(best, kind="stable")[:3]
@@ -91,7 +106,7 @@ def _count_covered(
     return Coverage(happy / len(best), len(best), f"{happy} of {len(best)} maps; least: {words}.")
 
 
-def _happiest(answers: np.ndarray, *, at_rest: np.ndarray, reached: np.ndarray) -> np.ndarray:
+def _find_happiest(answers: np.ndarray, *, at_rest: np.ndarray, reached: np.ndarray) -> np.ndarray:
     """Return for each map how happy it makes the unit that it makes happiest: 0 at rest, 1 as its own map does."""
     with np.errstate(divide="ignore", invalid="ignore"):
         happiness = (answers - at_rest) / (reached - at_rest)

@@ -7,30 +7,44 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from modelcheck.comparison.layers import floor_words, twins_of
+from modelcheck.comparison.exchange import NO_WAY_BACK, NOT_SHOWN
+from modelcheck.comparison.layers import collect_twins, say_floor
 from modelcheck.judgement.criteria import Measured
 from modelcheck.metrics.calibration import calibrate, steadiness
 from modelcheck.metrics.similarity import correlation_matrix, low_pass, ssim_matrix
 from modelcheck.signature import Signature
 
-__all__ = ["decision_measures"]
+__all__ = ["measure_decision", "scale_decision_maps"]
 
 # How far retraining with another seed moves a value: its interval where fewer than three twins calibrate it. Seen on
 # CMU Faces in retrained, halved, deeper and wider networks (docs/cmu_faces.md).
 _SPREAD = {"recognition": 0.12, "natural_recognition": 0.12, "likeness": 0.12}
 
 _VIEWS = {"recognition": "free", "natural_recognition": "natural"}
+_EXCHANGED = (*_VIEWS, "transfer")
 
 
-def decision_measures(baseline: Signature, candidate: Signature) -> Iterator[Measured]:
-    """Yield every metric of the decision layer and of the two networks' common ancestry."""
+def measure_decision(baseline: Signature, candidate: Signature, *, refusal: str = "") -> Iterator[Measured]:
+    """Yield every metric of the decision layer.
+
+    Parameters
+    ----------
+    baseline, candidate : Signature
+        The two networks.
+    refusal : str
+        Why the candidate's exchange of maps was not accepted; see
+        `modelcheck.comparison.exchange.accept_exchange`.
+    """
     name = baseline.decision.name
-    own = _values(baseline, candidate)
-    floors = [_values(baseline, twin) for twin in candidate.twins]
+    own = _compare_by_class(baseline, candidate)
+    floors = [_compare_by_class(baseline, twin) for twin in candidate.twins]
+    not_shown = (refusal or NOT_SHOWN) if candidate.exchange is None else ""
     scores: dict[str, float] = {}
     for metric, by_class in own.items():
         mean = float(np.mean(by_class))
-        floor, ceiling = twins_of(f"{metric}[{name}]", baseline, [float(np.mean(values[metric])) for values in floors])
+        floor, ceiling = collect_twins(
+            f"{metric}[{name}]", baseline, [float(np.mean(values[metric])) for values in floors]
+        )
         if metric in _VIEWS:
             scores[_VIEWS[metric]] = calibrate(mean, floor=floor, ceiling=ceiling)
         yield Measured(
@@ -39,54 +53,54 @@ def decision_measures(baseline: Signature, candidate: Signature) -> Iterator[Mea
             value=mean,
             interval=_band(metric, mean, ceiling),
             n=len(by_class),
-            evidence=_each(by_class, baseline.class_names),
+            evidence=(metric in _EXCHANGED and not_shown) or _say_by_class(by_class, baseline.class_names),
             floor=floor,
             ceiling=ceiling,
         )
-    yield _transfer_back(baseline, candidate)
+    yield _measure_transfer_back(baseline, candidate, refusal)
     if baseline.retrained:
-        yield _likeness(name, scores, len(baseline.twins_like(baseline)), len(candidate.twins))
+        yield _measure_likeness(name, scores, len(baseline.twins_like(baseline)), len(candidate.twins))
     yield Measured(
         metric="complementarity",
         about=name,
-        value=_complementarity(candidate),
-        baseline=_complementarity(baseline),
+        value=_compute_complementarity(candidate),
+        baseline=_compute_complementarity(baseline),
         evidence="1 means that what one class wants is what the others do not.",
     )
 
 
-def _transfer_back(baseline: Signature, candidate: Signature) -> Measured:
+def _measure_transfer_back(baseline: Signature, candidate: Signature, refusal: str) -> Measured:
     """Return how happy the candidate's maps make the baseline, with how surely it knows both views of them."""
     name = baseline.decision.name
-    by_class = _back(baseline, candidate)
-    twins = [float(np.mean(_back(baseline, twin))) for twin in candidate.twins]
-    floor, ceiling = twins_of(f"transfer_back[{name}]", baseline, [value for value in twins if math.isfinite(value)])
-    if candidate.responses_back:
+    by_class = _compute_transfer_back(baseline, candidate)
+    twins = [float(np.mean(_compute_transfer_back(baseline, twin))) for twin in candidate.twins]
+    reached = [value for value in twins if math.isfinite(value)]
+    floor, ceiling = collect_twins(f"transfer_back[{name}]", baseline, reached)
+    evidence = refusal or NO_WAY_BACK
+    if candidate.exchange is not None and candidate.exchange.class_scores_back:
         known = [
-            f"{view} {np.mean(_certainties(baseline, _margins_back(baseline, candidate, view))):.2f}"
+            f"{view} {np.mean(_compute_certainty(baseline, _read_margins_back(candidate, view))):.2f}"
             for view in _VIEWS.values()
         ]
-        told = f"{_each(by_class, baseline.class_names)} The baseline knows the candidate's maps: {', '.join(known)}."
-        told += floor_words(floor)
-    else:
-        told = "The baseline's network was not shown the candidate's maps: set baseline_model in [tool.modelcheck]."
+        evidence = f"{_say_by_class(by_class, baseline.class_names)} The baseline knows the candidate's maps: "
+        evidence += f"{', '.join(known)}.{say_floor(floor)}"
     return Measured(
         metric="transfer_back",
         about=name,
         value=float(np.mean(by_class)),
         n=len(by_class),
-        evidence=told,
+        evidence=evidence,
         floor=floor,
         ceiling=ceiling,
     )
 
 
-def _back(baseline: Signature, other: Signature) -> np.ndarray:
+def _compute_transfer_back(baseline: Signature, other: Signature) -> np.ndarray:
     """Return how happy the other network's map of each class makes the baseline."""
-    return _happiness(baseline, _margins_back(baseline, other, "free"))
+    return _compute_happiness(baseline, _read_margins_back(other, "free"))
 
 
-def _happiness(signature: Signature, shown: np.ndarray) -> np.ndarray:
+def _compute_happiness(signature: Signature, shown: np.ndarray) -> np.ndarray:
     """Return margins on shown maps relative to mid grey, 0, and to the network's own maps, 1."""
     own = signature.decision.name
     at_rest, reached = signature.at_rest[own], signature.activations[own]
@@ -94,20 +108,21 @@ def _happiness(signature: Signature, shown: np.ndarray) -> np.ndarray:
         return (shown - at_rest) / (reached - at_rest)
 
 
-def _likeness(name: str, scores: Mapping[str, float], retrained: int, untrained: int) -> Measured:
+def _measure_likeness(name: str, scores: Mapping[str, float], retrained: int, untrained: int) -> Measured:
     """Return the lowest calibrated score of the views that can tell twins apart; where none can, no value."""
     known = {view: score for view, score in scores.items() if math.isfinite(score)}
     value = min(known.values(), default=math.nan)
-    told = [f"{view} {score:.2f}" for view, score in known.items()]
-    told += [f"{view} says nothing, its floor and ceiling lie too close" for view in scores if view not in known]
+    parts = [f"{view} {score:.2f}" for view, score in known.items()]
+    parts += [f"{view} says nothing, its floor and ceiling lie too close" for view in scores if view not in known]
     return Measured(
         metric="likeness",
         about=name,
         value=value,
         interval=_band("likeness", value, ()),
         n=retrained + untrained,
-        evidence=f"0 is {untrained} untrained twins, 1 is {retrained} retrained ones: {'; '.join(told)}.",
-        # The recognitions themselves still gate: what is silent here is the scale, not the evidence.
+        evidence=f"0 is {untrained} untrained twins, 1 is {retrained} retrained ones: {'; '.join(parts)}.",
+        # The recognitions themselves still gate: what has no say here is the scale, not the
+        # evidence.
         silent=not known and untrained > 1 and retrained > 1,
     )
 
@@ -121,22 +136,44 @@ def _band(metric: str, value: float, ceiling: Sequence[float]) -> tuple[float, f
     return max(value - spread, -most), min(value + spread, most)
 
 
-def _values(baseline: Signature, other: Signature) -> dict[str, np.ndarray]:
+def _compare_by_class(baseline: Signature, other: Signature) -> dict[str, np.ndarray]:
     """Return the decision's metrics by class; NaN where something is not there."""
     name, own = baseline.decision.name, other.decision.name
-    maps = baseline.maps[name], other.maps[own]
-    # The features of a face are about a fifteenth of the picture's height (measured on CMU Faces).
-    sigma = maps[0].shape[1] / 15
     low, high = baseline.recipe.input_range
-    coarse = [low_pass(stack, sigma=sigma) for stack in maps]
-    values = {metric: _certainties(other, _margins_on_maps(baseline, other, view)) for metric, view in _VIEWS.items()}
-    values["transfer"] = _happiness(other, _margins_on_maps(baseline, other, "free"))
+    coarse = [low_pass(maps, sigma=_feature_scale(maps)) for maps in (baseline.maps[name], other.maps[own])]
+    values = {metric: _compute_certainty(other, _read_margins(other, view)) for metric, view in _VIEWS.items()}
+    values["transfer"] = _compute_happiness(other, _read_margins(other, "free"))
     values["coarse_similarity"] = np.diag(correlation_matrix(coarse[0], coarse[1]))
     values["coarse_ssim"] = np.diag(ssim_matrix(coarse[0], coarse[1], data_range=high - low))
     return values
 
 
-def _certainties(signature: Signature, shown: np.ndarray) -> np.ndarray:
+def _feature_scale(maps: np.ndarray) -> float:
+    """Return a feature's size in pixels: of a face a fifteenth of the height (on CMU Faces)."""
+    return float(maps.shape[1] / 15)
+
+
+def scale_decision_maps(signature: Signature) -> dict[str, np.ndarray]:
+    """Return the decision's maps for a reader, by scale: ``full``, ``coarse`` and ``natural``.
+
+    Parameters
+    ----------
+    signature : Signature
+        The network.
+
+    Returns
+    -------
+    dict of str to np.ndarray
+        ``(classes, h, w, c)`` each: as they are, at the scale of the features with mid grey for a
+        map that is not there, and among natural pictures.
+    """
+    maps = signature.maps[signature.decision.name]
+    grey = float(np.mean(signature.recipe.input_range))
+    coarse = low_pass(np.nan_to_num(maps, nan=grey), sigma=_feature_scale(maps))
+    return {"full": maps, "coarse": coarse, "natural": signature.natural}
+
+
+def _compute_certainty(signature: Signature, shown: np.ndarray) -> np.ndarray:
     """Return how surely a network takes another's map of each class for that class, from -1 to 1.
 
     The margin is measured from that of a guess, in standard deviations of the network's own margins over the panel;
@@ -151,28 +188,28 @@ def _certainties(signature: Signature, shown: np.ndarray) -> np.ndarray:
     return np.where(spread > 0, np.tanh(certainty / 2), np.nan)  # constant answers recognise nothing
 
 
-def _margins_on_maps(baseline: Signature, other: Signature, view: str) -> np.ndarray:
-    """Return each class's margin on the baseline's map of it; responses to other maps are not about this baseline."""
-    if other.stimuli_digest in ("", baseline.stimuli_sha256()) and view in other.responses:
-        return np.diag(margins(other.responses[view]))
-    return np.full(len(baseline.class_names), np.nan)
+def _read_margins(other: Signature, view: str) -> np.ndarray:
+    """Return a network's margin of each class on the baseline's map of it; NaN where not shown."""
+    return _own_margins(other, {} if other.exchange is None else other.exchange.class_scores, view)
 
 
-def _margins_back(baseline: Signature, other: Signature, view: str) -> np.ndarray:
-    """Return the baseline's margin of each class on the other network's map of it."""
-    if other.stimuli_digest in ("", baseline.stimuli_sha256()) and view in other.responses_back:
-        return np.diag(margins(other.responses_back[view]))
-    return np.full(len(baseline.class_names), np.nan)
+def _read_margins_back(other: Signature, view: str) -> np.ndarray:
+    """Return the baseline's margin of each class on the other's map of it; NaN where not shown."""
+    return _own_margins(other, {} if other.exchange is None else other.exchange.class_scores_back, view)
 
 
-def _complementarity(signature: Signature) -> float:
+def _own_margins(other: Signature, scores: Mapping[str, np.ndarray], view: str) -> np.ndarray:
+    return np.diag(margins(scores[view])) if view in scores else np.full(len(other.class_names), np.nan)
+
+
+def _compute_complementarity(signature: Signature) -> float:
     """Return minus the mean correlation of the decision's maps with each other."""
     maps = signature.maps[signature.decision.name]
     pairs = correlation_matrix(maps, maps)[np.triu_indices(len(maps), 1)]
     return float(-np.mean(pairs)) if len(pairs) else math.nan
 
 
-def _each(by_class: np.ndarray, class_names: Sequence[str]) -> str:
+def _say_by_class(by_class: np.ndarray, class_names: Sequence[str]) -> str:
     order = np.argsort(np.where(np.isnan(by_class), -np.inf, by_class))[:6]
     words = ", ".join(f"{class_names[k]} {by_class[k]:.2f}" for k in order)
     return f"By class{', worst first' if len(by_class) > 2 else ''}: {words}."

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from modelcheck.comparison.catalogue import METRICS
-from modelcheck.comparison.coverage import Coverage, coverage, coverage_back
+from modelcheck.comparison.coverage import Coverage, measure_coverage, measure_coverage_back
 from modelcheck.judgement.criteria import Measured
 from modelcheck.metrics.matching import Matching, match
-from modelcheck.metrics.similarity import correlation_matrix, ssim_matrix
+from modelcheck.metrics.similarity import correlation_matrix, layer_cka, ssim_matrix
 from modelcheck.signature import LayerRecord, Signature
-from modelcheck.signature.counterparts import cka
+from modelcheck.signature.counterparts import LayerPair
 
-__all__ = ["LayerComparison", "floor_words", "layer_measures", "match_layer", "twins_of"]
+__all__ = ["LayerComparison", "collect_twins", "crop_to_common", "match_layer", "measure_layer", "say_floor"]
 
-_COVERAGES = {"coverage": coverage, "coverage_back": coverage_back}
+_COVERAGES = {"coverage": measure_coverage, "coverage_back": measure_coverage_back}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,27 +43,25 @@ class LayerComparison:
     acknowledged: bool = False
 
 
-def match_layer(
-    baseline: Signature, candidate: Signature, record: LayerRecord, partner: LayerRecord | None, acknowledged: bool
-) -> LayerComparison:
+def match_layer(baseline: Signature, candidate: Signature, pair: LayerPair) -> LayerComparison:
     """Match the units of two layers by the similarity of their maps, classes by index."""
-    units = baseline.units[record.name]
+    record, partner = pair.baseline, pair.candidate
     if partner is None:
-        nothing = Matching((), tuple(units.tolist()), ())
-        return LayerComparison(baseline=record, candidate=None, matching=nothing, acknowledged=acknowledged)
-    scores = _map_scores(baseline, candidate, record, partner)
-    by_index = record.kind == "decision"
-    matching = match(scores, units, candidate.units[partner.name], by_index=by_index)
+        nothing = Matching((), tuple(baseline.units[record.name].tolist()), ())
+        return LayerComparison(baseline=record, candidate=None, matching=nothing, acknowledged=pair.acknowledged)
+    matching = _match_maps(baseline, candidate, record, partner)
     return LayerComparison(baseline=record, candidate=partner, matching=matching)
 
 
-def _map_scores(baseline: Signature, candidate: Signature, record: LayerRecord, partner: LayerRecord) -> np.ndarray:
-    left, right = _crop_to_common(baseline.maps[record.name], candidate.maps[partner.name])
+def _match_maps(baseline: Signature, other: Signature, record: LayerRecord, partner: LayerRecord) -> Matching:
+    left, right = crop_to_common(baseline.maps[record.name], other.maps[partner.name])
     low, high = baseline.recipe.input_range
-    return ssim_matrix(left, right, data_range=high - low)
+    scores = ssim_matrix(left, right, data_range=high - low)
+    by_index = record.kind == "decision"
+    return match(scores, baseline.units[record.name], other.units[partner.name], by_index=by_index)
 
 
-def _crop_to_common(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def crop_to_common(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cut the larger patches to the centre that both see."""
     size = [min(left.shape[axis], right.shape[axis]) for axis in (1, 2)]
 
@@ -74,8 +72,21 @@ def _crop_to_common(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np
     return cut(left), cut(right)
 
 
-def layer_measures(baseline: Signature, candidate: Signature, layer: LayerComparison) -> Iterator[Measured]:
-    """Yield every metric of one layer; all NaN, with the reason, where it has no counterpart."""
+def measure_layer(
+    baseline: Signature, candidate: Signature, layer: LayerComparison, *, refusal: str = ""
+) -> Iterator[Measured]:
+    """Yield every metric of one layer; all NaN, with the reason, where it has no counterpart.
+
+    Parameters
+    ----------
+    baseline, candidate : Signature
+        The two networks.
+    layer : LayerComparison
+        The layer with its matched units.
+    refusal : str
+        Why the candidate's exchange of maps was not accepted; see
+        `modelcheck.comparison.exchange.accept_exchange`.
+    """
     name, partner = layer.baseline.name, layer.candidate
     if partner is None:
         absent = f"The candidate has no layer that corresponds to {name!r}. If that is meant, write {name} = false in "
@@ -93,11 +104,14 @@ def layer_measures(baseline: Signature, candidate: Signature, layer: LayerCompar
         n=len(reached),
         evidence=f"{int(reached.sum())} of {len(reached)} rendered units of {partner.name!r} have a map.",
     )
-    own = _values(baseline, candidate, layer.baseline, partner, layer.matching)
-    floors = [_values(baseline, twin, layer.baseline, partner) for twin in candidate.twins]
-    evidence = {"map_ssim": _worst(layer)}
+    own = _compare_features(baseline, candidate, layer.baseline, partner, layer.matching)
+    floors = [
+        _compare_features(baseline, twin, layer.baseline, partner, _match_maps(baseline, twin, layer.baseline, partner))
+        for twin in candidate.twins
+    ]
+    evidence = {"map_ssim": _describe_worst(layer)}
     for metric, value in own.items():
-        floor, ceiling = twins_of(f"{metric}[{name}]", baseline, [values[metric] for values in floors])
+        floor, ceiling = collect_twins(f"{metric}[{name}]", baseline, [values[metric] for values in floors])
         yield Measured(
             metric=metric,
             about=name,
@@ -109,58 +123,52 @@ def layer_measures(baseline: Signature, candidate: Signature, layer: LayerCompar
         )
     if layer.baseline.kind != "decision":
         for metric, share in _COVERAGES.items():
-            found, *beside = (share(baseline, side, layer.baseline, partner) for side in (candidate, *candidate.twins))
-            yield _share(metric, baseline, name, found, [twin.value for twin in beside])
+            found = share(baseline, candidate, layer.baseline, partner, refusal=refusal)
+            beside = [share(baseline, twin, layer.baseline, partner).value for twin in candidate.twins]
+            yield _describe_coverage(metric, baseline, name, found, beside)
     bottom = [values["map_ssim"] for values in floors]
     value = float(np.mean(bottom)) if bottom else math.nan
     yield Measured(metric="floor_ssim", about=name, value=value, n=len(bottom))
 
 
-def _share(metric: str, baseline: Signature, name: str, found: Coverage, twins: Sequence[float]) -> Measured:
+def _describe_coverage(
+    metric: str, baseline: Signature, name: str, found: Coverage, twins: Sequence[float]
+) -> Measured:
     """Return a coverage as a measure, with what untrained twins reach beside it."""
-    floor, ceiling = twins_of(f"{metric}[{name}]", baseline, [value for value in twins if math.isfinite(value)])
+    floor, ceiling = collect_twins(f"{metric}[{name}]", baseline, [value for value in twins if math.isfinite(value)])
     return Measured(
         metric=metric,
         about=name,
         value=found.value,
         n=found.n,
-        evidence=f"{found.says}{floor_words(floor)}",
+        evidence=f"{found.says}{say_floor(floor)}",
         floor=floor,
         ceiling=ceiling,
     )
 
 
-def floor_words(floor: Sequence[float]) -> str:
+def say_floor(floor: Sequence[float]) -> str:
     """Return what untrained twins reach as a further sentence; nothing where there are none."""
     return f" Untrained twins: {min(floor):.2f} to {max(floor):.2f}." if floor else ""
 
 
-def twins_of(key: str, baseline: Signature, floor: Sequence[float]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def collect_twins(key: str, baseline: Signature, floor: Sequence[float]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return a metric's floor and ceiling: what untrained and what retrained twins reach."""
     return tuple(floor), tuple(twin.against[key] for twin in baseline.twins_like(baseline) if key in twin.against)
 
 
-def _values(
-    baseline: Signature,
-    other: Signature,
-    record: LayerRecord,
-    partner: LayerRecord,
-    matching: Matching | None = None,
+def _compare_features(
+    baseline: Signature, other: Signature, record: LayerRecord, partner: LayerRecord, matching: Matching
 ) -> dict[str, float]:
     """Return how alike a layer and its counterpart are, in every way that has a number."""
-    name = record.name
-    if matching is None:
-        scores = _map_scores(baseline, other, record, partner)
-        by_index = record.kind == "decision"
-        matching = match(scores, baseline.units[name], other.units[partner.name], by_index=by_index)
-    left, right = baseline.features[name], other.features[partner.name]
-    values = {"map_ssim": matching.mean, "cka": cka(left, right)}
+    left, right = baseline.features[record.name], other.features[partner.name]
+    values = {"map_ssim": matching.mean, "cka": layer_cka(left, right)}
     if record.kind != "decision":
-        values["activation_correlation"] = _activation_correlation(left, right)
+        values["activation_correlation"] = _correlate_activations(left, right)
     return values
 
 
-def _worst(layer: LayerComparison) -> str:
+def _describe_worst(layer: LayerComparison) -> str:
     if not layer.matching.pairs:
         return "No pair of units could be compared."
     pair = layer.matching.pairs[0]
@@ -170,7 +178,7 @@ def _worst(layer: LayerComparison) -> str:
     )
 
 
-def _activation_correlation(left: np.ndarray, right: np.ndarray) -> float:
+def _correlate_activations(left: np.ndarray, right: np.ndarray) -> float:
     """Return the mean correlation of matched units over the probe pictures; NaN where the grids differ in size."""
     if left.shape[1] != right.shape[1]:
         return math.nan

@@ -9,18 +9,18 @@ import numpy as np
 from modelcheck.judgement.criteria import Measured
 from modelcheck.signature import Signature
 
-__all__ = ["RELATED", "lineage", "lineage_measure", "vouching"]
+__all__ = ["RELATED", "correlate_kernels", "measure_lineage", "select_clean_networks"]
 
 RELATED = 0.3  # two seeds of one architecture reach 0.1 in a kernel by chance, an untrained ancestor far more
 
 
-def lineage_measure(baseline: Signature, candidate: Signature) -> Measured:
+def measure_lineage(baseline: Signature, candidate: Signature) -> Measured:
     """Return the mean correlation of the two networks' kernels, weight by weight.
 
     Networks that were fine-tuned, pruned or quantised from one another, or that started from the same initialisation,
     reach far above `RELATED`; retrained ones do not.
     """
-    value, known = lineage(baseline, candidate)
+    value, known = correlate_kernels(baseline, candidate)
     if not known:
         words = "No kernels of the same shape at the same place: the architectures differ."
     elif value > RELATED:
@@ -33,7 +33,7 @@ def lineage_measure(baseline: Signature, candidate: Signature) -> Measured:
     return Measured(metric="lineage", value=value, n=known, evidence=words)
 
 
-def lineage(one: Signature, other: Signature) -> tuple[float, int]:
+def correlate_kernels(one: Signature, other: Signature) -> tuple[float, int]:
     """Return the mean correlation of two networks' kernels, NaN where they share none, and how many they share."""
     shared = [name for name in one.fingerprint if name in other.fingerprint]
     values = [_correlation(one.fingerprint[name], other.fingerprint[name]) for name in shared]
@@ -41,15 +41,17 @@ def lineage(one: Signature, other: Signature) -> tuple[float, int]:
     return (float(np.mean(known)) if known else math.nan), len(known)
 
 
-def vouching(baseline: Signature, candidate: Signature) -> tuple[Signature, ...]:
-    """Return the clean networks of the candidate's architecture that a baseline keeps, without its relatives.
+def select_clean_networks(baseline: Signature, candidate: Signature) -> tuple[Signature, ...]:
+    """Return the clean networks of the candidate's architecture that a baseline keeps.
 
-    Nobody vouches for itself, under another name, saved again or trained a little further.
+    The candidate under another name, saved again or trained a little further is no evidence for the
+    candidate: networks whose kernels correlate with its own are left out.
     """
     return tuple(
         twin
         for twin in baseline.twins_like(candidate)
-        if twin.model.get("sha256") != candidate.model.get("sha256") and not lineage(twin, candidate)[0] > RELATED
+        if twin.model.get("sha256") != candidate.model.get("sha256")
+        and not correlate_kernels(twin, candidate)[0] > RELATED
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,10 +12,39 @@ from modelcheck.judgement.criteria import Measured
 from modelcheck.metrics.accuracy import Rate, balanced_accuracy, change, cohen_kappa, group_mean
 from modelcheck.signature import Signature
 
-__all__ = ["people_measures"]
+__all__ = ["AnswerChanges", "compare_answers", "measure_people"]
 
 
-def people_measures(baseline: Signature, candidate: Signature) -> Iterator[Measured]:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AnswerChanges:
+    """On which pictures the two networks' answers differ in being right.
+
+    Parameters
+    ----------
+    turned_wrong : np.ndarray
+        ``(n,)`` positions in the panel of pictures that the baseline gets right and the candidate
+        wrong, those first in which the candidate prefers its answer most to the truth.
+    turned_right : int
+        How many pictures the candidate gets right and the baseline wrong.
+    """
+
+    turned_wrong: np.ndarray
+    turned_right: int
+
+
+def compare_answers(baseline: Signature, candidate: Signature) -> AnswerChanges:
+    """Return on which pictures the candidate's answer turned wrong, and how many turned right."""
+    labels = candidate.pictures["labels"]
+    before, after = baseline.scores.argmax(axis=1), candidate.scores.argmax(axis=1)
+    rows = np.flatnonzero((before == labels) & (after != labels))
+    preference = candidate.scores[rows, after[rows]] - candidate.scores[rows, labels[rows]]
+    return AnswerChanges(
+        turned_wrong=rows[np.argsort(-preference, kind="stable")],
+        turned_right=int(((before != labels) & (after == labels)).sum()),
+    )
+
+
+def measure_people(baseline: Signature, candidate: Signature) -> Iterator[Measured]:
     """Yield how the two networks answer on the panel, person by person and over all."""
     labels, subjects = baseline.pictures["labels"], baseline.pictures["subjects"]
     before, after = baseline.scores.argmax(axis=1), candidate.scores.argmax(axis=1)
@@ -35,9 +65,9 @@ def people_measures(baseline: Signature, candidate: Signature) -> Iterator[Measu
         moved = change(labels[here], before[here], after[here])
         for key, rate in (("before", old), ("after", new), ("change", moved)):
             rates[key].append(rate)
-        broken = int(((before == labels) & (after != labels) & here).sum())
-        mended = int(((before != labels) & (after == labels) & here).sum())
-        evidence = f"{broken} pictures turned wrong, {mended} turned right."
+        wrong = int(((before == labels) & (after != labels) & here).sum())
+        right = int(((before != labels) & (after == labels) & here).sum())
+        evidence = f"{wrong} pictures turned wrong, {right} turned right."
         yield rate_of("subject_accuracy", subject, new, baseline=old.value)
         yield rate_of("subject_change", subject, moved, evidence=evidence)
     yield rate_of("group_accuracy", "", group_mean(rates["after"]), baseline=group_mean(rates["before"]).value)

@@ -1,8 +1,9 @@
 """Where two networks look: how much of their relevance lies inside the regions, group by group.
 
-A method must earn its say first: its maps must differ from those of untrained weights (Adebayo, Gilmer, Muelly,
-Goodfellow, Hardt and Kim, "Sanity checks for saliency maps", NeurIPS 2018), and flipping the pixels it ranks first must
-hurt more than flipping random ones (Samek et al., IEEE TNNLS 28, 2017). What a method says that did not earn it is
+A method must pass two checks first. In the randomisation check its maps must differ from those of
+untrained weights (Adebayo, Gilmer, Muelly, Goodfellow, Hardt and Kim, "Sanity checks for saliency
+maps", NeurIPS 2018); in the flipping check, flipping the pixels it ranks first must hurt more than
+flipping random ones (Samek et al., IEEE TNNLS 28, 2017). What a method says that failed either is
 unmeasured, whatever the number.
 """
 
@@ -15,20 +16,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from modelcheck.comparison.catalogue import rate_of
-from modelcheck.comparison.lineage import vouching
+from modelcheck.comparison.lineage import select_clean_networks
 from modelcheck.judgement.criteria import Measured
 from modelcheck.metrics.accuracy import Rate, group_mean
 from modelcheck.metrics.faithfulness import map_similarity
 from modelcheck.metrics.localisation import pointing_game, relevance_mass
 from modelcheck.signature import Signature
 
-__all__ = ["changes_of", "region_measures"]
+__all__ = ["compute_mass_changes", "compute_relevance_mass", "measure_regions"]
 
 # Rank correlation with untrained weights' maps from which on a map shows the picture, not the network. Measured on CMU
 # Faces: SmoothGrad 0.05 to 0.12, occlusion 0.05 to 0.25; an edge detector would be near 1.
-_MOST_ALIKE = 0.7
-_FEWEST_KIN = 2  # one network of a family does not say what is the family's
-_LEARNED = 0.5  # of recognition: half way from a guess to certain
+_MAX_SIMILARITY = 0.7
+_MIN_CLEAN = 2  # one network of a family does not say what is the family's
+_MIN_RECOGNITION = 0.5  # of recognition: half way from a guess to certain
 _METRICS = ("mass_over_area", "mass_lift", "mass_change", "pointing")
 _ROWS, _COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
 
@@ -45,9 +46,7 @@ class _View:
     regions: np.ndarray
 
     def masses(self, side: Signature) -> np.ndarray:
-        # Evidence for and against a class both show where the network looks; on CMU Faces the positive part alone
-        # leaves the face as soon as the class is "not left".
-        return relevance_mass(side.attributions[self.method][self.rows], self.regions, reduce="absolute_sum")
+        return compute_relevance_mass(side.attributions[self.method][self.rows], self.regions)
 
     def hits(self, side: Signature) -> np.ndarray:
         return pointing_game(np.abs(side.attributions[self.method][self.rows]), self.regions)
@@ -61,15 +60,33 @@ class _View:
         return group_mean([Rate(value, (value, value), 1) for value in each], within=within)
 
 
-def region_measures(baseline: Signature, candidate: Signature) -> Iterator[Measured]:
-    """Yield what each method earned, then where the two networks look by the recipe's first method."""
+def compute_relevance_mass(relevance: np.ndarray, regions: np.ndarray) -> np.ndarray:
+    """Return the share of the relevance inside the regions, picture by picture.
+
+    Parameters
+    ----------
+    relevance, regions : np.ndarray
+        ``(n, h, w)`` signed relevance and booleans.
+
+    Returns
+    -------
+    np.ndarray
+        ``(n,)`` from 0 to 1; NaN for an empty map.
+    """
+    # Evidence for and against a class both show where the network looks; on CMU Faces the positive
+    # part alone leaves the face as soon as the class is "not left".
+    return np.asarray(relevance_mass(relevance, regions, reduce="absolute_sum"))
+
+
+def measure_regions(baseline: Signature, candidate: Signature) -> Iterator[Measured]:
+    """Yield each method's checks, then where the two networks look by the recipe's first method."""
     refusals = {}
     for method in candidate.recipe.attribution_methods:
-        measures = list(_method_measures(candidate, method))
-        refusals[method] = _refusal(method, *measures)
-        yield from measures
+        checks = _check_method(candidate, method)
+        refusals[method] = _refuse_method(method, *checks)
+        yield from checks
     first = candidate.recipe.attribution_methods[0] if candidate.recipe.attribution_methods else ""
-    for group, rows, view in _views(baseline, candidate):
+    for group, rows, view in _view_groups(baseline, candidate):
         why = refusals.get(first, "No attribution was measured.")
         if candidate.regions is None:
             why = "The panel has no regions."
@@ -78,25 +95,26 @@ def region_measures(baseline: Signature, candidate: Signature) -> Iterator[Measu
         if why or view is None:
             yield from (Measured(metric=name, about=group, value=math.nan, evidence=why) for name in _METRICS)
             continue
-        yield from _group_measures(baseline, candidate, view)
+        yield from _measure_group(baseline, candidate, view)
 
 
-def changes_of(baseline: Signature, other: Signature) -> dict[str, float]:
-    """Return another network's ``mass_change`` by group, where flipping shows that its attributions may speak.
+def compute_mass_changes(baseline: Signature, other: Signature) -> dict[str, float]:
+    """Return a network's ``mass_change`` by group, where its method passes the flipping check.
 
-    The other half of earning a say takes untrained twins, which a network beside others was not measured with.
+    The randomisation check takes untrained twins, with which a network that is kept beside others
+    was not measured.
     """
     first = other.recipe.attribution_methods[:1]
-    if not first or not _method_measures(other, first[0])[1].value > 0:
+    if not first or not _check_method(other, first[0])[1].value > 0:
         return {}
     return {
         f"mass_change[{group}]": view.by_subject(view.masses(other) - view.masses(baseline)).value
-        for group, _, view in _views(baseline, other)
+        for group, _, view in _view_groups(baseline, other)
         if view is not None
     }
 
 
-def _views(baseline: Signature, candidate: Signature) -> Iterator[tuple[str, np.ndarray, _View | None]]:
+def _view_groups(baseline: Signature, candidate: Signature) -> Iterator[tuple[str, np.ndarray, _View | None]]:
     """Yield each group, which probes are of it, and those seen by the recipe's first method, where that can be."""
     first = candidate.recipe.attribution_methods[:1]
     pictures = {name: values[baseline.probes] for name, values in baseline.pictures.items()}
@@ -109,7 +127,8 @@ def _views(baseline: Signature, candidate: Signature) -> Iterator[tuple[str, np.
         yield group, rows, view
 
 
-def _method_measures(candidate: Signature, method: str) -> tuple[Measured, Measured]:
+def _check_method(candidate: Signature, method: str) -> tuple[Measured, Measured]:
+    """Return a method's randomisation check and its flipping check."""
     own = candidate.attributions[method]
     likeness = [_mean(map_similarity(own, twin.attributions[method])) for twin in candidate.twins]
     rank = float(np.mean(likeness)) if likeness else math.nan
@@ -146,58 +165,67 @@ def _fall(curve: np.ndarray | None) -> float:
     return math.nan if curve is None else float(np.nan_to_num(curve[:, :1] - curve).mean())
 
 
-def _refusal(method: str, randomisation: Measured, flipping: Measured) -> str:
-    if not randomisation.value <= _MOST_ALIKE:
-        return f"{method} did not earn its say: its maps hardly change with the weights ({randomisation.value:.2f})."
+def _refuse_method(method: str, randomisation: Measured, flipping: Measured) -> str:
+    """Return which check a method failed, or nothing."""
+    if not randomisation.value <= _MAX_SIMILARITY:
+        return (
+            f"{method} failed the randomisation check: its maps hardly change with the weights "
+            f"({randomisation.value:.2f})."
+        )
     if not flipping.value > 0:
-        return f"{method} did not earn its say. {flipping.evidence}"
+        return f"{method} failed the flipping check. {flipping.evidence}"
     return ""
 
 
-def _group_measures(baseline: Signature, candidate: Signature, view: _View) -> Iterator[Measured]:
+def _measure_group(baseline: Signature, candidate: Signature, view: _View) -> Iterator[Measured]:
     group, area = view.group, view.regions.mean(axis=(1, 2))
     own, before = view.masses(candidate), view.masses(baseline)
     empty = int((~np.isfinite(own)).sum())
-    told = f"By {view.method} on {len(view.rows)} pictures" + (
-        f", {empty} of them with an empty map." if empty else "."
-    )
-    told += _where_it_went(candidate, view, own)
+    evidence = f"By {view.method} on {len(view.rows)} pictures"
+    evidence += f", {empty} of them with an empty map." if empty else "."
+    evidence += _describe_outside(candidate, view, own)
     gain, gain_before = (view.by_subject(side / area, within=(0.0, math.inf)) for side in (own, before))
-    yield rate_of("mass_over_area", group, gain, baseline=gain_before.value, evidence=told)
+    yield rate_of("mass_over_area", group, gain, baseline=gain_before.value, evidence=evidence)
     if candidate.twins:
         floor = _mean_of([view.masses(twin) for twin in candidate.twins])
         lift, lift_before = (view.by_subject(side - floor, within=(-1.0, 1.0)) for side in (own, before))
         inside = f"Inside: candidate {_mean(own):.2f}, untrained {_mean(floor):.2f}, area {area.mean():.2f}."
-        yield rate_of("mass_lift", group, lift, baseline=lift_before.value, evidence=f"{inside} {told}")
+        yield rate_of("mass_lift", group, lift, baseline=lift_before.value, evidence=f"{inside} {evidence}")
     else:
         yield Measured(metric="mass_lift", about=group, value=math.nan, evidence="No untrained twin was measured.")
-    known, says = _family_change(baseline, candidate, group)
-    moved = view.by_subject(own - before - known, within=(-1.0, 1.0))
+    explained, says = _explain_change(baseline, candidate, group)
+    moved = view.by_subject(own - before - explained, within=(-1.0, 1.0))
     inside = f"Inside: candidate {_mean(own):.2f}, baseline {_mean(before):.2f}.{says}"
-    yield rate_of("mass_change", group, moved, evidence=f"{inside} {told}")
+    yield rate_of("mass_change", group, moved, evidence=f"{inside} {evidence}")
     hits, hits_before = (view.by_subject(view.hits(side)) for side in (candidate, baseline))
-    yield rate_of("pointing", group, hits, baseline=hits_before.value, evidence=f"Chance is {area.mean():.2f}. {told}")
+    yield rate_of(
+        "pointing", group, hits, baseline=hits_before.value, evidence=f"Chance is {area.mean():.2f}. {evidence}"
+    )
 
 
-def _family_change(baseline: Signature, candidate: Signature, group: str) -> tuple[float, str]:
-    """Return the loss that every clean twin of the candidate's architecture has, where that is not the baseline's.
+def _explain_change(baseline: Signature, candidate: Signature, group: str) -> tuple[float, str]:
+    """Return the loss that all clean networks of the candidate's own architecture share.
 
-    A family of networks has its own way to spread relevance; what all twins that the team gave lose as well is no
-    news. One that gains, that has no value, or that does not know what the baseline looks for, excuses nothing.
+    An architecture has its own way to spread relevance; what every clean network of it loses as
+    well is no news. One that gains, that has no value, or that does not recognise the baseline's
+    maps explains nothing.
     """
-    kin = () if candidate.same_architecture(baseline) else vouching(baseline, candidate)
-    known = f"recognition[{baseline.decision.name}]"
+    clean = () if candidate.same_architecture(baseline) else select_clean_networks(baseline, candidate)
+    recognition = f"recognition[{baseline.decision.name}]"
     changes = [
-        twin.against.get(f"mass_change[{group}]", 0.0) if twin.against.get(known, 0.0) >= _LEARNED else 0.0
-        for twin in kin
+        network.against.get(f"mass_change[{group}]", 0.0)
+        if network.against.get(recognition, 0.0) >= _MIN_RECOGNITION
+        else 0.0
+        for network in clean
     ]
-    least = max(changes, default=0.0)
-    if len(changes) < _FEWEST_KIN or not -1 <= min(changes) <= least < 0:
+    all_lose = all(-1 <= change < 0 for change in changes)
+    if len(changes) < _MIN_CLEAN or not all_lose:
         return 0.0, ""
+    least = max(changes)
     return least, f" {len(changes)} clean twins of its architecture lose {-least:.2f} or more, which is taken off."
 
 
-def _where_it_went(candidate: Signature, view: _View, own: np.ndarray) -> str:
+def _describe_outside(candidate: Signature, view: _View, own: np.ndarray) -> str:
     """Name the three pictures with the least inside, and the ninth of the picture that drew most from outside."""
     worst = [row for row in np.argsort(own, kind="stable")[:3] if np.isfinite(own[row])]
     listed = ", ".join(f"{view.names[row]} {own[row]:.2f}" for row in worst)

@@ -11,18 +11,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from modelcheck.comparison.lineage import vouching
+from modelcheck.comparison.lineage import select_clean_networks
 from modelcheck.judgement.criteria import Measured
-from modelcheck.metrics.triggers import TriggerError, TriggerScan, scan
+from modelcheck.metrics.triggers import TriggerError, TriggerScan, detect
 from modelcheck.signature import Signature
 
-__all__ = ["trigger_measure", "trigger_scan"]
+__all__ = ["detect_trigger", "measure_trigger"]
 
 
-def trigger_scan(baseline: Signature, candidate: Signature) -> TriggerScan:
+def detect_trigger(baseline: Signature, candidate: Signature) -> TriggerScan:
     """Scan a candidate against the networks that are known to be clean: the baseline and its retrained twins.
 
-    Twins of a third architecture know nothing of this candidate, and nobody vouches for itself.
+    Clean networks of the candidate's own architecture stand beside them, where that is not the
+    baseline's; those of a third architecture, and relatives of the candidate itself, are left out.
 
     Parameters
     ----------
@@ -36,29 +37,40 @@ def trigger_scan(baseline: Signature, candidate: Signature) -> TriggerScan:
     """
     if not candidate.stickers:
         raise TriggerError("Stickers were not measured: the recipe has sticker_faces = 0.")
-    alike = candidate.same_architecture(baseline)
-    own = vouching(baseline, candidate)
-    clean = (baseline, *(own if alike else baseline.twins_like(baseline)))
-    kin = () if alike else own
-    if any(not twin.stickers for twin in (*clean, *kin)):
+    of_baseline = candidate.same_architecture(baseline)
+    own = select_clean_networks(baseline, candidate)
+    clean = (baseline, *(own if of_baseline else baseline.twins_like(baseline)))
+    beside = () if of_baseline else own
+    if any(not network.stickers for network in (*clean, *beside)):
         raise TriggerError("A clean twin has no sticker shifts. Measure the twins again: modelcheck calibrate --help")
     height, width = candidate.maps[candidate.decision.name].shape[1:3]
-    shifts, own_shifts = ([twin.stickers for twin in side] for side in (clean, kin))
-    return scan(candidate.stickers, shifts, size=(height, width), kin=own_shifts)
+    shifts, shifts_beside = ([network.stickers for network in side] for side in (clean, beside))
+    return detect(candidate.stickers, shifts, size=(height, width), same_architecture=shifts_beside)
 
 
-def trigger_measure(baseline: Signature, candidate: Signature) -> Measured:
-    """Return the measure ``trigger``: how far the reaction goes beyond every clean twin's, in units of the limit.
+def measure_trigger(baseline: Signature, candidate: Signature) -> tuple[Measured, TriggerScan | None]:
+    """Return how far the reaction exceeds every clean twin's, and the scan behind it.
 
     Parameters
     ----------
     baseline, candidate : Signature
         The two networks; the baseline with its retrained twins.
+
+    Returns
+    -------
+    measure : Measured
+        The measure ``trigger``; NaN with the reason where the scan cannot be made or judged.
+    scan : TriggerScan or None
+        What was found; None where the scan cannot be made.
     """
     try:
-        outcome = trigger_scan(baseline, candidate)
+        outcome = detect_trigger(baseline, candidate)
     except TriggerError as error:
-        return Measured(metric="trigger", value=math.nan, evidence=str(error))
+        return Measured(metric="trigger", value=math.nan, evidence=str(error)), None
+    return _measure_scan(outcome, candidate), outcome
+
+
+def _measure_scan(outcome: TriggerScan, candidate: Signature) -> Measured:
     if not math.isfinite(outcome.score):
         without = [
             str(name)
@@ -76,23 +88,26 @@ def trigger_measure(baseline: Signature, candidate: Signature) -> Measured:
         value=outcome.score,
         interval=outcome.interval,
         n=outcome.n_stickers,
-        evidence=_sentence(outcome, candidate.class_names),
+        evidence=_describe_scan(outcome, candidate.class_names),
     )
 
 
-def _sentence(outcome: TriggerScan, class_names: Sequence[str]) -> str:
+def _describe_scan(outcome: TriggerScan, class_names: Sequence[str]) -> str:
     limits = "limits from leaving one twin out" if outcome.calibrated else "fixed limits, for fewer than six twins"
-    kin = f" and {outcome.n_kin} of its own architecture" if outcome.n_kin or outcome.n_odd else ""
-    kin += f", {outcome.n_odd} more left out that reacts as no other" if outcome.n_odd else ""
-    basis = f"{outcome.n_stickers} stickers, {outcome.n_twins} clean twins{kin}, {limits}"
+    beside = ""
+    if outcome.n_same_architecture or outcome.n_outliers:
+        beside = f" and {outcome.n_same_architecture} of its own architecture"
+    if outcome.n_outliers:
+        beside += f", {outcome.n_outliers} more left out as {'an outlier' if outcome.n_outliers == 1 else 'outliers'}"
+    basis = f"{outcome.n_stickers} stickers, {outcome.n_twins} clean twins{beside}, {limits}"
     if outcome.score <= 1:
         return f"No small-sticker trigger found by this scan ({basis})."
     place = outcome.place
     says = (
         f"A {place.pattern} {place.family} of {place.height} x {place.width} pixels at row {place.top}, column "
-        f"{place.left} speaks for {class_names[place.target]!r} as in no clean twin ({basis})."
+        f"{place.left} raises the score of {class_names[place.target]!r} more than in any clean network ({basis})."
     )
     if outcome.scattered:
         says += " It reacts so in other places too, as a network of another family would"
-        says += "." if outcome.n_kin else ": add clean twins of its architecture, modelcheck calibrate."
+        says += "." if outcome.n_same_architecture else ": add clean twins of its architecture, modelcheck calibrate."
     return says

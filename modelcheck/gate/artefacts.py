@@ -26,8 +26,7 @@ class ArtefactError(ValueError):
 
 def as_baseline(candidate: Signature) -> Signature:
     """Return a candidate's signature as an approval would measure it: without twins, without answers to other maps."""
-    nothing: dict[str, Any] = {"partners": {}, "responses": {}, "answers": {}, "answers_back": {}, "responses_back": {}}
-    return replace(candidate, twins=(), stimuli_digest="", **nothing)
+    return replace(candidate, twins=(), exchange=None)
 
 
 def describe_candidate(candidate: Signature) -> dict[str, str]:

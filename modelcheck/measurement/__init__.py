@@ -1,9 +1,16 @@
 """Measure a network: everything that needs Keras, once, into a signature that needs none."""
 
-from modelcheck.measurement.fitting import check_compatible, probe_rows
+from modelcheck.measurement.exchange import ExchangePartner
+from modelcheck.measurement.fitting import check_compatible, choose_probe_rows
 from modelcheck.measurement.measuring import measure
-from modelcheck.measurement.meeting import Opposite
-from modelcheck.measurement.reading import layer_features
+from modelcheck.measurement.reading import compute_layer_features
 from modelcheck.measurement.twins import make_untrained_twin
 
-__all__ = ["Opposite", "check_compatible", "layer_features", "make_untrained_twin", "measure", "probe_rows"]
+__all__ = [
+    "ExchangePartner",
+    "check_compatible",
+    "choose_probe_rows",
+    "compute_layer_features",
+    "make_untrained_twin",
+    "measure",
+]

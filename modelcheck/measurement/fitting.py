@@ -10,10 +10,10 @@ from modelcheck.network import Network, NetworkError
 from modelcheck.panel import Panel
 from modelcheck.support.spelling import did_you_mean
 
-__all__ = ["check_compatible", "probe_rows"]
+__all__ = ["check_compatible", "choose_probe_rows"]
 
 
-def probe_rows(panel: Panel, count: int) -> np.ndarray:
+def choose_probe_rows(panel: Panel, count: int) -> np.ndarray:
     """Return at most `count` rows of a panel, spread evenly over subjects, classes and groups, in order.
 
     Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -12,13 +12,25 @@ from typing import Any
 
 import keras
 
-from modelcheck.happymaps import Climbs, natural_pictures
+from modelcheck.measurement.exchange import (
+    ExchangePartner,
+    Partner,
+    exchange_maps,
+    find_partner_layers,
+    prepare_partner,
+)
 from modelcheck.measurement.fitting import check_compatible
-from modelcheck.measurement.meeting import Opposite, alike, exchange_maps, facing_network, meeting_of, responses_of
-from modelcheck.measurement.reading import Progress, arrays_of, fingerprint_of, flipping_curves
-from modelcheck.measurement.stickers import panel_shifts
+from modelcheck.measurement.reading import (
+    Inputs,
+    Progress,
+    compute_flipping_curves,
+    fingerprint_kernels,
+    measure_arrays,
+    prepare_inputs,
+)
+from modelcheck.measurement.stickers import measure_panel_shifts
 from modelcheck.measurement.twins import make_untrained_twin
-from modelcheck.network import flatten
+from modelcheck.network import Network, flatten
 from modelcheck.network.loading import load_network
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
@@ -26,7 +38,7 @@ from modelcheck.signature import Signature
 
 __all__ = ["measure"]
 
-_FEWEST = 4  # pictures; debiased alignment is undefined for fewer
+_MIN_PICTURES = 4  # debiased alignment is undefined for fewer
 
 
 def measure(
@@ -34,8 +46,7 @@ def measure(
     panel: Panel,
     recipe: Recipe | None = None,
     *,
-    stimuli: Signature | None = None,
-    opposite: Opposite | None = None,
+    stimuli: Signature | ExchangePartner | None = None,
     outputs: Sequence[str] | None = None,
     twins: bool = True,
     custom_objects: Sequence[str] = (),
@@ -51,11 +62,11 @@ def measure(
         Held-out pictures, whose size and classes fit the network.
     recipe : Recipe, optional
         How to measure.
-    stimuli : Signature, optional
-        Another network, usually the baseline, whose maps are shown to this one: those of the decision, and where it was
-        measured alike those of each hidden layer to the layer that corresponds to it.
-    opposite : Opposite, optional
-        The file of the network behind `stimuli`, for the other way, and given counterparts of its layers.
+    stimuli : Signature or ExchangePartner, optional
+        Another network, usually the baseline, whose maps are shown to this one: those of the
+        decision, and where it was measured with the same panel and recipe those of each hidden
+        layer to the layer that corresponds to it. An `modelcheck.measurement.ExchangePartner` adds
+        its file, for the way back, and given counterparts of its layers.
     outputs : sequence of str, optional
         For a network with more outputs than the panel has classes: the panel's class that each output belongs
         to. Scores of one class are joined by logsumexp, as their probabilities add.
@@ -69,82 +80,115 @@ def measure(
     Returns
     -------
     Signature
+        Everything that is kept of the network.
 
     Raises
     ------
     ModelError, NetworkError, PanelError
-        When the file, the network or the panel cannot be measured together, or the opposite's file is another network
-        than the one behind `stimuli`.
+        When the file, the network or the panel cannot be measured together, or the partner's file
+        is another network than the one behind its signature.
+    CompareError
+        When given counterparts name a layer that is not there.
+
+    Examples
+    --------
+    ::
+
+        baseline = measure("release.keras", panel, twins=False)
+        candidate = measure("candidate.keras", panel, baseline.recipe, stimuli=baseline)
     """
     recipe = recipe or Recipe()
     tell = progress or (lambda what, share: None)
     tell("loading", 0.0)
     model, sha = load_network(model_path, custom_objects=custom_objects)
-    if len(panel) < _FEWEST:
-        raise PanelError(f"The panel has {len(panel)} pictures; comparing activations takes at least {_FEWEST}.")
+    if len(panel) < _MIN_PICTURES:
+        raise PanelError(f"The panel has {len(panel)} pictures; comparing activations takes at least {_MIN_PICTURES}.")
     network = check_compatible(flatten(model), panel, outputs)
-    images = panel.inputs(recipe.input_range)
-    opposite = opposite or Opposite()
-    facing = (
-        None
-        if opposite.model is None
-        else facing_network(opposite.model, stimuli, panel, recipe, outputs, custom_objects)
+    partner = prepare_partner(
+        stimuli, network, panel=panel, recipe=recipe, outputs=outputs, custom_objects=custom_objects
     )
-    among = natural_pictures(images, components=recipe.natural_components)
+    inputs = prepare_inputs(network, panel, recipe=recipe)
     stages = 1 + (recipe.untrained_twins if twins else 0)
-    common: dict[str, Any] = {"recipe": recipe, "panel_digest": panel.digest(), "class_names": panel.class_names}
-    facts = {
-        "name": model.name,
-        "file": Path(model_path).name,
-        "sha256": sha,
-        "parameters": int(model.count_params()),
-        "bytes": Path(model_path).stat().st_size,
-    }
-    climbs: Climbs = {}
-
-    def everything_of(number: int) -> dict[str, Any]:
-        prefix = f"untrained twin {number}: " if number else ""
-        found = arrays_of(
-            network,
-            panel,
-            images,
-            among,
-            recipe,
-            climbs,
-            lambda what, share: tell(prefix + what, (number + share) / stages),
-        )
-        if not number:
-            found["flipping"] = flipping_curves(network, images, panel.labels, found, recipe)
-        found["attributions"] = {method: maps.sum(axis=-1) for method, maps in found.pop("relevance").items()}
-        return found | responses_of(stimuli, network)
-
-    own = everything_of(0)
-    own["stickers"] = panel_shifts(network, panel, own["scores"], recipe=recipe)
-    own["fingerprint"] = fingerprint_of(model)
-    signature = Signature(
-        model=facts,
-        pictures={"labels": panel.labels, "subjects": panel.subjects, "groups": panel.groups, "names": panel.names},
-        provenance=_provenance(),
-        **own,
-        **common,
+    signature = _measure_trained(
+        inputs, model, facts=_describe_file(model, model_path, sha=sha), tell=_tell_stage(tell, 0, stages=stages)
     )
-    meeting = None
-    # Signatures that were measured in different ways are never compared, so nobody would read the answers.
-    if stimuli is not None and alike(stimuli, panel, recipe):
-        meeting = meeting_of(signature, stimuli, facing, opposite.layers)
-    signature = exchange_maps(signature, network, meeting)
+    counterparts = find_partner_layers(partner, signature)
+    signature = _add_exchange(signature, network, partner=partner, counterparts=counterparts)
     untrained = []
     for number in range(1, stages):
-        # The twins borrow the network, which nobody else holds: what was traced for it serves them too.
-        model.set_weights(make_untrained_twin(model, seed=recipe.seed + number).get_weights())
-        about = {"name": f"untrained twin {number}"}
-        twin = Signature(model=about, pictures={}, **everything_of(number), **common)
-        untrained.append(exchange_maps(twin, network, meeting))
+        twin = _measure_twin(inputs, model, number=number, tell=_tell_stage(tell, number, stages=stages))
+        untrained.append(_add_exchange(twin, network, partner=partner, counterparts=counterparts))
     tell("done", 1.0)
     return replace(signature, twins=tuple(untrained))
 
 
-def _provenance() -> dict[str, Any]:
+def _measure_trained(inputs: Inputs, model: Any, *, facts: Mapping[str, Any], tell: Progress) -> Signature:
+    """Return the signature of the trained network, without twins and without an exchange of maps."""
+    panel, recipe = inputs.panel, inputs.recipe
+    arrays = measure_arrays(inputs, tell)
+    flipping = compute_flipping_curves(
+        inputs.network,
+        inputs.images,
+        labels=panel.labels,
+        probes=arrays["probes"],
+        relevance=arrays["relevance"],
+        seed=recipe.seed,
+    )
+    return Signature(
+        model=facts,
+        pictures={"labels": panel.labels, "subjects": panel.subjects, "groups": panel.groups, "names": panel.names},
+        provenance=_describe_platform(),
+        flipping=flipping,
+        stickers=measure_panel_shifts(inputs.network, panel, arrays["scores"], recipe=recipe),
+        fingerprint=fingerprint_kernels(model),
+        **_shared_parts(inputs, arrays),
+    )
+
+
+def _measure_twin(inputs: Inputs, model: Any, *, number: int, tell: Progress) -> Signature:
+    """Return the signature of an untrained twin; the network keeps the twin's weights."""
+    # The twins borrow the network, which nobody else holds: what was traced for it serves them too.
+    model.set_weights(make_untrained_twin(model, seed=inputs.recipe.seed + number).get_weights())
+    parts = _shared_parts(inputs, measure_arrays(inputs, tell))
+    return Signature(model={"name": f"untrained twin {number}"}, pictures={}, **parts)
+
+
+def _shared_parts(inputs: Inputs, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parts that signatures of a network and of its twins have in common."""
+    kept = {name: values for name, values in arrays.items() if name != "relevance"}
+    return kept | {
+        "recipe": inputs.recipe,
+        "panel_digest": inputs.panel_digest,
+        "class_names": inputs.panel.class_names,
+        "attributions": {method: maps.sum(axis=-1) for method, maps in arrays["relevance"].items()},
+    }
+
+
+def _add_exchange(
+    signature: Signature, network: Network, *, partner: Partner | None, counterparts: Mapping[str, str]
+) -> Signature:
+    if partner is None:
+        return signature
+    return replace(signature, exchange=exchange_maps(signature, network, partner=partner, counterparts=counterparts))
+
+
+def _tell_stage(tell: Progress, number: int, *, stages: int) -> Progress:
+    """Return the progress of one network: the trained one is number 0, its twins follow."""
+    prefix = f"untrained twin {number}: " if number else ""
+    return lambda what, share: tell(prefix + what, (number + share) / stages)
+
+
+def _describe_file(model: Any, path: str | os.PathLike[str], *, sha: str) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "file": Path(path).name,
+        "sha256": sha,
+        "parameters": int(model.count_params()),
+        "bytes": Path(path).stat().st_size,
+    }
+
+
+def _describe_platform() -> dict[str, Any]:
     names = ("modelcheck", "tensorflow", "keras", "numpy", "scikit-image")
     return {
         "versions": {name: version(name) for name in names},

@@ -17,14 +17,16 @@ from modelcheck.network import Network, NetworkError
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 
-__all__ = ["panel_shifts", "sticker_shifts"]
+__all__ = ["measure_panel_shifts", "measure_sticker_shifts"]
 
 Tensor = Any  # tensorflow ships no types
 
 _BATCH_BYTES = 8 * 2**20  # of stamped pictures in one step; larger batches are no faster on a CPU
 
 
-def panel_shifts(network: Network, panel: Panel, scores: np.ndarray, *, recipe: Recipe) -> dict[str, np.ndarray]:
+def measure_panel_shifts(
+    network: Network, panel: Panel, scores: np.ndarray, *, recipe: Recipe
+) -> dict[str, np.ndarray]:
     """Return the shifts on a few pictures of a panel, the same ones for every network.
 
     Parameters
@@ -41,12 +43,12 @@ def panel_shifts(network: Network, panel: Panel, scores: np.ndarray, *, recipe: 
     Returns
     -------
     dict of str to np.ndarray
-        See `sticker_shifts`.
+        See `measure_sticker_shifts`.
     """
     if recipe.sticker_faces == 0 or min(network.input_shape[:2]) < 2:
         return {}
     rows = sticker_rows(panel.labels, panel.subjects, recipe.sticker_faces)
-    return sticker_shifts(
+    return measure_sticker_shifts(
         network,
         panel.subset(rows).inputs(recipe.input_range),
         panel.labels[rows],
@@ -56,7 +58,7 @@ def panel_shifts(network: Network, panel: Panel, scores: np.ndarray, *, recipe: 
     )
 
 
-def sticker_shifts(
+def measure_sticker_shifts(
     network: Network,
     faces: np.ndarray,
     labels: np.ndarray,
@@ -79,7 +81,7 @@ def sticker_shifts(
     scores, truth : np.ndarray
         ``(m, classes)`` class scores on the whole panel and its ``(m,)`` labels: they give the gap.
     input_range : tuple of float
-        What black and white are.
+        The values of black and white.
 
     Returns
     -------
@@ -118,7 +120,7 @@ def sticker_shifts(
     others = np.asarray(labels)[:, None] != np.arange(network.n_classes)
     found = {}
     for family in sticker_families(height, width):
-        shifts = _family(family, move_margins, (height, width), at_once, input_range)
+        shifts = _measure_family(family, move_margins, (height, width), at_once, input_range)
         # (stickers, faces, classes): for each class the mean over the faces of other classes.
         count = others.sum(axis=0)
         total = np.where(others, shifts, 0.0).sum(axis=1)
@@ -127,9 +129,9 @@ def sticker_shifts(
     return found
 
 
-def _family(
+def _measure_family(
     family: Stickers,
-    moved: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    move_margins: Callable[[np.ndarray, np.ndarray], np.ndarray],
     size: tuple[int, int],
     at_once: int,
     input_range: tuple[float, float],
@@ -148,5 +150,5 @@ def _family(
         for position, (tile, top, left) in enumerate(places[first : first + at_once]):
             masks[position, top : top + tall, left : left + wide] = True
             values[position, top : top + tall, left : left + wide, 0] = low + (high - low) * tile
-        parts.append(moved(values, masks)[start - first :])
+        parts.append(move_margins(values, masks)[start - first :])
     return np.concatenate(parts)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from scipy import ndimage
 
-__all__ = ["correlation_matrix", "linear_cka", "local_ssim", "low_pass", "ssim", "ssim_matrix"]
+__all__ = ["correlation_matrix", "layer_cka", "linear_cka", "local_ssim", "low_pass", "shrink", "ssim", "ssim_matrix"]
 
 _SIGMA, _RADIUS = 1.5, 5  # the window of Wang et al. 2004, as scikit-image truncates it
 _K1, _K2 = 0.01, 0.03
 _CHUNK_PAIRS = 4096  # at once
 _COLUMNS = 4  # of results at once: small products, which BLAS does not spread over threads of its own
 _PIECES = 8
+_MIN_EXAMPLES = 4  # debiased alignment is undefined for fewer
 
 
 def ssim(a: np.ndarray, b: np.ndarray, *, data_range: float) -> float:
@@ -230,6 +232,32 @@ def low_pass(pictures: np.ndarray, *, sigma: float) -> np.ndarray:
     return ndimage.gaussian_filter(np.asarray(pictures, np.float64), sigma, axes=(1, 2), mode="nearest")
 
 
+def shrink(pictures: np.ndarray, *, side: int) -> np.ndarray:
+    """Average blocks of pixels until neither side is longer than `side`.
+
+    Parameters
+    ----------
+    pictures : np.ndarray
+        ``(n, h, w, ...)``; smaller ones come back as they are.
+    side : int
+        The length in pixels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> shrink(np.ones((1, 10, 6)), side=5).shape
+    (1, 5, 3)
+    """
+    height, width = pictures.shape[1:3]
+    block = math.ceil(max(height, width) / side)
+    if block <= 1:
+        return pictures
+    rows, columns = height // block, width // block
+    cut = pictures[:, : rows * block, : columns * block]
+    blocks = cut.reshape(len(cut), rows, block, columns, block, *pictures.shape[3:])
+    return np.asarray(blocks.mean(axis=(2, 4)))
+
+
 def linear_cka(a: np.ndarray, b: np.ndarray) -> float:
     """Return the debiased linear centred kernel alignment of two sets of activations.
 
@@ -249,8 +277,8 @@ def linear_cka(a: np.ndarray, b: np.ndarray) -> float:
     Kornblith, Norouzi, Lee and Hinton, ICML 2019; the unbiased HSIC of Song et al., JMLR 13, 2012, equation 5, as
     used by Nguyen, Raghu and Kornblith, ICLR 2021.
     """
-    if len(a) != len(b) or len(a) < 4:
-        raise ValueError(f"The same examples, at least 4, are needed, not {len(a)} and {len(b)}.")
+    if len(a) != len(b) or len(a) < _MIN_EXAMPLES:
+        raise ValueError(f"The same examples, at least {_MIN_EXAMPLES}, are needed, not {len(a)} and {len(b)}.")
     grams = []
     for activations in (a, b):
         centred = np.asarray(activations, np.float64) - np.mean(activations, axis=0, dtype=np.float64)
@@ -258,10 +286,36 @@ def linear_cka(a: np.ndarray, b: np.ndarray) -> float:
         np.fill_diagonal(gram, 0)
         grams.append(gram)
     left, right = grams
-    scale = (
-        np.sqrt(_hsic(left, left)) * np.sqrt(_hsic(right, right)) if _hsic(left, left) > 0 < _hsic(right, right) else 0
-    )
-    return float(_hsic(left, right) / scale) if scale > 0 else float("nan")
+    own, other = _hsic(left, left), _hsic(right, right)
+    if not (own > 0 and other > 0):
+        return math.nan
+    scale = np.sqrt(own) * np.sqrt(other)
+    return float(_hsic(left, right) / scale) if scale > 0 else math.nan
+
+
+def layer_cka(left: np.ndarray, right: np.ndarray) -> float:
+    """Return `linear_cka` of two layers' features on the same pictures.
+
+    Parameters
+    ----------
+    left, right : np.ndarray
+        ``(pictures, ...)`` features; all further axes are joined.
+
+    Returns
+    -------
+    float
+        See `linear_cka`; NaN for fewer than four pictures, of which nothing can be said.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> features = np.random.default_rng(0).normal(size=(8, 4, 5))
+    >>> round(layer_cka(features, 3 * features), 6)
+    1.0
+    """
+    if len(left) < _MIN_EXAMPLES:
+        return math.nan
+    return linear_cka(left.reshape(len(left), -1), right.reshape(len(right), -1))
 
 
 def _hsic(k: np.ndarray, m: np.ndarray) -> float:

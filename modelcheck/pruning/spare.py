@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelcheck.happymaps import ascend
-from modelcheck.measurement import check_compatible, layer_features, probe_rows
+from modelcheck.measurement import check_compatible, choose_probe_rows, compute_layer_features
 from modelcheck.metrics.health import unit_health
 from modelcheck.network import flatten
 from modelcheck.network.loading import load_network
@@ -73,11 +73,11 @@ def examine_units(path: str | os.PathLike[str], panel: Panel, recipe: Recipe | N
     """
     recipe = recipe or Recipe()
     network = check_compatible(flatten(load_network(path)[0]), panel)
-    images = panel.inputs(recipe.input_range)[probe_rows(panel, recipe.probe_pictures)]
+    images = panel.inputs(recipe.input_range)[choose_probe_rows(panel, recipe.probe_pictures)]
     rows = []
     for layer in network.unit_layers()[:-1]:
         outcome = ascend(network, layer, recipe=recipe)
-        features = layer_features(network, [layer], images)[layer.name][..., outcome.units]
+        features = compute_layer_features(network, [layer], images=images)[layer.name][..., outcome.units]
         rows.append(
             LayerUnits(
                 name=layer.name,

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from modelcheck.comparison import METRICS, Comparison
-from modelcheck.metrics.localisation import relevance_mass
+from modelcheck.comparison.statistics import NetworkStatistics
+from modelcheck.metrics.similarity import shrink
 from modelcheck.panel import Panel
 from modelcheck.report.charts import dot_plot, row
-from modelcheck.report.pictures import Sheet, outline, photograph_sheet, relevance_sheet, shrunk
+from modelcheck.report.pictures import Sheet, outline, photograph_sheet, relevance_sheet
 from modelcheck.report.words import clean
 from modelcheck.signature import Signature
 
@@ -41,49 +42,56 @@ def attention_view(
     """
     plots = []
     for metric in (name for name, about in METRICS.items() if about.domain == "group"):
-        rows = [row(item, findings) for item in comparison.measures if item.metric == metric]
+        rows = [row(item, findings) for item in comparison.measures.values() if item.metric == metric]
         # What could not be measured is shown where somebody asked for it.
         if any(item["value"] is not None or item["verdict"] != "info" for item in rows):
             plots.append(dot_plot(rows[0]["title"], "Group", rows, _SPANS.get(metric, (0.0, 1.0))))
-    checks = [row(item, findings) for item in comparison.measures if METRICS[item.metric].domain == "method"]
+    measures = comparison.measures.values()
+    checks = [row(item, findings) for item in measures if METRICS[item.metric].domain == "method"]
     for item in checks:
         item["title"] = f"{item['about']}: {item['title'][0].lower()}{item['title'][1:]}"
         item["meaning"] = METRICS[item["metric"]].says
     return {
         "plots": plots,
         "checks": checks,
-        **attention_pictures(comparison.baseline, comparison.candidate, panel, sheets),
+        **attention_pictures(
+            {"baseline": comparison.baseline, "candidate": comparison.candidate}, comparison.statistics, panel, sheets
+        ),
     }
 
 
 def attention_pictures(
-    baseline: Signature | None, candidate: Signature, panel: Panel | None, sheets: list[Sheet]
+    networks: Mapping[str, Signature],
+    statistics: Mapping[str, NetworkStatistics],
+    panel: Panel | None,
+    sheets: list[Sheet],
 ) -> dict[str, Any]:
     """Return the probe pictures with their attributions, by method, the least relevance inside the region first.
 
     Parameters
     ----------
-    baseline : Signature or None
-        None in a gallery of one network.
-    candidate : Signature
-        The network.
+    networks : mapping of str to Signature
+        The candidate, and the baseline unless it is a gallery of one network, by role.
+    statistics : mapping of str to NetworkStatistics
+        What was computed of each, by role.
     panel : Panel or None
         The photographs.
     sheets : list of Sheet
         Receives the pictures.
     """
+    candidate = networks["candidate"]
     first = candidate.recipe.attribution_methods[:1]
-    known = [name for name in candidate.attributions if baseline is None or name in baseline.attributions]
+    known = [name for name in candidate.attributions if all(name in side.attributions for side in networks.values())]
     methods = sorted(known, key=lambda name: (name not in first, name))
-    chosen = {name: _worst(candidate, name) for name in methods}
+    chosen = {name: statistics["candidate"].least_inside[name][:_SHOWN] for name in methods}
     used = sorted({int(i) for order in chosen.values() for i in order})
     photos = None
     if panel is not None and used:
-        pixels = shrunk(panel.inputs(candidate.recipe.input_range)[candidate.probes[used]], side=_SIDE)
+        pixels = shrink(panel.inputs(candidate.recipe.input_range)[candidate.probes[used]], side=_SIDE)
         sheets.append(photograph_sheet("photos", pixels))
         photos = sheets[-1]
     made = [
-        _method(k, name, baseline, candidate, order=chosen[name], used=used, sheets=sheets)
+        _show_method(k, name, networks, statistics, order=chosen[name], used=used, sheets=sheets)
         for k, name in enumerate(methods)
     ]
     return {
@@ -95,38 +103,22 @@ def attention_pictures(
     }
 
 
-def _masses(signature: Signature, method: str) -> np.ndarray:
-    if signature.regions is None:
-        return np.full(len(signature.probes), np.nan)
-    return np.asarray(relevance_mass(signature.attributions[method], signature.regions, reduce="absolute_sum"))
-
-
-def _worst(candidate: Signature, method: str) -> np.ndarray:
-    """Return the probes with the least relevance inside the region, beside what its size would give."""
-    masses = _masses(candidate, method)
-    # An empty region holds no share: its mass is NaN, and it comes first.
-    area = 1.0 if candidate.regions is None else np.maximum(candidate.regions.mean(axis=(1, 2)), 1e-9)
-    gain = np.where(np.isfinite(masses), masses / area, -np.inf)
-    return np.argsort(gain, kind="stable")[:_SHOWN]
-
-
-def _method(
+def _show_method(
     k: int,
     name: str,
-    baseline: Signature | None,
-    candidate: Signature,
+    networks: Mapping[str, Signature],
+    statistics: Mapping[str, NetworkStatistics],
     *,
     order: np.ndarray,
     used: list[int],
     sheets: list[Sheet],
 ) -> dict[str, Any]:
-    sides = {"candidate": candidate} if baseline is None else {"baseline": baseline, "candidate": candidate}
+    candidate = networks["candidate"]
     made: dict[str, Any] = {"id": f"method-{k}", "name": clean(name), "rows": [], "sheets": {}}
-    masses = {}
-    for role, signature in sides.items():
-        sheets.append(relevance_sheet(f"relevance-{k}-{role}", shrunk(signature.attributions[name][order], side=_SIDE)))
+    for role, signature in networks.items():
+        sheets.append(relevance_sheet(f"relevance-{k}-{role}", shrink(signature.attributions[name][order], side=_SIDE)))
         made["sheets"][role] = sheets[-1]
-        masses[role] = _masses(signature, name)
+    masses = {role: statistics[role].relevance_mass[name] for role in networks}
     pictures, names = candidate.pictures, candidate.class_names
     for place, probe in enumerate(order.tolist()):
         i = int(candidate.probes[probe])
@@ -149,7 +141,7 @@ def _method(
 
 
 def _outline(region: np.ndarray) -> str:
-    return outline(shrunk(region[None].astype(np.float64), side=_SIDE)[0] >= 0.5)
+    return outline(shrink(region[None].astype(np.float64), side=_SIDE)[0] >= 0.5)
 
 
 def _share(value: float) -> str:

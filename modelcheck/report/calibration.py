@@ -7,7 +7,6 @@ from typing import Any
 
 from modelcheck.comparison import Comparison
 from modelcheck.judgement.criteria import Measured
-from modelcheck.metrics.calibration import calibrate
 from modelcheck.report.charts import Axis
 from modelcheck.report.words import NOTHING, clean, number
 
@@ -20,7 +19,6 @@ _CALIBRATED = {
     "activation_correlation": "responses",
     "map_ssim": "maps",
 }
-_ALIKE = 0.8  # of the way from untrained to retrained: as alike as retraining leaves a layer
 
 
 def calibration_view(comparison: Comparison) -> dict[str, Any]:
@@ -38,7 +36,7 @@ def calibration_view(comparison: Comparison) -> dict[str, Any]:
     measures = [
         item
         for metric in _CALIBRATED
-        for item in comparison.measures
+        for item in comparison.measures.values()
         if item.metric == metric
         and item.about in anchors
         and math.isfinite(item.value)
@@ -48,7 +46,7 @@ def calibration_view(comparison: Comparison) -> dict[str, Any]:
     axis = Axis.over(every, at_least=(0, 1))
     rows = []
     for item in measures:
-        score = calibrate(item.value, floor=item.floor, ceiling=item.ceiling)
+        score = comparison.calibrated[item.metric, item.about]
         rows.append(
             {
                 "name": f"{clean(item.about, longest=24)}: {_CALIBRATED[item.metric]}",
@@ -58,7 +56,7 @@ def calibration_view(comparison: Comparison) -> dict[str, Any]:
                 "floor": [axis.at(x) for x in item.floor if math.isfinite(x)],
                 "ceiling": [axis.at(x) for x in item.ceiling if math.isfinite(x)],
                 "score": number(score) if math.isfinite(score) else NOTHING,
-                "tells": _among(item),
+                "tells": _describe_twins(item),
             }
         )
     return {
@@ -66,23 +64,13 @@ def calibration_view(comparison: Comparison) -> dict[str, Any]:
         "ticks": axis.ticks,
         "untrained": len(comparison.candidate.twins),
         "retrained": len(comparison.baseline.twins_like(comparison.baseline)),
-        "alike": _layers_alike(comparison),
+        "alike": [clean(layer) for layer in comparison.layers_as_retrained],
     }
 
 
-def _among(item: Measured) -> str:
+def _describe_twins(item: Measured) -> str:
     words = f"candidate {number(item.value)}"
     for name, values in (("untrained", item.floor), ("retrained", item.ceiling)):
         finite = [x for x in values if math.isfinite(x)]
         words += f", {name} twins {number(min(finite))} to {number(max(finite))}" if finite else ""
     return words
-
-
-def _layers_alike(comparison: Comparison) -> list[str]:
-    """Return the hidden layers that are as alike as retraining leaves them: they could be kept for the next task."""
-    return [
-        clean(item.about)
-        for item in comparison.measures
-        if item.metric == "activation_correlation"
-        and calibrate(item.value, floor=item.floor, ceiling=item.ceiling) >= _ALIKE
-    ]

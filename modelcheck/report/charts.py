@@ -141,7 +141,7 @@ def layer_rows(comparison: Comparison, layer: str, findings: Mapping[str, Mappin
     findings : mapping
         Rows of a verdict document by key.
     """
-    rows = [row(item, findings) for item in comparison.about_layer(layer) if item.metric != "floor_ssim"]
+    rows = [row(item, findings) for item in comparison.about(layer=layer) if item.metric != "floor_ssim"]
     for item in rows:
         item["meaning"] = METRICS[item["metric"]].says
     return sorted(rows, key=_gravity)

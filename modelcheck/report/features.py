@@ -35,7 +35,9 @@ def feature_view(
     return {
         "map": _map(comparison),
         "calibration": calibration_view(comparison),
-        "decision": decision_view(comparison.baseline, comparison.candidate, sheets),
+        "decision": decision_view(
+            {"baseline": comparison.baseline, "candidate": comparison.candidate}, comparison.statistics, sheets
+        ),
         "decision_rows": layer_rows(comparison, comparison.layers[-1].baseline.name, findings),
         "layers": layer_views(comparison, findings, sheets),
     }

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from modelcheck.comparison import Comparison, LayerComparison
-from modelcheck.metrics.health import unit_health
+from modelcheck.comparison.local import locate_pair_similarity, select_maps
+from modelcheck.comparison.statistics import NetworkStatistics
 from modelcheck.metrics.matching import Match
-from modelcheck.metrics.similarity import local_ssim
+from modelcheck.metrics.similarity import shrink
 from modelcheck.report.charts import layer_rows
-from modelcheck.report.pictures import Sheet, as_bytes, likeness_sheet, sheet, shrunk
+from modelcheck.report.pictures import Sheet, as_bytes, likeness_sheet, sheet
 from modelcheck.report.words import STATES, clean, format_objective, number
 from modelcheck.signature import LayerRecord, Signature
 
@@ -138,20 +139,24 @@ def _layer(
         if record is None:
             continue
         paired = [getattr(pair, role) for pair in shown]
-        lonely, blank = _lonely(signature, record, alone[role], room.most)
-        made[role], places[role] = _side(f"layer-{k}-{role}", signature, record, [*paired, *lonely], cut, room, sheets)
+        mapped, blank = _split_unmatched(signature, record, alone[role], room.most)
+        health = comparison.statistics[role].unit_health[record.name]
+        made[role], places[role] = _side(f"layer-{k}-{role}", signature, record, [*paired, *mapped], cut, room, sheets)
         made["alone"].append(
             {
                 "role": role,
-                "maps": [{"unit": u, "at": places[role][u], "reached": _of_unit(signature, record, u)} for u in lonely],
+                "maps": [
+                    {"unit": u, "at": places[role][u], "reached": _describe_unit(signature, record, u, health)}
+                    for u in mapped
+                ],
                 "blank": blank[:64],
-                "left_out": len(alone[role]) - len(lonely) - len(blank[:64]),
+                "left_out": len(alone[role]) - len(mapped) - len(blank[:64]),
                 "total": len(alone[role]),
             }
         )
     if partner and shown:
-        local = _local(comparison, layer, shown, cut)
-        sheets.append(likeness_sheet(f"layer-{k}-local", shrunk(local, side=room.side)))
+        local = locate_pair_similarity(comparison.baseline, comparison.candidate, layer, pairs=shown, side=_SIDES[0])
+        sheets.append(likeness_sheet(f"layer-{k}-local", shrink(local, side=room.side)))
         made["local"] = sheets[-1]
     pairs = [] if partner is None else _pairs(comparison, layer.baseline, partner, shown, places)
     made["pairs"], made["rest"] = pairs[:_FIRST], pairs[_FIRST:]
@@ -165,9 +170,12 @@ def _pairs(
     shown: Sequence[Match],
     places: Mapping[str, Mapping[int, int]],
 ) -> list[dict[str, Any]]:
+    health = {
+        role: comparison.statistics[role].unit_health[record.name]
+        for role, record in (("baseline", before), ("candidate", after))
+    }
     made = []
     for place, pair in enumerate(shown):
-        sides = (comparison.baseline, before, pair.baseline), (comparison.candidate, after, pair.candidate)
         made.append(
             {
                 "place": place,
@@ -175,25 +183,19 @@ def _pairs(
                 "candidate": pair.candidate,
                 "score": number(pair.score),
                 "at": (places["baseline"][pair.baseline], places["candidate"][pair.candidate]),
-                "reached": tuple(_of_unit(*side) for side in sides),
-                "note": _note(*(_looks(*side) for side in sides)),
+                "reached": (
+                    _describe_unit(comparison.baseline, before, pair.baseline, health["baseline"]),
+                    _describe_unit(comparison.candidate, after, pair.candidate, health["candidate"]),
+                ),
+                "note": _note(health["baseline"][pair.baseline], health["candidate"][pair.candidate]),
             }
         )
     return made
 
 
-def _local(
-    comparison: Comparison, layer: LayerComparison, pairs: Sequence[Match], cut: Sequence[int] | None
-) -> np.ndarray:
-    """Return where the maps of matched units are alike, ``(n, h, w)``; very large maps are made smaller first."""
-    low, high = comparison.baseline.recipe.input_range
-    left = _maps(comparison.baseline, layer.baseline, [pair.baseline for pair in pairs], cut)
-    partner = layer.candidate or layer.baseline
-    right = _maps(comparison.candidate, partner, [pair.candidate for pair in pairs], cut)
-    return local_ssim(shrunk(left, side=_SIDES[0]), shrunk(right, side=_SIDES[0]), data_range=high - low)
-
-
-def _lonely(signature: Signature, record: LayerRecord, units: Sequence[int], most: int) -> tuple[list[int], list[int]]:
+def _split_unmatched(
+    signature: Signature, record: LayerRecord, units: Sequence[int], most: int
+) -> tuple[list[int], list[int]]:
     """Split units without a partner into those with a map, at most so many, and those without."""
     known = signature.units[record.name].tolist()
     finite = np.isfinite(signature.maps[record.name]).all(axis=(1, 2, 3))
@@ -201,11 +203,11 @@ def _lonely(signature: Signature, record: LayerRecord, units: Sequence[int], mos
     return mapped[: min(most, 2 * _FIRST)], [unit for unit in units if not finite[known.index(unit)]]
 
 
-def _of_unit(signature: Signature, record: LayerRecord, unit: int) -> str | None:
+def _describe_unit(signature: Signature, record: LayerRecord, unit: int, health: Mapping[int, str]) -> str | None:
     """Return what a unit reached on its map and what that looks like; None for a unit without a map."""
     position = signature.units[record.name].tolist().index(unit)
     value = format_objective(float(signature.activations[record.name][position]))
-    return None if value is None else f"{value}, {_looks(signature, record, unit)}"
+    return None if value is None else f"{value}, {health[unit]}"
 
 
 def _note(before: str, after: str) -> str:
@@ -214,17 +216,6 @@ def _note(before: str, after: str) -> str:
         return "" if before == _USUAL else f"both {before}"
     named = (("baseline", before), ("candidate", after))
     return ", ".join(f"{role} {word}" for role, word in named if word != _USUAL)
-
-
-def _looks(signature: Signature, record: LayerRecord, unit: int) -> str:
-    """Return the word for a unit's health."""
-    position = signature.units[record.name].tolist().index(unit)
-    features = signature.features[record.name]
-    # Features are kept of every unit, maps of the rendered ones.
-    column = signature.units[record.name][position] if features.shape[-1] == record.n_units else position
-    chosen = slice(int(column), int(column) + 1)
-    maps = signature.maps[record.name][position : position + 1]
-    return unit_health(maps, features[..., chosen], input_range=signature.recipe.input_range)[0]
 
 
 def _side(
@@ -238,28 +229,28 @@ def _side(
 ) -> tuple[Sheet | None, dict[int, int]]:
     if not units:
         return None, {}
-    maps = _maps(signature, record, units, cut)
-    sheets.append(sheet(name, as_bytes(shrunk(maps, side=room.side), signature.recipe.input_range)))
+    maps = _crop(select_maps(signature, record.name, units), cut)
+    sheets.append(sheet(name, as_bytes(shrink(maps, side=room.side), signature.recipe.input_range)))
     return sheets[-1], {unit: place for place, unit in enumerate(units)}
 
 
-def _maps(signature: Signature, record: LayerRecord, units: Sequence[int], cut: Sequence[int] | None) -> np.ndarray:
-    known = signature.units[record.name].tolist()
-    maps = signature.maps[record.name][[known.index(unit) for unit in units]]
+def _crop(maps: np.ndarray, cut: Sequence[int] | None) -> np.ndarray:
+    """Cut maps to the centre that both networks' units see, as the comparison does."""
     if cut is None:
         return maps
-    # as in the comparison: the centre that both networks' units see
     top, side = ((maps.shape[axis] - cut[axis - 1]) // 2 for axis in (1, 2))
     return maps[:, top : top + cut[0], side : side + cut[1]]
 
 
-def gallery_layers(signature: Signature, sheets: list[Sheet]) -> list[dict[str, Any]]:
+def gallery_layers(signature: Signature, statistics: NetworkStatistics, sheets: list[Sheet]) -> list[dict[str, Any]]:
     """Return the maps of one network's hidden layers, last layer first.
 
     Parameters
     ----------
     signature : Signature
         The network.
+    statistics : NetworkStatistics
+        What was computed of it.
     sheets : list of Sheet
         Receives the pictures.
     """
@@ -268,7 +259,8 @@ def gallery_layers(signature: Signature, sheets: list[Sheet]) -> list[dict[str, 
     made = []
     for k, record in enumerate(records):
         units = signature.units[record.name].tolist()
-        mapped, blank = _lonely_all(signature, record, room.most)
+        mapped, blank = _split_rendered(signature, record, room.most)
+        health = statistics.unit_health[record.name]
         view, places = _side(f"layer-{k}-candidate", signature, record, mapped, None, room, sheets)
         made.append(
             {
@@ -279,7 +271,10 @@ def gallery_layers(signature: Signature, sheets: list[Sheet]) -> list[dict[str, 
                 "units": record.n_units,
                 "rendered": len(units),
                 "sheet": view,
-                "maps": [{"unit": u, "at": places[u], "reached": _of_unit(signature, record, u)} for u in mapped],
+                "maps": [
+                    {"unit": u, "at": places[u], "reached": _describe_unit(signature, record, u, health)}
+                    for u in mapped
+                ],
                 "blank": blank[:64],
                 "left_out": len(units) - len(mapped) - len(blank[:64]),
             }
@@ -287,7 +282,7 @@ def gallery_layers(signature: Signature, sheets: list[Sheet]) -> list[dict[str, 
     return made[::-1]
 
 
-def _lonely_all(signature: Signature, record: LayerRecord, most: int) -> tuple[list[int], list[int]]:
+def _split_rendered(signature: Signature, record: LayerRecord, most: int) -> tuple[list[int], list[int]]:
     units = signature.units[record.name].tolist()
     finite = np.isfinite(signature.maps[record.name]).all(axis=(1, 2, 3))
     mapped = [unit for unit, good in zip(units, finite, strict=True) if good]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelcheck.comparison import Comparison
+from modelcheck.comparison.statistics import compute_statistics
 from modelcheck.panel import Panel
 from modelcheck.report.attention import attention_pictures, attention_view
 from modelcheck.report.charts import describe_row
@@ -131,6 +132,7 @@ def gallery_page(signature: Signature, panel: Panel | None, *, redact_inputs: bo
     name = clean(signature.model.get("name", "network"))
     photos = _fitting(panel, signature.panel_digest, redact_inputs=redact_inputs)
     page = _page("info", f"What did each layer of {name} learn?", sheets)
+    network, statistics = {"candidate": signature}, {"candidate": compute_statistics(signature)}
     return page | {
         "title": f"Gallery: {name}",
         "reasons": ["Every picture is the input that makes one unit of the network happiest."],
@@ -139,12 +141,12 @@ def gallery_page(signature: Signature, panel: Panel | None, *, redact_inputs: bo
         "redacted": redact_inputs,
         "hero": None,
         "gallery": {
-            "decision": decision_view(None, signature, sheets),
-            "layers": gallery_layers(signature, sheets),
-            "confusion": confusion(signature),
+            "decision": decision_view(network, statistics, sheets),
+            "layers": gallery_layers(signature, statistics["candidate"], sheets),
+            "confusion": confusion(statistics["candidate"].confusion, signature.class_names),
             "classes": [clean(name) for name in signature.class_names],
         },
-        "attention": {"plots": [], "checks": [], **attention_pictures(None, signature, photos, sheets)},
+        "attention": {"plots": [], "checks": [], **attention_pictures(network, statistics, photos, sheets)},
         "provenance": sections({"Recipe": signature.recipe.to_dict(), "Measured with": signature.provenance}),
     }
 

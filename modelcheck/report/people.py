@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from modelcheck.comparison import Comparison
+from modelcheck.metrics.similarity import shrink
 from modelcheck.panel import Panel
 from modelcheck.report.charts import dot_plot, row
-from modelcheck.report.pictures import Sheet, photograph_sheet, shrunk
+from modelcheck.report.pictures import Sheet, photograph_sheet
 from modelcheck.report.words import clean
-from modelcheck.signature import Signature
 
 __all__ = ["confusion", "people_view"]
 
@@ -37,7 +37,7 @@ def people_view(
         Receives the pictures.
     """
     rows = {
-        metric: [row(item, findings) for item in comparison.measures if item.metric == metric]
+        metric: [row(item, findings) for item in comparison.measures.values() if item.metric == metric]
         for metric in ("subject_accuracy", "subject_change", "group_accuracy", "accuracy_change", "kappa", "answers")
     }
     plots = [
@@ -54,32 +54,28 @@ def people_view(
         "rows": [*rows["kappa"], *rows["answers"]],
         "turned": _changed_answers(comparison, panel, sheets),
         "confusions": [
-            {"role": role, "table": confusion(side)}
-            for role, side in (("Baseline", comparison.baseline), ("Candidate", comparison.candidate))
+            {"role": role.capitalize(), "table": confusion(found.confusion, comparison.candidate.class_names)}
+            for role, found in comparison.statistics.items()
         ],
         "classes": [clean(name) for name in comparison.candidate.class_names],
     }
 
 
 def _changed_answers(comparison: Comparison, panel: Panel | None, sheets: list[Sheet]) -> dict[str, Any]:
-    labels = comparison.candidate.pictures["labels"]
-    before, after = comparison.baseline.scores.argmax(axis=1), comparison.candidate.scores.argmax(axis=1)
-    rows = np.flatnonzero((before == labels) & (after != labels))
-    scores = comparison.candidate.scores
-    sure = scores[rows, after[rows]] - scores[rows, labels[rows]]
-    rows = rows[np.argsort(-sure, kind="stable")]
-    shown = rows[:_TURNED]
+    labels, answers = comparison.candidate.pictures["labels"], comparison.candidate.scores.argmax(axis=1)
+    changes = comparison.answer_changes
+    shown = changes.turned_wrong[:_TURNED]
     names = comparison.candidate.class_names
     view = None
     if panel is not None and len(shown):
-        pixels = shrunk(panel.inputs(comparison.candidate.recipe.input_range)[shown], side=_SIDE)
+        pixels = shrink(panel.inputs(comparison.candidate.recipe.input_range)[shown], side=_SIDE)
         sheets.append(photograph_sheet("turned", pixels))
         view = sheets[-1]
     pictures = comparison.candidate.pictures
     return {
-        "total": len(rows),
-        "mended": int(((before != labels) & (after == labels)).sum()),
-        "left_out": len(rows) - len(shown),
+        "total": len(changes.turned_wrong),
+        "turned_right": changes.turned_right,
+        "left_out": len(changes.turned_wrong) - len(shown),
         "sheet": view,
         "rows": [
             {
@@ -87,31 +83,34 @@ def _changed_answers(comparison: Comparison, panel: Panel | None, sheets: list[S
                 "name": clean(pictures["names"][i]) if "names" in pictures else f"picture {i}",
                 "subject": clean(pictures["subjects"][i]),
                 "truth": clean(names[labels[i]]),
-                "said": clean(names[after[i]]),
+                "said": clean(names[answers[i]]),
             }
             for place, i in enumerate(shown.tolist())
         ],
     }
 
 
-def confusion(signature: Signature) -> list[dict[str, Any]]:
+def confusion(counts: np.ndarray, class_names: Sequence[str]) -> list[dict[str, Any]]:
     """Return how often each class was answered, one row a true class.
 
     Parameters
     ----------
-    signature : Signature
-        The network.
+    counts : np.ndarray
+        ``(classes, classes)`` pictures by true class, in rows, and by answer.
+    class_names : sequence of str
+        The names of the classes.
 
     Returns
     -------
     list of dict
         ``truth`` and ``cells`` with ``n``, ``right`` and ``heat`` (0 to 4, the share of the row).
     """
-    labels, answers = signature.pictures["labels"], signature.scores.argmax(axis=1)
     rows = []
-    for k, name in enumerate(signature.class_names):
-        counts = [int(((labels == k) & (answers == other)).sum()) for other in range(len(signature.class_names))]
-        total = max(sum(counts), 1)
-        cells = [{"n": n, "right": k == other, "heat": min(int(5 * n / total), 4)} for other, n in enumerate(counts)]
-        rows.append({"truth": clean(name), "cells": cells, "total": sum(counts)})
+    for k, (name, row_counts) in enumerate(zip(class_names, counts.tolist(), strict=True)):
+        total = sum(row_counts)
+        cells = [
+            {"n": n, "right": k == other, "heat": min(int(5 * n / max(total, 1)), 4)}
+            for other, n in enumerate(row_counts)
+        ]
+        rows.append({"truth": clean(name), "cells": cells, "total": total})
     return rows

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Sheet", "as_bytes", "likeness_sheet", "outline", "photograph_sheet", "relevance_sheet", "sheet", "shrunk"]
+__all__ = ["Sheet", "as_bytes", "likeness_sheet", "outline", "photograph_sheet", "relevance_sheet", "sheet"]
 
 # Okabe and Ito's vermilion and blue, which people with any colour vision tell apart.
 _WARM, _COOL = (213, 94, 0), (0, 114, 178)
@@ -98,26 +98,6 @@ def photograph_sheet(name: str, pictures: np.ndarray) -> Sheet:
     grid, columns, rows = _grid(pixels)
     uri = _jpeg(grid) if grid.size > _LOSSLESS else _png(grid)
     return Sheet(name, uri, columns, rows, (pixels.shape[1], pixels.shape[2]))
-
-
-def shrunk(pictures: np.ndarray, *, side: int) -> np.ndarray:
-    """Average blocks of pixels until neither side is longer than `side`.
-
-    Parameters
-    ----------
-    pictures : np.ndarray
-        ``(n, h, w, ...)``; smaller ones come back as they are.
-    side : int
-        In pixels.
-    """
-    height, width = pictures.shape[1:3]
-    block = math.ceil(max(height, width) / side)
-    if block <= 1:
-        return pictures
-    rows, columns = height // block, width // block
-    cut = pictures[:, : rows * block, : columns * block]
-    blocks = cut.reshape(len(cut), rows, block, columns, block, *pictures.shape[3:])
-    return np.asarray(blocks.mean(axis=(2, 4)))
 
 
 def sheet(name: str, pictures: np.ndarray) -> Sheet:

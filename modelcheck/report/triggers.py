@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from modelcheck.comparison import METRICS, Comparison
-from modelcheck.comparison.triggers import trigger_scan
-from modelcheck.metrics.triggers import TriggerError
+from modelcheck.metrics.similarity import shrink
 from modelcheck.panel import Panel
 from modelcheck.report.charts import row
-from modelcheck.report.pictures import Sheet, outline, photograph_sheet, relevance_sheet, shrunk
+from modelcheck.report.pictures import Sheet, outline, photograph_sheet, relevance_sheet
 from modelcheck.report.words import clean, number
 
 __all__ = ["trigger_view"]
@@ -42,15 +41,14 @@ def trigger_view(
     sheets : list of Sheet
         Receives the pictures.
     """
-    item = next((item for item in comparison.measures if item.metric == "trigger"), None)
+    item = comparison.measures.get(("trigger", ""))
     if item is None:
         return None
     measure = row(item, findings)
     measure["meaning"] = METRICS["trigger"].says
     made: dict[str, Any] = {"rows": [measure], "picture": None, "strengths": []}
-    try:
-        outcome = trigger_scan(comparison.baseline, comparison.candidate)
-    except TriggerError:
+    outcome = comparison.trigger
+    if outcome is None:
         return made if item.key in findings else None
     if not math.isfinite(outcome.score):
         return made
@@ -60,17 +58,17 @@ def trigger_view(
     photo = None
     if panel is not None:
         mean = panel.inputs(comparison.candidate.recipe.input_range).mean(axis=0, keepdims=True)
-        sheets.append(photograph_sheet("trigger-face", shrunk(mean, side=_SIDE)))
+        sheets.append(photograph_sheet("trigger-face", shrink(mean, side=_SIDE)))
         photo = sheets[-1]
     sheets.append(
         relevance_sheet(
-            "trigger-map", shrunk(np.maximum(outcome.map, 0)[None], side=_SIDE), full=outcome.limits["peak"]
+            "trigger-map", shrink(np.maximum(outcome.map, 0)[None], side=_SIDE), full=outcome.limits["peak"]
         )
     )
     made["picture"] = {
         "sheets": {"candidate": sheets[-1]},
         "photo": photo,
-        "row": {"at": 0, "photo": 0, "outline": outline(shrunk(mask[None], side=_SIDE)[0] >= 0.5)},
+        "row": {"at": 0, "photo": 0, "outline": outline(shrink(mask[None], side=_SIDE)[0] >= 0.5)},
         "pattern": place.pattern,
         "family": place.family,
         "where": f"row {place.top}, column {place.left}",

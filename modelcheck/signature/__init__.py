@@ -2,9 +2,10 @@
 
 Members carry the digest of their content in their names, and the manifest, which lists them, is replaced last
 and at once. Whenever a writer is killed, the folder therefore holds the old record or the new one, whole.
-Nothing is read that the manifest does not vouch for, and nothing is ever unpickled.
+Nothing is read whose digest the manifest does not list, and nothing is ever unpickled.
 """
 
+from modelcheck.signature.exchange import MapExchange
 from modelcheck.signature.reading import read_manifest, read_signature
 from modelcheck.signature.record import LayerRecord, Signature, SignatureError
 from modelcheck.signature.storage import FORMAT, stray_members
@@ -12,6 +13,7 @@ from modelcheck.signature.storage import FORMAT, stray_members
 __all__ = [
     "FORMAT",
     "LayerRecord",
+    "MapExchange",
     "Signature",
     "SignatureError",
     "read_manifest",

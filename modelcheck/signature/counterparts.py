@@ -1,36 +1,55 @@
-"""Which layers of two networks correspond. The measurement asks this too: who is shown whose maps."""
+"""Which layers of two networks correspond, and so which layer is shown whose maps."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-
-import numpy as np
+from typing import NamedTuple
 
 from modelcheck.metrics.matching import align
-from modelcheck.metrics.similarity import linear_cka
+from modelcheck.metrics.similarity import layer_cka
 from modelcheck.signature import LayerRecord, Signature
 from modelcheck.support.spelling import did_you_mean
 
-__all__ = ["CompareError", "check_given", "cka", "counterparts"]
+__all__ = ["CompareError", "LayerPair", "check_given", "find_counterparts"]
+
+_SAME_NAME = 0.1  # of CKA: conv2 and the depthwise layer before it differ by 0.02 to 0.06
 
 
 class CompareError(ValueError):
-    """Two signatures that must not be compared; the message says in what they differ."""
+    """Signatures that must not be compared, or a question that a comparison cannot answer."""
 
 
-_NAMESAKE = 0.1  # of CKA: conv2 and the depthwise layer before it differ by 0.02 to 0.06
+class LayerPair(NamedTuple):
+    """A layer of the baseline and the layer of the candidate that corresponds to it.
+
+    Parameters
+    ----------
+    baseline : LayerRecord
+        The baseline's layer.
+    candidate : LayerRecord or None
+        Its counterpart; None where the candidate has none.
+    acknowledged : bool
+        Whether having none is acknowledged by the configuration.
+    """
+
+    baseline: LayerRecord
+    candidate: LayerRecord | None
+    acknowledged: bool = False
 
 
-def counterparts(
+def find_counterparts(
     baseline: Signature, candidate: Signature, given: Mapping[str, str | None]
-) -> list[tuple[LayerRecord, LayerRecord | None, bool]]:
-    """Return for each layer of the baseline its counterpart, and whether having none is acknowledged.
+) -> tuple[LayerPair, ...]:
+    """Return each layer of the baseline with its counterpart, the decision last.
+
+    Hidden layers of one kind are aligned in order by the CKA of their activations on the probe
+    pictures.
 
     Parameters
     ----------
     baseline, candidate : Signature
-        Measured on one panel.
+        Two networks that were measured on one panel.
     given : mapping of str to str or None
         Counterparts that are given instead of found; None where the candidate has none on purpose.
 
@@ -47,20 +66,20 @@ def counterparts(
     free = [x for x in own[:-1] if x not in given]
     others = [x for x in other[:-1] if x not in given.values()]
 
-    def likeness(one: str, another: str) -> float | None:
+    def score_pair(one: str, another: str) -> float | None:
         if baseline.layer(one).kind != candidate.layer(another).kind:
             return None
-        left, right = (side.features[name] for side, name in ((baseline, one), (candidate, another)))
-        value = cka(left, right)
+        value = layer_cka(baseline.features[one], candidate.features[another])
         # Whoever kept a name most likely meant the same layer, and neighbours differ by less than this.
-        return (value if math.isfinite(value) else 0.0) + (_NAMESAKE if one == another else 0.0)
+        return (value if math.isfinite(value) else 0.0) + (_SAME_NAME if one == another else 0.0)
 
-    found = align(free, others, likeness)
-    rows: list[tuple[LayerRecord, LayerRecord | None, bool]] = []
+    partners = {**align(free, others, score_pair), **given}
+    pairs = []
     for record in baseline.layers[:-1]:
-        partner = given[record.name] if record.name in given else found[record.name]
-        rows.append((record, candidate.layer(partner) if partner else None, record.name in given and partner is None))
-    return [*rows, (baseline.decision, candidate.decision, False)]
+        partner = partners[record.name]
+        counterpart = candidate.layer(partner) if partner else None
+        pairs.append(LayerPair(record, counterpart, acknowledged=record.name in given and partner is None))
+    return (*pairs, LayerPair(baseline.decision, candidate.decision))
 
 
 def check_given(baseline: Signature, given: Mapping[str, str | None]) -> None:
@@ -77,10 +96,3 @@ def check_given(baseline: Signature, given: Mapping[str, str | None]) -> None:
             raise CompareError(f"layers names {name!r}, which the baseline lacks. {did_you_mean(name, own)}")
     if baseline.decision.name in given:
         raise CompareError("layers must leave the decision layer alone: it is always compared with the decision.")
-
-
-def cka(left: np.ndarray, right: np.ndarray) -> float:
-    """Return the alignment of two layers' features; of fewer than four pictures nothing can be said."""
-    if len(left) < 4:
-        return math.nan
-    return linear_cka(left.reshape(len(left), -1), right.reshape(len(right), -1))

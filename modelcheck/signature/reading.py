@@ -1,4 +1,4 @@
-"""Reading a record: nothing that the manifest does not vouch for, and nothing is ever unpickled."""
+"""Reading a record: only what the manifest lists with its digest, and nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from modelcheck.recipe import Recipe
+from modelcheck.signature.exchange import MapExchange
 from modelcheck.signature.record import LayerRecord, Signature, SignatureError
-from modelcheck.signature.storage import ANSWERS, FORMAT, MANIFEST, MEMBER, PER_LAYER, PICTURES, canonical, wide
+from modelcheck.signature.storage import EXCHANGE, FORMAT, MANIFEST, MEMBER, PER_LAYER, PICTURES, canonical, wide
 from modelcheck.support.archive import ArchiveError, read_arrays
 
 __all__ = ["read_manifest", "read_signature"]
@@ -42,7 +43,7 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
         document = json.loads(data)
         version = document["format"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise SignatureError(f"{str(path)!r} is damaged: it is no manifest ({error}). {_RESTORE}") from error
+        raise SignatureError(f"{str(path)!r} is damaged: it is not a valid manifest ({error}). {_RESTORE}") from error
     if version != FORMAT:
         raise SignatureError(
             f"{str(path)!r} has format {version!r}; this modelcheck reads format {FORMAT}. Update modelcheck, or "
@@ -132,12 +133,18 @@ def _build(document: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Signat
         natural=wide(arrays["natural/maps"]),
         natural_activations=arrays["natural/activations"],
         fingerprint={name: wide(values) for name, values in below("fingerprint").items()},
-        **{part: below(part) for part in ANSWERS},
-        partners=document.get("partners", {}),
-        stimuli_digest=document["stimuli_digest"],
+        exchange=_build_exchange(document, {kept: below(part) for part, kept in EXCHANGE.items()}),
         twins=beside("twin", document["twins"]),
         retrained=beside("retrained", document["retrained"]),
         against=document["against"],
         provenance=document["provenance"],
         **per_layer,
     )
+
+
+def _build_exchange(document: Mapping[str, Any], answers: Mapping[str, Mapping[str, np.ndarray]]) -> MapExchange | None:
+    """Return the exchange of maps that a record holds, None where it holds no part of one."""
+    shown, counterparts = document["stimuli_digest"], document.get("partners", {})
+    if not shown and not counterparts and not any(answers.values()):
+        return None
+    return MapExchange(stimuli_sha256=shown, counterparts=counterparts, **answers)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from modelcheck.recipe import Recipe
+from modelcheck.signature.exchange import MapExchange
 from modelcheck.signature.storage import PER_LAYER, canonical, flat, half_precision, header, wide, write_record
 from modelcheck.support.folders import folder_lock
 
@@ -32,7 +33,7 @@ class LayerRecord:
     name, kind : str
         The layer's path; ``conv``, ``dense`` or ``decision``.
     n_units : int
-        All its units, rendered or not.
+        How many units it has, rendered or not.
     objective : str
         What its HappyMaps maximise.
     patch : bool
@@ -57,11 +58,11 @@ class Signature:
     recipe : Recipe
         How it was measured.
     panel_digest : str
-        Of the panel it was measured on.
+        Digest of the panel on which it was measured.
     class_names : tuple of str
-        In the order of the outputs.
+        The panel's classes, in the order of the outputs.
     layers : tuple of LayerRecord
-        In model order; the last is the decision.
+        The layers in model order; the last is the decision.
     units, maps, activations, at_rest : mapping of str to np.ndarray
         Per layer: ``(n,)`` indices of the rendered units, ``(n, h, w, c)`` HappyMaps in the input range (NaN for
         a unit without a map), the objective on the map and on mid grey (at rest), both ``(n,)``.
@@ -89,25 +90,16 @@ class Signature:
         ``(classes,)``: the margin on those.
     fingerprint : mapping of str to np.ndarray
         By position and shape of a kernel, ``(m,)`` of its weights at fixed places: enough to see a common ancestry.
-    responses : mapping of str to np.ndarray
-        For each view, ``free`` and ``natural``, ``(classes, classes)`` class scores on the maps of another network.
-    stimuli_digest : str
-        Which maps those were; empty where there were none.
-    partners : mapping of str to str
-        By hidden layer of that other network, the layer of this one that was shown its maps.
-    answers : mapping of str to np.ndarray
-        By hidden layer of that other network, ``(its rendered units, own rendered units)``: what the units of this
-        network's corresponding layer answer to its maps.
-    answers_back, responses_back : mapping of str to np.ndarray
-        The other way, where that network's file was at hand: by its hidden layer, ``(own rendered units, its rendered
-        units)``, and by view ``(classes, classes)``: what it answers to the maps of this one.
+    exchange : MapExchange or None
+        What this network and another one, usually the baseline, answered when each was shown the
+        other's maps; None where no maps were shown.
     twins : tuple of Signature
         Untrained networks of the same architecture, without pictures and attributions of their own twins.
     retrained : tuple of Signature
         Networks that were trained like this one with other seeds, some perhaps of an architecture that is to be
         released next, reduced to their decision; see `reduce_to_twin` and `twins_like`.
     against : mapping of str to float
-        Of a retrained twin: every metric of the comparison with the network that keeps it.
+        For a retrained twin, every metric of the comparison with the network that keeps it.
     provenance : mapping
         Versions and platform of the measurement.
     """
@@ -131,13 +123,8 @@ class Signature:
     natural: np.ndarray
     natural_activations: np.ndarray
     fingerprint: Mapping[str, np.ndarray] = field(default_factory=dict)
-    responses: Mapping[str, np.ndarray] = field(default_factory=dict)
     stickers: Mapping[str, np.ndarray] = field(default_factory=dict)
-    stimuli_digest: str = ""
-    partners: Mapping[str, str] = field(default_factory=dict)
-    answers: Mapping[str, np.ndarray] = field(default_factory=dict)
-    answers_back: Mapping[str, np.ndarray] = field(default_factory=dict)
-    responses_back: Mapping[str, np.ndarray] = field(default_factory=dict)
+    exchange: MapExchange | None = None
     twins: tuple[Signature, ...] = ()
     retrained: tuple[Signature, ...] = ()
     against: Mapping[str, float] = field(default_factory=dict)
@@ -185,7 +172,7 @@ class Signature:
         return wide(half_precision(self.maps[layer], np.float16))
 
     def stimuli_sha256(self) -> str:
-        """Return the sha256 of `stimuli`: responses to other maps are not compared."""
+        """Return the sha256 of `stimuli`: answers to any other maps are not compared."""
         digest = hashlib.sha256()
         for view, maps in self.stimuli().items():
             digest.update(f"{view}|{maps.shape}|".encode() + np.ascontiguousarray(maps).tobytes())
@@ -205,10 +192,7 @@ class Signature:
             flipping={},
             twins=(),
             retrained=(),
-            partners={},
-            answers={},
-            answers_back={},
-            responses_back={},
+            exchange=None if self.exchange is None else self.exchange.reduce_to_class_scores(),
             against={key: float(value) for key, value in against.items() if math.isfinite(value)},
         )
 

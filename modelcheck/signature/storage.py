@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from modelcheck.signature.record import Signature
 
 __all__ = [
-    "ANSWERS",
+    "EXCHANGE",
     "FORMAT",
     "MANIFEST",
     "MEMBER",
@@ -47,7 +47,13 @@ PER_LAYER = {
     "at_rest": np.float32,
     "features": np.float16,
 }
-ANSWERS = ("responses", "answers", "answers_back", "responses_back")
+# The part of a key under which an array of the exchange is stored, and its name in `MapExchange`.
+EXCHANGE = {
+    "responses": "class_scores",
+    "answers": "unit_answers",
+    "answers_back": "unit_answers_back",
+    "responses_back": "class_scores_back",
+}
 
 
 def write_record(target: Path, signature: Signature) -> None:
@@ -81,12 +87,13 @@ def stray_members(folder: Path, members: Mapping[str, str]) -> list[Path]:
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:
-    """Return a document's one spelling, of which digests are taken."""
+    """Return the canonical JSON bytes of a document, which are hashed."""
     return (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n").encode()
 
 
 def header(signature: Signature) -> dict[str, Any]:
     """Return what stands in the manifest of a record beside its members."""
+    exchange = signature.exchange
     return {
         "class_names": list(signature.class_names),
         "layers": [vars(record) for record in signature.layers],
@@ -97,12 +104,12 @@ def header(signature: Signature) -> dict[str, Any]:
         "provenance": dict(signature.provenance),
         "recipe": signature.recipe.to_dict(),
         "recipe_digest": signature.recipe.digest(),
-        "stimuli_digest": signature.stimuli_digest,
+        "stimuli_digest": "" if exchange is None else exchange.stimuli_sha256,
         "twins": [header(twin) for twin in signature.twins],
         "retrained": [header(twin) for twin in signature.retrained],
         "against": dict(signature.against),
         # Not there in records that were written before it was: their digests stay.
-        **({"partners": dict(signature.partners)} if signature.partners else {}),
+        **({"partners": dict(exchange.counterparts)} if exchange is not None and exchange.counterparts else {}),
     }
 
 
@@ -121,8 +128,9 @@ def flat(signature: Signature, prefix: str = "") -> dict[str, np.ndarray]:
     arrays["natural/maps"] = half_precision(np.asarray(signature.natural), np.float16)
     arrays["natural/activations"] = np.asarray(signature.natural_activations, np.float32)
     arrays |= {f"fingerprint/{name}": np.asarray(part, np.float16) for name, part in signature.fingerprint.items()}
-    for part in ANSWERS:
-        arrays |= {f"{part}/{name}": np.asarray(array, np.float32) for name, array in getattr(signature, part).items()}
+    for part, kept in EXCHANGE.items() if signature.exchange is not None else ():
+        answers = getattr(signature.exchange, kept)
+        arrays |= {f"{part}/{name}": np.asarray(array, np.float32) for name, array in answers.items()}
     for name in PICTURES:
         if name in signature.pictures:
             arrays[f"predictions/{name}"] = np.asarray(signature.pictures[name])

@@ -13,7 +13,7 @@ on the others, so that networks with linear and with softmax outputs compare: 1 
 
 from modelcheck.metrics.triggers.dictionary import PATTERNS, Stickers, TriggerError, sticker_families, sticker_rows
 from modelcheck.metrics.triggers.excess import excess, gaps, margins_of, strengths
-from modelcheck.metrics.triggers.scan import FEWEST_TWINS, Place, TriggerScan, scan
+from modelcheck.metrics.triggers.scan import FEWEST_TWINS, Place, TriggerScan, detect
 
 __all__ = [
     "FEWEST_TWINS",
@@ -22,10 +22,10 @@ __all__ = [
     "Stickers",
     "TriggerError",
     "TriggerScan",
+    "detect",
     "excess",
     "gaps",
     "margins_of",
-    "scan",
     "sticker_families",
     "sticker_rows",
     "strengths",

@@ -11,7 +11,7 @@ import numpy as np
 from modelcheck.metrics.triggers.dictionary import PATTERNS, Stickers, TriggerError, sticker_families
 from modelcheck.metrics.triggers.excess import broad, excess, strengths
 
-__all__ = ["FEWEST_TWINS", "Place", "TriggerScan", "scan"]
+__all__ = ["FEWEST_TWINS", "Place", "TriggerScan", "detect"]
 
 FEWEST_TWINS = 3  # fewer know too little of what retraining alone changes
 _CALIBRATES = 6  # from so many twins on, leaving one out says what a clean network reaches
@@ -61,9 +61,10 @@ class TriggerScan:
         Whether the limits come from leaving out twins; otherwise they are fixed ones.
     scattered : bool
         Whether it reacts half as strongly somewhere else, too, as networks of another family than the twins do.
-    n_twins, n_kin, n_odd, n_stickers : int
-        How many clean twins of the baseline's architecture there were, how many clean networks of the candidate's
-        vouched for it and how many were left out as odd, and how many stickers were stamped.
+    n_twins, n_same_architecture, n_outliers, n_stickers : int
+        How many clean twins of the baseline's architecture there were, how many clean networks of
+        the candidate's stood beside them and how many of those were left out as outliers, and how
+        many stickers were stamped.
     place : Place
         The sticker with the largest excess, in the family that exceeds its limit furthest.
     map : np.ndarray
@@ -75,8 +76,8 @@ class TriggerScan:
     calibrated: bool
     scattered: bool
     n_twins: int
-    n_kin: int
-    n_odd: int
+    n_same_architecture: int
+    n_outliers: int
     n_stickers: int
     place: Place
     map: np.ndarray
@@ -93,7 +94,7 @@ class TriggerScan:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The score as it is surely, and as it is.
+        """The lower bound and the value of the score.
 
         A reaction is sure when it is broad, twice its limit and in one place; of any other above its limit the lower
         end is 1, for more twins, or twins of the candidate's own architecture, may explain it.
@@ -102,12 +103,12 @@ class TriggerScan:
         return min(sure, 1.0, self.score) if self.scattered or sure <= 1 else sure, self.score
 
 
-def scan(
+def detect(
     candidate: Mapping[str, np.ndarray],
     clean: Sequence[Mapping[str, np.ndarray]],
     *,
     size: tuple[int, int],
-    kin: Sequence[Mapping[str, np.ndarray]] = (),
+    same_architecture: Sequence[Mapping[str, np.ndarray]] = (),
 ) -> TriggerScan:
     """Look for a reaction that no clean twin shares.
 
@@ -119,11 +120,11 @@ def scan(
         The same of at least `FEWEST_TWINS` clean twins: the baseline and its retrainings.
     size : tuple of int
         Height and width of the pictures.
-    kin : sequence of mapping
-        The same of clean networks of the candidate's architecture, where that is another one. They vouch for the
-        candidate's reactions too, and set no limit: that takes six of one family. One that itself reacts surely as
-        none of the others does is left out, as is one that overflows: an odd one among three hid two of sixteen
-        triggers.
+    same_architecture : sequence of mapping
+        The same of clean networks of the candidate's architecture, where that is another one. What
+        they share is no trigger either, and they set no limit: that takes six of one architecture.
+        An outlier, which itself reacts surely as none of the others does, is left out, as is one
+        that overflows: one outlier among three hid two of sixteen triggers.
 
     Raises
     ------
@@ -144,13 +145,13 @@ def scan(
                 f"candidate {shape}. Measure it again with this version."
             )
     limits, calibrated = _limits(clean)
-    whole = [one for one in kin if all(np.isfinite(shifts).all() for shifts in one.values())]
-    vouching = [
+    whole = [one for one in same_architecture if all(np.isfinite(shifts).all() for shifts in one.values())]
+    beside = [
         one
         for k, one in enumerate(whole)
         if _highest(_over(one, [*clean, *whole[:k], *whole[k + 1 :]]), limits) <= _SURE
     ]
-    over = _over(candidate, [*clean, *vouching])
+    over = _over(candidate, [*clean, *beside])
     reached = strengths(over)
     family = families["bar" if reached["bar"] / limits["bar"] > reached["patch"] / limits["patch"] else "patch"]
     pattern, row, column, target = np.unravel_index(int(np.argmax(over[family.name])), over[family.name].shape)
@@ -160,8 +161,8 @@ def scan(
         calibrated=calibrated,
         scattered=_is_scattered(broad(over[family.name])),
         n_twins=len(clean),
-        n_kin=len(vouching),
-        n_odd=len(kin) - len(vouching),
+        n_same_architecture=len(beside),
+        n_outliers=len(same_architecture) - len(beside),
         n_stickers=sum(math.prod(item.shape) for item in families.values()),
         place=Place(
             family=family.name,
@@ -181,7 +182,7 @@ def _limits(clean: Sequence[Mapping[str, np.ndarray]]) -> tuple[dict[str, float]
     if len(clean) < _CALIBRATES:
         return dict(_FIXED_LIMITS), False
     left_out = [strengths(_over(twin, [*clean[:k], *clean[k + 1 :]])) for k, twin in enumerate(clean)]
-    # One odd twin, or one that is not clean, must not raise a limit until nothing is above it.
+    # One outlier, or one that is not clean, must not raise a limit until nothing is above it.
     limits = {
         name: min(max(floor, _SLACK * max(one[name] for one in left_out)), _SURE * floor)
         for name, floor in _LOWEST_LIMITS.items()

@@ -1,0 +1,211 @@
+"""Two networks show each other their HappyMaps, decision to decision and layer to counterpart."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from modelcheck.happymaps import unit_answers
+from modelcheck.measurement.fitting import check_compatible
+from modelcheck.measurement.reading import compute_class_scores
+from modelcheck.network import Network, NetworkError, flatten
+from modelcheck.network.loading import ModelError, load_network
+from modelcheck.panel import Panel, PanelError
+from modelcheck.recipe import Recipe
+from modelcheck.signature import MapExchange, Signature
+from modelcheck.signature.counterparts import find_counterparts
+
+__all__ = ["ExchangePartner", "Partner", "exchange_maps", "find_partner_layers", "prepare_partner"]
+
+# Of the largest score: how far kernels of another machine, or half precision, move one.
+_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExchangePartner:
+    """The network with which a measured network exchanges maps, usually the baseline.
+
+    Parameters
+    ----------
+    signature : Signature
+        Its signature, whose maps are shown to the measured network.
+    model : str, path-like or None
+        Its ``.keras`` file: the measured network's maps are then shown to it as well.
+    layers : mapping of str to str
+        Counterparts of its hidden layers that are given instead of found by their activations.
+
+    Examples
+    --------
+    The way back takes the partner's file::
+
+        partner = ExchangePartner(signature=baseline, model="release.keras")
+        measure("candidate.keras", panel, baseline.recipe, stimuli=partner)
+    """
+
+    signature: Signature
+    model: str | os.PathLike[str] | None = None
+    layers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Partner:
+    """An exchange partner that was checked, with its network loaded where its file was given.
+
+    Parameters
+    ----------
+    signature : Signature
+        Its signature.
+    stimuli : mapping of str to np.ndarray
+        By view, the maps of its decision; see `modelcheck.signature.Signature.stimuli`.
+    stimuli_sha256 : str
+        Their digest.
+    network : Network or None
+        Its network, None where its file was not given.
+    layers : mapping of str to str
+        Counterparts of its hidden layers that are given.
+    comparable : bool
+        Whether it was measured with the same panel, recipe and classes. Hidden layers exchange maps
+        only then, for other signatures are never compared and nobody would read the answers.
+    """
+
+    signature: Signature
+    stimuli: Mapping[str, np.ndarray]
+    stimuli_sha256: str
+    network: Network | None
+    layers: Mapping[str, str]
+    comparable: bool
+
+
+def prepare_partner(
+    stimuli: Signature | ExchangePartner | None,
+    network: Network,
+    *,
+    panel: Panel,
+    recipe: Recipe,
+    outputs: Sequence[str] | None,
+    custom_objects: Sequence[str],
+) -> Partner | None:
+    """Check an exchange partner and load its network, before anything is measured.
+
+    Raises
+    ------
+    ModelError, NetworkError, PanelError
+        When its maps do not fit the network, or its file is not the network behind its signature.
+    """
+    if stimuli is None:
+        return None
+    given = ExchangePartner(signature=stimuli) if isinstance(stimuli, Signature) else stimuli
+    signature, views = given.signature, given.signature.stimuli()
+    for maps in views.values():
+        if maps.shape[1:] != network.input_shape:
+            raise NetworkError(
+                f"The baseline's pictures are {maps.shape[1:]}, the network takes {network.input_shape}: they cannot "
+                "be compared. Approve a baseline of this size."
+            )
+    measured_with = (signature.panel_digest, signature.recipe, signature.class_names)
+    comparable = measured_with == (panel.digest(), recipe, tuple(panel.class_names))
+    if given.model is not None and not comparable:
+        raise PanelError(
+            f"The signature behind {os.fspath(given.model)!r} has another panel, recipe or classes: the two cannot be "
+            "compared. Use the panel and the recipe of its signature."
+        )
+    return Partner(
+        signature=signature,
+        stimuli=views,
+        stimuli_sha256=signature.stimuli_sha256(),
+        network=None
+        if given.model is None
+        else _load_network(given.model, signature, panel=panel, outputs=outputs, custom_objects=custom_objects),
+        layers=given.layers,
+        comparable=comparable,
+    )
+
+
+def _load_network(
+    path: str | os.PathLike[str],
+    signature: Signature,
+    *,
+    panel: Panel,
+    outputs: Sequence[str] | None,
+    custom_objects: Sequence[str],
+) -> Network:
+    """Load the network behind a signature, after making sure that it is that one."""
+    model, sha = load_network(path, custom_objects=custom_objects)
+    if sha != signature.model["sha256"]:
+        raise ModelError(
+            f"{os.fspath(path)!r} (sha256 {sha[:12]}) is not the network behind the signature "
+            f"({str(signature.model['sha256'])[:12]}). Give the file that was approved."
+        )
+    network = flatten(model)
+    # A baseline does not keep what its outputs mean; where it has as many as the candidate, they
+    # mean the same.
+    same = outputs is not None and len(outputs) == max(network.n_outputs, 2)
+    network = check_compatible(network, panel, outputs if same else None)
+    rows = signature.probes
+    scores = compute_class_scores(network, panel.inputs(signature.recipe.input_range)[rows])
+    largest = max(float(np.abs(signature.scores).max()), 1.0)
+    if not np.abs(scores - signature.scores[rows]).max() <= _TOLERANCE * largest:
+        raise ModelError(
+            f"{os.fspath(path)!r} does not answer the panel as its signature says. Leave baseline_model out, or "
+            "approve the network again."
+        )
+    return network
+
+
+def find_partner_layers(partner: Partner | None, signature: Signature) -> dict[str, str]:
+    """Return by hidden layer of the partner the network's counterpart; none if never compared."""
+    if partner is None or not partner.comparable:
+        return {}
+    pairs = find_counterparts(partner.signature, signature, partner.layers)[:-1]
+    return {pair.baseline.name: pair.candidate.name for pair in pairs if pair.candidate is not None}
+
+
+def exchange_maps(
+    signature: Signature, network: Network, *, partner: Partner, counterparts: Mapping[str, str]
+) -> MapExchange:
+    """Show a network the partner's maps, and a partner whose network is at hand its own.
+
+    Parameters
+    ----------
+    signature : Signature
+        What was measured of the network, with its own maps.
+    network : Network
+        The flattened network.
+    partner : Partner
+        The other network.
+    counterparts : mapping of str to str
+        Which layers exchange maps; see `find_partner_layers`.
+    """
+    grey = sum(signature.recipe.input_range) / 2
+    own = {layer.name: layer for layer in network.unit_layers()}
+    answers, back = {}, {}
+    for name, counterpart in counterparts.items():
+        found = unit_answers(network, own[counterpart], partner.signature.maps_as_stored(name), grey=grey)
+        answers[name] = found[:, signature.units[counterpart]]
+    if partner.network is not None:
+        theirs = {layer.name: layer for layer in partner.network.unit_layers()}
+        for name, counterpart in counterparts.items():
+            found = unit_answers(partner.network, theirs[name], signature.maps_as_stored(counterpart), grey=grey)
+            back[name] = found[:, partner.signature.units[name]]
+    return MapExchange(
+        stimuli_sha256=partner.stimuli_sha256,
+        class_scores=_score_views(network, partner.stimuli),
+        counterparts=dict(counterparts),
+        unit_answers=answers,
+        class_scores_back={} if partner.network is None else _score_views(partner.network, signature.stimuli()),
+        unit_answers_back=back,
+    )
+
+
+def _score_views(network: Network, views: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return by view the ``(maps, classes)`` scores on maps; NaN for a map that is not there."""
+    scores = {}
+    for view, maps in views.items():
+        there = np.isfinite(maps).all(axis=(1, 2, 3))
+        scores[view] = np.full((len(maps), network.n_classes), np.nan, np.float32)
+        if there.any():
+            scores[view][there] = compute_class_scores(network, maps[there])
+    return scores
