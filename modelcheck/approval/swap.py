@@ -18,7 +18,7 @@ from pathlib import Path
 
 from modelcheck.approval.history import HEADING, HISTORY, Entry, HistoryError, parse_history
 from modelcheck.approval.sheet import SHEET
-from modelcheck.signature import Signature, SignatureError, read_manifest, read_signature, stray_members
+from modelcheck.signature import Signature, SignatureError, find_stray_members, read_manifest, read_signature
 from modelcheck.support.folders import folder_lock, move, place
 
 __all__ = ["PANEL", "faults", "file_sha", "find_unfinished", "leftovers", "manifest_sha", "put_in_place", "settle"]
@@ -142,7 +142,7 @@ def find_unfinished(folder: Path) -> _Plan | None:
 def leftovers(folder: Path) -> list[Path]:
     """Return files that killed writers left beside a baseline; none where its manifest cannot be read."""
     with suppress(SignatureError, OSError):
-        return stray_members(folder, read_manifest(folder)["members"])
+        return find_stray_members(folder, read_manifest(folder)["members"])
     return []
 
 

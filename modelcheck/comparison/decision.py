@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from modelcheck.comparison.exchange import NO_WAY_BACK, NOT_SHOWN
-from modelcheck.comparison.layers import collect_twins, say_floor
+from modelcheck.comparison.layers import collect_twin_values, say_floor
 from modelcheck.judgement.criteria import Measured
 from modelcheck.metrics.calibration import calibrate, steadiness
 from modelcheck.metrics.similarity import correlation_matrix, low_pass, ssim_matrix
@@ -42,7 +42,7 @@ def measure_decision(baseline: Signature, candidate: Signature, *, refusal: str 
     scores: dict[str, float] = {}
     for metric, by_class in own.items():
         mean = float(np.mean(by_class))
-        floor, ceiling = collect_twins(
+        floor, ceiling = collect_twin_values(
             f"{metric}[{name}]", baseline, [float(np.mean(values[metric])) for values in floors]
         )
         if metric in _VIEWS:
@@ -75,7 +75,7 @@ def _measure_transfer_back(baseline: Signature, candidate: Signature, refusal: s
     by_class = _compute_transfer_back(baseline, candidate)
     twins = [float(np.mean(_compute_transfer_back(baseline, twin))) for twin in candidate.twins]
     reached = [value for value in twins if math.isfinite(value)]
-    floor, ceiling = collect_twins(f"transfer_back[{name}]", baseline, reached)
+    floor, ceiling = collect_twin_values(f"transfer_back[{name}]", baseline, reached)
     evidence = refusal or NO_WAY_BACK
     if candidate.exchange is not None and candidate.exchange.class_scores_back:
         known = [

@@ -16,7 +16,7 @@ from modelcheck.metrics.similarity import correlation_matrix, layer_cka, ssim_ma
 from modelcheck.signature import LayerRecord, Signature
 from modelcheck.signature.counterparts import LayerPair
 
-__all__ = ["LayerComparison", "collect_twins", "crop_to_common", "match_layer", "measure_layer", "say_floor"]
+__all__ = ["LayerComparison", "collect_twin_values", "crop_to_common", "match_layer", "measure_layer", "say_floor"]
 
 _COVERAGES = {"coverage": measure_coverage, "coverage_back": measure_coverage_back}
 
@@ -111,7 +111,7 @@ def measure_layer(
     ]
     evidence = {"map_ssim": _describe_worst(layer)}
     for metric, value in own.items():
-        floor, ceiling = collect_twins(f"{metric}[{name}]", baseline, [values[metric] for values in floors])
+        floor, ceiling = collect_twin_values(f"{metric}[{name}]", baseline, [values[metric] for values in floors])
         yield Measured(
             metric=metric,
             about=name,
@@ -135,7 +135,9 @@ def _describe_coverage(
     metric: str, baseline: Signature, name: str, found: Coverage, twins: Sequence[float]
 ) -> Measured:
     """Return a coverage as a measure, with what untrained twins reach beside it."""
-    floor, ceiling = collect_twins(f"{metric}[{name}]", baseline, [value for value in twins if math.isfinite(value)])
+    floor, ceiling = collect_twin_values(
+        f"{metric}[{name}]", baseline, [value for value in twins if math.isfinite(value)]
+    )
     return Measured(
         metric=metric,
         about=name,
@@ -152,7 +154,9 @@ def say_floor(floor: Sequence[float]) -> str:
     return f" Untrained twins: {min(floor):.2f} to {max(floor):.2f}." if floor else ""
 
 
-def collect_twins(key: str, baseline: Signature, floor: Sequence[float]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def collect_twin_values(
+    key: str, baseline: Signature, floor: Sequence[float]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return a metric's floor and ceiling: what untrained and what retrained twins reach."""
     return tuple(floor), tuple(twin.against[key] for twin in baseline.twins_like(baseline) if key in twin.against)
 

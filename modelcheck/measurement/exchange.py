@@ -18,7 +18,7 @@ from modelcheck.recipe import Recipe
 from modelcheck.signature import MapExchange, Signature
 from modelcheck.signature.counterparts import find_counterparts
 
-__all__ = ["ExchangePartner", "Partner", "exchange_maps", "find_partner_layers", "prepare_partner"]
+__all__ = ["CheckedPartner", "ExchangePartner", "exchange_maps", "find_partner_layers", "prepare_partner"]
 
 # Of the largest score: how far kernels of another machine, or half precision, move one.
 _TOLERANCE = 0.05
@@ -51,7 +51,7 @@ class ExchangePartner:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Partner:
+class CheckedPartner:
     """An exchange partner that was checked, with its network loaded where its file was given.
 
     Parameters
@@ -87,7 +87,7 @@ def prepare_partner(
     recipe: Recipe,
     outputs: Sequence[str] | None,
     custom_objects: Sequence[str],
-) -> Partner | None:
+) -> CheckedPartner | None:
     """Check an exchange partner and load its network, before anything is measured.
 
     Raises
@@ -112,7 +112,7 @@ def prepare_partner(
             f"The signature behind {os.fspath(given.model)!r} has another panel, recipe or classes: the two cannot be "
             "compared. Use the panel and the recipe of its signature."
         )
-    return Partner(
+    return CheckedPartner(
         signature=signature,
         stimuli=views,
         stimuli_sha256=signature.stimuli_sha256(),
@@ -155,7 +155,7 @@ def _load_network(
     return network
 
 
-def find_partner_layers(partner: Partner | None, signature: Signature) -> dict[str, str]:
+def find_partner_layers(partner: CheckedPartner | None, signature: Signature) -> dict[str, str]:
     """Return by hidden layer of the partner the network's counterpart; none if never compared."""
     if partner is None or not partner.comparable:
         return {}
@@ -164,7 +164,7 @@ def find_partner_layers(partner: Partner | None, signature: Signature) -> dict[s
 
 
 def exchange_maps(
-    signature: Signature, network: Network, *, partner: Partner, counterparts: Mapping[str, str]
+    signature: Signature, network: Network, *, partner: CheckedPartner, counterparts: Mapping[str, str]
 ) -> MapExchange:
     """Show a network the partner's maps, and a partner whose network is at hand its own.
 
@@ -174,7 +174,7 @@ def exchange_maps(
         What was measured of the network, with its own maps.
     network : Network
         The flattened network.
-    partner : Partner
+    partner : CheckedPartner
         The other network.
     counterparts : mapping of str to str
         Which layers exchange maps; see `find_partner_layers`.

@@ -13,8 +13,8 @@ from typing import Any
 import keras
 
 from modelcheck.measurement.exchange import (
+    CheckedPartner,
     ExchangePartner,
-    Partner,
     exchange_maps,
     find_partner_layers,
     prepare_partner,
@@ -165,7 +165,7 @@ def _shared_parts(inputs: Inputs, arrays: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _add_exchange(
-    signature: Signature, network: Network, *, partner: Partner | None, counterparts: Mapping[str, str]
+    signature: Signature, network: Network, *, partner: CheckedPartner | None, counterparts: Mapping[str, str]
 ) -> Signature:
     if partner is None:
         return signature

@@ -8,7 +8,7 @@ Nothing is read whose digest the manifest does not list, and nothing is ever unp
 from modelcheck.signature.exchange import MapExchange
 from modelcheck.signature.reading import read_manifest, read_signature
 from modelcheck.signature.record import LayerRecord, Signature, SignatureError
-from modelcheck.signature.storage import FORMAT, stray_members
+from modelcheck.signature.storage import FORMAT, find_stray_members
 
 __all__ = [
     "FORMAT",
@@ -16,7 +16,7 @@ __all__ = [
     "MapExchange",
     "Signature",
     "SignatureError",
+    "find_stray_members",
     "read_manifest",
     "read_signature",
-    "stray_members",
 ]

@@ -14,7 +14,16 @@ import numpy as np
 from modelcheck.recipe import Recipe
 from modelcheck.signature.exchange import MapExchange
 from modelcheck.signature.record import LayerRecord, Signature, SignatureError
-from modelcheck.signature.storage import EXCHANGE, FORMAT, MANIFEST, MEMBER, PER_LAYER, PICTURES, canonical, wide
+from modelcheck.signature.storage import (
+    EXCHANGE,
+    FORMAT,
+    MANIFEST,
+    MEMBER,
+    PER_LAYER,
+    PICTURES,
+    encode_canonical,
+    widen,
+)
 from modelcheck.support.archive import ArchiveError, read_arrays
 
 __all__ = ["read_manifest", "read_signature"]
@@ -51,8 +60,8 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
         )
     claimed = document.pop("digest", None)
     try:
-        intact = claimed == hashlib.sha256(canonical(document)).hexdigest()
-        intact = intact and data == canonical({**document, "digest": claimed})
+        intact = claimed == hashlib.sha256(encode_canonical(document)).hexdigest()
+        intact = intact and data == encode_canonical({**document, "digest": claimed})
     except (ValueError, TypeError, RecursionError):  # NaN, which no manifest holds
         intact = False
     if not intact:
@@ -106,7 +115,7 @@ def _build(document: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Signat
             raise ValueError("its regions are wider than what is kept of them")
         regions = np.unpackbits(arrays["regions/packed"], axis=-1, count=width).astype(bool)
     per_layer: dict[str, dict[str, np.ndarray]] = {
-        part: {record.name: wide(arrays[f"{part}/{record.name}"]) for record in layers} for part in PER_LAYER
+        part: {record.name: widen(arrays[f"{part}/{record.name}"]) for record in layers} for part in PER_LAYER
     }
 
     def below(part: str) -> dict[str, np.ndarray]:
@@ -126,13 +135,13 @@ def _build(document: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Signat
         probes=arrays["predictions/probes"],
         regions=regions,
         attributions={
-            method: wide(values) * arrays[f"scales/{method}"] for method, values in below("attributions").items()
+            method: widen(values) * arrays[f"scales/{method}"] for method, values in below("attributions").items()
         },
         flipping=below("flipping"),
         stickers=below("stickers"),
-        natural=wide(arrays["natural/maps"]),
+        natural=widen(arrays["natural/maps"]),
         natural_activations=arrays["natural/activations"],
-        fingerprint={name: wide(values) for name, values in below("fingerprint").items()},
+        fingerprint={name: widen(values) for name, values in below("fingerprint").items()},
         exchange=_build_exchange(document, {kept: below(part) for part, kept in EXCHANGE.items()}),
         twins=beside("twin", document["twins"]),
         retrained=beside("retrained", document["retrained"]),

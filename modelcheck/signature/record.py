@@ -14,7 +14,15 @@ import numpy as np
 
 from modelcheck.recipe import Recipe
 from modelcheck.signature.exchange import MapExchange
-from modelcheck.signature.storage import PER_LAYER, canonical, flat, half_precision, header, wide, write_record
+from modelcheck.signature.storage import (
+    PER_LAYER,
+    build_header,
+    encode_canonical,
+    flatten_arrays,
+    narrow,
+    widen,
+    write_record,
+)
 from modelcheck.support.folders import folder_lock
 
 __all__ = ["LayerRecord", "Signature", "SignatureError"]
@@ -164,12 +172,12 @@ class Signature:
         """Return the decision's maps that are shown to other networks, by view; see `maps_as_stored`."""
         return {
             "free": self.maps_as_stored(self.decision.name),
-            "natural": wide(half_precision(self.natural, np.float16)),
+            "natural": widen(narrow(self.natural, np.float16)),
         }
 
     def maps_as_stored(self, layer: str) -> np.ndarray:
         """Return a layer's maps in the precision in which they are kept: a record that was read shows the same."""
-        return wide(half_precision(self.maps[layer], np.float16))
+        return widen(narrow(self.maps[layer], np.float16))
 
     def stimuli_sha256(self) -> str:
         """Return the sha256 of `stimuli`: answers to any other maps are not compared."""
@@ -198,8 +206,8 @@ class Signature:
 
     def digest(self) -> str:
         """Return the sha256 of the whole content, in hex; it does not depend on where or when it was written."""
-        digest = hashlib.sha256(canonical(header(self)))
-        for key, array in sorted(flat(self).items()):
+        digest = hashlib.sha256(encode_canonical(build_header(self)))
+        for key, array in sorted(flatten_arrays(self).items()):
             digest.update(f"{key}|{array.dtype.str}|{array.shape}|".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()

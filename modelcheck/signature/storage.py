@@ -24,12 +24,12 @@ __all__ = [
     "MEMBER",
     "PER_LAYER",
     "PICTURES",
-    "canonical",
-    "flat",
-    "half_precision",
-    "header",
-    "stray_members",
-    "wide",
+    "build_header",
+    "encode_canonical",
+    "find_stray_members",
+    "flatten_arrays",
+    "narrow",
+    "widen",
     "write_record",
 ]
 
@@ -60,7 +60,7 @@ def write_record(target: Path, signature: Signature) -> None:
     """Write a record into a folder whose lock the caller holds: members first, then the manifest, at once."""
     members: dict[str, str] = {}
     groups: dict[str, dict[str, np.ndarray]] = {}
-    for key, array in flat(signature).items():
+    for key, array in flatten_arrays(signature).items():
         part = key.split("/", 1)[0]
         groups.setdefault(part if part in _FILES or _BESIDE.fullmatch(part) else "numbers", {})[key] = array
     for group, arrays in sorted(groups.items()):
@@ -70,14 +70,14 @@ def write_record(target: Path, signature: Signature) -> None:
         sha = hashlib.sha256(data).hexdigest()
         members[f"{group}-{sha[:16]}.npz"] = sha
         place(target / f"{group}-{sha[:16]}.npz", data)
-    document = {"format": FORMAT, "members": members, **header(signature)}
-    document["digest"] = hashlib.sha256(canonical(document)).hexdigest()
-    place(target / MANIFEST, canonical(document))
-    for stray in stray_members(target, members):
+    document = {"format": FORMAT, "members": members, **build_header(signature)}
+    document["digest"] = hashlib.sha256(encode_canonical(document)).hexdigest()
+    place(target / MANIFEST, encode_canonical(document))
+    for stray in find_stray_members(target, members):
         stray.unlink()
 
 
-def stray_members(folder: Path, members: Mapping[str, str]) -> list[Path]:
+def find_stray_members(folder: Path, members: Mapping[str, str]) -> list[Path]:
     """Return what killed writers left in a folder: members that no manifest lists, and half-written files."""
     return sorted(
         path
@@ -86,12 +86,12 @@ def stray_members(folder: Path, members: Mapping[str, str]) -> list[Path]:
     )
 
 
-def canonical(document: Mapping[str, Any]) -> bytes:
+def encode_canonical(document: Mapping[str, Any]) -> bytes:
     """Return the canonical JSON bytes of a document, which are hashed."""
     return (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n").encode()
 
 
-def header(signature: Signature) -> dict[str, Any]:
+def build_header(signature: Signature) -> dict[str, Any]:
     """Return what stands in the manifest of a record beside its members."""
     exchange = signature.exchange
     return {
@@ -105,27 +105,27 @@ def header(signature: Signature) -> dict[str, Any]:
         "recipe": signature.recipe.to_dict(),
         "recipe_digest": signature.recipe.digest(),
         "stimuli_digest": "" if exchange is None else exchange.stimuli_sha256,
-        "twins": [header(twin) for twin in signature.twins],
-        "retrained": [header(twin) for twin in signature.retrained],
+        "twins": [build_header(twin) for twin in signature.twins],
+        "retrained": [build_header(twin) for twin in signature.retrained],
         "against": dict(signature.against),
         # Not there in records that were written before it was: their digests stay.
         **({"partners": dict(exchange.counterparts)} if exchange is not None and exchange.counterparts else {}),
     }
 
 
-def flat(signature: Signature, prefix: str = "") -> dict[str, np.ndarray]:
+def flatten_arrays(signature: Signature, prefix: str = "") -> dict[str, np.ndarray]:
     """Return all arrays under flat keys, in the dtypes they are stored in."""
     arrays: dict[str, np.ndarray] = {}
     for part, dtype in PER_LAYER.items():
         for layer, array in getattr(signature, part).items():
-            arrays[f"{part}/{layer}"] = half_precision(np.asarray(array), dtype)
+            arrays[f"{part}/{layer}"] = narrow(np.asarray(array), dtype)
     for method, array in signature.attributions.items():
         arrays[f"attributions/{method}"], arrays[f"scales/{method}"] = _scale(np.asarray(array))
     arrays |= {f"flipping/{name}": np.asarray(curve, np.float32) for name, curve in signature.flipping.items()}
     arrays |= {f"stickers/{name}": np.asarray(shifts, np.float32) for name, shifts in signature.stickers.items()}
     arrays["predictions/scores"] = np.asarray(signature.scores, np.float32)
     arrays["predictions/probes"] = np.asarray(signature.probes, np.int64)
-    arrays["natural/maps"] = half_precision(np.asarray(signature.natural), np.float16)
+    arrays["natural/maps"] = narrow(np.asarray(signature.natural), np.float16)
     arrays["natural/activations"] = np.asarray(signature.natural_activations, np.float32)
     arrays |= {f"fingerprint/{name}": np.asarray(part, np.float16) for name, part in signature.fingerprint.items()}
     for part, kept in EXCHANGE.items() if signature.exchange is not None else ():
@@ -139,11 +139,11 @@ def flat(signature: Signature, prefix: str = "") -> dict[str, np.ndarray]:
         arrays["regions/width"] = np.asarray(signature.regions.shape[-1])
     for kind, beside in (("twin", signature.twins), ("retrained", signature.retrained)):
         for position, twin in enumerate(beside):
-            arrays |= {f"{kind}{position}/{key}": array for key, array in flat(twin).items()}
+            arrays |= {f"{kind}{position}/{key}": array for key, array in flatten_arrays(twin).items()}
     return {prefix + key: array for key, array in arrays.items()}
 
 
-def half_precision(array: np.ndarray, dtype: Any) -> np.ndarray:
+def narrow(array: np.ndarray, dtype: Any) -> np.ndarray:
     """Store as half floats only where they reach; large activations keep single precision."""
     if dtype is np.float16 and array.size and np.nanmax(np.abs(array), initial=0.0) > 6e4:
         dtype = np.float32
@@ -157,7 +157,7 @@ def _scale(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (array / safe).astype(np.float16), largest
 
 
-def wide(array: np.ndarray) -> np.ndarray:
+def widen(array: np.ndarray) -> np.ndarray:
     """Return half floats in single precision, and others as they are."""
     return array.astype(np.float32) if array.dtype == np.float16 else array
 
