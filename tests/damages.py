@@ -359,5 +359,5 @@ def child_fills_the_disk(folder):
     child(
         folder,
         f"ulimit -f 4; cd {ROOT}/tests; exec {sys.executable} -c 'import sys; from signatures import make_signature; "
-        'make_signature().write(sys.argv[sys.argv.index("--to") + 1])\' $*',
+        "make_signature().write(sys.argv[-1])' $*",
     )

@@ -102,7 +102,7 @@ def measured(folder, file, *, change=None, baseline_model=None, **options):
     made = dataclasses.replace(made, model={**made.model, "file": file, "sha256": sha})
     made = change(made) if change else made
 
-    def write(network, panel, target, **_):
+    def write(request, target, **_):
         made.write(target)
         return made
 

@@ -32,7 +32,7 @@ def measured(monkeypatch):
         make_signature("child", panel=PANEL, twins=0, seed=9), fingerprint=known["release.keras"].fingerprint
     )
     known["child.keras"] = child
-    monkeypatch.setattr(twins, "measure_in_child", lambda network, *_, **__: known[network.name])
+    monkeypatch.setattr(twins, "measure_in_child", lambda request, *_, **__: known[request.network.name])
     return known
 
 

@@ -229,7 +229,7 @@ def test_ctrl_c_leaves_nothing_half_written(tmp_path):
         start_new_session=True,
         env={**os.environ, "TMPDIR": str(aside), "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
     ) as process:
-        while process.poll() is None and not list(aside.glob("modelcheck-*/recipe.json")):
+        while process.poll() is None and not list(aside.glob("modelcheck-*/request.json")):
             time.sleep(0.05)
         time.sleep(0.2)
         os.killpg(process.pid, signal.SIGINT)

@@ -177,7 +177,7 @@ def test_the_shell_lines_parse_and_exist(workflow, project):
     lines = shell(workflow)
     assert any(line.startswith("pytest suites/") or "\npytest suites/" in line for line in lines)
     assert any("modelcheck verdict report/verdict.json --candidate" in line for line in lines)
-    known = run(project, "--help").stdout + (ROOT / "modelcheck" / "gate" / "promotion.py").read_text()
+    known = run(project, "--help").stdout + (ROOT / "modelcheck" / "cli" / "verdict.py").read_text()
     for line in lines:
         checked = subprocess.run(["bash", "-n"], input=line, text=True, capture_output=True, check=False)
         assert checked.returncode == 0, checked.stderr

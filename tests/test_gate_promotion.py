@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gates import ROOT, gate
-from modelcheck.gate.promotion import DocumentError, promotable, read_verdict, refusal, verdict
+from modelcheck.cli.verdict import verdict
+from modelcheck.gate.promotion import DocumentError, promotable, read_verdict, refusal
 from modelcheck.gate.verdict import seal
 
 SCHEMA = json.loads((ROOT / "docs" / "verdict.schema.json").read_text())

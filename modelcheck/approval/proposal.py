@@ -18,6 +18,7 @@ from modelcheck.approval.sheet import SHEET, contact_sheet
 from modelcheck.approval.swap import PANEL, file_sha, manifest_sha, put_in_place
 from modelcheck.gate.artefacts import ArtefactError, take_candidate
 from modelcheck.gate.child import measure_in_child
+from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
@@ -94,17 +95,17 @@ def propose(
     """
     Panel.load(panel)
     old, _, _ = _old(folder)
+    settings = settings or Settings()
+    request = Request(
+        network=model,
+        panel=panel,
+        recipe=recipe or (old.recipe if old else Recipe()),
+        outputs=tuple(outputs),
+        custom_objects=settings.custom_objects,
+        twins=False,
+    )
     with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
-        new = measure_in_child(
-            model,
-            panel,
-            Path(aside) / "signature",
-            recipe=recipe or (old.recipe if old else Recipe()),
-            outputs=outputs,
-            twins=False,
-            settings=settings,
-            tell=tell,
-        )
+        new = measure_in_child(request, Path(aside) / "signature", settings=settings, tell=tell)
     return plan_replacement(folder, new, facts={"platform": describe_platform(new, here=True)})
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from modelcheck.comparison import METRICS, CompareError, Comparison, compare, plan_metric, possible
-from modelcheck.gate.child import load_or_measure
+from modelcheck.gate.cache import load_or_measure
+from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings, SettingsError
 from modelcheck.judgement.criteria import CriteriaError, Criterion, criterion_for, read_criteria
 from modelcheck.judgement.waivers import Waiver, read_waivers
@@ -150,16 +151,19 @@ def gather(settings: Settings, *, tell: Callable[[str], None] | None = None) -> 
         )
     panel.inputs(baseline.recipe.input_range)
     check_given(baseline, settings.layers)
-    met = [f"baseline_model={baseline.model['sha256']}"] if settings.baseline_model else []
-    met += [f"layer {name}={partner}" for name, partner in sorted(settings.paired.items())]
-    candidate = load_or_measure(
-        settings.require("candidate"),
-        panel_path,
-        baseline=settings.require("baseline"),
-        settings=settings,
-        key=(baseline.digest(), panel.digest(), baseline.recipe.digest(), *settings.outputs, *met),
-        tell=tell,
+    request = Request(
+        network=settings.require("candidate"),
+        panel=panel_path,
+        like=settings.require("baseline"),
+        baseline_model=settings.baseline_model,
+        layers=settings.paired,
+        outputs=settings.outputs,
+        custom_objects=settings.custom_objects,
     )
+    digests = {"baseline": baseline.digest(), "panel": panel.digest(), "recipe": baseline.recipe.digest()}
+    if settings.baseline_model is not None:
+        digests["baseline_model"] = str(baseline.model["sha256"])
+    candidate = load_or_measure(request, digests=digests, settings=settings, tell=tell)
     _check_answers(candidate)
     return Evidence(panel=panel, comparison=compare(baseline, candidate, layers=settings.layers))
 

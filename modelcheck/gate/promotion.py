@@ -16,14 +16,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-import click
-
 from modelcheck.gate.verdict import SCHEMA, seal
 from modelcheck.judgement.criteria import Criterion, Finding, Verdict, judge, overall
 from modelcheck.judgement.waivers import LONGEST
 from modelcheck.support.escaping import clean
 
-__all__ = ["DocumentError", "promotable", "read_verdict", "refusal", "verdict"]
+__all__ = ["DocumentError", "promotable", "read_verdict", "refusal"]
 
 _MOST = 64 * 2**20  # bytes
 
@@ -115,32 +113,6 @@ def promotable(document: Mapping[str, Any]) -> str:
     tail = f"; {len(waived)} of them waived, the first until {waived[0]}" if waived else ""
     network = document["candidate"]
     return f"{network['file']} (sha256 {network['sha256'][:12]}) may be released: {len(rows)} checks judged{tail}."
-
-
-@click.command()
-@click.argument("document", type=click.Path(path_type=Path))
-@click.option("--candidate", type=click.Path(path_type=Path), required=True, help="The file to be released.")
-@click.option("--require", type=click.Choice(["pass", "inconclusive"]), default="pass", show_default=True)
-@click.option("--criteria", type=click.Path(path_type=Path), help="The criteria it must have been judged by.")
-@click.option("--baseline", type=click.Path(path_type=Path), help="The baseline it must have been compared with.")
-@click.option("--no-waivers", is_flag=True, help="Refuse a pass that rests on a waiver.")
-def verdict(
-    document: Path, *, candidate: Path, require: str, criteria: Path | None, baseline: Path | None, no_waivers: bool
-) -> None:
-    """Say whether the verdict DOCUMENT releases a candidate: exit code 0 only then, 1 where not, 4 where unreadable.
-
-    \b
-    Example:
-      modelcheck verdict report/verdict.json --candidate mine.keras
-    """
-    read = read_verdict(document)
-    today = datetime.datetime.now(datetime.UTC).date()
-    why = refusal(
-        read, candidate, today=today, require=require, criteria=criteria, baseline=baseline, waivers=not no_waivers
-    )
-    click.echo(clean(why or promotable(read), longest=1000))
-    if why:
-        raise SystemExit(1)
 
 
 _AGAIN = "Run the gate again: pytest suites/"

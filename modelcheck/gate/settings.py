@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -11,7 +12,7 @@ from typing import Any
 from modelcheck.support.spelling import did_you_mean
 from modelcheck.support.tables import toml_document
 
-__all__ = ["Settings", "SettingsError", "has_settings", "read_settings"]
+__all__ = ["Settings", "SettingsError", "has_settings", "read_settings", "split_names"]
 
 _CUSTOM = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*>[A-Za-z_]\w*")
 _PATHS = ("candidate", "baseline", "baseline_model", "panel", "criteria", "waivers", "report", "cache")
@@ -102,6 +103,36 @@ class Settings:
         return value
 
 
+def split_names(text: str, *, at: str = ",") -> list[str]:
+    """Return the names of a list that a person typed; one that holds the separator stands in double quotes.
+
+    Parameters
+    ----------
+    text : str
+        For example what follows ``--outputs`` on a command line.
+    at : str
+        The separator, one character.
+
+    Raises
+    ------
+    SettingsError
+        When a quote is not closed, or text follows a closing quote.
+
+    Examples
+    --------
+    >>> split_names('left,"left, up"')
+    ['left', 'left, up']
+    """
+    try:
+        rows = list(csv.reader([text], delimiter=at, strict=True))
+    except csv.Error as error:
+        raise SettingsError(
+            f"{text!r} is not a list of names ({error}). A name that holds {at!r} stands in double quotes: "
+            f"'one{at}\"two{at} three\"'."
+        ) from error
+    return rows[0] if rows else []
+
+
 def has_settings(root: Path) -> bool:
     """Say whether ``root/pyproject.toml`` has a ``[tool.modelcheck]``; a file that cannot be read may have one."""
     try:
@@ -143,7 +174,7 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
             values[key] = _near(root / getattr(Settings(), key))
         elif key == "waivers" and (root / _WAIVERS).exists():
             values[key] = _near(root / _WAIVERS)
-    outputs = given["outputs"].split(",") if "outputs" in given else table.get("outputs", [])
+    outputs = split_names(given["outputs"]) if "outputs" in given else table.get("outputs", [])
     if not isinstance(outputs, list) or not all(isinstance(name, str) for name in outputs):
         raise SettingsError(f"outputs must be a list of class names, not {outputs!r}.")
     layers = _check_type("layers", table.get("layers", {}), dict, "a table")
