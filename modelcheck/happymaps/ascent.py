@@ -16,6 +16,7 @@ from modelcheck.network import Network, NetworkError, UnitLayer, flatten
 from modelcheck.network.receptive import receptive_field
 from modelcheck.recipe import Recipe
 from modelcheck.support.spelling import did_you_mean
+from modelcheck.units import LayerKind
 
 __all__ = ["Ascent", "Climbs", "HappyMaps", "ascend", "chosen_units", "render_happy_maps"]
 
@@ -150,8 +151,8 @@ def ascend(
     weights may be set anew in between, and each ascent is traced once.
     """
     name, row = objective_of(layer, objective)
-    n_units = n_values = network.n_classes if layer.kind == "decision" else layer.n_units
-    every = np.arange(n_units) if layer.kind == "decision" else chosen_units(layer, recipe)
+    n_units = n_values = network.n_classes if layer.kind == LayerKind.DECISION else layer.n_units
+    every = np.arange(n_units) if layer.kind == LayerKind.DECISION else chosen_units(layer, recipe)
     towards = None
     if directions is not None:
         towards = _unit_length(directions, n_units, layer.name)
@@ -177,7 +178,7 @@ def ascend(
             values = field.between(network, values, bend, layer.read)[:, 0, 0, :]
         return values if towards is None else tf.matmul(values, towards, transpose_b=True)
 
-    copies = recipe.copies if layer.kind == "decision" else 1
+    copies = recipe.copies if layer.kind == LayerKind.DECISION else 1
     rounds = -(-len(indices) // at_once(network, layer.read, size, copies=copies))
     batch = -(-len(indices) // rounds)  # even ones: what fills up the last is thrown away
     canvas = free_pixels(recipe, (*size, channels)) if among is None else on_natural_pictures(recipe, among)
