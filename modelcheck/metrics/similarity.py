@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -258,13 +259,14 @@ def linear_cka(a: np.ndarray, b: np.ndarray) -> float:
         np.fill_diagonal(gram, 0)
         grams.append(gram)
     left, right = grams
-    scale = (
-        np.sqrt(_hsic(left, left)) * np.sqrt(_hsic(right, right)) if _hsic(left, left) > 0 < _hsic(right, right) else 0
-    )
-    return float(_hsic(left, right) / scale) if scale > 0 else float("nan")
+    own_left, own_right = _hsic(left, left), _hsic(right, right)
+    if not (own_left > 0 and own_right > 0):  # constant, or NaN
+        return math.nan
+    return _hsic(left, right) / (math.sqrt(own_left) * math.sqrt(own_right))
 
 
 def _hsic(k: np.ndarray, m: np.ndarray) -> float:
+    """Return the unbiased HSIC of two Gram matrices ``(n, n)`` whose diagonals are zero."""
     n = len(k)
     total = (k * m).sum() + k.sum() * m.sum() / ((n - 1) * (n - 2)) - 2 / (n - 2) * (k.sum(0) @ m.sum(0))
     return float(total / (n * (n - 3)))
