@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Panel", "PanelError"]
 
 _FORMAT = 1
-_MOST_BYTES = 16 * 2**30
+_MAX_BYTES = 16 * 2**30  # of a panel file, and of what it unpacks to
 _REQUIRED = ("images", "labels", "subjects", "class_names")
 _OPTIONAL = ("regions", "names", "groups")
 _BOX = ("row", "column", "height", "width")
@@ -161,9 +161,7 @@ class Panel:
         if not Path(path).is_file():
             raise PanelError(f"There is no panel file {os.fspath(path)!r}. Make one with: modelcheck panel --help")
         try:
-            parts: dict[str, Any] = dict(
-                read_arrays(read_regular(path, most_bytes=_MOST_BYTES), most_bytes=_MOST_BYTES)
-            )
+            parts: dict[str, Any] = dict(read_arrays(read_regular(path, max_bytes=_MAX_BYTES), max_bytes=_MAX_BYTES))
         except (ArchiveError, OSError) as error:
             raise PanelError(f"{os.fspath(path)!r} cannot be read as a panel (.npz): {error}") from error
         version = np.asarray(parts.pop("format", 0))

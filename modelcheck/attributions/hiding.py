@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from modelcheck.attributions.reading import MEMORY, Reading
+from modelcheck.attributions.reading import MAX_BYTES, Reading
 from modelcheck.network import Network, Step, StepKind
 from modelcheck.network.kinds import MIXING_ACTIVATIONS, WINDOWED
 
@@ -26,8 +26,8 @@ Tensor = Any
 Pair = tuple[int, int]
 Starts = tuple[Tensor, Tensor]  # first row and first column by window, (windows,) int32 each
 
-_LARGEST_SHARE = 0.5  # of the map; behind that, finding the pieces costs more than is saved
-_MOST_ROWS = 1024
+_MAX_CHANGED_SHARE = 0.5  # of a map's places; beyond it, finding the pieces costs more than is saved
+_MAX_PICTURES = 1024  # at once, each with a window hidden
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +92,7 @@ def rows_that_fit(reading: Reading, size: Pair) -> int:
     for position in network.steps_needed([network.logits]):
         if position not in list(followed)[:-1]:
             numbers += math.prod(side or 1 for side in network.steps[position].shape)
-    return int(np.clip(MEMORY // (3 * reading.dtype.size * numbers), 1, _MOST_ROWS))
+    return int(np.clip(MAX_BYTES // (3 * reading.dtype.size * numbers), 1, _MAX_PICTURES))
 
 
 def _steps_to_rerun(network: Network, size: Pair) -> dict[int, Pair]:
@@ -109,7 +109,7 @@ def _steps_to_rerun(network: Network, size: Pair) -> dict[int, Pair]:
         if step.kind in WINDOWED:
             size = _affected_size(step, size)
         height, width = (*step.shape, 0, 0)[:2]
-        if size[0] * size[1] > _LARGEST_SHARE * (height or 0) * (width or 0):
+        if size[0] * size[1] > _MAX_CHANGED_SHARE * (height or 0) * (width or 0):
             return found
         found[end] = size
 

@@ -17,7 +17,7 @@ __all__ = ["answering", "at_once", "unit_answers"]
 
 Tensor = Any  # tensorflow ships no types
 
-_BATCH_BYTES = 192 * 2**20
+_MAX_BATCH_BYTES = 192 * 2**20
 
 
 def answering(
@@ -50,7 +50,7 @@ def at_once(network: Network, target: int, size: tuple[int, int], *, copies: int
     )
     # Measured: a picture takes as much as its float32 answers in a network without batch normalisation, and half of it
     # in MobileNetV2, for the way back frees what it has used.
-    return max(1, _BATCH_BYTES // ((int(4 * values * share) + 1) * copies))
+    return max(1, _MAX_BATCH_BYTES // ((int(4 * values * share) + 1) * copies))
 
 
 def unit_answers(network: Network, layer: UnitLayer, maps: np.ndarray, *, grey: float) -> np.ndarray:

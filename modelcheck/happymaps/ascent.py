@@ -25,7 +25,7 @@ Tensor = Any  # tensorflow ships no types
 # Traced ascents by what they were traced for; a network's weights are read anew at each call.
 Climbs = dict[tuple[Any, ...], Callable[..., Any]]
 
-_STILL = 0.01  # a map that moved less than this share of the range has not been made by its unit
+_MIN_CHANGE_SHARE = 0.01  # a map that moved less than this share of the range has not been made by its unit
 
 
 class HappyMaps(NamedTuple):
@@ -279,7 +279,7 @@ def _climber(
         answers = way.outer(way.inner(tf.concat([maps, tf.constant(canvas.rest)[None]], 0)))
         reached = tf.gather(answers[:batch], units, axis=1, batch_dims=1)
         before = tf.gather(answers[batch], units)
-        no_map = tf.logical_or(moved < _STILL * (high - low), tf.logical_not(reached > before))
+        no_map = tf.logical_or(moved < _MIN_CHANGE_SHARE * (high - low), tf.logical_not(reached > before))
         return maps, tf.where(no_map, tf.constant(np.nan, tf.float32), reached), before
 
     # Traced by hand: calling a fresh tf.function for each layer would be reported as needless retracing.

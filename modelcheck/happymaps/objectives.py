@@ -15,7 +15,7 @@ __all__ = ["OBJECTIVES", "Objective", "margins", "objective_of"]
 
 Tensor = Any  # tensorflow ships no types
 
-_LEAK = 0.02  # what a silent cell still counts in a channel's mean, so that there is a way up
+_LEAKY_SLOPE = 0.02  # what a silent cell still counts in a channel's mean, so that there is a way up
 
 
 def margins(scores: Tensor) -> Tensor:
@@ -82,7 +82,7 @@ OBJECTIVES: dict[str, Objective] = {
     ),
     "channel_mean": Objective(
         (LayerKind.CONV,),
-        lambda network, output: tf.reduce_mean(tf.nn.leaky_relu(output, _LEAK), axis=(1, 2)),
+        lambda network, output: tf.reduce_mean(tf.nn.leaky_relu(output, _LEAKY_SLOPE), axis=(1, 2)),
         False,
         "a channel's mean activation over the whole picture",
     ),

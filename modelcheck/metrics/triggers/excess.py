@@ -12,9 +12,9 @@ from modelcheck.metrics.triggers.dictionary import TriggerError
 
 __all__ = ["broad", "excess", "gaps", "strengths"]
 
-_TOLD = 0.75  # share of a class's pictures whose margin must lie above the others' median
-_BROAD = 3  # places along each axis over which a broad reaction is averaged
-_OUTSIDE, _LOWEST, _HIGHEST = -0.2, -0.5, 2.0
+_MIN_SHARE_ABOVE = 0.75  # share of a class's pictures whose margin must lie above the others' median
+_BROAD_PLACES = 3  # places along each axis over which a broad reaction is averaged
+_EXCESS_OUTSIDE, _MIN_EXCESS, _MAX_EXCESS = -0.2, -0.5, 2.0
 
 
 def gaps(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -40,7 +40,7 @@ def gaps(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
         own = np.asarray(labels) == k
         if own.any() and not own.all():
             others = np.median(margin[~own])
-            if (margin[own] > others).mean() >= _TOLD:
+            if (margin[own] > others).mean() >= _MIN_SHARE_ABOVE:
                 found[k] = float(np.median(margin[own]) - others)
     return found
 
@@ -121,7 +121,9 @@ def broad(over: np.ndarray) -> np.ndarray:
     over : np.ndarray
         ``(patterns, rows, columns, classes)`` from `excess`.
     """
-    held = np.pad(np.clip(over, _LOWEST, _HIGHEST), ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=_OUTSIDE)
+    held = np.pad(
+        np.clip(over, _MIN_EXCESS, _MAX_EXCESS), ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=_EXCESS_OUTSIDE
+    )
     if not np.isfinite(held).all():
         return np.full(over.shape, np.nan)
-    return np.asarray(ndimage.uniform_filter(held, size=(1, _BROAD, _BROAD, 1))[:, 1:-1, 1:-1])
+    return np.asarray(ndimage.uniform_filter(held, size=(1, _BROAD_PLACES, _BROAD_PLACES, 1))[:, 1:-1, 1:-1])
