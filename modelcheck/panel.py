@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelcheck.support.archive import ArchiveError, read_arrays, read_regular
+from modelcheck.support.validation import array_of, check_value, name_list
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["Panel", "PanelError"]
 
 _FORMAT = 1
-_MOST_BYTES = 16 * 2**30
+_MAX_BYTES = 16 * 2**30  # of a panel file, and of what it unpacks to
 _REQUIRED = ("images", "labels", "subjects", "class_names")
 _OPTIONAL = ("regions", "names", "groups")
 _BOX = ("row", "column", "height", "width")
+_CLASS_NAMES = name_list("at least two distinct names", at_least=2)
 
 
 class PanelError(ValueError):
@@ -72,8 +74,7 @@ class Panel:
         images = _images(self.images)
         n = len(images)
         class_names = tuple(_words(self.class_names, None, "class_names").tolist())
-        if len(class_names) < 2 or len(set(class_names)) != len(class_names):
-            raise PanelError(f"class_names must be at least two distinct names, not {class_names!r}.")
+        check_value("class_names", class_names, _CLASS_NAMES, error=PanelError)
         labels = _labels(self.labels, n, class_names)
         subjects = _words(self.subjects, n, "subjects")
         # Through _words like given ones: words of one width give one digest, before and after a file.
@@ -160,9 +161,7 @@ class Panel:
         if not Path(path).is_file():
             raise PanelError(f"There is no panel file {os.fspath(path)!r}. Make one with: modelcheck panel --help")
         try:
-            parts: dict[str, Any] = dict(
-                read_arrays(read_regular(path, most_bytes=_MOST_BYTES), most_bytes=_MOST_BYTES)
-            )
+            parts: dict[str, Any] = dict(read_arrays(read_regular(path, max_bytes=_MAX_BYTES), max_bytes=_MAX_BYTES))
         except (ArchiveError, OSError) as error:
             raise PanelError(f"{os.fspath(path)!r} cannot be read as a panel (.npz): {error}") from error
         version = np.asarray(parts.pop("format", 0))
@@ -265,8 +264,7 @@ def _images(images: Any) -> np.ndarray:
 
 def _labels(labels: Any, n: int, class_names: tuple[str, ...]) -> np.ndarray:
     array = np.asarray(labels)
-    if array.shape != (n,) or array.dtype.kind not in "iu":
-        raise PanelError(f"labels must be {n} whole numbers, not {array.dtype} of shape {array.shape}.")
+    check_value("labels", array, array_of(f"{n} whole numbers", kinds="iu", shape=(n,)), error=PanelError)
     if array.min() < 0 or array.max() >= len(class_names):
         raise PanelError(
             f"labels span {array.min()} to {array.max()}, but there are {len(class_names)} classes: "
@@ -277,9 +275,8 @@ def _labels(labels: Any, n: int, class_names: tuple[str, ...]) -> np.ndarray:
 
 def _words(words: Any, n: int | None, what: str) -> np.ndarray:
     given = np.asarray(words, dtype=object)
-    if given.ndim != 1 or (n is not None and len(given) != n):
-        wanted = "a list of words" if n is None else f"{n} words, one a picture"
-        raise PanelError(f"{what} must be {wanted}, not of shape {given.shape}.")
+    wanted = "a list of words" if n is None else f"{n} words, one a picture"
+    check_value(what, given, array_of(wanted, kinds="O", shape=(n,)), error=PanelError)
     missing = [row for row, word in enumerate(given.tolist()) if _is_missing(word)]
     if missing:
         raise PanelError(f"{what} must not be empty; number {missing[0]} is.")
@@ -292,10 +289,8 @@ def _is_missing(word: Any) -> bool:
 
 
 def _regions(regions: Any, shape: tuple[int, ...]) -> np.ndarray:
-    array = np.array(regions)
-    if array.shape != shape or array.dtype != np.bool_:
-        raise PanelError(f"regions must be booleans of shape {shape}, not {array.dtype} of shape {array.shape}.")
-    return array
+    masks = array_of(f"booleans of shape {shape}", kinds="b", shape=shape)
+    return np.asarray(check_value("regions", np.array(regions), masks, error=PanelError))
 
 
 def _picture(path: Path) -> np.ndarray:

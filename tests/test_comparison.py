@@ -294,6 +294,7 @@ def test_a_kept_network_of_another_architecture_tells_where_it_looks():
         ((-0.2, 0.1), 0),
         ((0.3, 0.3), 0),
         ((-0.2, -0.1, None), 0),
+        ((-0.2, -0.1, np.nan), 0),
         ((-5.0, -0.1), 0),
         ((-1e308, -1e308), 0),
     ],

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.special import logsumexp
 
 from modelcheck.comparison.triggers import trigger_measure, trigger_scan
 from modelcheck.judgement.criteria import Criterion, judge
@@ -21,7 +20,6 @@ from modelcheck.metrics.triggers import (
     TriggerError,
     excess,
     gaps,
-    margins_of,
     scan,
     sticker_families,
     sticker_rows,
@@ -94,13 +92,6 @@ def test_shifts_of_other_pictures_are_refused():
     """Grids that differ are an error that says what to do."""
     with pytest.raises(TriggerError, match="modelcheck calibrate"):
         excess(np.zeros((1, 2, 2, 2)), np.zeros((3, 1, 2, 3, 2)))
-
-
-@given(arrays(np.float64, (5, 3), elements=st.floats(-50, 50)))
-def test_margins_are_leads_over_the_others(scores):
-    """A margin is the score minus the logsumexp of the others."""
-    expected = np.stack([scores[:, k] - logsumexp(np.delete(scores, k, axis=1), axis=1) for k in range(3)], axis=1)
-    np.testing.assert_allclose(margins_of(scores), expected, atol=1e-9)
 
 
 def test_a_class_that_is_not_told_apart_has_no_gap():

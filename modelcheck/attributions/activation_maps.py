@@ -16,6 +16,7 @@ import tensorflow as tf
 from modelcheck.attributions.interpolation import resize_bilinear
 from modelcheck.attributions.reading import AttributionError, Reading
 from modelcheck.network import Network
+from modelcheck.network.kinds import CONVOLUTIONS, StepKind
 from modelcheck.support.spelling import did_you_mean
 
 __all__ = ["cam", "grad_cam", "grad_cam_plus_plus", "layer_cam", "score_cam", "spatial_step"]
@@ -43,7 +44,7 @@ def spatial_step(network: Network, layer: str | None, *, preactivation: bool) ->
     spatial = [place for place in used[1:] if _extent(network.steps[place].shape) > 1]
     if layer is None:
         if preactivation:
-            spatial = [place for place in spatial if network.steps[place].kind in ("conv", "depthwise")]
+            spatial = [place for place in spatial if network.steps[place].kind in CONVOLUTIONS]
         if not spatial:
             raise AttributionError(
                 "The network has no layer with a spatial extent, so it has no class activation map. "
@@ -204,10 +205,10 @@ def cam(reading: Reading, images: np.ndarray, targets: np.ndarray, *, resize: bo
     network = reading.steps
     dense = network.steps[network.logits]
     pool = network.steps[dense.inputs[0]] if dense.inputs else dense
-    while pool.kind in ("identity", "flatten") and len(pool.shape) == 1:
+    while pool.kind in (StepKind.IDENTITY, StepKind.FLATTEN) and len(pool.shape) == 1:
         pool = network.steps[pool.inputs[0]]
     weights = dense.weights
-    if dense.kind != "dense" or pool.kind != "global_average_pool" or weights is None:
+    if dense.kind != StepKind.DENSE or pool.kind != StepKind.GLOBAL_AVERAGE_POOL or weights is None:
         raise AttributionError(
             f"cam needs global average pooling before one dense layer, and this network ends in {pool.name!r} "
             f"({pool.kind}) and {dense.name!r} ({dense.kind}). Use grad_cam."

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from modelcheck.attributions.reading import AttributionError, Reading
-from modelcheck.network import Network, Step
+from modelcheck.network import Network, Step, StepKind
 
 __all__ = [
     "LocalRule",
@@ -90,7 +90,7 @@ def make_rectifying_rule(method: str, *, gated: bool) -> LocalRule:
     """
 
     def local(position: int, step: Step, inputs: Sequence[Tensor], signal: Tensor) -> Sequence[Tensor]:
-        if step.kind == "activation" and step.activation == "unknown":
+        if step.kind == StepKind.ACTIVATION and step.activation == "unknown":
             raise AttributionError(
                 f"Layer {step.name!r} has an activation of its own making, and {method} must know whether it is a "
                 "rectifier. Use a Keras activation by name, or gradient, integrated_gradients, smoothgrad or occlusion."

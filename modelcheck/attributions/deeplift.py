@@ -25,16 +25,16 @@ import tensorflow as tf
 
 from modelcheck.attributions.backward import apply_jacobian, record_outputs, walk_back
 from modelcheck.attributions.reading import AttributionError, Reading, fill_reference
-from modelcheck.network import Network, Step
+from modelcheck.network import Network, Step, StepKind
+from modelcheck.network.kinds import LINEAR, MIXING_ACTIVATIONS
 
 __all__ = ["deeplift"]
 
 Tensor = Any
 
-_LINEAR = ("conv", "depthwise", "dense", "affine", "average_pool", "global_average_pool", "flatten", "pad", "crop",
-           "add", "concatenate", "identity")  # fmt: skip
-_RULED = ("activation", "max_pool")
-_MIXING = ("softmax", "log_softmax", "sparsemax", "glu", "unknown")
+# The steps whose multiplier is a ratio of differences, with Captum's rules and with the complete ones.
+_RULED = frozenset({StepKind.ACTIVATION, StepKind.MAX_POOL})
+_RULED_WHEN_COMPLETE = _RULED | {StepKind.GLOBAL_MAX_POOL}
 
 
 def deeplift(
@@ -65,14 +65,14 @@ def deeplift(
     if max_pool not in ("captum", "rescale"):
         raise AttributionError(f"max_pool is 'captum' or 'rescale', not {max_pool!r}.")
     followers = _followers(network) if max_pool == "captum" else {}
-    ruled = (*_RULED, "global_max_pool") if max_pool == "rescale" else _RULED
+    ruled = _RULED_WHEN_COMPLETE if max_pool == "rescale" else _RULED
 
     def call(pictures: Tensor, classes: Tensor, origins: Tensor) -> Tensor:
         values = record_outputs(network, tf.concat([pictures, origins], 0), network.logits)
         unruled: dict[int, Tensor] = {}  # by step, the signal before the rule of the step that reads it
 
         def local(position: int, step: Step, inputs: Sequence[Tensor], multiplier: Tensor) -> Sequence[Tensor]:
-            if step.kind == "multiply":
+            if step.kind == StepKind.MULTIPLY:
                 return [multiplier * _twice(_whole(inputs[1 - side]) / 2) for side in range(2)]
             ordinary = apply_jacobian(step, inputs, multiplier)
             if step.kind not in ruled:
@@ -81,7 +81,7 @@ def deeplift(
                 unruled[followers[position]] = ordinary[0]
             arriving = unruled.get(position, multiplier)
             here, there = tf.split(values[position], 2)
-            if step.kind == "activation":
+            if step.kind == StepKind.ACTIVATION:
                 found = arriving * _twice(here - there)
             else:
                 most = tf.maximum(here, there)
@@ -108,7 +108,7 @@ def _followers(network: Network) -> dict[int, int]:
     for position in used:
         if network.steps[position].kind in _RULED:
             source = network.steps[position].inputs[0]
-            while network.steps[source].kind == "identity" and alone(source):
+            while network.steps[source].kind == StepKind.IDENTITY and alone(source):
                 source = network.steps[source].inputs[0]
             if network.steps[source].kind in _RULED and alone(source):
                 found[position] = source
@@ -137,9 +137,9 @@ def _refuse_unsupported(network: Network) -> None:
         )
     for position in network.steps_needed([network.logits]):
         step = network.steps[position]
-        mixing = step.kind == "activation" and step.activation in _MIXING
-        pair = step.kind == "multiply" and len(step.inputs) == 2
-        if mixing or (step.kind not in (*_LINEAR, *_RULED, "global_max_pool", "input") and not pair):
+        mixing = step.kind == StepKind.ACTIVATION and step.activation in MIXING_ACTIVATIONS
+        pair = step.kind == StepKind.MULTIPLY and len(step.inputs) == 2
+        if mixing or (step.kind not in LINEAR | _RULED_WHEN_COMPLETE | {StepKind.INPUT} and not pair):
             raise AttributionError(
                 f"deeplift has no rule for layer {step.name!r} ({type(step.layer).__name__}). Methods that support it: "
                 "integrated_gradients, gradient, gradient_x_input, smoothgrad, grad_cam, occlusion, rise."

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from modelcheck.attributions.reading import AttributionError, Reading, blocks, fill_reference
 from modelcheck.network import Network
+from modelcheck.network.kinds import LINEAR_IN_ONE_INPUT
 
 __all__ = [
     "gradient",
@@ -26,9 +27,6 @@ __all__ = [
 ]
 
 Tensor = Any
-
-_LINEAR = ("conv", "depthwise", "dense", "affine", "average_pool", "global_average_pool", "flatten", "pad", "crop",
-           "identity")  # fmt: skip
 
 
 def gradient_of(reading: Reading, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -211,7 +209,7 @@ def _linear_start(network: Network) -> int:
     start = 0
     while True:
         readers = [position for position in used if start in network.steps[position].inputs]
-        if len(readers) != 1 or network.steps[readers[0]].kind not in _LINEAR:
+        if len(readers) != 1 or network.steps[readers[0]].kind not in LINEAR_IN_ONE_INPUT:
             return start
         start = readers[0]
 

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from modelcheck.attributions.reading import MEMORY, Reading
-from modelcheck.network import Network, Step
+from modelcheck.attributions.reading import MAX_BYTES, Reading
+from modelcheck.network import Network, Step, StepKind
+from modelcheck.network.kinds import MIXING_ACTIVATIONS, WINDOWED
 
 __all__ = ["rows_that_fit", "score_windows"]
 
@@ -25,10 +26,8 @@ Tensor = Any
 Pair = tuple[int, int]
 Starts = tuple[Tensor, Tensor]  # first row and first column by window, (windows,) int32 each
 
-_WINDOWED = ("conv", "depthwise", "max_pool", "average_pool")
-_MIXING = ("softmax", "log_softmax", "sparsemax", "glu", "unknown")
-_LARGEST_SHARE = 0.5  # of the map; behind that, finding the pieces costs more than is saved
-_MOST_ROWS = 1024
+_MAX_CHANGED_SHARE = 0.5  # of a map's places; beyond it, finding the pieces costs more than is saved
+_MAX_PICTURES = 1024  # at once, each with a window hidden
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +92,7 @@ def rows_that_fit(reading: Reading, size: Pair) -> int:
     for position in network.steps_needed([network.logits]):
         if position not in list(followed)[:-1]:
             numbers += math.prod(side or 1 for side in network.steps[position].shape)
-    return int(np.clip(MEMORY // (3 * reading.dtype.size * numbers), 1, _MOST_ROWS))
+    return int(np.clip(MAX_BYTES // (3 * reading.dtype.size * numbers), 1, _MAX_PICTURES))
 
 
 def _steps_to_rerun(network: Network, size: Pair) -> dict[int, Pair]:
@@ -107,21 +106,21 @@ def _steps_to_rerun(network: Network, size: Pair) -> dict[int, Pair]:
             return found
         end = readers[0]
         step = network.steps[end]
-        if step.kind in _WINDOWED:
+        if step.kind in WINDOWED:
             size = _affected_size(step, size)
         height, width = (*step.shape, 0, 0)[:2]
-        if size[0] * size[1] > _LARGEST_SHARE * (height or 0) * (width or 0):
+        if size[0] * size[1] > _MAX_CHANGED_SHARE * (height or 0) * (width or 0):
             return found
         found[end] = size
 
 
 def _is_local(step: Step) -> bool:
     """Whether an output depends on the inputs around it only, and in the same way everywhere."""
-    if step.kind == "activation":
-        return step.activation not in _MIXING and step.uniform
-    if step.kind == "average_pool" and step.window is not None:
+    if step.kind == StepKind.ACTIVATION:
+        return step.activation not in MIXING_ACTIVATIONS and step.uniform
+    if step.kind == StepKind.AVERAGE_POOL and step.window is not None:
         return step.window.padding == "VALID"  # else it counts the pixels inside the map
-    return step.kind in (*_WINDOWED, "affine", "identity")
+    return step.kind in WINDOWED | {StepKind.AFFINE, StepKind.IDENTITY}
 
 
 def _affected_size(step: Step, size: Pair) -> Pair:
@@ -142,7 +141,7 @@ def _reach(step: Step) -> Pair:
 def _run_on_region(step: Step, before: Tensor, region: _Region) -> _Region:
     """Run one step on a region; `before` is the step's input without a window hidden."""
     starts, size, read = region.starts, region.size, region.values
-    if step.kind in _WINDOWED:
+    if step.kind in WINDOWED:
         window: Any = step.window
         reach, size = _reach(step), _affected_size(step, size)
         edges = zip(starts, reach, window.strides, window.before, strict=True)
@@ -150,7 +149,7 @@ def _run_on_region(step: Step, before: Tensor, region: _Region) -> _Region:
         starts = (down, across)
         wanted = tuple((size[axis] - 1) * window.strides[axis] + reach[axis] + 1 for axis in range(2))
         begins = tuple(starts[axis] * window.strides[axis] - window.before[axis] for axis in range(2))
-        fill = before.dtype.min if step.kind == "max_pool" else 0.0
+        fill = before.dtype.min if step.kind == StepKind.MAX_POOL else 0.0
         read = _cut_windows(before, region, begins, wanted, fill)
     rows = tf.reshape(read, (-1, *read.shape[2:]))
     values = step.run([rows], "VALID")

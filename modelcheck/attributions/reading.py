@@ -18,13 +18,22 @@ import tensorflow as tf
 
 from modelcheck.network import Network, NetworkError, flatten
 
-__all__ = ["MEMORY", "AttributionError", "Reading", "blocks", "check_images", "check_targets", "fill_reference", "read"]
+__all__ = [
+    "MAX_BYTES",
+    "AttributionError",
+    "Reading",
+    "blocks",
+    "check_images",
+    "check_targets",
+    "fill_reference",
+    "read",
+]
 
 Tensor = Any  # tensorflow ships no types
 
-MEMORY = 192 * 2**20  # bytes of activations at once
-_MOST_ROWS = 256
-_MOST_GRAPHS = 48
+MAX_BYTES = 192 * 2**20  # bytes of activations at once
+_MAX_PICTURES = 256  # at once
+_MAX_GRAPHS = 48  # compiled graphs that are kept for one network
 _Entry = tuple[Network | None, dict[Any, Any], str]
 _known: weakref.WeakKeyDictionary[Any, _Entry] = weakref.WeakKeyDictionary()
 
@@ -75,7 +84,7 @@ class Reading:
         """Pictures that fit into memory at once."""
         if self.rows_at_once is not None:
             return self.rows_at_once
-        return int(np.clip(MEMORY // max(self.row_bytes, 1), 1, _MOST_ROWS))
+        return int(np.clip(MAX_BYTES // max(self.row_bytes, 1), 1, _MAX_PICTURES))
 
     def batches(self, n: int, *, rows: int | None = None) -> Iterator[slice]:
         """Yield slices of at most `rows` pictures."""
@@ -98,7 +107,7 @@ class Reading:
         """
         key = (*key, self.dtype.name)
         if key not in self.graphs:
-            while len(self.graphs) >= _MOST_GRAPHS:
+            while len(self.graphs) >= _MAX_GRAPHS:
                 self.graphs.pop(next(iter(self.graphs)))
             shape = (None, None, None, None) if self.network is None else (None, *self.network.input_shape)
             signature = [tf.TensorSpec(shape, self.dtype), tf.TensorSpec((None,), tf.int32)]

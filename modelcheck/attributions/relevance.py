@@ -23,21 +23,17 @@ import tensorflow as tf
 from modelcheck.attributions.backward import apply_jacobian, record_outputs, walk_back
 from modelcheck.attributions.reading import AttributionError, Reading
 from modelcheck.attributions.rules import Composite, LinearLayer, divide_stably, redistribute
-from modelcheck.network import Network, Step
+from modelcheck.network import Network, Step, StepKind
+from modelcheck.network.kinds import ADDING, COPYING, GLOBAL_POOLS, KEEPING_NONNEGATIVE, MIXING_ACTIVATIONS, WITH_KERNEL
 
 __all__ = ["InputRange", "propagate"]
 
 Tensor = Any
 InputRange = tuple[Any, Any]
 
-_LINEAR = ("conv", "depthwise", "dense")
 _POSITIVE = ("relu", "relu6", "relu_capped", "sigmoid", "hard_sigmoid", "softplus", "softmax")
-_SIGN_KEEPING = ("max_pool", "average_pool", "global_average_pool", "global_max_pool", "flatten", "pad", "crop",
-                 "add", "multiply", "concatenate", "identity")  # fmt: skip
-_ROUTED = ("max_pool", "global_max_pool", "flatten", "pad", "crop", "concatenate", "identity")
-_SHARED = ("average_pool", "global_average_pool", "add")
-_POOLS = ("max_pool", "global_max_pool", "flatten")
-_MIXING = ("softmax", "log_softmax", "sparsemax", "glu", "unknown")
+# Where Captum applies the epsilon rule although the step only copies; see `Composite.pooled`.
+_POOLED_BY_CAPTUM = frozenset({StepKind.MAX_POOL, StepKind.GLOBAL_MAX_POOL, StepKind.FLATTEN})
 
 
 @dataclass(frozen=True)
@@ -95,23 +91,23 @@ def propagate(
         def local(  # noqa: PLR0911 - one return per kind of step
             position: int, step: Step, inputs: Sequence[Tensor], relevance: Tensor
         ) -> Sequence[Tensor]:
-            if position in plan.passed or step.kind == "activation":
+            if position in plan.passed or step.kind == StepKind.ACTIVATION:
                 return [relevance]
-            if step.kind in _LINEAR:
+            if step.kind in WITH_KERNEL:
                 layer = _linear_layer(network, plan, position, values, lows, highs)
                 rule = composite.rule(step.name, step.kind, is_first=position in plan.first)
                 return [redistribute(rule, layer, relevance)]
-            if step.kind == "affine":
+            if step.kind == StepKind.AFFINE:
                 if batch_norm == "fold_or_pass":
                     return [relevance]
                 shares = inputs[0] * step.weights(relevance.dtype)[0]  # type: ignore[misc]
                 return [shares * divide_stably(relevance, step.run(inputs), composite.epsilon)]
-            if step.kind in _SHARED or (composite.pooled and step.kind in _POOLS):
+            if step.kind in ADDING or (composite.pooled and step.kind in _POOLED_BY_CAPTUM):
                 output = step.run(list(inputs))
-                if composite.pooled and step.kind.startswith("global"):  # Captum flattens after it, with the same rule
+                if composite.pooled and step.kind in GLOBAL_POOLS:  # Captum flattens after it, with the same rule
                     relevance = output * divide_stably(relevance, output, composite.epsilon)
                 signal = divide_stably(relevance, output, composite.epsilon)
-                if step.kind == "add":
+                if step.kind == StepKind.ADD:
                     return [value * signal for value in inputs]
                 return [value * part for value, part in zip(inputs, apply_jacobian(step, inputs, signal), strict=True)]
             return apply_jacobian(step, inputs, relevance)
@@ -127,7 +123,7 @@ def propagate(
 
 
 def _two_sided(network: Network) -> bool:
-    return network.n_outputs == 1 and network.classes is None and network.steps[network.logits].kind == "dense"
+    return network.n_outputs == 1 and network.classes is None and network.steps[network.logits].kind == StepKind.DENSE
 
 
 def _key(composite: Composite) -> tuple[Any, ...]:
@@ -150,10 +146,10 @@ def _bounds(input_range: InputRange, images: np.ndarray) -> tuple[np.ndarray, np
 
 
 def _refuse_unsupported(network: Network, method: str) -> None:
-    allowed = (*_LINEAR, *_ROUTED, *_SHARED, "activation", "affine", "input")
+    allowed = WITH_KERNEL | COPYING | ADDING | {StepKind.ACTIVATION, StepKind.AFFINE, StepKind.INPUT}
     for position in network.steps_needed([network.logits]):
         step = network.steps[position]
-        mixing = step.kind == "activation" and step.activation in _MIXING
+        mixing = step.kind == StepKind.ACTIVATION and step.activation in MIXING_ACTIVATIONS
         if step.kind not in allowed or mixing:
             family = type(step.layer).__name__
             what = f"activation {step.activation!r}" if mixing else f"type {family}"
@@ -183,8 +179,8 @@ def _following(network: Network, used: Sequence[int], readers: dict[int, list[in
     found: dict[int, int] = {}
     for position in used:
         following = readers.get(position, [])
-        alone = network.steps[position].kind in _LINEAR and len(following) == 1
-        if alone and network.steps[following[0]].kind == "affine":
+        alone = network.steps[position].kind in WITH_KERNEL and len(following) == 1
+        if alone and network.steps[following[0]].kind == StepKind.AFFINE:
             found[position] = following[0]
     return found
 
@@ -196,9 +192,11 @@ def _preceding(
     before: dict[int, tuple[int, ...]] = {}
     for position in reversed(used):
         following = readers.get(position, [])
-        if network.steps[position].kind != "affine" or position in done or not following:
+        if network.steps[position].kind != StepKind.AFFINE or position in done or not following:
             continue
-        if all(network.steps[reader].kind in _LINEAR or reader in _affine_steps_folded(before) for reader in following):
+        if all(
+            network.steps[reader].kind in WITH_KERNEL or reader in _affine_steps_folded(before) for reader in following
+        ):
             for reader in following:
                 for linear in _readers_through(reader, before, network):
                     before[linear] = (*before.get(linear, ()), position)
@@ -210,7 +208,7 @@ def _affine_steps_folded(before: dict[int, tuple[int, ...]]) -> set[int]:
 
 
 def _readers_through(reader: int, before: dict[int, tuple[int, ...]], network: Network) -> list[int]:
-    if network.steps[reader].kind in _LINEAR:
+    if network.steps[reader].kind in WITH_KERNEL:
         return [reader]
     return [linear for linear, chain in before.items() if reader in chain]
 
@@ -221,9 +219,9 @@ def _first(network: Network, used: Sequence[int]) -> frozenset[int]:
     for position in used:
         step = network.steps[position]
         later = any(source in behind for source in step.inputs)
-        if step.kind in _LINEAR and not later:
+        if step.kind in WITH_KERNEL and not later:
             first.add(position)
-        if later or step.kind in _LINEAR:
+        if later or step.kind in WITH_KERNEL:
             behind.add(position)
     return frozenset(first)
 
@@ -232,8 +230,8 @@ def _positive(network: Network, used: Sequence[int]) -> frozenset[int]:
     found: set[int] = set()
     for position in used:
         step = network.steps[position]
-        kept = step.kind in _SIGN_KEEPING and all(source in found for source in step.inputs)
-        if kept or (step.kind == "activation" and step.activation in _POSITIVE):
+        kept = step.kind in KEEPING_NONNEGATIVE and all(source in found for source in step.inputs)
+        if kept or (step.kind == StepKind.ACTIVATION and step.activation in _POSITIVE):
             found.add(position)
     return frozenset(found)
 
@@ -279,7 +277,7 @@ def _linear_layer(
     if position in plan.after:
         factor, shift = network.steps[plan.after[position]].weights(value.dtype)  # type: ignore[misc]
         factor = tf.broadcast_to(factor, [step.shape[-1]])
-        kernel = kernel * (tf.reshape(factor, kernel.shape[2:]) if step.kind == "depthwise" else factor)
+        kernel = kernel * (tf.reshape(factor, kernel.shape[2:]) if step.kind == StepKind.DEPTHWISE else factor)
         bias = shift if bias is None else bias * factor + shift
     if _two_sided(network) and position == network.logits:
         kernel = tf.concat([-kernel, kernel], axis=-1)
@@ -292,9 +290,9 @@ def _linear_layer(
 
 def _per_input(step: Step, kernel: Tensor, factor: Tensor) -> Tensor:
     """Shape a factor per input channel so that it multiplies the kernel."""
-    if step.kind == "dense":
+    if step.kind == StepKind.DENSE:
         return factor[:, None]
-    if step.kind == "depthwise":
+    if step.kind == StepKind.DEPTHWISE:
         return factor[:, None]
     n_groups = factor.shape[0] // kernel.shape[2]
     per_group = tf.transpose(tf.reshape(factor, (n_groups, kernel.shape[2])))

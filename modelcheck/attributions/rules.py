@@ -20,6 +20,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from modelcheck.network import StepKind
+
 __all__ = [
     "STABILISER",
     "Composite",
@@ -197,13 +199,13 @@ class Composite:
     epsilon: float = STABILISER
     pooled: bool = False
 
-    def rule(self, name: str, kind: str, *, is_first: bool) -> Rule:
+    def rule(self, name: str, kind: StepKind, *, is_first: bool) -> Rule:
         """Return the rule of one layer."""
         if name in self.layers:
             return self.layers[name]
         if is_first and self.first is not None:
             return self.first
-        return self.dense if kind == "dense" else self.conv
+        return self.dense if kind == StepKind.DENSE else self.conv
 
 
 def divide_stably(numerator: Tensor, denominator: Tensor, epsilon: float) -> Tensor:

@@ -56,9 +56,11 @@ def coverage_back(baseline: Signature, other: Signature, record: LayerRecord, pa
     Parameters and result are those of `coverage`; it takes the baseline's network while the candidate is measured.
     """
     answers = other.answers_back.get(record.name)
+    if answers is None:
+        return Coverage(math.nan, 0, _NO_NETWORK)
     why = _unmet(baseline, other, record, partner)
-    if answers is None or why:
-        return Coverage(math.nan, 0, (answers is not None and why) or _NO_NETWORK)
+    if why:
+        return Coverage(math.nan, 0, why)
     return _count_covered(answers, shows=(other, partner), sees=(baseline, record))
 
 

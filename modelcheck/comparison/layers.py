@@ -15,6 +15,7 @@ from modelcheck.metrics.matching import Matching, match
 from modelcheck.metrics.similarity import correlation_matrix, ssim_matrix
 from modelcheck.signature import LayerRecord, Signature
 from modelcheck.signature.counterparts import cka
+from modelcheck.units import LayerKind
 
 __all__ = ["LayerComparison", "floor_words", "layer_measures", "match_layer", "twins_of"]
 
@@ -52,7 +53,7 @@ def match_layer(
         nothing = Matching((), tuple(units.tolist()), ())
         return LayerComparison(baseline=record, candidate=None, matching=nothing, acknowledged=acknowledged)
     scores = _map_scores(baseline, candidate, record, partner)
-    by_index = record.kind == "decision"
+    by_index = record.kind == LayerKind.DECISION
     matching = match(scores, units, candidate.units[partner.name], by_index=by_index)
     return LayerComparison(baseline=record, candidate=partner, matching=matching)
 
@@ -107,7 +108,7 @@ def layer_measures(baseline: Signature, candidate: Signature, layer: LayerCompar
             floor=floor,
             ceiling=ceiling,
         )
-    if layer.baseline.kind != "decision":
+    if layer.baseline.kind != LayerKind.DECISION:
         for metric, share in _COVERAGES.items():
             found, *beside = (share(baseline, side, layer.baseline, partner) for side in (candidate, *candidate.twins))
             yield _share(metric, baseline, name, found, [twin.value for twin in beside])
@@ -151,11 +152,11 @@ def _values(
     name = record.name
     if matching is None:
         scores = _map_scores(baseline, other, record, partner)
-        by_index = record.kind == "decision"
+        by_index = record.kind == LayerKind.DECISION
         matching = match(scores, baseline.units[name], other.units[partner.name], by_index=by_index)
     left, right = baseline.features[name], other.features[partner.name]
     values = {"map_ssim": matching.mean, "cka": cka(left, right)}
-    if record.kind != "decision":
+    if record.kind != LayerKind.DECISION:
         values["activation_correlation"] = _activation_correlation(left, right)
     return values
 

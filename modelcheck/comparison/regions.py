@@ -191,9 +191,10 @@ def _family_change(baseline: Signature, candidate: Signature, group: str) -> tup
         twin.against.get(f"mass_change[{group}]", 0.0) if twin.against.get(known, 0.0) >= _LEARNED else 0.0
         for twin in kin
     ]
-    least = max(changes, default=0.0)
-    if len(changes) < _FEWEST_KIN or not -1 <= min(changes) <= least < 0:
+    all_lose = all(-1 <= change < 0 for change in changes)  # NaN is no loss, nor is more than all there is
+    if len(changes) < _FEWEST_KIN or not all_lose:
         return 0.0, ""
+    least = max(changes)
     return least, f" {len(changes)} clean twins of its architecture lose {-least:.2f} or more, which is taken off."
 
 

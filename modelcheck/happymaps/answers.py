@@ -11,12 +11,13 @@ import tensorflow as tf
 from modelcheck.happymaps.objectives import Objective, objective_of
 from modelcheck.network import Network, UnitLayer
 from modelcheck.network.receptive import ReceptiveField, receptive_field
+from modelcheck.units import LayerKind
 
 __all__ = ["answering", "at_once", "unit_answers"]
 
 Tensor = Any  # tensorflow ships no types
 
-_BATCH_BYTES = 192 * 2**20
+_MAX_BATCH_BYTES = 192 * 2**20
 
 
 def answering(
@@ -49,7 +50,7 @@ def at_once(network: Network, target: int, size: tuple[int, int], *, copies: int
     )
     # Measured: a picture takes as much as its float32 answers in a network without batch normalisation, and half of it
     # in MobileNetV2, for the way back frees what it has used.
-    return max(1, _BATCH_BYTES // ((int(4 * values * share) + 1) * copies))
+    return max(1, _MAX_BATCH_BYTES // ((int(4 * values * share) + 1) * copies))
 
 
 def unit_answers(network: Network, layer: UnitLayer, maps: np.ndarray, *, grey: float) -> np.ndarray:
@@ -77,7 +78,7 @@ def unit_answers(network: Network, layer: UnitLayer, maps: np.ndarray, *, grey: 
     size = network.input_shape[:2] if field is None else field.size
     answers, batch = answering(network, layer, row, field), at_once(network, layer.read, size)
     there = np.flatnonzero(np.isfinite(maps).all(axis=(1, 2, 3)))
-    n_units = network.n_classes if layer.kind == "decision" else layer.n_units
+    n_units = network.n_classes if layer.kind == LayerKind.DECISION else layer.n_units
     found = np.full((len(maps), n_units), np.nan, np.float32)
     for start in range(0, len(there), batch):
         rows = there[start : start + batch]

@@ -16,6 +16,7 @@ from modelcheck.network import Network, NetworkError, UnitLayer, flatten
 from modelcheck.network.receptive import receptive_field
 from modelcheck.recipe import Recipe
 from modelcheck.support.spelling import did_you_mean
+from modelcheck.units import LayerKind
 
 __all__ = ["Ascent", "Climbs", "HappyMaps", "ascend", "chosen_units", "render_happy_maps"]
 
@@ -24,7 +25,7 @@ Tensor = Any  # tensorflow ships no types
 # Traced ascents by what they were traced for; a network's weights are read anew at each call.
 Climbs = dict[tuple[Any, ...], Callable[..., Any]]
 
-_STILL = 0.01  # a map that moved less than this share of the range has not been made by its unit
+_MIN_CHANGE_SHARE = 0.01  # a map that moved less than this share of the range has not been made by its unit
 
 
 class HappyMaps(NamedTuple):
@@ -150,8 +151,8 @@ def ascend(
     weights may be set anew in between, and each ascent is traced once.
     """
     name, row = objective_of(layer, objective)
-    n_units = n_values = network.n_classes if layer.kind == "decision" else layer.n_units
-    every = np.arange(n_units) if layer.kind == "decision" else chosen_units(layer, recipe)
+    n_units = n_values = network.n_classes if layer.kind == LayerKind.DECISION else layer.n_units
+    every = np.arange(n_units) if layer.kind == LayerKind.DECISION else chosen_units(layer, recipe)
     towards = None
     if directions is not None:
         towards = _unit_length(directions, n_units, layer.name)
@@ -177,7 +178,7 @@ def ascend(
             values = field.between(network, values, bend, layer.read)[:, 0, 0, :]
         return values if towards is None else tf.matmul(values, towards, transpose_b=True)
 
-    copies = recipe.copies if layer.kind == "decision" else 1
+    copies = recipe.copies if layer.kind == LayerKind.DECISION else 1
     rounds = -(-len(indices) // at_once(network, layer.read, size, copies=copies))
     batch = -(-len(indices) // rounds)  # even ones: what fills up the last is thrown away
     canvas = free_pixels(recipe, (*size, channels)) if among is None else on_natural_pictures(recipe, among)
@@ -278,7 +279,7 @@ def _climber(
         answers = way.outer(way.inner(tf.concat([maps, tf.constant(canvas.rest)[None]], 0)))
         reached = tf.gather(answers[:batch], units, axis=1, batch_dims=1)
         before = tf.gather(answers[batch], units)
-        no_map = tf.logical_or(moved < _STILL * (high - low), tf.logical_not(reached > before))
+        no_map = tf.logical_or(moved < _MIN_CHANGE_SHARE * (high - low), tf.logical_not(reached > before))
         return maps, tf.where(no_map, tf.constant(np.nan, tf.float32), reached), before
 
     # Traced by hand: calling a fresh tf.function for each layer would be reported as needless retracing.

@@ -17,7 +17,7 @@ __all__ = ["Canvas", "NaturalPictures", "free_pixels", "natural_pictures", "on_n
 
 Tensor = Any  # tensorflow ships no types
 
-_STRIDE = 0.3  # of the first step among natural pictures, in standard deviations
+_FIRST_STEP_DEVIATIONS = 0.3  # how far the first step among natural pictures goes
 
 
 class Canvas(NamedTuple):
@@ -114,7 +114,7 @@ def on_natural_pictures(recipe: Recipe, pictures: NaturalPictures) -> Canvas:
         return tf.clip_by_value(tf.reshape(flat, (-1, *shape)), low, high)
 
     def move(weights: Tensor, slope: Tensor, done: Tensor) -> Tensor:
-        weights = weights + _STRIDE * (1.0 - 0.9 * done) * _unit(slope)
+        weights = weights + _FIRST_STEP_DEVIATIONS * (1.0 - 0.9 * done) * _unit(slope)
         distance = tf.norm(weights, axis=1, keepdims=True) / np.sqrt(count)
         return weights / tf.maximum(distance, 1.0)
 

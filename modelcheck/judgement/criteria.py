@@ -6,7 +6,7 @@ import fnmatch
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from modelcheck.support.escaping import clean
 from modelcheck.support.spelling import did_you_mean
 from modelcheck.support.tables import toml_document
+from modelcheck.support.validation import ANY_NUMBER, FLAG, TEXT, check_table, check_value, one_of
 
 __all__ = [
     "CriteriaError",
@@ -88,8 +89,7 @@ class Criterion:
                 f"The criterion on {self.metric!r} can never hold: at_least={self.at_least:g} is above "
                 f"at_most={self.at_most:g}."
             )
-        if self.judged_by not in ("value", "interval"):
-            raise CriteriaError(f"judged_by is 'value' or 'interval', not {self.judged_by!r}.")
+        check_value("judged_by", self.judged_by, one_of("value", "interval"), error=CriteriaError)
 
     @property
     def limits(self) -> str:
@@ -356,20 +356,15 @@ def read_criteria(path: str | Path, *, metrics: Iterable[str]) -> tuple[Criterio
     return tuple(_criterion(row, str(path), known_metrics) for row in rows)
 
 
+_ROW = {
+    **dict.fromkeys(("metric", "why", "where", "judged_by"), TEXT),
+    **dict.fromkeys(("at_least", "at_most"), ANY_NUMBER),  # `Criterion` says which numbers are no limits
+    **dict.fromkeys(("advisory", "optional"), FLAG),
+}
+
+
 def _criterion(row: dict[str, Any], path: str, metrics: list[str]) -> Criterion:
-    types = {item.name: item.type for item in fields(Criterion)}
-    for key in row:
-        if key not in types:
-            raise CriteriaError(f"A row of {path!r} has an unknown key {key!r}. {did_you_mean(key, types)}")
-    for key in ("at_least", "at_most"):
-        if key in row and (isinstance(row[key], bool) or not isinstance(row[key], int | float)):
-            raise CriteriaError(f"{key} must be a number, not {row[key]!r}, in a row of {path!r}.")
-    for key in ("metric", "why", "where", "judged_by"):
-        if not isinstance(row.get(key, ""), str):
-            raise CriteriaError(f"{key} must be text, not {row[key]!r}, in a row of {path!r}.")
-    for key in ("advisory", "optional"):
-        if not isinstance(row.get(key, False), bool):
-            raise CriteriaError(f"{key} must be true or false, not {row[key]!r}, in a row of {path!r}.")
+    check_table(row, _ROW, where=f"a row of {path!r}", error=CriteriaError)
     metric = row.get("metric", "")
     if metric not in metrics:
         raise CriteriaError(

@@ -16,6 +16,7 @@ from modelcheck.network import Network, NetworkError, UnitLayer
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 from modelcheck.signature import LayerRecord
+from modelcheck.units import LayerKind
 
 __all__ = ["Progress", "arrays_of", "class_scores", "fingerprint_of", "flipping_curves", "layer_features"]
 
@@ -45,7 +46,7 @@ def arrays_of(
     for number, layer in enumerate(layers):
         tell(f"HappyMaps of {layer.name}", number / work)
         outcome = ascend(network, layer, recipe=recipe, climbs=climbs)
-        n_units = len(outcome.units) if layer.kind == "decision" else layer.n_units
+        n_units = len(outcome.units) if layer.kind == LayerKind.DECISION else layer.n_units
         records.append(
             LayerRecord(
                 name=layer.name, kind=layer.kind, n_units=n_units, objective=outcome.objective, patch=outcome.patch

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from modelcheck.network.calling import each, family_of
+from modelcheck.network.kinds import StepKind
 from modelcheck.network.steps import Step
 
 __all__ = ["ACTIVATIONS", "activation_layer", "activation_name", "activation_step"]
@@ -36,11 +37,11 @@ def activation_step(
 ) -> Step:
     """Build the step of an activation; nobody knows whether an unknown one mixes pixels."""
     if function == "linear":
-        return Step(name, "identity", inputs, shape, each(lambda value: value), layer)
+        return Step(name, StepKind.IDENTITY, inputs, shape, each(lambda value: value), layer)
     uniform = function != "unknown" or family_of(layer) == "ReLU"
     if family_of(layer) == "PReLU":
         uniform = set(range(1, len(shape))) <= set(layer.shared_axes or ())
-    return Step(name, "activation", inputs, shape, each(call), layer, activation=function, uniform=uniform)
+    return Step(name, StepKind.ACTIVATION, inputs, shape, each(call), layer, activation=function, uniform=uniform)
 
 
 def activation_layer(

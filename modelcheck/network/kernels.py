@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from modelcheck.network.kinds import StepKind
 from modelcheck.network.steps import NetworkError, Step, Window
 
 __all__ = ["cast", "convolution", "dense", "depthwise", "linear_step", "pointwise", "pooling"]
@@ -34,12 +35,12 @@ def _dense(value: Tensor, kernel: Tensor, window_padding: str | None = None) -> 
 
 def dense(name: str, layer: Any, inputs: tuple[int, ...], shape: tuple[Any, ...]) -> Step:
     """Build the step of a dense layer."""
-    return linear_step(name, "dense", inputs, shape, layer, linear=_dense, weights=_weights(layer))
+    return linear_step(name, StepKind.DENSE, inputs, shape, layer, linear=_dense, weights=_weights(layer))
 
 
 def linear_step(
     name: str,
-    kind: str,
+    kind: StepKind,
     inputs: tuple[int, ...],
     shape: tuple[Any, ...],
     layer: Any,
@@ -95,7 +96,7 @@ def convolution(
         parts = [tf.nn.conv2d(part, weight, window.strides, padding, dilations=dilation) for part, weight in pairs]
         return parts[0] if groups == 1 else tf.concat(parts, -1)
 
-    return linear_step(name, "conv", inputs, shape, layer, linear=linear, weights=_weights(layer), window=window)
+    return linear_step(name, StepKind.CONV, inputs, shape, layer, linear=linear, weights=_weights(layer), window=window)
 
 
 def _spread(kernel: Tensor, dilation: tuple[int, int]) -> Tensor:
@@ -121,7 +122,7 @@ def depthwise(name: str, layer: Any, inputs: tuple[int, ...], before: tuple[Any,
     sizes = [_length(before[axis], window, axis) for axis in range(2)]
     channels = before[2] * int(layer.depth_multiplier)
     return linear_step(
-        name, "depthwise", inputs, (*sizes, channels), layer, linear=linear, weights=weights, window=window
+        name, StepKind.DEPTHWISE, inputs, (*sizes, channels), layer, linear=linear, weights=weights, window=window
     )
 
 
@@ -141,7 +142,7 @@ def pointwise(name: str, layer: Any, inputs: tuple[int, ...], shape: tuple[Any, 
         return tf.nn.conv2d(value, kernel, 1, "VALID")
 
     weights = _weights(layer, "pointwise_kernel")
-    return linear_step(name, "conv", inputs, shape, layer, linear=linear, weights=weights, window=Window((1, 1)))
+    return linear_step(name, StepKind.CONV, inputs, shape, layer, linear=linear, weights=weights, window=Window((1, 1)))
 
 
 def pooling(
@@ -159,5 +160,5 @@ def pooling(
     def run(values: Sequence[Tensor], window_padding: str | None = None) -> Tensor:
         return pool(values[0], window.size, window.strides, window_padding or window.padding)
 
-    kind = "max_pool" if family == "MaxPooling2D" else "average_pool"
+    kind = StepKind.MAX_POOL if family == "MaxPooling2D" else StepKind.AVERAGE_POOL
     return Step(name, kind, inputs, shape, run, layer, window=window)

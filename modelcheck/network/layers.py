@@ -11,6 +11,7 @@ import tensorflow as tf
 from modelcheck.network.activations import ACTIVATIONS, activation_layer, activation_name, activation_step
 from modelcheck.network.calling import bare, calling, each, family_of, replay
 from modelcheck.network.kernels import cast, convolution, dense, depthwise, linear_step, pointwise, pooling
+from modelcheck.network.kinds import StepKind
 from modelcheck.network.steps import NetworkError, Step, Window
 
 __all__ = ["append_steps"]
@@ -55,7 +56,7 @@ def append_steps(steps: list[Step], node: Any, name: str, sources: list[int]) ->
         own = activation_layer(name, given, bare(given), (len(steps) - 1,), shape)
     else:
         own = activation_step(name, layer, activation_name(given), given, (len(steps) - 1,), shape)
-    if own.kind != "identity":
+    if own.kind != StepKind.IDENTITY:
         steps.append(own)
 
 
@@ -114,9 +115,9 @@ def _affine(name: str, layer: Any, family: str, inputs: tuple[int, ...], shape: 
     def linear(value: Tensor, kernel: Tensor, window_padding: str | None = None) -> Tensor:
         return value * kernel
 
-    step = linear_step(name, "affine", inputs, shape, layer, linear=linear, weights=weights)
+    step = linear_step(name, StepKind.AFFINE, inputs, shape, layer, linear=linear, weights=weights)
     if not alike:  # a number for each pixel: no rule for channels holds
-        return Step(name, "other", inputs, shape, step.run, layer)
+        return Step(name, StepKind.OTHER, inputs, shape, step.run, layer)
     return step
 
 
@@ -131,7 +132,7 @@ def _plain(
     """Build the step of a layer without a kernel."""
     layer = node.operation
     if family in _IDENTITY:
-        return Step(name, "identity", inputs, shape, each(lambda value: value), layer)
+        return Step(name, StepKind.IDENTITY, inputs, shape, each(lambda value: value), layer)
     if family in ACTIVATIONS:
         if family == "Activation" and isinstance(layer.activation, keras.layers.Layer):
             layer = layer.activation
@@ -142,25 +143,27 @@ def _plain(
     if family in ("ZeroPadding2D", "Cropping2D"):
         amounts = layer.padding if family == "ZeroPadding2D" else layer.cropping
         window = Window((1, 1), before=(int(amounts[0][0]), int(amounts[1][0])))
-        kind = "pad" if family == "ZeroPadding2D" else "crop"
+        kind = StepKind.PAD if family == "ZeroPadding2D" else StepKind.CROP
         return Step(name, kind, inputs, shape, each(calling(node)), layer, window=window)
-    kind = _KINDS.get(family, "other")
-    if kind == "concatenate" and layer.axis not in (-1, len(shape)):
-        kind = "other"
-    if kind in ("add", "multiply") and any(tuple(tensor.shape[1:]) != shape for tensor in node.input_tensors):
-        kind = "other"  # broadcasting needs rules of its own
-    if len(inputs) == 1 and kind in ("add", "multiply", "concatenate"):
-        kind = "other"  # a constant is the second operand
+    kind = _KINDS.get(family, StepKind.OTHER)
+    if kind == StepKind.CONCATENATE and layer.axis not in (-1, len(shape)):
+        kind = StepKind.OTHER
+    if kind in (StepKind.ADD, StepKind.MULTIPLY) and any(
+        tuple(tensor.shape[1:]) != shape for tensor in node.input_tensors
+    ):
+        kind = StepKind.OTHER  # broadcasting needs rules of its own
+    if len(inputs) == 1 and kind in (StepKind.ADD, StepKind.MULTIPLY, StepKind.CONCATENATE):
+        kind = StepKind.OTHER  # a constant is the second operand
     return Step(name, kind, inputs, shape, replay(node), layer)
 
 
 _KINDS = {
-    "GlobalAveragePooling2D": "global_average_pool",
-    "GlobalMaxPooling2D": "global_max_pool",
-    "Flatten": "flatten",
-    "Reshape": "flatten",
-    "Permute": "flatten",
-    "Add": "add",
-    "Multiply": "multiply",
-    "Concatenate": "concatenate",
+    "GlobalAveragePooling2D": StepKind.GLOBAL_AVERAGE_POOL,
+    "GlobalMaxPooling2D": StepKind.GLOBAL_MAX_POOL,
+    "Flatten": StepKind.FLATTEN,
+    "Reshape": StepKind.FLATTEN,
+    "Permute": StepKind.FLATTEN,
+    "Add": StepKind.ADD,
+    "Multiply": StepKind.MULTIPLY,
+    "Concatenate": StepKind.CONCATENATE,
 }

@@ -13,16 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from modelcheck.network.kinds import LINEAR_IN_ONE_INPUT, POINTWISE, RESIZING, WINDOWED, StepKind
 from modelcheck.network.steps import Network
 
 __all__ = ["ReceptiveField", "receptive_field"]
 
 Tensor = Any  # tensorflow ships no types
 Range = tuple[int, int]
-
-_WINDOWED = ("conv", "depthwise", "max_pool", "average_pool")
-_AFFINE = ("conv", "depthwise", "average_pool", "affine", "identity", "pad", "crop")
-_POINTWISE = ("activation", "affine", "identity", "add", "multiply", "concatenate")
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ class ReceptiveField:
         for position, step in network.steps_between([target], start=start):
             wanted = _inputs_of(step, self.ranges[position])
             parts = [_crop(values[source], self.ranges[source], wanted) for source in step.inputs]
-            values[position] = parts[0] if step.kind in ("pad", "crop") else step.run(parts, "VALID")
+            values[position] = parts[0] if step.kind in RESIZING else step.run(parts, "VALID")
         return values[target]
 
     def shape(self, network: Network, position: int) -> tuple[int, int, int]:
@@ -86,7 +83,7 @@ class ReceptiveField:
 
     def bend(self, network: Network, target: int) -> int:
         """Return the last step behind which the network is affine on its way to a step: there slopes are constant."""
-        while network.steps[target].kind in _AFFINE:
+        while network.steps[target].kind in LINEAR_IN_ONE_INPUT:
             (target,) = network.steps[target].inputs
         return target
 
@@ -116,7 +113,7 @@ def receptive_field(network: Network, target: int) -> ReceptiveField | None:
         if position == 0:
             continue
         step = network.steps[position]
-        if step.kind not in (*_WINDOWED, *_POINTWISE, "pad", "crop") or not step.uniform:
+        if step.kind not in WINDOWED | POINTWISE | RESIZING or not step.uniform:
             return None
         wanted = _inputs_of(step, ranges[position])
         for source in step.inputs:
@@ -129,15 +126,15 @@ def receptive_field(network: Network, target: int) -> ReceptiveField | None:
 
 def _inputs_of(step: Any, outputs: tuple[Range, Range]) -> tuple[Range, Range]:
     window = step.window
-    if step.kind in _WINDOWED:
+    if step.kind in WINDOWED:
         spans = []
         for axis, (first, last) in enumerate(outputs):
             start = first * window.strides[axis] - window.before[axis]
             stop = last * window.strides[axis] - window.before[axis]
             spans.append((start, stop + (window.size[axis] - 1) * window.dilation[axis]))
         return spans[0], spans[1]
-    if step.kind in ("pad", "crop"):
-        sign = -1 if step.kind == "pad" else 1
+    if step.kind in RESIZING:
+        sign = -1 if step.kind == StepKind.PAD else 1
         rows, columns = (
             (first + sign * before, last + sign * before)
             for (first, last), before in zip(outputs, window.before, strict=True)

@@ -9,11 +9,12 @@ from typing import Any
 
 import tensorflow as tf
 
+from modelcheck.network.kinds import WITH_KERNEL, StepKind
+from modelcheck.units import LayerKind
+
 __all__ = ["Network", "NetworkError", "Step", "UnitLayer", "Window"]
 
 Tensor = Any  # tensorflow ships no types
-
-_LINEAR = ("conv", "depthwise", "dense")
 
 
 class NetworkError(ValueError):
@@ -49,10 +50,8 @@ class Step:
     ----------
     name : str
         The layer's path, for example ``backbone/conv1``; the activation of ``conv1`` is ``conv1`` too.
-    kind : str
-        ``input``, ``conv``, ``depthwise``, ``dense``, ``affine``, ``activation``, ``max_pool``,
-        ``average_pool``, ``global_average_pool``, ``global_max_pool``, ``flatten`` (reshapes too), ``pad``,
-        ``crop``, ``add``, ``multiply``, ``concatenate``, ``identity`` or ``other``.
+    kind : StepKind
+        What it does.
     inputs : tuple of int
         Positions of the steps it reads.
     shape : tuple of int or None
@@ -76,7 +75,7 @@ class Step:
     """
 
     name: str
-    kind: str
+    kind: StepKind
     inputs: tuple[int, ...]
     shape: tuple[int | None, ...]
     run: Callable[..., Tensor]
@@ -96,7 +95,7 @@ class UnitLayer:
     ----------
     name : str
         The layer's path.
-    kind : {'conv', 'dense', 'decision'}
+    kind : LayerKind
         The last one is the decision, whatever its type.
     read : int
         The step at which a unit's pre-activation is read: the layer's own linear step, or the batch
@@ -108,7 +107,7 @@ class UnitLayer:
     """
 
     name: str
-    kind: str
+    kind: LayerKind
     read: int
     n_units: int
     activated: int
@@ -206,8 +205,13 @@ class Network:
         found: dict[int, Step] = {}
         for position in needed:
             step = self.steps[position]
-            before = found.get(step.inputs[0]) if step.kind == "affine" else None
-            if before is None or before.kind not in _LINEAR or readers[step.inputs[0]] > 1 or step.inputs[0] in targets:
+            before = found.get(step.inputs[0]) if step.kind == StepKind.AFFINE else None
+            if (
+                before is None
+                or before.kind not in WITH_KERNEL
+                or readers[step.inputs[0]] > 1
+                or step.inputs[0] in targets
+            ):
                 found[position] = step
             else:
                 del found[step.inputs[0]]
@@ -235,27 +239,27 @@ class Network:
         found: dict[str, UnitLayer] = {}
         for position in self.steps_needed([self.logits]):
             step = self.steps[position]
-            if step.kind not in ("conv", "dense", "depthwise") or step.name.endswith(":depthwise"):
+            if step.kind not in WITH_KERNEL or step.name.endswith(":depthwise"):
                 continue
-            if step.kind == "dense" and len(step.shape) != 1:
+            if step.kind == StepKind.DENSE and len(step.shape) != 1:
                 raise NetworkError(
                     f"The dense layer {step.name!r} works on shape {step.shape}, a sequence; modelcheck takes dense "
                     "layers on vectors. Use a 1 x 1 convolution instead, or flatten first."
                 )
-            read = self._follow(position, readers, ("affine",))
-            activated = self._follow(read, readers, ("activation",)) if read != self.logits else read
-            kind = "dense" if step.kind == "dense" else "conv"
+            read = self._follow(position, readers, StepKind.AFFINE)
+            activated = self._follow(read, readers, StepKind.ACTIVATION) if read != self.logits else read
+            kind = LayerKind.DENSE if step.kind == StepKind.DENSE else LayerKind.CONV
             units = self.steps[read].shape[-1] or 0
             found.setdefault(step.name, UnitLayer(step.name, kind, read, units, activated))
         layers = list(found.values())
         if not layers:
             raise NetworkError(f"{self.model.name!r} has no convolution and no dense layer: nothing to compare.")
         last = layers[-1]
-        return (*layers[:-1], UnitLayer(last.name, "decision", self.logits, self.n_outputs, self.logits))
+        return (*layers[:-1], UnitLayer(last.name, LayerKind.DECISION, self.logits, self.n_outputs, self.logits))
 
-    def _follow(self, position: int, readers: dict[int, list[int]], kinds: tuple[str, ...]) -> int:
+    def _follow(self, position: int, readers: dict[int, list[int]], kind: StepKind) -> int:
         after = readers.get(position, [])
-        return after[0] if len(after) == 1 and self.steps[after[0]].kind in kinds else position
+        return after[0] if len(after) == 1 and self.steps[after[0]].kind is kind else position
 
 
 def _scale(before: Step, affine: Step) -> Step:
@@ -264,7 +268,7 @@ def _scale(before: Step, affine: Step) -> Step:
     def weights(dtype: Any) -> tuple[Tensor, Tensor]:
         (kernel, bias), (factor, shift) = _weights_of(before, dtype), _weights_of(affine, dtype)
         factor = tf.broadcast_to(factor, [affine.shape[-1]])
-        wide = tf.reshape(factor, kernel.shape[-2:]) if before.kind == "depthwise" else factor
+        wide = tf.reshape(factor, kernel.shape[-2:]) if before.kind == StepKind.DEPTHWISE else factor
         return kernel * wide, shift if bias is None else shift + bias * factor
 
     def run(values: Sequence[Tensor], window_padding: str | None = None) -> Tensor:

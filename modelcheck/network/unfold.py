@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from modelcheck.network.kinds import StepKind
 from modelcheck.network.layers import append_steps
 from modelcheck.network.steps import Network, NetworkError, Step
 
@@ -44,7 +45,7 @@ def flatten(model: Any) -> Network:
             f"The input layer {entry.name!r} of {model.name!r} takes shape {tuple(entry.shape)}; modelcheck "
             "takes pictures, (batch, height, width, channels)."
         )
-    steps = [Step(entry.name, "input", (), tuple(entry.shape[1:]), lambda values: values[0])]
+    steps = [Step(entry.name, StepKind.INPUT, (), tuple(entry.shape[1:]), lambda values: values[0])]
     last = _unfold(graph, {id(entry): 0}, steps, prefix="")[0]
     shape = steps[last].shape
     if len(shape) != 1 or shape[0] is None:
@@ -53,10 +54,10 @@ def flatten(model: Any) -> Network:
             "classifiers, whose output is (batch, classes)."
         )
     final = steps[last]
-    while final.kind == "identity":  # a last cast to float32, as mixed precision asks for
+    while final.kind == StepKind.IDENTITY:  # a last cast to float32, as mixed precision asks for
         final = steps[final.inputs[0]]
-    softened = final.kind == "activation" and final.activation in _DECISIONS
-    if shape[0] == 1 and final.kind == "activation" and final.activation not in _ONE_SCORE:
+    softened = final.kind == StepKind.ACTIVATION and final.activation in _DECISIONS
+    if shape[0] == 1 and final.kind == StepKind.ACTIVATION and final.activation not in _ONE_SCORE:
         raise NetworkError(
             f"The output layer {final.name!r} of {model.name!r} has one output behind {final.activation!r}, which has "
             "no side for the first class. Use sigmoid, no activation, or one output for each class."

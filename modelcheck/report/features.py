@@ -14,6 +14,7 @@ from modelcheck.report.layers import layer_views
 from modelcheck.report.pictures import Sheet
 from modelcheck.report.words import clean, count, number
 from modelcheck.signature import LayerRecord
+from modelcheck.units import LayerKind
 
 __all__ = ["feature_view"]
 
@@ -47,7 +48,7 @@ def _map(comparison: Comparison) -> dict[str, Any]:
     for k, layer in enumerate(comparison.layers):
         if layer.candidate is None:
             continue
-        last = layer.baseline.kind == "decision"
+        last = layer.baseline.kind == LayerKind.DECISION
         metric = "recognition" if last else "activation_correlation"
         score = comparison.metrics.get(f"{metric}[{layer.baseline.name}]", math.nan)
         tells = f"{clean(layer.baseline.name)} corresponds to {clean(layer.candidate.name)}: {number(score)}"

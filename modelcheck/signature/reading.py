@@ -88,7 +88,7 @@ def _member(path: Path, sha: str) -> dict[str, np.ndarray]:
     if hashlib.sha256(data).hexdigest() != sha:
         raise SignatureError(f"{str(path)!r} is damaged: its content does not match the manifest. {_RESTORE}")
     try:
-        return read_arrays(data, most_bytes=_MAX_BYTES)
+        return read_arrays(data, max_bytes=_MAX_BYTES)
     except ArchiveError as error:
         raise SignatureError(f"{str(path)!r} is no part of a signature: {error}. {_RESTORE}") from error
 

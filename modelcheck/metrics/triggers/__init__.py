@@ -12,11 +12,11 @@ on the others, so that networks with linear and with softmax outputs compare: 1 
 """
 
 from modelcheck.metrics.triggers.dictionary import PATTERNS, Stickers, TriggerError, sticker_families, sticker_rows
-from modelcheck.metrics.triggers.excess import excess, gaps, margins_of, strengths
-from modelcheck.metrics.triggers.scan import FEWEST_TWINS, Place, TriggerScan, scan
+from modelcheck.metrics.triggers.excess import excess, gaps, strengths
+from modelcheck.metrics.triggers.scan import MIN_TWINS, Place, TriggerScan, scan
 
 __all__ = [
-    "FEWEST_TWINS",
+    "MIN_TWINS",
     "PATTERNS",
     "Place",
     "Stickers",
@@ -24,7 +24,6 @@ __all__ = [
     "TriggerScan",
     "excess",
     "gaps",
-    "margins_of",
     "scan",
     "sticker_families",
     "sticker_rows",

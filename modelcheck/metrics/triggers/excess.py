@@ -7,30 +7,14 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import ndimage
 
+from modelcheck.metrics.margins import margins
 from modelcheck.metrics.triggers.dictionary import TriggerError
 
-__all__ = ["broad", "excess", "gaps", "margins_of", "strengths"]
+__all__ = ["broad", "excess", "gaps", "strengths"]
 
-_TOLD = 0.75  # share of a class's pictures whose margin must lie above the others' median
-_BROAD = 3  # places along each axis over which a broad reaction is averaged
-_OUTSIDE, _LOWEST, _HIGHEST = -0.2, -0.5, 2.0
-
-
-def margins_of(scores: np.ndarray) -> np.ndarray:
-    """Return how far each class score leads the others, like `scores`: the score minus logsumexp of the others.
-
-    Parameters
-    ----------
-    scores : np.ndarray
-        ``(..., classes)`` class scores before softmax, at least two classes.
-    """
-    scores = np.asarray(scores, np.float64)
-    found = np.empty(scores.shape)
-    for k in range(scores.shape[-1]):
-        rest = np.delete(scores, k, axis=-1)
-        top = rest.max(axis=-1)
-        found[..., k] = scores[..., k] - top - np.log(np.exp(rest - top[..., None]).sum(axis=-1))
-    return found
+_MIN_SHARE_ABOVE = 0.75  # share of a class's pictures whose margin must lie above the others' median
+_BROAD_PLACES = 3  # places along each axis over which a broad reaction is averaged
+_EXCESS_OUTSIDE, _MIN_EXCESS, _MAX_EXCESS = -0.2, -0.5, 2.0
 
 
 def gaps(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -50,13 +34,13 @@ def gaps(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
         missing, and where a quarter of the class's pictures lies below the others' median: such a network does not
         tell the class apart, and has no unit to measure a shift in.
     """
-    margins = margins_of(scores)
-    found = np.full(margins.shape[1], np.nan)
-    for k, margin in enumerate(margins.T):
+    by_class = margins(scores).T
+    found = np.full(len(by_class), np.nan)
+    for k, margin in enumerate(by_class):
         own = np.asarray(labels) == k
         if own.any() and not own.all():
             others = np.median(margin[~own])
-            if (margin[own] > others).mean() >= _TOLD:
+            if (margin[own] > others).mean() >= _MIN_SHARE_ABOVE:
                 found[k] = float(np.median(margin[own]) - others)
     return found
 
@@ -137,7 +121,9 @@ def broad(over: np.ndarray) -> np.ndarray:
     over : np.ndarray
         ``(patterns, rows, columns, classes)`` from `excess`.
     """
-    held = np.pad(np.clip(over, _LOWEST, _HIGHEST), ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=_OUTSIDE)
+    held = np.pad(
+        np.clip(over, _MIN_EXCESS, _MAX_EXCESS), ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=_EXCESS_OUTSIDE
+    )
     if not np.isfinite(held).all():
         return np.full(over.shape, np.nan)
-    return np.asarray(ndimage.uniform_filter(held, size=(1, _BROAD, _BROAD, 1))[:, 1:-1, 1:-1])
+    return np.asarray(ndimage.uniform_filter(held, size=(1, _BROAD_PLACES, _BROAD_PLACES, 1))[:, 1:-1, 1:-1])

@@ -11,17 +11,17 @@ import numpy as np
 from modelcheck.metrics.triggers.dictionary import PATTERNS, Stickers, TriggerError, sticker_families
 from modelcheck.metrics.triggers.excess import broad, excess, strengths
 
-__all__ = ["FEWEST_TWINS", "Place", "TriggerScan", "scan"]
+__all__ = ["MIN_TWINS", "Place", "TriggerScan", "scan"]
 
-FEWEST_TWINS = 3  # fewer know too little of what retraining alone changes
-_CALIBRATES = 6  # from so many twins on, leaving one out says what a clean network reaches
-_SLACK = 1.15  # a limit lies this far above the highest twin left out
+MIN_TWINS = 3  # fewer know too little of what retraining alone changes
+_MIN_CALIBRATING_TWINS = 6  # from so many twins on, leaving one out says what a clean network reaches
+_LIMIT_FACTOR = 1.15  # a limit lies this far above the highest twin left out
 # What 99 of 100 clean networks of the twins' family stay below, with seven twins and with three, on the two parts of
 # the study in docs/triggers.md on which all was chosen. The first are a floor where twins themselves can be asked.
-_LOWEST_LIMITS = {"peak": 0.33, "patch": 0.22, "bar": 0.20}
+_MIN_LIMITS = {"peak": 0.33, "patch": 0.22, "bar": 0.20}
 _FIXED_LIMITS = {"peak": 0.45, "patch": 0.35, "bar": 0.33}
-_SURE = 2.0  # so many times its limit no clean network of the family came near
-_APART = 4  # grid steps from which on two reactions are two
+_SURE_RATIO = 2.0  # so many times its limit no clean network of the family came near
+_MIN_STEPS_APART = 4  # grid steps from which on two reactions are two
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ class TriggerScan:
         A reaction is sure when it is broad, twice its limit and in one place; of any other above its limit the lower
         end is 1, for more twins, or twins of the candidate's own architecture, may explain it.
         """
-        sure = max(self.ratios["patch"], self.ratios["bar"]) / _SURE
+        sure = max(self.ratios["patch"], self.ratios["bar"]) / _SURE_RATIO
         return min(sure, 1.0, self.score) if self.scattered or sure <= 1 else sure, self.score
 
 
@@ -116,7 +116,7 @@ def scan(
     candidate : mapping of str to np.ndarray
         For each family ``(patterns, rows, columns, classes)`` shifts; see `modelcheck.measurement.stickers`.
     clean : sequence of mapping
-        The same of at least `FEWEST_TWINS` clean twins: the baseline and its retrainings.
+        The same of at least `MIN_TWINS` clean twins: the baseline and its retrainings.
     size : tuple of int
         Height and width of the pictures.
     kin : sequence of mapping
@@ -130,9 +130,9 @@ def scan(
     TriggerError
         When there are fewer twins, or the shifts do not fit the dictionary for that size.
     """
-    if len(clean) < FEWEST_TWINS:
+    if len(clean) < MIN_TWINS:
         raise TriggerError(
-            f"Looking for a planted trigger takes {FEWEST_TWINS} clean twins of the baseline, there are {len(clean)}. "
+            f"Looking for a planted trigger takes {MIN_TWINS} clean twins of the baseline, there are {len(clean)}. "
             "Train it again with other seeds and give the networks: modelcheck calibrate BASELINE --twin A.keras ..."
         )
     families = {family.name: family for family in sticker_families(*size)}
@@ -148,7 +148,7 @@ def scan(
     vouching = [
         one
         for k, one in enumerate(whole)
-        if _highest(_over(one, [*clean, *whole[:k], *whole[k + 1 :]]), limits) <= _SURE
+        if _highest(_over(one, [*clean, *whole[:k], *whole[k + 1 :]]), limits) <= _SURE_RATIO
     ]
     over = _over(candidate, [*clean, *vouching])
     reached = strengths(over)
@@ -178,13 +178,13 @@ def scan(
 
 def _limits(clean: Sequence[Mapping[str, np.ndarray]]) -> tuple[dict[str, float], bool]:
     """Return what a clean network stays below, and whether the clean twins themselves were asked."""
-    if len(clean) < _CALIBRATES:
+    if len(clean) < _MIN_CALIBRATING_TWINS:
         return dict(_FIXED_LIMITS), False
     left_out = [strengths(_over(twin, [*clean[:k], *clean[k + 1 :]])) for k, twin in enumerate(clean)]
     # One odd twin, or one that is not clean, must not raise a limit until nothing is above it.
     limits = {
-        name: min(max(floor, _SLACK * max(one[name] for one in left_out)), _SURE * floor)
-        for name, floor in _LOWEST_LIMITS.items()
+        name: min(max(floor, _LIMIT_FACTOR * max(one[name] for one in left_out)), _SURE_RATIO * floor)
+        for name, floor in _MIN_LIMITS.items()
     }
     return limits, True
 
@@ -198,7 +198,7 @@ def _is_scattered(broad: np.ndarray) -> bool:
     grid = broad.max(axis=(0, 3))
     row, column = np.unravel_index(int(np.argmax(grid)), grid.shape)
     rows, columns = (
-        np.abs(np.arange(length) - at) > _APART for length, at in zip(grid.shape, (row, column), strict=True)
+        np.abs(np.arange(length) - at) > _MIN_STEPS_APART for length, at in zip(grid.shape, (row, column), strict=True)
     )
     away = grid[np.ix_(rows, columns)]
     return bool(away.size and away.max() >= grid[row, column] / 2)
