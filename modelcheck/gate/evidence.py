@@ -18,6 +18,7 @@ from modelcheck.judgement.waivers import Waiver, read_waivers
 from modelcheck.panel import Panel, PanelError
 from modelcheck.signature import Signature, read_manifest, read_signature
 from modelcheck.signature.counterparts import check_given
+from modelcheck.support.escaping import one_line_repr
 
 __all__ = ["Evidence", "Plan", "gather", "make_plan"]
 
@@ -58,12 +59,15 @@ class Plan:
         return frozenset(f"{metric}[{about}]" if about else metric for metric, about in self.pairs)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Evidence:
     """What the tests of a run read."""
 
     panel: Panel
     comparison: Comparison
+
+    def __repr__(self) -> str:
+        return one_line_repr("Evidence", f"{len(self.panel)} pictures", self.comparison)
 
     @property
     def baseline(self) -> Signature:
