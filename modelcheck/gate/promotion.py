@@ -203,7 +203,7 @@ def _standing(document: Mapping[str, Any], allowed: Sequence[str]) -> str:
     if document["scope"] != "full" or document["not_judged"]:
         return f"Only a part of the suite was judged (scope: {document['scope']}). Run all of it: pytest suites/"
     if not document["enforced"]:
-        return "The verdict comes from a run with --report-only: it watches, it does not decide. Run without it."
+        return "The verdict is of a run with --modelcheck-report-only, which does not decide a release. Run without it."
     missing = [name for name in ("candidate", "baseline", "panel", "recipe", "criteria") if document[name] is None]
     return f"The verdict does not say which {missing[0]} was judged." if missing else ""
 

@@ -234,7 +234,8 @@ class Collector:
         try:
             write_document(settings.report, document)
         except OSError as error:
-            words = f"The verdict could not be written to {str(settings.report)!r}: {error}. Use another: --report."
+            words = f"The verdict could not be written to {str(settings.report)!r}: {error}. Name another folder with "
+            words += "--modelcheck-report."
             document = error_document(document, words)
         if path := os.environ.get("GITHUB_STEP_SUMMARY"):
             try:

@@ -50,7 +50,7 @@ class Outcome:
     interrupted : bool
         Whether a person stopped the run.
     enforced : bool
-        Whether the exit status follows the verdict; not with ``--report-only``.
+        Whether the exit status follows the verdict; not with ``--modelcheck-report-only``.
     seconds : float
         Wall time of the run.
     """
