@@ -106,7 +106,7 @@ def baseline(evidence: Evidence) -> Signature:
 
 @pytest.fixture(scope="session")
 def candidate(evidence: Evidence) -> Signature:
-    """Return the signature of the network that wants to be released."""
+    """Return the signature of the network that is proposed for release."""
     return evidence.candidate
 
 

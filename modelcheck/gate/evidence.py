@@ -38,7 +38,7 @@ class Plan:
     criteria_sha256 : str
         Of the file that the rows were read from.
     waivers : tuple of Waiver
-        The rows of excuses.
+        Red findings that somebody answers for, until a day.
     waivers_sha256 : str
         Of their file; empty where there is none.
     """
@@ -76,7 +76,7 @@ class Evidence:
 
     @property
     def candidate(self) -> Signature:
-        """The signature of the network that wants to be released."""
+        """The signature of the network that is proposed for release."""
         return self.comparison.candidate
 
 

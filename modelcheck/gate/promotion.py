@@ -43,14 +43,14 @@ def read_verdict(path: Path) -> dict[str, Any]:
     name = repr(str(path))
     try:
         if path.stat().st_size > _MOST:
-            raise DocumentError(f"{name} is larger than {_MOST} bytes: that is no verdict.")
+            raise DocumentError(f"{name} is larger than {_MOST} bytes, too large for a verdict.")
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise DocumentError(
             f"There is no verdict {name} ({error.strerror}). Run the gate first: pytest suites/"
         ) from error
     except UnicodeDecodeError as error:
-        raise DocumentError(f"{name} is damaged: it is no text. {_AGAIN}") from error
+        raise DocumentError(f"{name} is not valid UTF-8. {_AGAIN}") from error
     try:
         document = json.loads(text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_twice)
     except (ValueError, RecursionError) as error:
