@@ -80,10 +80,11 @@ def gated(name: str, folder: Path) -> Gated:
     network, told = folder / f"{name}.keras", folder / f"{name}.txt"
     if not network.exists():
         told.write_text(plant(network) if name in PLANTED else train(name, network), encoding="utf-8")
-    outputs = ["--outputs", OUTPUTS[name]] if name in OUTPUTS else []
+    outputs = ["--modelcheck-outputs", OUTPUTS[name]] if name in OUTPUTS else []
     report = folder / "reports" / name
-    gate = [sys.executable, "-m", "pytest", "suites/", "-q", "--candidate", str(network), "--report", str(report)]
-    code = subprocess.run([*gate, *outputs], check=False, capture_output=True, cwd=ROOT).returncode
+    gate = [sys.executable, "-m", "pytest", "suites/", "-q", "--candidate", str(network)]
+    gate += ["--modelcheck-report", str(report), *outputs]
+    code = subprocess.run(gate, check=False, capture_output=True, cwd=ROOT).returncode
     if code not in (0, 1):
         raise click.ClickException(f"{name} could not be gated: pytest ended with {code}. Run: {' '.join(gate)}")
     settings = read_settings(ROOT, {"candidate": network, "outputs": OUTPUTS.get(name)})

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelcheck.support.archive import ArchiveError, read_arrays, read_regular
+from modelcheck.support.escaping import one_line_repr
 from modelcheck.support.validation import array_of, check_value, name_list
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class PanelError(ValueError):
     """A panel that cannot be used; the message says what is wrong with it and what to do."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Panel:
     """Held-out pictures with their truth: what they show, who is on them, and where the face is.
 
@@ -93,6 +94,12 @@ class Panel:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __repr__(self) -> str:
+        height, width, channels = self.images.shape[1:]
+        pictures = f"{len(self)} pictures {height}x{width}x{channels}"
+        subjects = f"{len(set(self.subjects.tolist()))} subjects"
+        return one_line_repr("Panel", pictures, subjects, f"classes: {', '.join(self.class_names)}")
 
     def subset(self, rows: np.ndarray) -> Panel:
         """Return the panel of some pictures.

@@ -1,7 +1,7 @@
 """Does the candidate look at the face, and not at the wall behind it? One test for each method, then for each pose."""
 
 
-def test_method_earns_its_say(method, comparison, check):
+def test_method_passes_its_checks(method, comparison, check):
     """Its maps depend on the weights, and flipping the pixels it ranks first hurts more than flipping random ones."""
     check(*comparison.about_method(method))
 

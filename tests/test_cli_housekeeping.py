@@ -158,17 +158,17 @@ def test_gc_shows_first_and_takes_away_only_what_is_unused(project):
     assert {path.name for path in gone if path.parts[0] == "baselines"} == {".writing-x", "maps-0123456789abcdef.npz"}
     assert faults(project / "baselines/mine") == []
     assert (project / ".modelcheck/signatures/used/manifest.json").exists()
-    assert "Nothing to take away." in command("gc")[1]
+    assert "Nothing to remove." in command("gc")[1]
 
 
 def test_gc_takes_nothing_it_cannot_judge(project):
-    """A damaged baseline, or none at all: nothing is taken away, and the message says why."""
+    """A damaged baseline, or none at all: nothing is removed, and the message says why."""
     member = next((project / "baselines/mine").glob("maps-*.npz"))
     member.write_bytes(b"")
     before = contents(project)
     code, said = command("gc", "--delete")
     assert code == 4
-    assert "nothing is taken away" in said
+    assert "nothing is removed" in said
     (project / "pyproject.toml").unlink()
     code, said = command("gc", "--delete")
     assert code == 4

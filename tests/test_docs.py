@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from modelcheck.comparison import METRICS
+from modelcheck.gate.options import OPTIONS
 from modelcheck.gate.settings import Settings, SettingsError, read_settings
 from modelcheck.judgement.criteria import Criterion, judge, read_criteria
 
@@ -47,10 +48,8 @@ def test_every_setting_and_option_is_documented():
     page = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
     for name in Settings.__dataclass_fields__:
         assert f"| `{name}` |" in page, name
-    options = re.findall(r'addoption\("(--[a-z-]+)"', (ROOT / "modelcheck" / "plugin.py").read_text(encoding="utf-8"))
-    assert options
-    for option in options:
-        assert f"`{option}`" in page, option
+    for option in OPTIONS:
+        assert f"`--{option.name}`" in page, option.name
 
 
 def test_every_metric_is_explained():

@@ -107,23 +107,6 @@ def test_light_rooms_load_no_tensorflow(statement):
     assert done.stdout.strip() == "[]"
 
 
-def test_the_door_loads_no_pytest():
-    """Importing the package does not import pytest."""
-    check = "import modelcheck, sys; print('pytest' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
-
-
-def test_every_name_of_the_door_opens():
-    """Each public name can be had from the package, and an unknown one cannot."""
-    import modelcheck
-
-    for name in modelcheck.__all__:
-        assert getattr(modelcheck, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = modelcheck.nothing
-
-
 def test_the_rule_can_fail(tmp_path):
     """The reader of imports sees an import that points up, so the rule above is no formality."""
     file = tmp_path / "x.py"

@@ -102,7 +102,7 @@ def test_the_step_summary_keeps_within_its_limit():
 
 def test_report_only_exits_0_and_stays_honest(project):
     """A judgement is not enforced: exit 0, while the document says fail and what it would have answered."""
-    done, verdict = gate(project, "--candidate", "other.keras", "--report-only")
+    done, verdict = gate(project, "--candidate", "other.keras", "--modelcheck-report-only")
     assert done.returncode == 0, done.stdout
     assert (verdict["verdict"], verdict["enforced"], verdict["exit_code"]) == ("fail", False, 1)
     assert "Report only" in done.stdout
@@ -112,9 +112,9 @@ def test_report_only_exits_0_and_stays_honest(project):
 
 @pytest.mark.parametrize("missing", ["suites/test_same_features.py", "heldout.npz", "baselines/mine/manifest.json"])
 def test_report_only_excuses_judgements_alone(project, missing):
-    """Where nothing could be judged, --report-only is as red as ever."""
+    """Where nothing could be judged, --modelcheck-report-only is as red as ever."""
     (project / missing).unlink()
-    done, verdict = gate(project, "--report-only")
+    done, verdict = gate(project, "--modelcheck-report-only")
     assert done.returncode == verdict["exit_code"] != 0, done.stdout
     assert verdict["verdict"] == "error"
 

@@ -99,7 +99,7 @@ def test_other_criteria_or_another_baseline_are_not(passed):
         ({"verdict": "inconclusive"}, "The verdict is inconclusive, not pass"),
         ({"scope": "partial"}, "Only a part"),
         ({"not_judged": ["transfer[decision]"]}, "Only a part"),
-        ({"enforced": False}, "--report-only"),
+        ({"enforced": False}, "--modelcheck-report-only"),
         ({"baseline": None}, "does not say which baseline"),
         ({"criteria": None}, "does not say which criteria"),
         ({"findings": []}, "contradicts itself"),

@@ -207,7 +207,7 @@ def grant(project, *, expires="2026-04-09", value=0.5):
 def test_a_waived_run_is_amber_everywhere(project):
     """Exit 0 and verdict pass, with the waivers listed; terminal, summary and page say waived, and how many days."""
     grant(project)
-    done, verdict = gate(project, "--candidate", "other.keras", "--today", "2026-03-10", "--color", "yes")
+    done, verdict = gate(project, "--candidate", "other.keras", "--modelcheck-today", "2026-03-10", "--color", "yes")
     assert done.returncode == 0, done.stdout
     assert (verdict["verdict"], verdict["exit_code"]) == ("pass", 0)
     assert [row["state"] for row in verdict["waivers"]["rows"]] == ["used", "used"]
@@ -235,7 +235,7 @@ def test_a_waived_run_is_amber_everywhere(project):
 def test_the_end_is_announced_and_kept(project, today, code, words):
     """Two weeks before its end everybody is told; the day after, the run fails by name."""
     grant(project)
-    done, verdict = gate(project, "--candidate", "other.keras", "--today", today)
+    done, verdict = gate(project, "--candidate", "other.keras", "--modelcheck-today", today)
     assert done.returncode == code == verdict["exit_code"], done.stdout
     assert words in " ".join(done.stdout.split())
     assert (verdict["verdict"] == "pass") == (code == 0)
@@ -244,7 +244,7 @@ def test_the_end_is_announced_and_kept(project, today, code, words):
 def test_worse_than_granted_fails(project):
     """A finding beyond what was granted stays red, and the waiver that does not cover it is named."""
     grant(project, value=0.6)
-    done, verdict = gate(project, "--candidate", "other.keras", "--today", "2026-03-10")
+    done, verdict = gate(project, "--candidate", "other.keras", "--modelcheck-today", "2026-03-10")
     assert done.returncode == 1, done.stdout
     assert "was granted for 0.6 and does not cover subject_accuracy[ben]" in " ".join(verdict["reasons"])
 
@@ -252,7 +252,7 @@ def test_worse_than_granted_fails(project):
 def test_waivers_of_another_candidate_fail(project):
     """They do not pass on to the next file: a clean candidate beside them is red until they are removed."""
     grant(project)
-    done, verdict = gate(project, "--today", "2026-03-10")
+    done, verdict = gate(project, "--modelcheck-today", "2026-03-10")
     assert done.returncode == 1, done.stdout
     assert verdict["verdict"] == "fail"
     assert "is for the candidate" in json.dumps(verdict["reasons"])
@@ -261,7 +261,7 @@ def test_waivers_of_another_candidate_fail(project):
 def test_workers_waive_alike(project):
     """On two workers the same findings are waived, and the verdict is the same apart from its volatile block."""
     grant(project)
-    options = ("--candidate", "other.keras", "--today", "2026-03-10")
+    options = ("--candidate", "other.keras", "--modelcheck-today", "2026-03-10")
     _, serial = gate(project, *options)
     done, spread = gate(project, *options, "-n", "2")
     assert done.returncode == 0, done.stdout
@@ -270,6 +270,6 @@ def test_workers_waive_alike(project):
 
 def test_a_day_that_is_none_is_refused(project):
     """A clock that cannot be read is an error, not today."""
-    done, _ = gate(project, "--today", "tomorrow")
+    done, _ = gate(project, "--modelcheck-today", "tomorrow")
     assert done.returncode == 4
-    assert "--today must be a day" in done.stdout
+    assert "--modelcheck-today must be a day" in done.stdout

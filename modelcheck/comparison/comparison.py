@@ -20,6 +20,7 @@ from modelcheck.comparison.triggers import trigger_measure
 from modelcheck.judgement.criteria import Measured
 from modelcheck.signature import Signature
 from modelcheck.signature.counterparts import CompareError, counterparts
+from modelcheck.support.escaping import one_line_repr
 from modelcheck.support.spelling import did_you_mean
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ __all__ = ["Comparison", "compare", "reduce_twin"]
 _OF_LAYERS = ("layer", "decision", "calibrated", "hidden")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Comparison:
     """Everything that two signatures say about each other.
 
@@ -48,6 +49,10 @@ class Comparison:
     candidate: Signature
     layers: tuple[LayerComparison, ...]
     measures: tuple[Measured, ...]
+
+    def __repr__(self) -> str:
+        networks = f"{self.baseline.model['name']} -> {self.candidate.model['name']}"
+        return one_line_repr("Comparison", networks, f"{len(self.layers)} layers", f"{len(self.measures)} measures")
 
     @property
     def metrics(self) -> dict[str, float]:

@@ -15,6 +15,7 @@ from modelcheck.metrics.matching import Matching, match
 from modelcheck.metrics.similarity import correlation_matrix, ssim_matrix
 from modelcheck.signature import LayerRecord, Signature
 from modelcheck.signature.counterparts import cka
+from modelcheck.support.escaping import one_line_repr
 from modelcheck.units import LayerKind
 
 __all__ = ["LayerComparison", "floor_words", "layer_measures", "match_layer", "twins_of"]
@@ -22,7 +23,7 @@ __all__ = ["LayerComparison", "floor_words", "layer_measures", "match_layer", "t
 _COVERAGES = {"coverage": coverage, "coverage_back": coverage_back}
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class LayerComparison:
     """One layer of the baseline and its counterpart.
 
@@ -42,6 +43,12 @@ class LayerComparison:
     candidate: LayerRecord | None
     matching: Matching
     acknowledged: bool = False
+
+    def __repr__(self) -> str:
+        if self.candidate is None:
+            return one_line_repr("LayerComparison", self.baseline.name, "no counterpart")
+        pairs = f"{len(self.matching.pairs)} pairs of units"
+        return one_line_repr("LayerComparison", f"{self.baseline.name} -> {self.candidate.name}", pairs)
 
 
 def match_layer(

@@ -19,6 +19,7 @@ from modelcheck.judgement.waivers import Waiver, read_waivers
 from modelcheck.panel import Panel, PanelError
 from modelcheck.signature import Signature, read_manifest, read_signature
 from modelcheck.signature.counterparts import check_given
+from modelcheck.support.escaping import one_line_repr
 
 __all__ = ["Evidence", "Plan", "gather", "make_plan"]
 
@@ -38,7 +39,7 @@ class Plan:
     criteria_sha256 : str
         Of the file that the rows were read from.
     waivers : tuple of Waiver
-        The rows of excuses.
+        Red findings that somebody answers for, until a day.
     waivers_sha256 : str
         Of their file; empty where there is none.
     """
@@ -59,12 +60,15 @@ class Plan:
         return frozenset(f"{metric}[{about}]" if about else metric for metric, about in self.pairs)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Evidence:
     """What the tests of a run read."""
 
     panel: Panel
     comparison: Comparison
+
+    def __repr__(self) -> str:
+        return one_line_repr("Evidence", f"{len(self.panel)} pictures", self.comparison)
 
     @property
     def baseline(self) -> Signature:
@@ -73,7 +77,7 @@ class Evidence:
 
     @property
     def candidate(self) -> Signature:
-        """The signature of the network that wants to be released."""
+        """The signature of the network that is proposed for release."""
         return self.comparison.candidate
 
 

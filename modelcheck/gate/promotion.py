@@ -41,14 +41,14 @@ def read_verdict(path: Path) -> dict[str, Any]:
     name = repr(str(path))
     try:
         if path.stat().st_size > _MOST:
-            raise DocumentError(f"{name} is larger than {_MOST} bytes: that is no verdict.")
+            raise DocumentError(f"{name} is larger than {_MOST} bytes, too large for a verdict.")
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise DocumentError(
             f"There is no verdict {name} ({error.strerror}). Run the gate first: pytest suites/"
         ) from error
     except UnicodeDecodeError as error:
-        raise DocumentError(f"{name} is damaged: it is no text. {_AGAIN}") from error
+        raise DocumentError(f"{name} is not valid UTF-8. {_AGAIN}") from error
     try:
         document = json.loads(text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_twice)
     except (ValueError, RecursionError) as error:
@@ -175,7 +175,7 @@ def _standing(document: Mapping[str, Any], allowed: Sequence[str]) -> str:
     if document["scope"] != "full" or document["not_judged"]:
         return f"Only a part of the suite was judged (scope: {document['scope']}). Run all of it: pytest suites/"
     if not document["enforced"]:
-        return "The verdict comes from a run with --report-only: it watches, it does not decide. Run without it."
+        return "The verdict is of a run with --modelcheck-report-only, which does not decide a release. Run without it."
     missing = [name for name in ("candidate", "baseline", "panel", "recipe", "criteria") if document[name] is None]
     return f"The verdict does not say which {missing[0]} was judged." if missing else ""
 

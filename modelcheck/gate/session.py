@@ -117,7 +117,7 @@ class Collector:
         if report.outcome == "rerun":  # type: ignore[comparison-overlap]
             self.run.flaky.add(report.nodeid)
         if getattr(report, "wasxfail", None) is not None and rows:
-            self.run.errors.append(f"{report.nodeid} is marked xfail: a gate cannot be excused that way.")
+            self.run.errors.append(f"{report.nodeid} is marked xfail: that does not excuse a failing gate.")
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -234,7 +234,8 @@ class Collector:
         try:
             write_document(settings.report, document)
         except OSError as error:
-            words = f"The verdict could not be written to {str(settings.report)!r}: {error}. Use another: --report."
+            words = f"The verdict could not be written to {str(settings.report)!r}: {error}. Name another folder with "
+            words += "--modelcheck-report."
             document = error_document(document, words)
         if path := os.environ.get("GITHUB_STEP_SUMMARY"):
             try:

@@ -30,7 +30,7 @@ class Settings:
     Parameters
     ----------
     candidate : Path or None
-        The ``.keras`` file that wants to be released.
+        The ``.keras`` file that is proposed for release.
     baseline : Path or None
         The folder of an approved signature.
     baseline_model : Path or None
@@ -40,7 +40,7 @@ class Settings:
     criteria : Path
         The rows of limits.
     waivers : Path or None
-        The rows of excuses; by default ``suites/waivers.toml`` where it is there.
+        The file of waivers; by default ``suites/waivers.toml`` where it is there.
     report : Path
         The folder that receives ``index.html``, ``verdict.json`` and ``summary.md``.
     cache : Path

@@ -50,7 +50,7 @@ class Outcome:
     interrupted : bool
         Whether a person stopped the run.
     enforced : bool
-        Whether the exit status follows the verdict; not with ``--report-only``.
+        Whether the exit status follows the verdict; not with ``--modelcheck-report-only``.
     seconds : float
         Wall time of the run.
     """
@@ -237,7 +237,7 @@ def _reasons(
         reasons.append(f"And {len(red) - 5} more.")
     gating = [row for row in rows if row.gating]
     if rows and not gating:
-        reasons.append("Every criterion that was judged is advisory: nothing had a say in the release.")
+        reasons.append("Every criterion that was judged is advisory: nothing gates the release.")
     waived = sum(row.verdict is Verdict.WAIVED for row in gating)
     if verdict == "pass" and waived:
         reasons.append(f"{len(gating) - waived} of {len(gating)} checks that gate the release passed; {waived} waived.")

@@ -15,6 +15,7 @@ from modelcheck.happymaps.objectives import objective_of
 from modelcheck.network import Network, NetworkError, UnitLayer, flatten
 from modelcheck.network.receptive import receptive_field
 from modelcheck.recipe import Recipe
+from modelcheck.support.escaping import one_line_repr
 from modelcheck.support.spelling import did_you_mean
 from modelcheck.units import LayerKind
 
@@ -42,8 +43,11 @@ class HappyMaps(NamedTuple):
     maps: np.ndarray
     activations: np.ndarray
 
+    def __repr__(self) -> str:
+        return one_line_repr("HappyMaps", *_counts(self.maps, self.activations))
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Ascent:
     """The outcome of an ascent, with what is needed to judge it.
 
@@ -69,6 +73,15 @@ class Ascent:
     at_rest: np.ndarray
     objective: str
     patch: bool
+
+    def __repr__(self) -> str:
+        return one_line_repr("Ascent", *_counts(self.maps, self.activations), f"objective: {self.objective}")
+
+
+def _counts(maps: np.ndarray, activations: np.ndarray) -> tuple[str, str]:
+    """Return what a `__repr__` says of maps: how many units have one, and how large they are."""
+    found = int(np.isfinite(activations).sum())
+    return f"{found} of {len(activations)} units have a map", "x".join(map(str, maps.shape[1:]))
 
 
 def render_happy_maps(

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from modelcheck.support.escaping import clean
+from modelcheck.support.escaping import clean, one_line_repr
 from modelcheck.support.spelling import did_you_mean
 from modelcheck.support.tables import toml_document
 from modelcheck.support.validation import ANY_NUMBER, FLAG, TEXT, check_table, check_value, one_of
@@ -98,7 +98,7 @@ class Criterion:
         return " and ".join(f"{word} {limit:g}" for word, limit in parts if limit is not None)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Measured:
     """A metric's value for one thing, with what is needed to judge and to explain it.
 
@@ -136,13 +136,17 @@ class Measured:
     ceiling: tuple[float, ...] = ()
     silent: bool = False
 
+    def __repr__(self) -> str:
+        ends = "" if self.interval is None else f" [{self.interval[0]:.3g}, {self.interval[1]:.3g}]"
+        return one_line_repr("Measured", f"{self.key} = {self.value:.3g}{ends}", f"n = {self.n}")
+
     @property
     def key(self) -> str:
         """The flat name, ``metric[about]``."""
         return f"{self.metric}[{self.about}]" if self.about else self.metric
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Finding:
     """One judgement: one criterion applied to one value. One row of the report."""
 
@@ -155,6 +159,9 @@ class Finding:
     n: int | None = None
     evidence: str = ""
     waiver: Mapping[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        return one_line_repr("Finding", self.sentence())
 
     @property
     def key(self) -> str:

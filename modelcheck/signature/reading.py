@@ -42,7 +42,7 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
         document = json.loads(data)
         version = document["format"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise SignatureError(f"{str(path)!r} is damaged: it is no manifest ({error}). {_RESTORE}") from error
+        raise SignatureError(f"{str(path)!r} is not a valid manifest ({error}). {_RESTORE}") from error
     if version != FORMAT:
         raise SignatureError(
             f"{str(path)!r} has format {version!r}; this modelcheck reads format {FORMAT}. Update modelcheck, or "

@@ -14,6 +14,7 @@ import numpy as np
 
 from modelcheck.recipe import Recipe
 from modelcheck.signature.storage import PER_LAYER, canonical, flat, half_precision, header, wide, write_record
+from modelcheck.support.escaping import one_line_repr
 from modelcheck.support.folders import folder_lock
 
 __all__ = ["LayerRecord", "Signature", "SignatureError"]
@@ -23,7 +24,7 @@ class SignatureError(ValueError):
     """A record that cannot be trusted or read; the message says why and what to do."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class LayerRecord:
     """What a signature knows of a layer apart from its arrays.
 
@@ -45,8 +46,11 @@ class LayerRecord:
     objective: str
     patch: bool
 
+    def __repr__(self) -> str:
+        return one_line_repr("LayerRecord", self.name, self.kind, f"{self.n_units} units")
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Signature:
     """All that is kept of one network.
 
@@ -142,6 +146,12 @@ class Signature:
     retrained: tuple[Signature, ...] = ()
     against: Mapping[str, float] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        twins = f"{len(self.twins)} untrained and {len(self.retrained)} retrained twins"
+        classes = f"classes: {', '.join(self.class_names)}"
+        counts = f"{len(self.layers)} layers, {len(self.scores)} pictures"
+        return one_line_repr("Signature", self.model["name"], counts, twins, classes)
 
     @property
     def decision(self) -> LayerRecord:

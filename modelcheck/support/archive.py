@@ -1,4 +1,4 @@
-"""Zip archives and the arrays in them, from files that nobody vouches for.
+"""Zip archives and the arrays in them, from untrusted files.
 
 Nothing is unpacked before the listing has been believed, and no array is made before its header has been held
 against the bytes that are there.
