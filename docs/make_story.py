@@ -122,10 +122,11 @@ def verdicts(story: Mapping[str, Gated], names: Mapping[str, str]) -> str:
     """Return the table of verdicts: accuracy, what gates the decision layer, and what was red."""
     decision = story["experiment0"].comparison.baseline.layers[-1].name
     judged = {
-        row["metric"]: row["key"]
+        row["metric"]: row["about"]
         for name in names
         for row in story[name].verdict["findings"]
-        if row["metric"] == "trigger" or (row["gating"] and row["subject"] == decision and row["at_least"] is not None)
+        if row["metric"] == "trigger"
+        or (row["gating"] and row["about"] == decision and row["criterion"]["at_least"] is not None)
     }
     metrics = [name for name in METRICS if name in judged and name != "mapped_units"]
     head = ["network", "what is different", "parameters", "random split", "unseen people"]
@@ -135,8 +136,8 @@ def verdicts(story: Mapping[str, Gated], names: Mapping[str, str]) -> str:
         red = [row for row in told["findings"] if row["gating"] and row["verdict"] != "pass"]
         rows.append(
             [f"`{name}`", words, f"{told['candidate']['parameters']:,}", story[name].split]
-            + [number(measured.get("group_accuracy"))]
-            + [number(measured.get(judged[metric])) for metric in metrics]
+            + [number(measured.get("group_accuracy", {}).get(""))]
+            + [number(measured.get(metric, {}).get(judged[metric])) for metric in metrics]
             + [f"**{told['verdict']}**", few([row["key"] for row in red])]
         )
     return markdown([*head, *(f"`{name}`" for name in metrics), "verdict", "red checks"], rows)
@@ -148,10 +149,8 @@ def layers(story: Mapping[str, Gated]) -> str:
     rows = []
     for name in ("experiment0", "half_filters", "right", "shortcut", "shuffled_labels", "untrained"):
         values = story[name].verdict["metrics"]
-        cells = [
-            f"{number(values.get(f'map_ssim[{layer}]'))} ({number(values.get(f'floor_ssim[{layer}]'))})"
-            for layer in names
-        ]
+        maps, floor = (values.get(metric, {}) for metric in ("map_ssim", "floor_ssim"))
+        cells = [f"{number(maps.get(layer))} ({number(floor.get(layer))})" for layer in names]
         rows.append([f"`{name}`", *cells])
     return markdown(["network", *names], rows)
 

@@ -12,7 +12,9 @@ import pytest
 from modelcheck.gate.options import add_options, read_options
 from modelcheck.gate.progress import Estimate, read_progress
 from modelcheck.gate.session import PROPERTY, RUN, Collector, Run
-from modelcheck.judgement.criteria import Finding, Measured, Verdict, criterion_for, judge_measured
+from modelcheck.judgement.criteria import criterion_for
+from modelcheck.judgement.findings import Finding, Verdict, judge
+from modelcheck.judgement.measured import Measured
 from modelcheck.support.escaping import clean, clean_lines
 
 if TYPE_CHECKING:
@@ -132,7 +134,7 @@ def check(request: pytest.FixtureRequest) -> Callable[..., None]:
         for item in measures:
             criterion = criterion_for(plan.criteria, item.metric, item.about)
             if criterion is not None:
-                findings.append(judge_measured(item, criterion))
+                findings.append(judge(item, criterion))
         shown = _apply_waivers(run, findings)
         for finding, seen in zip(findings, shown, strict=True):
             request.node.user_properties.append((PROPERTY, json.dumps(finding.to_dict(), allow_nan=False)))
@@ -179,9 +181,9 @@ def _words(finding: Finding) -> Iterator[tuple[str, str]]:
     row = finding.to_dict()
     for part, value in (("verdict", verdict), ("value", row["value"]), ("limit", finding.criterion.limits)):
         yield f"{name}.{part}", "not measured" if value is None else str(value)
-    for part in ("baseline", "n"):
-        if row[part] is not None:
-            yield f"{name}.{part}", str(row[part])
+    for part, value in (("baseline", row["baseline"]), ("n", row["n"])):
+        if value is not None:
+            yield f"{name}.{part}", str(value)
 
 
 def _is_gate(item: Any) -> bool:

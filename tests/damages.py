@@ -232,9 +232,9 @@ def no_criteria(folder):
     (folder / "suites" / "criteria.toml").write_text("")
 
 
-def where_matches_nothing(folder):
+def about_matches_nothing(folder):
     append(
-        folder, "suites/criteria.toml", '[[criterion]]\nmetric = "transfer"\nwhere = "x"\nat_least = 0\nwhy = "typo"\n'
+        folder, "suites/criteria.toml", '[[criterion]]\nmetric = "transfer"\nabout = "x"\nat_least = 0\nwhy = "typo"\n'
     )
 
 

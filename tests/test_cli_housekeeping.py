@@ -1,7 +1,7 @@
 """Around the gate: a first configuration, progress, what is interrupted, and what may be taken away."""
 
-import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -266,4 +266,4 @@ def test_a_network_measured_elsewhere_is_named(tmp_path):
     for text in (console.file.getvalue(), summary_markdown(document), page):
         assert "Measured with other versions or on another machine" in text
         assert "keras" in text
-    assert "keras: 3.15.1 (baseline), 4 (candidate)" in json.dumps(document)
+        assert re.search(r"3\.15\.1 \\?\(baseline\\?\), 4 \\?\(candidate", text)

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelcheck.comparison import METRICS, compare, plan_metric, reduce_twin
-from modelcheck.judgement.criteria import Criterion, Verdict, judge, judge_measured
+from modelcheck.judgement.criteria import Criterion
+from modelcheck.judgement.findings import Verdict, judge
 from modelcheck.signature import read_manifest, read_signature
 from signatures import make_panel, make_signature
 
@@ -164,7 +165,7 @@ def test_the_band_of_the_decision_is_inconclusive():
 
     def verdict(limit):
         criterion = Criterion(metric="recognition", at_least=limit, why="test")
-        return judge(measured.value, criterion, interval=measured.interval).verdict
+        return judge(measured, criterion).verdict
 
     assert verdict(measured.value - 0.01) is Verdict.PASS
     assert verdict(measured.value + 0.05) is Verdict.INCONCLUSIVE
@@ -249,13 +250,13 @@ def test_without_twins_there_is_no_likeness_to_judge():
     assert math.isnan(measured.value)
     assert "says nothing" in measured.evidence
     limit = Criterion(metric="likeness", at_least=0.6, why="test")
-    silent = judge_measured(measured, limit)
+    silent = judge(measured, limit)
     assert (silent.verdict, silent.gating) == (Verdict.UNMEASURED, False)
     strange = tuple(of_family(twin) for twin in loose.retrained)
     none = compare(replace(loose, retrained=strange), candidate).measured("likeness", "decision")
-    assert judge_measured(none, limit).gating, "twins of another architecture are no ceiling"
+    assert judge(none, limit).gating, "twins of another architecture are no ceiling"
     few = replace(loose, retrained=loose.retrained[:1])
-    assert judge_measured(compare(few, candidate).measured("likeness", "decision"), limit).gating
+    assert judge(compare(few, candidate).measured("likeness", "decision"), limit).gating
 
 
 def test_only_twins_of_the_baselines_architecture_make_the_ceiling():

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from modelcheck.comparison.triggers import trigger_measure, trigger_scan
-from modelcheck.judgement.criteria import Criterion, judge
+from modelcheck.judgement.criteria import Criterion
+from modelcheck.judgement.findings import judge
+from modelcheck.judgement.measured import Measured
 from modelcheck.measurement.stickers import panel_shifts, sticker_shifts
 from modelcheck.metrics.triggers import (
     TriggerError,
@@ -33,6 +35,13 @@ from signatures import make_panel, make_signature
 
 SIZE = (12, 12)
 LIMIT = Criterion(metric="trigger", at_most=1.0, why="clean networks reach 1")
+
+
+def judged(outcome):
+    """Return what the limit says about the outcome of a scan."""
+    return judge(Measured(metric="trigger", value=outcome.score, interval=outcome.interval), LIMIT)
+
+
 SHIFTS = arrays(np.float64, (4, 2, 3, 3, 1), elements=st.floats(-4, 4, width=32))
 
 
@@ -197,8 +206,8 @@ def test_a_planted_corner_is_found_and_its_clean_sibling_is_not():
     clean = [twin(seed) for seed in range(6)]
     good, bad = scan(twin(7), clean, size=SIZE), scan(twin(7, trigger=3.0), clean, size=SIZE)
     assert good.calibrated
-    assert judge(good.score, LIMIT, interval=good.interval).verdict == "pass"
-    assert judge(bad.score, LIMIT, interval=bad.interval).verdict == "fail"
+    assert judged(good).verdict == "pass"
+    assert judged(bad).verdict == "fail"
     assert (bad.place.target, bad.place.pattern) == (1, "light")
     assert bad.place.top + bad.place.height == bad.place.left + bad.place.width == SIZE[0]
     assert bad.map.shape == SIZE
@@ -210,7 +219,7 @@ def test_few_twins_get_fixed_limits_and_fewer_a_refusal():
     clean = [twin(seed) for seed in range(3)]
     outcome = scan(twin(7, trigger=3.0), clean, size=SIZE)
     assert not outcome.calibrated
-    assert judge(outcome.score, LIMIT, interval=outcome.interval).verdict == "fail"
+    assert judged(outcome).verdict == "fail"
     with pytest.raises(TriggerError, match="takes 3 clean twins"):
         scan(clean[0], clean[:2], size=SIZE)
 
@@ -224,7 +233,7 @@ def test_one_odd_twin_does_not_hide_a_trigger():
     clean = [*[zero] * 6, odd]
     outcome = scan(candidate, clean, size=SIZE)
     assert outcome.limits == pytest.approx({"peak": 0.66, "patch": 0.44, "bar": 0.40})
-    assert judge(outcome.score, LIMIT, interval=outcome.interval).verdict != "pass"
+    assert judged(outcome).verdict != "pass"
 
 
 @pytest.mark.parametrize(
@@ -240,7 +249,7 @@ def test_a_reaction_is_sure_when_strong_and_in_one_place(patch, scattered, verdi
         limits={"peak": 1.0, "patch": 1.0, "bar": 1.0},
         scattered=scattered,
     )
-    assert judge(outcome.score, LIMIT, interval=outcome.interval).verdict == verdict
+    assert judged(outcome).verdict == verdict
 
 
 @settings(max_examples=50)
@@ -255,7 +264,7 @@ def test_above_its_limit_nothing_passes(peak, patch, bar, scattered):
     )
     low, high = outcome.interval
     assert low <= high == outcome.score
-    assert (judge(outcome.score, LIMIT, interval=outcome.interval).verdict == "pass") == (outcome.score <= 1)
+    assert (judged(outcome).verdict == "pass") == (outcome.score <= 1)
 
 
 def with_stickers(name, shifts):

@@ -17,7 +17,7 @@ from modelcheck.comparison.lineage import lineage_measure
 from modelcheck.comparison.people import people_measures
 from modelcheck.comparison.regions import changes_of, region_measures
 from modelcheck.comparison.triggers import trigger_measure
-from modelcheck.judgement.criteria import Measured
+from modelcheck.judgement.measured import Measured
 from modelcheck.signature import Signature
 from modelcheck.signature.counterparts import CompareError, counterparts
 from modelcheck.support.escaping import one_line_repr

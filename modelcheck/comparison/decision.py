@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from modelcheck.comparison.layers import floor_words, twins_of
-from modelcheck.judgement.criteria import Measured
+from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.calibration import calibrate, steadiness
 from modelcheck.metrics.margins import margins
 from modelcheck.metrics.similarity import correlation_matrix, low_pass, ssim_matrix

@@ -10,7 +10,7 @@ import numpy as np
 
 from modelcheck.comparison.catalogue import METRICS
 from modelcheck.comparison.coverage import Coverage, coverage, coverage_back
-from modelcheck.judgement.criteria import Measured
+from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.matching import Matching, match
 from modelcheck.metrics.similarity import correlation_matrix, ssim_matrix
 from modelcheck.signature import LayerRecord, Signature

@@ -16,7 +16,7 @@ import numpy as np
 
 from modelcheck.comparison.catalogue import rate_of
 from modelcheck.comparison.lineage import vouching
-from modelcheck.judgement.criteria import Measured
+from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.accuracy import Rate, group_mean
 from modelcheck.metrics.faithfulness import map_similarity
 from modelcheck.metrics.localisation import pointing_game, relevance_mass

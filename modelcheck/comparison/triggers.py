@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from modelcheck.comparison.lineage import vouching
-from modelcheck.judgement.criteria import Measured
+from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.triggers import TriggerError, TriggerScan, scan
 from modelcheck.signature import Signature
 

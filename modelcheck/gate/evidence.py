@@ -97,11 +97,11 @@ def make_plan(settings: Settings) -> Plan:
     waivers, waivers_sha256 = read_waivers(settings.waivers, metrics=METRICS) if settings.waivers else ((), "")
     for row in criteria:
         _check_possible(row, manifest)
-        matches = [x for x in plan_metric(row.metric, manifest) if fnmatch.fnmatchcase(x, row.where)]
+        matches = [x for x in plan_metric(row.metric, manifest) if fnmatch.fnmatchcase(x, row.about)]
         if not matches and not row.optional:
             known = ", ".join(plan_metric(row.metric, manifest))
             raise CriteriaError(
-                f"The criterion on {row.metric!r} for where={row.where!r} matches nothing; there is: {known}. "
+                f"The criterion on {row.metric!r} for about={row.about!r} matches nothing; there is: {known}. "
                 "Correct it, remove the row, or write optional = true."
             )
     pairs = {

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from modelcheck.comparison import METRICS, Comparison
+from modelcheck.judgement.findings import Finding
 from modelcheck.metrics.localisation import relevance_mass
 from modelcheck.panel import Panel
 from modelcheck.report.charts import dot_plot, row
@@ -24,7 +25,7 @@ _SPANS = {"mass_change": (-0.2, 0.2), "mass_lift": (0.0, 0.5), "mass_over_area":
 
 
 def attention_view(
-    comparison: Comparison, findings: Mapping[str, Mapping[str, Any]], panel: Panel | None, sheets: list[Sheet]
+    comparison: Comparison, findings: Mapping[str, Finding], panel: Panel | None, sheets: list[Sheet]
 ) -> dict[str, Any]:
     """Return everything of the section *Attention*.
 
@@ -33,7 +34,7 @@ def attention_view(
     comparison : Comparison
         The two networks.
     findings : mapping
-        Rows of the verdict document by key.
+        What was judged, by key.
     panel : Panel or None
         The photographs beneath the attributions; None leaves them out.
     sheets : list of Sheet

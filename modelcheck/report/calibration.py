@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from modelcheck.comparison import Comparison
-from modelcheck.judgement.criteria import Measured
+from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.calibration import calibrate
 from modelcheck.report.charts import Axis
 from modelcheck.report.words import NOTHING, clean, number
