@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gates import ROOT, gate
-from modelcheck.gate.promotion import promotable, refusal, verdict
+from modelcheck.cli.verdict import verdict
+from modelcheck.gate.promotion import promotable, refusal
 from modelcheck.gate.reading import read_verdict
 from modelcheck.judgement.document import DocumentError, seal
 

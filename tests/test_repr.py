@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from modelcheck.comparison import LayerComparison, compare
 from modelcheck.gate.evidence import Evidence
-from modelcheck.judgement import Criterion, Finding, Measured, Verdict
+from modelcheck.judgement import Criterion, Measured, judge
 from modelcheck.metrics.matching import Matching
 from modelcheck.panel import Panel
 from modelcheck.signature import LayerRecord
@@ -80,11 +80,9 @@ def test_a_repr_is_one_short_harmless_line(name):
             "Measured(accuracy[ada] = 0.93 [0.85, 0.98], n = 26)",
         ),
         (
-            Finding(
-                subject="ada",
-                criterion=Criterion(metric="accuracy", at_least=0.9, why="as agreed"),
-                value=0.93,
-                verdict=Verdict.PASS,
+            judge(
+                Measured(metric="accuracy", about="ada", value=0.93),
+                Criterion(metric="accuracy", at_least=0.9, why="as agreed"),
             ),
             "Finding(PASS: accuracy[ada] = 0.930, must be at least 0.9.)",
         ),

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from modelcheck.gate.promotion import promotable, read_verdict, refusal
+from modelcheck.gate.promotion import promotable, refusal
+from modelcheck.gate.reading import read_verdict
 from modelcheck.support.escaping import clean
 
 __all__ = ["verdict"]

@@ -13,17 +13,13 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
-from modelcheck.gate.reading import read_verdict
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import Verdict, judge, overall, read_findings
 from modelcheck.judgement.waivers import LONGEST
 from modelcheck.report.words import main_reason
-from modelcheck.support.escaping import clean
 
-__all__ = ["promotable", "refusal", "verdict"]
+__all__ = ["promotable", "refusal"]
 
 
 def refusal(
@@ -79,32 +75,6 @@ def promotable(document: VerdictDocument) -> str:
     return f"{network['file']} (sha256 {network['sha256'][:12]}) may be released: {len(gating)} checks judged{tail}."
 
 
-@click.command()
-@click.argument("document", type=click.Path(path_type=Path))
-@click.option("--candidate", type=click.Path(path_type=Path), required=True, help="The file to be released.")
-@click.option("--require", type=click.Choice(["pass", "inconclusive"]), default="pass", show_default=True)
-@click.option("--criteria", type=click.Path(path_type=Path), help="The criteria it must have been judged by.")
-@click.option("--baseline", type=click.Path(path_type=Path), help="The baseline it must have been compared with.")
-@click.option("--no-waivers", is_flag=True, help="Refuse a pass that rests on a waiver.")
-def verdict(
-    document: Path, *, candidate: Path, require: str, criteria: Path | None, baseline: Path | None, no_waivers: bool
-) -> None:
-    """Say whether the verdict DOCUMENT releases a candidate: exit code 0 only then, 1 where not, 4 where unreadable.
-
-    \b
-    Example:
-      modelcheck verdict report/verdict.json --candidate mine.keras
-    """
-    read = read_verdict(document)
-    today = datetime.datetime.now(datetime.UTC).date()
-    why = refusal(
-        read, candidate, today=today, require=require, criteria=criteria, baseline=baseline, waivers=not no_waivers
-    )
-    click.echo(clean(why or promotable(read), longest=1000))
-    if why:
-        raise SystemExit(1)
-
-
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -123,7 +93,7 @@ def _standing(document: VerdictDocument, allowed: Sequence[str]) -> str:
     if document["scope"] != "full" or document["not_judged"]:
         return f"Only a part of the suite was judged (scope: {document['scope']}). Run all of it: pytest suites/"
     if not document["enforced"]:
-        return "The verdict comes from a run with --report-only: it watches, it does not decide. Run without it."
+        return "The verdict is of a run with --modelcheck-report-only, which does not decide a release. Run without it."
     parts = {name: document[name] for name in ("candidate", "baseline", "panel", "recipe", "criteria")}
     missing = [name for name, part in parts.items() if part is None]
     return f"The verdict does not say which {missing[0]} was judged." if missing else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class Criterion:
         still reaches them. ``interval``: the whole interval must lie within the limits (non-inferiority);
         partly inside is inconclusive.
     advisory : bool
-        Reported, but without a say in the release.
+        Reported; does not gate the release.
     optional : bool
         Whether `about` may match nothing; otherwise that is an error, for it is most likely a typo.
     """
@@ -125,28 +125,16 @@ def read_criteria(path: str | Path, *, metrics: Iterable[str]) -> tuple[Criterio
 
 
 _ROW = {
-    **dict.fromkeys(("metric", "why", "where", "judged_by"), TEXT),
+    **dict.fromkeys(("metric", "why", "about", "judged_by"), TEXT),
     **dict.fromkeys(("at_least", "at_most"), ANY_NUMBER),  # `Criterion` says which numbers are no limits
     **dict.fromkeys(("advisory", "optional"), FLAG),
 }
 
 
 def _criterion(row: dict[str, Any], path: str, metrics: list[str]) -> Criterion:
-    types = {item.name: item.type for item in fields(Criterion)}
     if "where" in row:
         raise CriteriaError(f"A row of {path!r} has the key 'where', which is called 'about' now. Rename it.")
-    for key in row:
-        if key not in types:
-            raise CriteriaError(f"A row of {path!r} has an unknown key {key!r}. {did_you_mean(key, types)}")
-    for key in ("at_least", "at_most"):
-        if key in row and (isinstance(row[key], bool) or not isinstance(row[key], int | float)):
-            raise CriteriaError(f"{key} must be a number, not {row[key]!r}, in a row of {path!r}.")
-    for key in ("metric", "why", "about", "judged_by"):
-        if not isinstance(row.get(key, ""), str):
-            raise CriteriaError(f"{key} must be text, not {row[key]!r}, in a row of {path!r}.")
-    for key in ("advisory", "optional"):
-        if not isinstance(row.get(key, False), bool):
-            raise CriteriaError(f"{key} must be true or false, not {row[key]!r}, in a row of {path!r}.")
+    check_table(row, _ROW, where=f"a row of {path!r}", error=CriteriaError)
     metric = row.get("metric", "")
     if metric not in metrics:
         raise CriteriaError(

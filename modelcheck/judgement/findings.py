@@ -10,7 +10,7 @@ from enum import StrEnum
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import FindingRow, VerdictDocument, WaiverRow, check_schema
 from modelcheck.judgement.measured import Measured
-from modelcheck.support.escaping import clean
+from modelcheck.support.escaping import clean, one_line_repr
 
 __all__ = ["Finding", "Verdict", "judge", "overall", "read_findings"]
 
@@ -38,7 +38,7 @@ class Verdict(StrEnum):
         return list(Verdict).index(self)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Finding:
     """One judgement: one criterion applied to one measured value. One row of the report.
 
@@ -58,6 +58,9 @@ class Finding:
     criterion: Criterion
     verdict: Verdict
     waiver: WaiverRow | None = None
+
+    def __repr__(self) -> str:
+        return one_line_repr("Finding", self.sentence())
 
     @property
     def about(self) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from modelcheck.support.escaping import one_line_repr
+
 __all__ = ["Measured"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Measured:
     """A metric's value for one thing, with what is needed to judge and to explain it.
 
@@ -44,6 +46,10 @@ class Measured:
     floor: tuple[float, ...] = ()
     ceiling: tuple[float, ...] = ()
     silent: bool = False
+
+    def __repr__(self) -> str:
+        ends = "" if self.interval is None else f" [{self.interval[0]:.3g}, {self.interval[1]:.3g}]"
+        return one_line_repr("Measured", f"{self.key} = {self.value:.3g}{ends}", f"n = {self.n}")
 
     @property
     def key(self) -> str:

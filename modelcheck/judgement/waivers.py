@@ -15,7 +15,7 @@ import math
 import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -245,32 +245,16 @@ def read_waivers(path: str | Path, *, metrics: Iterable[str]) -> tuple[tuple[Wai
 
 
 _ROW = {
-    **dict.fromkeys(("metric", "candidate", "owner", "reason", "where"), TEXT),
+    **dict.fromkeys(("metric", "candidate", "owner", "reason", "about"), TEXT),
     **dict.fromkeys(("created", "expires"), DAY),
     "value": ANY_NUMBER,  # `Waiver` says why NaN is none
 }
 
 
 def _waiver(row: dict[str, Any], path: str, metrics: list[str]) -> Waiver:
-    names = [item.name for item in fields(Waiver)]
     if "where" in row:
         raise WaiverError(f"A waiver in {path!r} has the key 'where', which is called 'about' now. Rename it.")
-    for key in row:
-        if key not in names:
-            raise WaiverError(f"A waiver in {path!r} has an unknown key {key!r}. {did_you_mean(key, names)}")
-    missing = [name for name in names if name not in row and name != "about"]
-    if missing:
-        raise WaiverError(f"A waiver in {path!r} lacks {', '.join(missing)}.")
-    for key, value in row.items():
-        if key == "value":
-            fits, wanted = isinstance(value, int | float) and not isinstance(value, bool), "a number"
-        elif key in ("created", "expires"):
-            # A datetime is a date to Python, and would bring a time zone along.
-            fits, wanted = type(value) is datetime.date, "a day without quotes, like 2026-01-31"
-        else:
-            fits, wanted = isinstance(value, str), "text"
-        if not fits:
-            raise WaiverError(f"{key} must be {wanted}, not {value!r}, in a waiver of {path!r}.")
+    check_table(row, _ROW, where=f"a waiver in {path!r}", required=_ROW.keys() - {"about"}, error=WaiverError)
     if row["metric"] not in metrics:
         raise WaiverError(
             f"A waiver in {path!r} is about the metric {row['metric']!r}, which does not exist. "

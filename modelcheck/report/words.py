@@ -265,7 +265,7 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
         case "marked_xfail":
             return f"{reason['test']} is marked xfail: a gate cannot be excused that way."
         case "unwritten":
-            other = " Use another folder: --report." if reason["what"] == "verdict" else ""
+            other = " Name another folder with --modelcheck-report." if reason["what"] == "verdict" else ""
             return f"The {reason['what']} could not be written to {reason['folder']!r}: {reason['text']}.{other}"
         case "test_failed":
             return f"{reason['test']} failed: {reason['text']}"
