@@ -1,4 +1,4 @@
-"""TOML from strangers: a table that Python can hold and print, or one kind of error."""
+"""Parse untrusted TOML; every failure is a ValueError."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def toml_document(data: bytes) -> dict[str, Any]:
     Parameters
     ----------
     data : bytes
-        Of the file.
+        Content of the file.
 
     Raises
     ------
