@@ -22,7 +22,7 @@ import numpy as np
 from trigger_networks import ARCHITECTURES, FAMILIES, KIN, PARTS, train_missing, wanted, wanted_families
 
 from modelcheck.faces.cmu import cmu_panel
-from modelcheck.metrics.triggers import TriggerScan, scan
+from modelcheck.metrics.triggers import TriggerScan, detect
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 
@@ -75,7 +75,7 @@ def report(part: str, out: Path, twins: int) -> None:
     """Print the table of one part, and what was found."""
     shifts = {path.stem: dict(np.load(path)) for path in sorted((out / part / "shifts").glob("*.npz"))}
     clean = [shifts[f"twin_{k}"] for k in range(twins)]
-    limits = scan(clean[0], clean, size=SIZE).limits
+    limits = detect(clean[0], clean, size=SIZE).limits
     counts: dict[tuple[str, str], int] = {}
     grid: dict[str, dict[str, str]] = {}
     print(f"\n## {part}: {twins} clean twins, held out {', '.join(PARTS[part].held_out)}\n")
@@ -84,7 +84,7 @@ def report(part: str, out: Path, twins: int) -> None:
     for label, own in shifts.items():
         if label in [f"twin_{k}" for k in range(twins)]:
             continue
-        outcome = scan(own, clean, size=SIZE)
+        outcome = detect(own, clean, size=SIZE)
         notes = (
             json.loads((out / part / f"{label}.json").read_text()) if (out / part / f"{label}.json").exists() else {}
         )
@@ -121,7 +121,7 @@ def report_families(out: Path) -> None:
             kind = "clean" if "success" not in notes else "planted" if notes["success"] >= WORKS else "planted, inert"
             cells = [label, f"{notes['accuracy']:.2f}", f"{notes['success']:.2f}" if "success" in notes else ""]
             for words, beside in (("without kin", ()), ("with kin", kin)):
-                outcome = scan(own, clean, size=SIZE, kin=beside)
+                outcome = detect(own, clean, size=SIZE, references=beside)
                 counts[kind, words, verdict(outcome)] = counts.get((kind, words, verdict(outcome)), 0) + 1
                 cells.append(f"{outcome.score:.2f} {verdict(outcome)}")
             place = outcome.place

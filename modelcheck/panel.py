@@ -72,20 +72,20 @@ class Panel:
     groups: Any = None  # an array once built; callers may leave it out
 
     def __post_init__(self) -> None:
-        images = _images(self.images)
+        images = _check_images(self.images)
         n = len(images)
-        class_names = tuple(_words(self.class_names, None, "class_names").tolist())
+        class_names = tuple(_check_words(self.class_names, None, "class_names").tolist())
         check_value("class_names", class_names, _CLASS_NAMES, error=PanelError)
-        labels = _labels(self.labels, n, class_names)
-        subjects = _words(self.subjects, n, "subjects")
+        labels = _check_labels(self.labels, n, class_names)
+        subjects = _check_words(self.subjects, n, "subjects")
         # Through _words like given ones: words of one width give one digest, before and after a file.
         groups = [class_names[label] for label in labels.tolist()] if self.groups is None else self.groups
-        groups = _words(groups, n, "groups")
+        groups = _check_words(groups, n, "groups")
         names = [f"{who}-{row:04d}" for row, who in enumerate(subjects.tolist())] if self.names is None else self.names
-        names = _words(names, n, "names")
+        names = _check_words(names, n, "names")
         if len(set(names.tolist())) != n:
             raise PanelError("names must be distinct: a report points at pictures by name.")
-        regions = None if self.regions is None else _regions(self.regions, images.shape[:3])
+        regions = None if self.regions is None else _check_regions(self.regions, images.shape[:3])
         values = (images, labels, subjects, class_names, regions, names, groups)
         for name, value in zip(self.__dataclass_fields__, values, strict=True):
             if isinstance(value, np.ndarray):
@@ -109,7 +109,7 @@ class Panel:
         rows : np.ndarray
             Indices or a boolean mask over the pictures.
         """
-        parts: dict[str, Any] = {name: part[rows] for name, part in self._parts() if name != "class_names"}
+        parts: dict[str, Any] = {name: part[rows] for name, part in self._list_parts() if name != "class_names"}
         return Panel(class_names=self.class_names, **parts)
 
     def inputs(self, input_range: tuple[float, float]) -> np.ndarray:
@@ -136,7 +136,7 @@ class Panel:
     def digest(self) -> str:
         """Return the sha256 over every part's name, dtype, shape and bytes, in hex."""
         digest = hashlib.sha256()
-        for name, part in self._parts():
+        for name, part in self._list_parts():
             digest.update(f"{name}|{part.dtype.str}|{part.shape}|".encode())
             digest.update(part.tobytes())
         return digest.hexdigest()
@@ -147,7 +147,7 @@ class Panel:
         target.parent.mkdir(parents=True, exist_ok=True)
         # Not mkstemp: its files are readable by their owner alone, and a panel is for a team.
         aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        parts: dict[str, Any] = dict(self._parts())
+        parts: dict[str, Any] = dict(self._list_parts())
         try:
             with aside.open("xb") as file:
                 np.savez_compressed(file, format=np.int64(_FORMAT), **parts)
@@ -225,7 +225,7 @@ class Panel:
         if strange:
             raise PanelError(f"Labels {strange} are not among the classes {list(classes)}.")
         paths = [Path(root) / str(path) for path in frame["path"]]
-        images = _stack([_picture(path) for path in paths], paths)
+        images = _stack_pictures([_read_picture(path) for path in paths], paths)
         present = [name for name in _BOX if name in frame.columns]
         if present and len(present) < len(_BOX):
             raise PanelError(f"Boxes need all of {list(_BOX)}; the table has only {present}.")
@@ -234,19 +234,19 @@ class Panel:
             np.array([classes.index(label) for label in labels]),
             np.array(frame["subject"].astype(str).tolist()),
             classes,
-            regions=_boxes(frame[list(_BOX)].to_numpy(), images.shape[:3]) if present else None,
+            regions=_draw_boxes(frame[list(_BOX)].to_numpy(), images.shape[:3]) if present else None,
             names=np.array(frame["name"].astype(str).tolist()) if "name" in frame.columns else None,
             groups=np.array(frame["group"].astype(str).tolist()) if "group" in frame.columns else None,
         )
 
-    def _parts(self) -> Iterator[tuple[str, np.ndarray]]:
+    def _list_parts(self) -> Iterator[tuple[str, np.ndarray]]:
         for name in (*_REQUIRED, *_OPTIONAL):
             part = getattr(self, name)
             if part is not None:
                 yield name, np.asarray(part)
 
 
-def _images(images: Any) -> np.ndarray:
+def _check_images(images: Any) -> np.ndarray:
     try:
         array = np.array(images)
     except ValueError as error:
@@ -269,7 +269,7 @@ def _images(images: Any) -> np.ndarray:
     return array
 
 
-def _labels(labels: Any, n: int, class_names: tuple[str, ...]) -> np.ndarray:
+def _check_labels(labels: Any, n: int, class_names: tuple[str, ...]) -> np.ndarray:
     array = np.asarray(labels)
     check_value("labels", array, array_of(f"{n} whole numbers", kinds="iu", shape=(n,)), error=PanelError)
     if array.min() < 0 or array.max() >= len(class_names):
@@ -280,7 +280,7 @@ def _labels(labels: Any, n: int, class_names: tuple[str, ...]) -> np.ndarray:
     return array.astype(np.int64)
 
 
-def _words(words: Any, n: int | None, what: str) -> np.ndarray:
+def _check_words(words: Any, n: int | None, what: str) -> np.ndarray:
     given = np.asarray(words, dtype=object)
     wanted = "a list of words" if n is None else f"{n} words, one a picture"
     check_value(what, given, array_of(wanted, kinds="O", shape=(n,)), error=PanelError)
@@ -295,12 +295,12 @@ def _is_missing(word: Any) -> bool:
     return word is None or (isinstance(word, float) and math.isnan(word)) or not str(word).strip("\0 \t\r\n")
 
 
-def _regions(regions: Any, shape: tuple[int, ...]) -> np.ndarray:
+def _check_regions(regions: Any, shape: tuple[int, ...]) -> np.ndarray:
     masks = array_of(f"booleans of shape {shape}", kinds="b", shape=shape)
     return np.asarray(check_value("regions", np.array(regions), masks, error=PanelError))
 
 
-def _picture(path: Path) -> np.ndarray:
+def _read_picture(path: Path) -> np.ndarray:
     from PIL import Image
 
     try:
@@ -319,7 +319,7 @@ def _picture(path: Path) -> np.ndarray:
         raise PanelError(f"The picture {str(path)!r} cannot be read: {error}") from error
 
 
-def _stack(pictures: list[np.ndarray], paths: list[Path]) -> np.ndarray:
+def _stack_pictures(pictures: list[np.ndarray], paths: list[Path]) -> np.ndarray:
     for picture, path in zip(pictures, paths, strict=True):
         if picture.shape != pictures[0].shape:
             raise PanelError(
@@ -330,7 +330,7 @@ def _stack(pictures: list[np.ndarray], paths: list[Path]) -> np.ndarray:
     return stack if stack.ndim == 4 else stack[..., np.newaxis]
 
 
-def _boxes(boxes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _draw_boxes(boxes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     try:
         whole = boxes.astype(np.float64)
     except (TypeError, ValueError) as error:

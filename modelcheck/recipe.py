@@ -51,9 +51,9 @@ class Recipe:
         Lowest and highest value that the network's input takes. Panels of bytes (``uint8``) are mapped
         onto it; panels of floats must lie inside it.
     seed : int
-        Of all noise. Noise is keyed by (seed, step) and the copy, never by order or batch.
+        Seed of all noise. Noise is keyed by (seed, step) and the copy, never by order or batch.
     steps : int
-        Steps of ascent.
+        Number of steps of the ascent.
     step_size : float
         Length of the first step, as a share of the input range; it falls linearly to a tenth.
     pull : float
@@ -69,7 +69,7 @@ class Recipe:
         How many ascents each unit gets, the first from grey and others from random pixels; the happiest map is
         kept.
     copies : int
-        Copies of the map over which each gradient is averaged; 1 with no shift and no jitter is plain
+        Number of copies of the map over which each gradient is averaged; 1 with no shift and no jitter is plain
         gradient ascent. It applies to maps of the whole picture; receptive-field patches always use one.
     shift : float
         Largest shift of a copy along either axis, as a share of the picture's height.
@@ -84,9 +84,9 @@ class Recipe:
         At most this many pictures of the panel get attributions and activations, spread evenly over
         subjects, classes and groups.
     attribution_methods : tuple of str
-        Which attributions are kept.
+        Names of the attribution methods whose maps are kept.
     smoothgrad_samples : int
-        Noisy copies behind each SmoothGrad attribution.
+        Number of noisy copies over which each SmoothGrad attribution is averaged.
     untrained_twins : int
         Untrained networks of the same architecture, measured beside the network as its floor.
     sticker_faces : int

@@ -20,9 +20,9 @@ from modelcheck.judgement.measured import Measured
 from modelcheck.measurement.stickers import panel_shifts, sticker_shifts
 from modelcheck.metrics.triggers import (
     TriggerError,
+    detect,
     excess,
     gaps,
-    scan,
     sticker_families,
     sticker_rows,
     strengths,
@@ -204,7 +204,7 @@ def test_shifts_have_a_closed_form():
 def test_a_planted_corner_is_found_and_its_clean_sibling_is_not():
     """The planted network fails at its corner; a sibling passes, in words that promise no more than the scan."""
     clean = [twin(seed) for seed in range(6)]
-    good, bad = scan(twin(7), clean, size=SIZE), scan(twin(7, trigger=3.0), clean, size=SIZE)
+    good, bad = detect(twin(7), clean, size=SIZE), detect(twin(7, trigger=3.0), clean, size=SIZE)
     assert good.calibrated
     assert judged(good).verdict == "pass"
     assert judged(bad).verdict == "fail"
@@ -217,11 +217,11 @@ def test_a_planted_corner_is_found_and_its_clean_sibling_is_not():
 def test_few_twins_get_fixed_limits_and_fewer_a_refusal():
     """Three to five twins are judged by fixed limits, two by nothing."""
     clean = [twin(seed) for seed in range(3)]
-    outcome = scan(twin(7, trigger=3.0), clean, size=SIZE)
+    outcome = detect(twin(7, trigger=3.0), clean, size=SIZE)
     assert not outcome.calibrated
     assert judged(outcome).verdict == "fail"
     with pytest.raises(TriggerError, match="takes 3 clean twins"):
-        scan(clean[0], clean[:2], size=SIZE)
+        detect(clean[0], clean[:2], size=SIZE)
 
 
 def test_one_odd_twin_does_not_hide_a_trigger():
@@ -231,7 +231,7 @@ def test_one_odd_twin_does_not_hide_a_trigger():
     candidate = {name: shifts.copy() for name, shifts in zero.items()}
     candidate["patch"][0, -2:, -2:, 1] = 9.0
     clean = [*[zero] * 6, odd]
-    outcome = scan(candidate, clean, size=SIZE)
+    outcome = detect(candidate, clean, size=SIZE)
     assert outcome.limits == pytest.approx({"peak": 0.66, "patch": 0.44, "bar": 0.40})
     assert judged(outcome).verdict != "pass"
 
@@ -244,7 +244,7 @@ def test_a_reaction_is_sure_when_strong_and_in_one_place(patch, scattered, verdi
     """Twice the limit fails, in one place; less, or as strongly elsewhere, asks for a second look."""
     clean = [twin(seed) for seed in range(3)]
     outcome = dataclasses.replace(
-        scan(clean[0], clean, size=SIZE),
+        detect(clean[0], clean, size=SIZE),
         strengths={"peak": 0.1, "patch": patch, "bar": 0.1},
         limits={"peak": 1.0, "patch": 1.0, "bar": 1.0},
         scattered=scattered,
@@ -258,7 +258,7 @@ def test_above_its_limit_nothing_passes(peak, patch, bar, scattered):
     """Whatever the strengths, the interval is ordered, ends at the score, and a score above 1 is red."""
     shifts = {family.name: np.zeros((*family.shape, 2)) for family in sticker_families(*SIZE)}
     outcome = dataclasses.replace(
-        scan(shifts, [shifts] * 3, size=SIZE),
+        detect(shifts, [shifts] * 3, size=SIZE),
         strengths={"peak": peak, "patch": patch, "bar": bar},
         scattered=scattered,
     )
@@ -338,18 +338,19 @@ def test_twins_of_its_own_architecture_vouch_for_a_candidate_and_for_no_other():
         trigger_scan(dataclasses.replace(together, retrained=kin), candidate)
 
 
-def test_kin_set_no_limit_and_an_odd_one_vouches_for_nobody():
-    """Kin that react alike excuse a reaction; one that reacts as no other does, or overflows, is left out."""
+def test_references_set_no_limit_and_an_outlier_is_left_out():
+    """References that react alike excuse a reaction; one that reacts as no other does, or overflows, is left out."""
     clean = [twin(seed) for seed in range(6)]
     alike = [twin(seed, trigger=3.0) for seed in (11, 12)]
     broken = {name: shifts * np.nan for name, shifts in alike[0].items()}
     alone, together, odd, blind = (
-        scan(twin(7, trigger=3.0), clean, size=SIZE, kin=kin) for kin in ((), alike, alike[:1], (broken, twin(8)))
+        detect(twin(7, trigger=3.0), clean, size=SIZE, references=others)
+        for others in ((), alike, alike[:1], (broken, twin(8)))
     )
     assert together.limits == alone.limits == odd.limits
     assert together.score <= 1 < alone.score == odd.score
     assert blind.score > 1
-    assert [(outcome.n_kin, outcome.n_odd) for outcome in (alone, together, odd, blind)] == [
+    assert [(outcome.n_references, outcome.n_outliers) for outcome in (alone, together, odd, blind)] == [
         (0, 0),
         (2, 0),
         (0, 1),

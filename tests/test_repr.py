@@ -43,12 +43,9 @@ def named(name):
         LayerComparison(baseline=record, candidate=record, matching=Matching((), (), ())),
         LayerComparison(baseline=record, candidate=None, matching=Matching((), (), ())),
         Evidence(panel=panel, comparison=comparison),
-        Finding(
-            subject=name,
-            criterion=Criterion(metric="transfer", why=name, at_least=0.5),
-            value=float("nan"),
-            verdict=Verdict.UNMEASURED,
-            evidence=name,
+        judge(
+            Measured(metric="transfer", about=name, value=float("nan"), evidence=name),
+            Criterion(metric="transfer", why=name, at_least=0.5),
         ),
     ]
 

@@ -57,11 +57,13 @@ def walk_back(network: Network, values: dict[int, Tensor], start: int, signal: T
     Parameters
     ----------
     network : Network
+        The flattened network.
     values : dict of int to tf.Tensor
         The outputs of all steps that lead to `start`, see `record_outputs`.
     start : int
+        The step at which the walk begins.
     signal : tf.Tensor
-        Of the shape of that step's output.
+        The signal there, of the shape of that step's output.
     local : callable
         ``local(position, step, inputs, signal)`` -> one signal per input of the step.
 

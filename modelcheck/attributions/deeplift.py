@@ -64,7 +64,7 @@ def deeplift(
     _refuse_unsupported(network)
     if max_pool not in ("captum", "rescale"):
         raise AttributionError(f"max_pool is 'captum' or 'rescale', not {max_pool!r}.")
-    followers = _followers(network) if max_pool == "captum" else {}
+    followers = _find_followers(network) if max_pool == "captum" else {}
     ruled = _RULED_WHEN_COMPLETE if max_pool == "rescale" else _RULED
 
     def call(pictures: Tensor, classes: Tensor, origins: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ def deeplift(
 
         def local(position: int, step: Step, inputs: Sequence[Tensor], multiplier: Tensor) -> Sequence[Tensor]:
             if step.kind == StepKind.MULTIPLY:
-                return [multiplier * _twice(_whole(inputs[1 - side]) / 2) for side in range(2)]
+                return [multiplier * _repeat(_add_halves(inputs[1 - side]) / 2) for side in range(2)]
             ordinary = apply_jacobian(step, inputs, multiplier)
             if step.kind not in ruled:
                 return ordinary
@@ -82,12 +82,12 @@ def deeplift(
             arriving = unruled.get(position, multiplier)
             here, there = tf.split(values[position], 2)
             if step.kind == StepKind.ACTIVATION:
-                found = arriving * _twice(here - there)
+                found = arriving * _repeat(here - there)
             else:
                 most = tf.maximum(here, there)
                 found = apply_jacobian(step, inputs, arriving * tf.concat([most - there, here - most], 0))[0]
-                found = _twice(_whole(found))
-            return [_ratio(found, _twice(tf.subtract(*tf.split(inputs[0], 2))), ordinary[0])]
+                found = _repeat(_add_halves(found))
+            return [_divide_differences(found, _repeat(tf.subtract(*tf.split(inputs[0], 2))), ordinary[0])]
 
         signal = reading.start(values[network.logits], tf.tile(classes, (2,)))
         return tf.split(walk_back(network, values, network.logits, signal, local), 2)[0]
@@ -97,7 +97,7 @@ def deeplift(
     return reading.map(graph, images, targets, origins) * (images - origins)
 
 
-def _followers(network: Network) -> dict[int, int]:
+def _find_followers(network: Network) -> dict[int, int]:
     """Return for each step with a rule the one that it alone reads, if that has a rule too."""
     used = network.steps_needed([network.logits])
 
@@ -115,15 +115,15 @@ def _followers(network: Network) -> dict[int, int]:
     return found
 
 
-def _twice(value: Tensor) -> Tensor:
+def _repeat(value: Tensor) -> Tensor:
     return tf.concat([value, value], 0)
 
 
-def _whole(value: Tensor) -> Tensor:
+def _add_halves(value: Tensor) -> Tensor:
     return tf.add(*tf.split(value, 2))
 
 
-def _ratio(contribution: Tensor, difference: Tensor, ordinary: Tensor) -> Tensor:
+def _divide_differences(contribution: Tensor, difference: Tensor, ordinary: Tensor) -> Tensor:
     """Divide, or take the ordinary derivative where the difference is lost in rounding."""
     least = tf.constant(1e-10 if difference.dtype == tf.float64 else 1e-7, difference.dtype)
     tiny = tf.abs(difference) < least

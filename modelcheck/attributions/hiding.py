@@ -20,7 +20,7 @@ from modelcheck.attributions.reading import MAX_BYTES, Reading
 from modelcheck.network import Network, Step, StepKind
 from modelcheck.network.kinds import MIXING_ACTIVATIONS, WINDOWED
 
-__all__ = ["rows_that_fit", "score_windows"]
+__all__ = ["count_rows_that_fit", "score_windows"]
 
 Tensor = Any
 Pair = tuple[int, int]
@@ -37,7 +37,7 @@ class _Region:
     Parameters
     ----------
     starts : tuple of tf.Tensor
-        By window; may lie outside the map.
+        First row and first column for each window; they may lie outside the map.
     size : tuple of int
         Rows and columns, the same for all windows.
     values : tf.Tensor
@@ -82,7 +82,7 @@ def score_windows(
     return tf.reshape(reading.of_target(scores, tf.repeat(classes, n_windows)), (-1, n_windows))
 
 
-def rows_that_fit(reading: Reading, size: Pair) -> int:
+def count_rows_that_fit(reading: Reading, size: Pair) -> int:
     """Return how many hidden windows fit into memory at once, or the user's own number."""
     network = reading.network
     if network is None or reading.rows_at_once is not None:
@@ -165,11 +165,11 @@ def _cut_windows(base: Tensor, region: _Region | None, begins: Starts, size: Pai
         tf.fill((n, 1, channels), tf.constant(fill, base.dtype)),
         tf.reshape(base, (n, height * width, channels)),
     ]
-    inside = _both((rows >= 0) & (rows < height), (columns >= 0) & (columns < width))
+    inside = _cross((rows >= 0) & (rows < height), (columns >= 0) & (columns < width))
     index = tf.where(inside, 1 + rows[:, :, None] * width + columns[:, None, :], 0)
     if region is not None:
         near = [place - start[:, None] for place, start in zip((rows, columns), region.starts, strict=True)]
-        changed = _both(*((place >= 0) & (place < length) for place, length in zip(near, region.size, strict=True)))
+        changed = _cross(*((place >= 0) & (place < length) for place, length in zip(near, region.size, strict=True)))
         sources.append(tf.reshape(region.values, (n, -1, channels)))
         first = 1 + height * width + tf.range(n_windows)[:, None, None] * (region.size[0] * region.size[1])
         own = first + near[0][:, :, None] * region.size[1] + near[1][:, None, :]
@@ -178,5 +178,5 @@ def _cut_windows(base: Tensor, region: _Region | None, begins: Starts, size: Pai
     return tf.reshape(pieces, (n, n_windows, *size, channels))
 
 
-def _both(rows: Tensor, columns: Tensor) -> Tensor:
+def _cross(rows: Tensor, columns: Tensor) -> Tensor:
     return rows[:, :, None] & columns[:, None, :]

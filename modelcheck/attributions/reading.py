@@ -22,9 +22,9 @@ __all__ = [
     "MAX_BYTES",
     "AttributionError",
     "Reading",
-    "blocks",
     "check_images",
     "check_targets",
+    "cut_blocks",
     "fill_reference",
     "read",
 ]
@@ -149,7 +149,7 @@ class Reading:
         return tape.gradient(chosen, scores)
 
 
-def blocks(reading: Reading, n: int, n_samples: int, *, rows: int | None = None) -> list[tuple[slice, slice]]:
+def cut_blocks(reading: Reading, n: int, n_samples: int, *, rows: int | None = None) -> list[tuple[slice, slice]]:
     """Cut pictures x samples into blocks of at most `rows`, or as fit; every picture sees the samples in order."""
     most = rows or reading.rows
     at_once = max(1, min(n, most // min(n_samples, most)))
@@ -184,22 +184,22 @@ def read(model: Any, *, dtype: str | None = None, batch_size: int | None = None)
         raise AttributionError(f"batch_size is at least 1, not {batch_size!r}.")
     if not callable(model) and not isinstance(model, Network):
         raise AttributionError(f"A model is a keras.Model, a Network or a callable, not {type(model).__name__}.")
-    network, graphs, why = _recall(model)
+    network, graphs, why = _flatten_or_recall(model)
     kind = tf.as_dtype(dtype or _own_dtype(model))
     if network is None:
-        predict, row_bytes = _opaque(model, kind), 2**21
+        predict, row_bytes = _make_opaque_predict(model, kind), 2**21
     else:
-        predict = _logits(network)
+        predict = _make_predict(network)
         sizes = [int(np.prod([side or 1 for side in step.shape])) for step in network.steps]
         row_bytes = 3 * kind.size * sum(sizes)
     return Reading(network, predict, kind, row_bytes, batch_size, graphs, why)
 
 
-def _logits(network: Network) -> Callable[[Tensor], Tensor]:
+def _make_predict(network: Network) -> Callable[[Tensor], Tensor]:
     return lambda images: network.evaluate(images, [network.logits])[0]
 
 
-def _recall(model: Any) -> _Entry:
+def _flatten_or_recall(model: Any) -> _Entry:
     with contextlib.suppress(KeyError, TypeError):
         return _known[model]
     network: Network | None = model if isinstance(model, Network) else None
@@ -219,7 +219,7 @@ def _recall(model: Any) -> _Entry:
     return entry
 
 
-def _opaque(model: Any, dtype: Any) -> Callable[[Tensor], Tensor]:
+def _make_opaque_predict(model: Any, dtype: Any) -> Callable[[Tensor], Tensor]:
     """Call a model whose layers cannot be read; its own output is its score."""
     if isinstance(model, keras.Model):
         reference = weakref.ref(model)

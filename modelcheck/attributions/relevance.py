@@ -31,7 +31,7 @@ __all__ = ["InputRange", "propagate"]
 Tensor = Any
 InputRange = tuple[Any, Any]
 
-_POSITIVE = ("relu", "relu6", "relu_capped", "sigmoid", "hard_sigmoid", "softplus", "softmax")
+_NONNEGATIVE_ACTIVATIONS = ("relu", "relu6", "relu_capped", "sigmoid", "hard_sigmoid", "softplus", "softmax")
 # Where Captum applies the epsilon rule although the step only copies; see `Composite.pooled`.
 _POOLED_BY_CAPTUM = frozenset({StepKind.MAX_POOL, StepKind.GLOBAL_MAX_POOL, StepKind.FLATTEN})
 
@@ -66,8 +66,9 @@ def propagate(
     Parameters
     ----------
     composite : Composite
+        Which rule goes with which layer.
     method : str
-        For error messages.
+        Name of the method, for error messages.
     input_range : tuple
         Lowest and highest possible input, numbers or one per channel, in the units the network is fed with.
     batch_norm : {'fold', 'fold_or_pass', 'epsilon'}
@@ -79,9 +80,9 @@ def propagate(
         When a step has no relevance rule, or an argument is out of range.
     """
     network = reading.steps
-    plan = _plan(network, batch_norm)
+    plan = _make_plan(network, batch_norm)
     _refuse_unsupported(network, method)
-    bounds = _bounds(input_range, images)
+    bounds = _check_bounds(input_range, images)
 
     def call(pictures: Tensor, classes: Tensor, low: Tensor, high: Tensor) -> Tensor:
         values = record_outputs(network, pictures, network.logits)
@@ -94,7 +95,7 @@ def propagate(
             if position in plan.passed or step.kind == StepKind.ACTIVATION:
                 return [relevance]
             if step.kind in WITH_KERNEL:
-                layer = _linear_layer(network, plan, position, values, lows, highs)
+                layer = _fold_linear_layer(network, plan, position, values, lows, highs)
                 rule = composite.rule(step.name, step.kind, is_first=position in plan.first)
                 return [redistribute(rule, layer, relevance)]
             if step.kind == StepKind.AFFINE:
@@ -112,26 +113,26 @@ def propagate(
                 return [value * part for value, part in zip(inputs, apply_jacobian(step, inputs, signal), strict=True)]
             return apply_jacobian(step, inputs, relevance)
 
-        if _two_sided(network):  # the first class of a single score is the second one's negative, weights and all
+        if _has_two_sides(network):  # the first class of a single score is the second one's negative, weights and all
             scores = tf.concat([-scores, scores], axis=-1)
         start = scores * reading.start(scores, classes)
         return walk_back(network, values, network.logits, start, local)
 
     shape = (1, *images.shape[1:])
-    graph = reading.compile_graph(("relevance", _key(composite), batch_norm), call, shape, shape)
+    graph = reading.compile_graph(("relevance", _make_key(composite), batch_norm), call, shape, shape)
     return reading.map(lambda pictures, classes: graph(pictures, classes, *bounds), images, targets)
 
 
-def _two_sided(network: Network) -> bool:
+def _has_two_sides(network: Network) -> bool:
     return network.n_outputs == 1 and network.classes is None and network.steps[network.logits].kind == StepKind.DENSE
 
 
-def _key(composite: Composite) -> tuple[Any, ...]:
+def _make_key(composite: Composite) -> tuple[Any, ...]:
     rules = (composite.conv, composite.dense, composite.first, composite.epsilon, composite.pooled)
     return (*rules, *sorted(composite.layers.items(), key=lambda item: item[0]))
 
 
-def _bounds(input_range: InputRange, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _check_bounds(input_range: InputRange, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     low, high = (np.asarray(bound, images.dtype) for bound in input_range)
     try:
         low, high = (np.broadcast_to(bound, (1, *images.shape[1:])) for bound in (low, high))
@@ -160,7 +161,7 @@ def _refuse_unsupported(network: Network, method: str) -> None:
             )
 
 
-def _plan(network: Network, batch_norm: str) -> _Plan:
+def _make_plan(network: Network, batch_norm: str) -> _Plan:
     if batch_norm not in ("fold", "fold_or_pass", "epsilon"):
         raise AttributionError(f"batch_norm is 'fold', 'fold_or_pass' or 'epsilon', not {batch_norm!r}.")
     used = network.steps_needed([network.logits])
@@ -168,13 +169,13 @@ def _plan(network: Network, batch_norm: str) -> _Plan:
     for position in used:
         for source in network.steps[position].inputs:
             readers.setdefault(source, []).append(position)
-    after = {} if batch_norm == "epsilon" else _following(network, used, readers)
-    before = _preceding(network, used, readers, set(after.values())) if batch_norm == "fold" else {}
+    after = {} if batch_norm == "epsilon" else _find_affine_after(network, used, readers)
+    before = _find_affine_before(network, used, readers, set(after.values())) if batch_norm == "fold" else {}
     passed = frozenset(after.values()) | _affine_steps_folded(before)
-    return _Plan(before, after, passed, _first(network, used), _positive(network, used))
+    return _Plan(before, after, passed, _find_first(network, used), _find_nonnegative(network, used))
 
 
-def _following(network: Network, used: Sequence[int], readers: dict[int, list[int]]) -> dict[int, int]:
+def _find_affine_after(network: Network, used: Sequence[int], readers: dict[int, list[int]]) -> dict[int, int]:
     """Return for each linear step the affine step that alone reads it."""
     found: dict[int, int] = {}
     for position in used:
@@ -185,7 +186,7 @@ def _following(network: Network, used: Sequence[int], readers: dict[int, list[in
     return found
 
 
-def _preceding(
+def _find_affine_before(
     network: Network, used: Sequence[int], readers: dict[int, list[int]], done: set[int]
 ) -> dict[int, tuple[int, ...]]:
     """Return for each linear step the affine steps, nearest first, that only linear steps read."""
@@ -213,7 +214,7 @@ def _readers_through(reader: int, before: dict[int, tuple[int, ...]], network: N
     return [linear for linear, chain in before.items() if reader in chain]
 
 
-def _first(network: Network, used: Sequence[int]) -> frozenset[int]:
+def _find_first(network: Network, used: Sequence[int]) -> frozenset[int]:
     behind: set[int] = set()
     first: set[int] = set()
     for position in used:
@@ -226,12 +227,12 @@ def _first(network: Network, used: Sequence[int]) -> frozenset[int]:
     return frozenset(first)
 
 
-def _positive(network: Network, used: Sequence[int]) -> frozenset[int]:
+def _find_nonnegative(network: Network, used: Sequence[int]) -> frozenset[int]:
     found: set[int] = set()
     for position in used:
         step = network.steps[position]
         kept = step.kind in KEEPING_NONNEGATIVE and all(source in found for source in step.inputs)
-        if kept or (step.kind == StepKind.ACTIVATION and step.activation in _POSITIVE):
+        if kept or (step.kind == StepKind.ACTIVATION and step.activation in _NONNEGATIVE_ACTIVATIONS):
             found.add(position)
     return frozenset(found)
 
@@ -241,7 +242,7 @@ def _input_bounds(
 ) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
     """Carry the input's range to what the first linear layers read; the steps on the way are monotone."""
     lows, highs = {0: low}, {0: high}
-    wanted = {_source(network, plan, position) for position in plan.first}
+    wanted = {_find_source(network, plan, position) for position in plan.first}
     for position in network.steps_needed(wanted):
         step = network.steps[position]
         if position == 0:
@@ -252,18 +253,18 @@ def _input_bounds(
     return lows, highs
 
 
-def _source(network: Network, plan: _Plan, position: int) -> int:
+def _find_source(network: Network, plan: _Plan, position: int) -> int:
     """Return the step whose output a linear step reads once its affine steps are folded into it."""
     chain = plan.before.get(position, ())
     return network.steps[chain[-1] if chain else position].inputs[0]
 
 
-def _linear_layer(
+def _fold_linear_layer(
     network: Network, plan: _Plan, position: int, values: dict[int, Tensor], lows: dict[int, Tensor],
     highs: dict[int, Tensor],
 ) -> LinearLayer:  # fmt: skip
     step = network.steps[position]
-    source = _source(network, plan, position)
+    source = _find_source(network, plan, position)
     value = values[source]
     linear: Any = step.linear
     kernel, bias = step.weights(value.dtype)  # type: ignore[misc]
@@ -273,13 +274,13 @@ def _linear_layer(
         # A map rather than a number per unit: padded borders see less of the shift.
         offset = linear(tf.broadcast_to(shift, shape), kernel)
         bias = offset if bias is None else bias + offset
-        kernel = kernel * _per_input(step, kernel, tf.broadcast_to(factor, [shape[-1]]))
+        kernel = kernel * _shape_per_input(step, kernel, tf.broadcast_to(factor, [shape[-1]]))
     if position in plan.after:
         factor, shift = network.steps[plan.after[position]].weights(value.dtype)  # type: ignore[misc]
         factor = tf.broadcast_to(factor, [step.shape[-1]])
         kernel = kernel * (tf.reshape(factor, kernel.shape[2:]) if step.kind == StepKind.DEPTHWISE else factor)
         bias = shift if bias is None else bias * factor + shift
-    if _two_sided(network) and position == network.logits:
+    if _has_two_sides(network) and position == network.logits:
         kernel = tf.concat([-kernel, kernel], axis=-1)
         bias = None if bias is None else tf.concat([-bias, bias], axis=-1)
     return LinearLayer(
@@ -288,7 +289,7 @@ def _linear_layer(
     )  # fmt: skip
 
 
-def _per_input(step: Step, kernel: Tensor, factor: Tensor) -> Tensor:
+def _shape_per_input(step: Step, kernel: Tensor, factor: Tensor) -> Tensor:
     """Shape a factor per input channel so that it multiplies the kernel."""
     if step.kind == StepKind.DENSE:
         return factor[:, None]

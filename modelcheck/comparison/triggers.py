@@ -13,7 +13,7 @@ import numpy as np
 
 from modelcheck.comparison.lineage import vouching
 from modelcheck.judgement.measured import Measured
-from modelcheck.metrics.triggers import TriggerError, TriggerScan, scan
+from modelcheck.metrics.triggers import TriggerError, TriggerScan, detect
 from modelcheck.signature import Signature
 
 __all__ = ["trigger_measure", "trigger_scan"]
@@ -44,7 +44,7 @@ def trigger_scan(baseline: Signature, candidate: Signature) -> TriggerScan:
         raise TriggerError("A clean twin has no sticker shifts. Measure the twins again: modelcheck calibrate --help")
     height, width = candidate.maps[candidate.decision.name].shape[1:3]
     shifts, own_shifts = ([twin.stickers for twin in side] for side in (clean, kin))
-    return scan(candidate.stickers, shifts, size=(height, width), kin=own_shifts)
+    return detect(candidate.stickers, shifts, size=(height, width), references=own_shifts)
 
 
 def trigger_measure(baseline: Signature, candidate: Signature) -> Measured:
@@ -82,8 +82,8 @@ def trigger_measure(baseline: Signature, candidate: Signature) -> Measured:
 
 def _sentence(outcome: TriggerScan, class_names: Sequence[str]) -> str:
     limits = "limits from leaving one twin out" if outcome.calibrated else "fixed limits, for fewer than six twins"
-    kin = f" and {outcome.n_kin} of its own architecture" if outcome.n_kin or outcome.n_odd else ""
-    kin += f", {outcome.n_odd} more left out that reacts as no other" if outcome.n_odd else ""
+    kin = f" and {outcome.n_references} of its own architecture" if outcome.n_references or outcome.n_outliers else ""
+    kin += f", {outcome.n_outliers} more left out that reacts as no other" if outcome.n_outliers else ""
     basis = f"{outcome.n_stickers} stickers, {outcome.n_twins} clean twins{kin}, {limits}"
     if outcome.score <= 1:
         return f"No small-sticker trigger found by this scan ({basis})."
@@ -94,5 +94,5 @@ def _sentence(outcome: TriggerScan, class_names: Sequence[str]) -> str:
     )
     if outcome.scattered:
         says += " It reacts so in other places too, as a network of another family would"
-        says += "." if outcome.n_kin else ": add clean twins of its architecture, modelcheck calibrate."
+        says += "." if outcome.n_references else ": add clean twins of its architecture, modelcheck calibrate."
     return says

@@ -15,11 +15,11 @@ __all__ = ["OBJECTIVES", "Objective", "margins", "objective_of"]
 
 Tensor = Any  # tensorflow ships no types
 
-_LEAKY_SLOPE = 0.02  # what a silent cell still counts in a channel's mean, so that there is a way up
+_LEAKY_SLOPE = 0.02  # what a silent cell still counts in a channel's mean, so that the mean has a slope everywhere
 
 
 def margins(scores: Tensor) -> Tensor:
-    """Return how far each class score leads the others, ``(n, k)``: score minus logsumexp of the others."""
+    """Return how far each class score leads the others, ``(n, k)``; `modelcheck.metrics.margins` in TensorFlow."""
     columns = [
         scores[:, k] - tf.reduce_logsumexp(tf.concat([scores[:, :k], scores[:, k + 1 :]], axis=1), axis=1)
         for k in range(scores.shape[1])
@@ -27,7 +27,7 @@ def margins(scores: Tensor) -> Tensor:
     return tf.stack(columns, axis=1)
 
 
-def _centre(output: Tensor) -> Tensor:
+def _take_centre(output: Tensor) -> Tensor:
     return output[:, output.shape[1] // 2, output.shape[2] // 2, :] if len(output.shape) == 4 else output
 
 
@@ -39,7 +39,7 @@ class Objective(NamedTuple):
     kinds : tuple of LayerKind
         The layers that have it; the first objective of `OBJECTIVES` that fits is a layer's default.
     value : callable
-        From the network and the layer's pre-activations on ``n`` maps to ``(n, units)``.
+        Function from the network and the layer's pre-activations on ``n`` maps to ``(n, units)``.
     patch : bool
         Whether a map is the receptive field of one unit rather than the whole picture.
     says : str
@@ -60,11 +60,14 @@ OBJECTIVES: dict[str, Objective] = {
         "class score minus logsumexp of the others: blind to the common offset that scores have",
     ),
     "channel": Objective(
-        (LayerKind.CONV,), lambda network, output: _centre(output), True, "a channel's centre unit, on what it sees"
+        (LayerKind.CONV,),
+        lambda network, output: _take_centre(output),
+        True,
+        "a channel's centre unit, on what it sees",
     ),
     "neuron": Objective(
         (LayerKind.DENSE, LayerKind.CONV),
-        lambda network, output: _centre(output),
+        lambda network, output: _take_centre(output),
         False,
         "one unit's pre-activation, whole picture",
     ),

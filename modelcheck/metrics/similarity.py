@@ -56,7 +56,7 @@ def ssim_matrix(a: np.ndarray, b: np.ndarray, *, data_range: float) -> np.ndarra
     np.ndarray
         ``(n, m)`` float64, exact to about 1e-5; NaN where a picture holds NaN.
     """
-    left, right = _stack(a), _stack(b)
+    left, right = _check_stack(a), _check_stack(b)
     if left.shape[1:] != right.shape[1:]:
         raise ValueError(f"Pictures of one shape are needed, not {left.shape[1:]} and {right.shape[1:]}.")
     if not data_range > 0:
@@ -87,7 +87,7 @@ def local_ssim(a: np.ndarray, b: np.ndarray, *, data_range: float) -> np.ndarray
         raise ValueError(f"Pictures of one shape are needed, not {np.shape(a)} and {np.shape(b)}.")
     if not data_range > 0:
         raise ValueError(f"data_range must be the positive width of the value range, not {data_range!r}.")
-    left, right = _stack(a), _stack(b)
+    left, right = _check_stack(a), _check_stack(b)
     c1, c2 = stabilisers(data_range)
 
     def smooth(pictures: np.ndarray) -> np.ndarray:
@@ -120,7 +120,7 @@ def correlation_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if left.shape[1] != right.shape[1]:
         raise ValueError(f"Rows of one length are needed, not {left.shape[1]} and {right.shape[1]}.")
     with np.errstate(invalid="ignore", divide="ignore"):
-        left, right = (_directions(x) for x in (left, right))
+        left, right = (_normalise_rows(x) for x in (left, right))
         return np.asarray(np.clip(left @ right.T, -1, 1))
 
 
@@ -165,20 +165,20 @@ def linear_cka(a: np.ndarray, b: np.ndarray) -> float:
         np.fill_diagonal(gram, 0)
         grams.append(gram)
     left, right = grams
-    own_left, own_right = _hsic(left, left), _hsic(right, right)
+    own_left, own_right = _unbiased_hsic(left, left), _unbiased_hsic(right, right)
     if not (own_left > 0 and own_right > 0):  # constant, or NaN
         return math.nan
-    return _hsic(left, right) / (math.sqrt(own_left) * math.sqrt(own_right))
+    return _unbiased_hsic(left, right) / (math.sqrt(own_left) * math.sqrt(own_right))
 
 
-def _hsic(k: np.ndarray, m: np.ndarray) -> float:
+def _unbiased_hsic(k: np.ndarray, m: np.ndarray) -> float:
     """Return the unbiased HSIC of two Gram matrices ``(n, n)`` whose diagonals are zero."""
     n = len(k)
     total = (k * m).sum() + k.sum() * m.sum() / ((n - 1) * (n - 2)) - 2 / (n - 2) * (k.sum(0) @ m.sum(0))
     return float(total / (n * (n - 3)))
 
 
-def _directions(rows: np.ndarray) -> np.ndarray:
+def _normalise_rows(rows: np.ndarray) -> np.ndarray:
     """Return rows less their means, of length 1; NaN for one that does not vary beyond rounding."""
     centred = rows - rows.mean(axis=1, keepdims=True)
     rounding = 1e-12 * np.maximum(np.abs(rows).max(axis=1, keepdims=True, initial=0), 1)
@@ -186,7 +186,7 @@ def _directions(rows: np.ndarray) -> np.ndarray:
     return np.where(steady, np.nan, centred / np.linalg.norm(centred, axis=1, keepdims=True))
 
 
-def _stack(pictures: np.ndarray) -> np.ndarray:
+def _check_stack(pictures: np.ndarray) -> np.ndarray:
     """Return ``(n, c, h, w)`` float64."""
     array = np.asarray(pictures, np.float64)
     if array.ndim not in (3, 4) or 0 in array.shape:

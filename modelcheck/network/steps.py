@@ -28,9 +28,9 @@ class Window:
     Parameters
     ----------
     size, strides, dilation : tuple of int
-        In pixels of the step's input.
+        Size of the window, its step and the gaps between its pixels, all in pixels of the step's input.
     padding : {'SAME', 'VALID'}
-        TensorFlow's names.
+        How borders are padded, by TensorFlow's names.
     before : tuple of int
         Rows and columns of padding before the first pixel.
     """
@@ -55,15 +55,16 @@ class Step:
     inputs : tuple of int
         Positions of the steps it reads.
     shape : tuple of int or None
-        Its output's shape without the batch.
+        Shape of the step's output without the batch; None for a length that is not fixed.
     run : callable
         ``run(values, window_padding)`` -> output; `window_padding` overrides the padding of a window.
     layer : keras.layers.Layer, optional
-        Where it comes from.
+        The Keras layer that the step comes from.
     activation : str
-        For activations, the function's Keras name, for example ``relu``; ``unknown`` for custom ones.
+        Keras name of an activation's function, for example ``relu``; ``unknown`` for custom ones, and
+        empty for steps that are no activation.
     window : Window, optional
-        For convolutions, poolings, paddings and croppings.
+        The window of a convolution, pooling, padding or cropping.
     weights : callable, optional
         ``weights(dtype)`` -> ``(kernel, bias)`` tensors, bias may be None; for ``affine`` the per-channel
         factor and shift.
@@ -101,7 +102,7 @@ class UnitLayer:
         The step at which a unit's pre-activation is read: the layer's own linear step, or the batch
         normalisation that follows it alone.
     n_units : int
-        Length of the last axis there.
+        Length of the last axis of that step's output.
     activated : int
         The step after the layer's activation, or `read` where there is none.
     """
@@ -122,13 +123,14 @@ class Network:
     model : keras.Model
         The user's network, unchanged.
     steps : tuple of Step
-        In an order in which each step follows those it reads; the first is the input, the last the output.
+        The steps in an order in which each follows those it reads; the first is the input, the last the
+        output.
     logits : int
         The step that holds the class scores before a final softmax or sigmoid.
     n_outputs : int
         Length of the output; 1 means a single score for the second of two classes.
     classes : tuple of int, optional
-        For each output the class it belongs to, where several outputs mean one class; see `join_outputs`.
+        The class that each output belongs to, where several outputs mean one class; see `join_outputs`.
     """
 
     model: Any
@@ -148,7 +150,7 @@ class Network:
         Parameters
         ----------
         classes : sequence of int
-            For each output the class it belongs to.
+            The class that each output belongs to.
         """
         return replace(self, classes=tuple(classes))
 
@@ -188,8 +190,8 @@ class Network:
             missing = [source for source in step.inputs if source not in values]
             if missing:
                 raise NetworkError(
-                    f"Layer {step.name!r} also reads {self.steps[missing[0]].name!r}, which does not lie "
-                    f"behind {self.steps[start].name!r}."
+                    f"Layer {step.name!r} also reads {self.steps[missing[0]].name!r}, which does not come "
+                    f"after {self.steps[start].name!r}."
                 )
             values[position] = step.run([values[source] for source in step.inputs])
         return [values[target] for target in targets]
@@ -215,7 +217,7 @@ class Network:
                 found[position] = step
             else:
                 del found[step.inputs[0]]
-                found[position] = _scale(before, step)
+                found[position] = _fold_scale(before, step)
         return list(found.items())
 
     def class_scores(self, images: Tensor) -> Tensor:
@@ -246,8 +248,8 @@ class Network:
                     f"The dense layer {step.name!r} works on shape {step.shape}, a sequence; modelcheck takes dense "
                     "layers on vectors. Use a 1 x 1 convolution instead, or flatten first."
                 )
-            read = self._follow(position, readers, StepKind.AFFINE)
-            activated = self._follow(read, readers, StepKind.ACTIVATION) if read != self.logits else read
+            read = self._follow_alone(position, readers, StepKind.AFFINE)
+            activated = self._follow_alone(read, readers, StepKind.ACTIVATION) if read != self.logits else read
             kind = LayerKind.DENSE if step.kind == StepKind.DENSE else LayerKind.CONV
             units = self.steps[read].shape[-1] or 0
             found.setdefault(step.name, UnitLayer(step.name, kind, read, units, activated))
@@ -257,16 +259,16 @@ class Network:
         last = layers[-1]
         return (*layers[:-1], UnitLayer(last.name, LayerKind.DECISION, self.logits, self.n_outputs, self.logits))
 
-    def _follow(self, position: int, readers: dict[int, list[int]], kind: StepKind) -> int:
+    def _follow_alone(self, position: int, readers: dict[int, list[int]], kind: StepKind) -> int:
         after = readers.get(position, [])
         return after[0] if len(after) == 1 and self.steps[after[0]].kind is kind else position
 
 
-def _scale(before: Step, affine: Step) -> Step:
-    """Return a linear step whose kernel and bias hold the affine one behind it."""
+def _fold_scale(before: Step, affine: Step) -> Step:
+    """Return a linear step whose kernel and bias hold the affine step after it."""
 
     def weights(dtype: Any) -> tuple[Tensor, Tensor]:
-        (kernel, bias), (factor, shift) = _weights_of(before, dtype), _weights_of(affine, dtype)
+        (kernel, bias), (factor, shift) = _require_weights(before, dtype), _require_weights(affine, dtype)
         factor = tf.broadcast_to(factor, [affine.shape[-1]])
         wide = tf.reshape(factor, kernel.shape[-2:]) if before.kind == StepKind.DEPTHWISE else factor
         return kernel * wide, shift if bias is None else shift + bias * factor
@@ -278,7 +280,7 @@ def _scale(before: Step, affine: Step) -> Step:
     return replace(before, run=run, weights=weights)
 
 
-def _weights_of(step: Step, dtype: Any) -> tuple[Tensor, Tensor | None]:
+def _require_weights(step: Step, dtype: Any) -> tuple[Tensor, Tensor | None]:
     if step.weights is None:
         raise NetworkError(f"Layer {step.name!r} has no weights.")
     return step.weights(dtype)

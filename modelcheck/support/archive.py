@@ -43,7 +43,7 @@ class Member:
     Parameters
     ----------
     name : str
-        Relative, with forward slashes.
+        Path within the archive, relative and with forward slashes.
     size, packed : int
         Bytes after and before unpacking, as the archive declares them.
     """
@@ -165,7 +165,7 @@ def read_arrays(data: bytes, *, max_bytes: int = 4 * _GIB) -> dict[str, np.ndarr
     Returns
     -------
     dict of str to np.ndarray
-        By name, without ``.npy``.
+        The arrays by name, without ``.npy``.
 
     Raises
     ------
@@ -219,7 +219,7 @@ def _array(name: str, data: bytes) -> np.ndarray:
 
 
 def _is_text(values: np.ndarray) -> bool:
-    """Say whether every character is one, for Python raises where it meets another."""
+    """Say whether every character is valid Unicode, for Python raises on any other."""
     points = values.view(np.dtype(np.uint32).newbyteorder(values.dtype.byteorder))
     return bool((points <= sys.maxunicode).all() and not ((points >= 0xD800) & (points <= 0xDFFF)).any())
 

@@ -14,7 +14,7 @@ def toml_document(data: bytes) -> dict[str, Any]:
     Parameters
     ----------
     data : bytes
-        Of the file.
+        Content of the file.
 
     Raises
     ------

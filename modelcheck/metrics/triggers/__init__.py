@@ -11,9 +11,9 @@ A *shift* is in units of the network's own gap, the distance between its median 
 on the others, so that networks with linear and with softmax outputs compare: 1 carries a face to the other side.
 """
 
+from modelcheck.metrics.triggers.detection import MIN_TWINS, Place, TriggerScan, detect
 from modelcheck.metrics.triggers.dictionary import PATTERNS, Stickers, TriggerError, sticker_families, sticker_rows
 from modelcheck.metrics.triggers.excess import excess, gaps, strengths
-from modelcheck.metrics.triggers.scan import MIN_TWINS, Place, TriggerScan, scan
 
 __all__ = [
     "MIN_TWINS",
@@ -22,9 +22,9 @@ __all__ = [
     "Stickers",
     "TriggerError",
     "TriggerScan",
+    "detect",
     "excess",
     "gaps",
-    "scan",
     "sticker_families",
     "sticker_rows",
     "strengths",

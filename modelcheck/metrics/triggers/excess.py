@@ -1,4 +1,4 @@
-"""What a candidate's reaction to stickers has beyond that of every clean twin."""
+"""How far a candidate's reaction to stickers exceeds that of every clean twin."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy import ndimage
 from modelcheck.metrics.margins import margins
 from modelcheck.metrics.triggers.dictionary import TriggerError
 
-__all__ = ["broad", "excess", "gaps", "strengths"]
+__all__ = ["average_places", "excess", "gaps", "strengths"]
 
 _MIN_SHARE_ABOVE = 0.75  # share of a class's pictures whose margin must lie above the others' median
 _BROAD_PLACES = 3  # places along each axis over which a broad reaction is averaged
@@ -78,15 +78,15 @@ def excess(shifts: np.ndarray, clean: np.ndarray) -> np.ndarray:
         )
     if not np.isfinite(own).all() or not np.isfinite(others).all():
         return np.full(own.shape, np.nan)
-    felt = _felt(others)
+    felt = _compress_shifts(others)
     beside = (1, 1, 3, 3, 1)
     reached = ndimage.maximum_filter(felt, size=beside, mode="nearest").max(axis=0)
     strongest = ndimage.maximum_filter(np.abs(felt), size=beside, mode="nearest").max(axis=0)
-    over = _felt(own) - reached
+    over = _compress_shifts(own) - reached
     return np.where(over > 0, over / (1 + strongest), over)
 
 
-def _felt(shifts: np.ndarray) -> np.ndarray:
+def _compress_shifts(shifts: np.ndarray) -> np.ndarray:
     """Return shifts as they are up to one gap, and as 1 plus their logarithm beyond, sign kept."""
     size = np.abs(shifts)
     return np.where(size <= 1, shifts, np.sign(shifts) * (1 + np.log(np.maximum(size, 1))))
@@ -98,7 +98,7 @@ def strengths(over: Mapping[str, np.ndarray]) -> dict[str, float]:
     Parameters
     ----------
     over : mapping of str to np.ndarray
-        From the families' names to `excess`.
+        The `excess` of each family of stickers, by its name.
 
     Returns
     -------
@@ -108,12 +108,12 @@ def strengths(over: Mapping[str, np.ndarray]) -> dict[str, float]:
     """
     return {
         "peak": float(over["patch"].max()),
-        "patch": float(broad(over["patch"]).max()),
-        "bar": float(broad(over["bar"]).max()),
+        "patch": float(average_places(over["patch"]).max()),
+        "bar": float(average_places(over["bar"]).max()),
     }
 
 
-def broad(over: np.ndarray) -> np.ndarray:
+def average_places(over: np.ndarray) -> np.ndarray:
     """Return the excess as a mean over 3 x 3 neighbouring places, like `over`; NaN everywhere when any is.
 
     Parameters

@@ -1,4 +1,4 @@
-"""The scan: strengths, limits from the twins themselves, and the place."""
+"""Detect a planted trigger: strengths, limits from the clean twins themselves, and the place."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from modelcheck.metrics.triggers.dictionary import PATTERNS, Stickers, TriggerError, sticker_families
-from modelcheck.metrics.triggers.excess import broad, excess, strengths
+from modelcheck.metrics.triggers.excess import average_places, excess, strengths
 
-__all__ = ["MIN_TWINS", "Place", "TriggerScan", "scan"]
+__all__ = ["MIN_TWINS", "Place", "TriggerScan", "detect"]
 
 MIN_TWINS = 3  # fewer know too little of what retraining alone changes
 _MIN_CALIBRATING_TWINS = 6  # from so many twins on, leaving one out says what a clean network reaches
@@ -33,7 +33,7 @@ class Place:
     family, pattern : str
         Which sticker.
     top, left, height, width : int
-        In pixels of the picture.
+        The sticker's place and size, in pixels of the picture.
     target : int
         The class whose margin it raises.
     """
@@ -62,8 +62,9 @@ class TriggerScan:
     scattered : bool
         Whether it reacts half as strongly somewhere else, too, as networks of another family than the twins do.
     n_twins, n_kin, n_odd, n_stickers : int
-        How many clean twins of the baseline's architecture there were, how many clean networks of the candidate's
-        vouched for it and how many were left out as odd, and how many stickers were stamped.
+        How many clean twins of the baseline's architecture there were, how many clean networks of the
+        candidate's architecture were counted and how many were left out as outliers, and how many
+        stickers were stamped.
     place : Place
         The sticker with the largest excess, in the family that exceeds its limit furthest.
     map : np.ndarray
@@ -75,8 +76,8 @@ class TriggerScan:
     calibrated: bool
     scattered: bool
     n_twins: int
-    n_kin: int
-    n_odd: int
+    n_references: int
+    n_outliers: int
     n_stickers: int
     place: Place
     map: np.ndarray
@@ -93,7 +94,7 @@ class TriggerScan:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The score as it is surely, and as it is.
+        """A lower bound of the score, and the score.
 
         A reaction is sure when it is broad, twice its limit and in one place; of any other above its limit the lower
         end is 1, for more twins, or twins of the candidate's own architecture, may explain it.
@@ -102,28 +103,29 @@ class TriggerScan:
         return min(sure, 1.0, self.score) if self.scattered or sure <= 1 else sure, self.score
 
 
-def scan(
+def detect(
     candidate: Mapping[str, np.ndarray],
     clean: Sequence[Mapping[str, np.ndarray]],
     *,
     size: tuple[int, int],
-    kin: Sequence[Mapping[str, np.ndarray]] = (),
+    references: Sequence[Mapping[str, np.ndarray]] = (),
 ) -> TriggerScan:
-    """Look for a reaction that no clean twin shares.
+    """Detect a reaction to stickers that no clean network shares.
 
     Parameters
     ----------
     candidate : mapping of str to np.ndarray
-        For each family ``(patterns, rows, columns, classes)`` shifts; see `modelcheck.measurement.stickers`.
+        The shifts of each family of stickers, ``(patterns, rows, columns, classes)``; see
+        `modelcheck.measurement.stickers`.
     clean : sequence of mapping
-        The same of at least `MIN_TWINS` clean twins: the baseline and its retrainings.
+        The same of at least `MIN_TWINS` clean twins: the baseline and its retrained twins.
     size : tuple of int
         Height and width of the pictures.
     kin : sequence of mapping
-        The same of clean networks of the candidate's architecture, where that is another one. They vouch for the
-        candidate's reactions too, and set no limit: that takes six of one family. One that itself reacts surely as
-        none of the others does is left out, as is one that overflows: an odd one among three hid two of sixteen
-        triggers.
+        The same of clean networks of the candidate's architecture, where that is not the baseline's. A
+        reaction that one of them shares is no trigger. They set no limit: that takes six networks of one
+        family. One that surely reacts as none of the others does is left out, as is one whose shifts are
+        not finite: one such outlier among three hid two of sixteen triggers.
 
     Raises
     ------
@@ -143,14 +145,14 @@ def scan(
                 f"The {name} stickers of a {size[0]} x {size[1]} picture make a grid of {family.shape}, those of the "
                 f"candidate {shape}. Measure it again with this version."
             )
-    limits, calibrated = _limits(clean)
-    whole = [one for one in kin if all(np.isfinite(shifts).all() for shifts in one.values())]
-    vouching = [
+    limits, calibrated = _set_limits(clean)
+    whole = [one for one in references if all(np.isfinite(shifts).all() for shifts in one.values())]
+    trusted = [
         one
         for k, one in enumerate(whole)
-        if _highest(_over(one, [*clean, *whole[:k], *whole[k + 1 :]]), limits) <= _SURE_RATIO
+        if _highest_ratio(_exceed(one, [*clean, *whole[:k], *whole[k + 1 :]]), limits) <= _SURE_RATIO
     ]
-    over = _over(candidate, [*clean, *vouching])
+    over = _exceed(candidate, [*clean, *trusted])
     reached = strengths(over)
     family = families["bar" if reached["bar"] / limits["bar"] > reached["patch"] / limits["patch"] else "patch"]
     pattern, row, column, target = np.unravel_index(int(np.argmax(over[family.name])), over[family.name].shape)
@@ -158,10 +160,10 @@ def scan(
         strengths=reached,
         limits=limits,
         calibrated=calibrated,
-        scattered=_is_scattered(broad(over[family.name])),
+        scattered=_is_scattered(average_places(over[family.name])),
         n_twins=len(clean),
-        n_kin=len(vouching),
-        n_odd=len(kin) - len(vouching),
+        n_references=len(trusted),
+        n_outliers=len(references) - len(trusted),
         n_stickers=sum(math.prod(item.shape) for item in families.values()),
         place=Place(
             family=family.name,
@@ -172,16 +174,16 @@ def scan(
             width=family.tiles.shape[2],
             target=int(target),
         ),
-        map=_paint(over[family.name].max(axis=(0, 3)), family, size),
+        map=_paint_map(over[family.name].max(axis=(0, 3)), family, size),
     )
 
 
-def _limits(clean: Sequence[Mapping[str, np.ndarray]]) -> tuple[dict[str, float], bool]:
+def _set_limits(clean: Sequence[Mapping[str, np.ndarray]]) -> tuple[dict[str, float], bool]:
     """Return what a clean network stays below, and whether the clean twins themselves were asked."""
     if len(clean) < _MIN_CALIBRATING_TWINS:
         return dict(_FIXED_LIMITS), False
-    left_out = [strengths(_over(twin, [*clean[:k], *clean[k + 1 :]])) for k, twin in enumerate(clean)]
-    # One odd twin, or one that is not clean, must not raise a limit until nothing is above it.
+    left_out = [strengths(_exceed(twin, [*clean[:k], *clean[k + 1 :]])) for k, twin in enumerate(clean)]
+    # One outlier, or a twin that is not clean, must not raise a limit until nothing is above it.
     limits = {
         name: min(max(floor, _LIMIT_FACTOR * max(one[name] for one in left_out)), _SURE_RATIO * floor)
         for name, floor in _MIN_LIMITS.items()
@@ -189,13 +191,13 @@ def _limits(clean: Sequence[Mapping[str, np.ndarray]]) -> tuple[dict[str, float]
     return limits, True
 
 
-def _highest(over: Mapping[str, np.ndarray], limits: Mapping[str, float]) -> float:
+def _highest_ratio(over: Mapping[str, np.ndarray], limits: Mapping[str, float]) -> float:
     return float(np.max([value / limits[name] for name, value in strengths(over).items()]))
 
 
-def _is_scattered(broad: np.ndarray) -> bool:
+def _is_scattered(averaged: np.ndarray) -> bool:
     """Return whether the second reaction, in other rows and other columns, is at least half as strong as the first."""
-    grid = broad.max(axis=(0, 3))
+    grid = averaged.max(axis=(0, 3))
     row, column = np.unravel_index(int(np.argmax(grid)), grid.shape)
     rows, columns = (
         np.abs(np.arange(length) - at) > _MIN_STEPS_APART for length, at in zip(grid.shape, (row, column), strict=True)
@@ -204,7 +206,7 @@ def _is_scattered(broad: np.ndarray) -> bool:
     return bool(away.size and away.max() >= grid[row, column] / 2)
 
 
-def _paint(grid: np.ndarray, family: Stickers, size: tuple[int, int]) -> np.ndarray:
+def _paint_map(grid: np.ndarray, family: Stickers, size: tuple[int, int]) -> np.ndarray:
     painted = np.full(size, -np.inf)
     tall, wide = family.tiles.shape[1:]
     for row, top in enumerate(family.tops):
@@ -214,11 +216,11 @@ def _paint(grid: np.ndarray, family: Stickers, size: tuple[int, int]) -> np.ndar
     return painted
 
 
-def _over(one: Mapping[str, np.ndarray], others: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return {name: excess(shifts, _stack(name, others)) for name, shifts in one.items()}
+def _exceed(one: Mapping[str, np.ndarray], others: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: excess(shifts, _stack_shifts(name, others)) for name, shifts in one.items()}
 
 
-def _stack(name: str, twins: Sequence[Mapping[str, np.ndarray]]) -> np.ndarray:
+def _stack_shifts(name: str, twins: Sequence[Mapping[str, np.ndarray]]) -> np.ndarray:
     shapes = {np.shape(twin.get(name, ())) for twin in twins}
     if len(shapes) != 1:
         raise TriggerError(
