@@ -91,6 +91,7 @@ def red(folder, damage, code, words, *arguments):
     assert verdict is not None
     assert verdict["verdict"] != "pass"
     assert verdict["exit_code"] == code
+    assert verdict["next"][0]["action"] == "rerun"
     assert words in done.stdout + json.dumps(verdict, ensure_ascii=False)
     assert "INTERNALERROR" not in done.stdout
     assert str(folder) not in json.dumps({**verdict, "volatile": None})
@@ -138,6 +139,7 @@ def test_what_fails_again_and_again_is_a_failure(project):
     done, verdict = gate(project, "--candidate", "other.keras", "--reruns", "1")
     assert (done.returncode, verdict["verdict"]) == (1, "fail")
     assert "flaky" not in json.dumps(verdict)
+    assert [step["action"] for step in verdict["next"]] == ["rerun", "approve"]
 
 
 def test_a_part_is_partial(project):
@@ -147,6 +149,7 @@ def test_a_part_is_partial(project):
         verdict = json.loads((project / "report" / "verdict.json").read_text())
         assert done.returncode == 0, done.stdout
         assert (verdict["verdict"], verdict["scope"]) == ("pass", "partial")
+        assert [step["action"] for step in verdict["next"]] == ["rerun"]
         assert verdict["not_judged"]
 
 
@@ -171,6 +174,7 @@ def test_the_table_can_be_green(project):
     done, verdict = gate(project)
     assert done.returncode == 0, done.stdout
     assert (verdict["verdict"], verdict["scope"], verdict["enforced"]) == ("pass", "full", True)
+    assert [step["action"] for step in verdict["next"]] == ["approve"]
 
 
 @pytest.mark.parametrize(

@@ -73,8 +73,8 @@ def take_candidate(report: Path) -> tuple[VerdictDocument, Signature]:
     Raises
     ------
     ArtefactError, DocumentError, SignatureError
-        When the run judged a part only, came to no verdict, its document is of another schema, or anything does not
-        belong to anything else.
+        When the run judged a part only, came to no verdict, its document is of another schema, or
+        anything does not belong to anything else.
     """
     document = _verdict(report / "verdict.json")
     if document.get("scope") != "full":

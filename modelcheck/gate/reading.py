@@ -1,4 +1,4 @@
-"""A verdict document from a file: whole, of the known schema and sealed, or an error that says why not."""
+"""A verdict document from a file: whole, of the known schema and sealed, or an error."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def read_verdict(path: Path) -> VerdictDocument:
 
 
 def find_mismatch(document: object) -> str:
-    """Return in what a document differs from the schema, or why its findings cannot be read; empty for nothing."""
+    """Return what is wrong with a document by its schema or its findings; empty for nothing."""
     import jsonschema
 
     schema = json.loads(Path(__file__).with_name("verdict.schema.json").read_text(encoding="utf-8"))

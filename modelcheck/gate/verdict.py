@@ -277,7 +277,7 @@ def _network(signature: Signature) -> NetworkRow:
 
 
 def _candidate(signature: Signature, *, full: bool) -> NetworkRow:
-    """Return the candidate; after a full run with the signature that the report keeps for an approval."""
+    """Return the candidate; after a full run with its signature, which the report keeps."""
     return {**_network(signature), **describe_candidate(signature)} if full else _network(signature)
 
 
@@ -296,7 +296,7 @@ def _panel(panel: Panel) -> PanelRow:
 
 
 def _next_steps(verdict: str, settings: Settings, *, full: bool) -> list[NextStep]:
-    """Return what can be done now, the step to take first at the head; only a full run may lead to an approval."""
+    """Return what can be done now, the first step first; only a full run leads to an approval."""
     candidate, baseline = str(settings.candidate or "CANDIDATE.keras"), str(settings.baseline or "BASELINE")
     panel = str(settings.panel or f"{baseline}/panel.npz")
     why = "WHY" if verdict == "pass" else "WHY THE CHANGE IS WANTED"

@@ -1,7 +1,7 @@
-"""The verdict document: every part of it as a type, its schema version, and the digest that seals it.
+"""The verdict document: each part of it as a type, its schema version and the digest that seals it.
 
-The gate writes the document, the report shows it and a deploy job reads it again; all three know it from here.
-`docs/verdict.schema.json` says the same for other languages.
+The gate writes the document, the report shows it and a deploy job reads it again; all three know it
+from here. `docs/verdict.schema.json` says the same for other languages.
 """
 
 # Annotations are evaluated here: Python 3.11 does not see NotRequired in one that is kept as text.
@@ -97,7 +97,7 @@ class WaiverRow(TypedDict):
 
 
 class WaiverUseRow(WaiverRow):
-    """A waiver, what became of it, and the findings that it excuses or, where it is ``worse``, does not."""
+    """A waiver, what became of it, and the findings that it excuses; if ``worse``, does not."""
 
     state: str
     findings: list[str]
@@ -314,8 +314,8 @@ def check_schema(document: Mapping[str, Any], name: str) -> None:
 def seal(document: Mapping[str, Any]) -> str:
     """Return the sha256, in hex, over everything but ``digest`` and ``volatile``.
 
-    It shows damage and edits by hand. Whoever wants to forge a verdict can write it anew: keep the file where only the
-    gate's job can.
+    It shows damage and edits by hand. Whoever wants to forge a verdict can write it anew: keep the
+    file where only the gate's job can write.
     """
     kept = {key: value for key, value in document.items() if key not in ("digest", "volatile")}
     return hashlib.sha256(json.dumps(kept, sort_keys=True, allow_nan=False).encode()).hexdigest()

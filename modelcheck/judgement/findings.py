@@ -22,8 +22,8 @@ class Verdict(StrEnum):
 
     Examples
     --------
-    >>> max([Verdict.PASS, Verdict.FAIL, Verdict.UNMEASURED], key=lambda verdict: verdict.gravity).value
-    'fail'
+    >>> Verdict.FAIL.gravity > Verdict.UNMEASURED.gravity > Verdict.PASS.gravity
+    True
     """
 
     PASS = "pass"
@@ -34,7 +34,7 @@ class Verdict(StrEnum):
 
     @property
     def gravity(self) -> int:
-        """How grave it is, from 0 for a pass to 4 for a failure: the only order of gravity that there is."""
+        """How grave it is, from 0 for a pass to 4 for a failure: the only order of gravity."""
         return list(Verdict).index(self)
 
 
@@ -74,7 +74,7 @@ class Finding:
 
     @property
     def gating(self) -> bool:
-        """Whether the finding has a say in the release; what is silent by its own calibration has none."""
+        """Whether the finding has a say in the release; a silent measure has none."""
         return not (self.criterion.advisory or self.measured.silent)
 
     @property
@@ -83,7 +83,7 @@ class Finding:
         return self.gating and self.verdict not in (Verdict.PASS, Verdict.WAIVED)
 
     def describe(self) -> str:
-        """Return the finding without its verdict, as one harmless line: what, value, limit, baseline, evidence."""
+        """Return what was judged as one harmless line: value, limit, baseline, evidence."""
         item = self.measured
         value = "not measured" if math.isnan(item.value) else f"{item.value:.3f}"
         if item.interval is not None and all(math.isfinite(end) for end in item.interval):
@@ -97,7 +97,7 @@ class Finding:
         return clean(f"{line}. {item.evidence}" if item.evidence else f"{line}.", longest=2000)
 
     def sentence(self) -> str:
-        """Return the finding as one harmless line, the verdict first; this is what a failing test says."""
+        """Return the finding as one harmless line, verdict first: what a failing test says."""
         return clean(f"{self.verdict.value.upper()}: {self.describe()}", longest=2000)
 
     def to_dict(self) -> FindingRow:
@@ -157,8 +157,8 @@ def judge(measured: Measured, criterion: Criterion) -> Finding:
     Parameters
     ----------
     measured : Measured
-        A value of NaN or infinity is `Verdict.UNMEASURED`, never a pass. The interval must be finite and in order;
-        without such an interval, a criterion that is judged by it is unmeasured.
+        A value of NaN or infinity is `Verdict.UNMEASURED`, never a pass. The interval must be
+        finite and in order; without such an interval, a criterion judged by it is unmeasured.
     criterion : Criterion
         The limits, on the same metric.
 
@@ -201,7 +201,7 @@ def _verdict(measured: Measured, criterion: Criterion) -> Verdict:
 
 
 def overall(findings: Iterable[Finding]) -> Verdict:
-    """Return the one verdict over all gating findings: the gravest; waived passes, and no finding is unmeasured."""
+    """Return the gravest verdict of all gating findings; waived passes, none is unmeasured."""
     verdicts = {
         Verdict.PASS if found.verdict is Verdict.WAIVED else found.verdict for found in findings if found.gating
     }

@@ -30,10 +30,11 @@ class Measured:
     evidence : str
         One plain sentence.
     floor, ceiling : tuple of float
-        The same metric of the candidate's untrained twins and of the baseline's retrained ones, where there are any.
+        The same metric of the candidate's untrained twins and of the baseline's retrained ones,
+        where there are any.
     silent : bool
-        Whether the statistic cannot tell these networks apart by its own calibration: it is unmeasured then, and has
-        no say, whatever the criterion.
+        Whether the statistic cannot tell these networks apart by its own calibration: it is
+        unmeasured then, and has no say, whatever the criterion.
     """
 
     metric: str

@@ -89,7 +89,8 @@ def row(item: Measured, findings: Mapping[str, Finding]) -> dict[str, Any]:
     """
     found = findings.get(item.key)
     if found is not None:
-        return describe_finding(found)  # what was judged, to the digit; the comparison may have been made again since
+        # What was judged, to the digit; the comparison may have been made again since.
+        return describe_finding(found)
     unjudged = {"verdict": "info", "gating": False, "gravity": -1, "at_least": None, "at_most": None}
     return {**_describe_measured(item), **unjudged, "must": NOTHING, "why": ""}
 

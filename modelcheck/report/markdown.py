@@ -43,7 +43,7 @@ def step_summary(document: VerdictDocument, *, used: int) -> str:
 
 
 def summary_markdown(document: VerdictDocument, *, rows: int = _ROWS) -> str:
-    """Return a verdict document as Markdown: the verdict, its reasons, what to do next, and the findings.
+    """Return a verdict document as Markdown: verdict, reasons, what to do next, and the findings.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What stands at the top of the page: the networks, the panel, the counts, three tiles and the worst findings."""
+"""What stands at the top of the page: networks, panel, counts, three tiles, the worst findings."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def _table(
     values: Mapping[str, Mapping[str, float | None]],
     findings: Sequence[Finding],
 ) -> Table | None:
-    """Return the table of one kind of thing, one row a thing; None where nothing of it was measured."""
+    """Return the table of one kind of thing, one row each; None where nothing was measured."""
     from rich.table import Table
     from rich.text import Text
 
@@ -187,7 +187,7 @@ def _table(
 
 
 def _limit(findings: Sequence[Finding], used: Sequence[str]) -> str:
-    """Return the limit of a row's most severe finding, with the metric; of several, of the first column's."""
+    """Return the limit of a row's most severe finding, of several the first, with its metric."""
     if not findings:
         return ""
     first = min(findings, key=lambda found: (-found.verdict.gravity, used.index(found.measured.metric)))

@@ -153,7 +153,7 @@ def format_with_interval(
 
 
 def limits(criterion: Criterion | None, *, signs: bool = False) -> str:
-    """Return a criterion's limits in words, ``at least 0.5``, or signs, ``≥ 0.5``; a dash for none."""
+    """Return limits in words, ``at least 0.5``, or signs, ``≥ 0.5``; a dash for no criterion."""
     if criterion is None:
         return NOTHING
     low, high = ("≥", "≤") if signs else ("at least", "at most")
@@ -212,7 +212,7 @@ def compare_sizes(candidate: Mapping[str, Any] | None, baseline: Mapping[str, An
 
 
 def describe_difference(row: Difference, *, roles: tuple[str, str] = ("baseline", "candidate")) -> str:
-    """Return one setting that differs between two measurements, ``keras: 3.15 (baseline), 3.16 (candidate)``."""
+    """Return a setting that differs, ``keras: 3.15 (baseline), 3.16 (candidate)``."""
     return clean(f"{row['name']}: {row['baseline']} ({roles[0]}), {row['candidate']} ({roles[1]})", longest=160)
 
 
@@ -400,7 +400,7 @@ def _summarise_failures(findings: Sequence[Finding]) -> str:
 
 
 def worst(findings: Sequence[Finding], most: int) -> list[int]:
-    """Return the positions of the findings to name first: the most severe of every metric before a second of any.
+    """Return the positions of the findings to name first: one of every metric, then seconds.
 
     Parameters
     ----------
@@ -420,6 +420,6 @@ def worst(findings: Sequence[Finding], most: int) -> list[int]:
 
 
 def gravest(findings: Iterable[Finding]) -> str:
-    """Return the most severe verdict among the findings that gate the release; ``info`` where none does."""
+    """Return the most severe verdict among the findings that gate; ``info`` where none does."""
     gating = [found.verdict for found in findings if found.gating]
     return max(gating, key=lambda verdict: verdict.gravity).value if gating else "info"
