@@ -28,6 +28,34 @@ def test_links_resolve(page):
             assert (page.parent / target).exists(), target
 
 
+def long_lines(text):
+    """Return the lines of prose over 100 characters that could be broken; tables, code and link targets cannot."""
+    prose = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.S)  # front matter
+    prose = re.sub(r"^:::.*(\n    .*)*", "", prose, flags=re.M)  # a docstring's place, with its options
+    prose = re.sub(r"^ *(```+|~~~+).*?^ *\1 *$", "", prose, flags=re.S | re.M)
+    found = []
+    for line in prose.splitlines():
+        if len(line) > 100 and not re.match(r" *(\||#|<|\[[^\]]+\]:)", line):
+            whole = re.sub(r"`[^`]*`|\]\([^)]*\)", lambda part: "x" * len(part[0]), line)
+            if " " in re.sub(r"^ *([*+-]|\d+[.)])? *", "", whole[:101]):
+                found.append(line)
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_prose_wraps_at_100(page):
+    """Prose is wrapped, so that a change shows as the lines it touches."""
+    assert long_lines(page.read_text(encoding="utf-8")) == []
+
+
+def test_a_long_line_is_found():
+    """The rule above can fail, and takes prose alone: no table, code, heading, link target or front matter."""
+    long, unbroken = "word " * 21, "x" * 101
+    assert long_lines(f"{long}\n\n* {long}\n\n1. {unbroken} y\n") == [long, f"* {long}"]
+    apart = (f"| {long} |", f"# {long}", f"[a]: {long}", f"```text\n{long}\n```", f"* [x]({unbroken})", f"`{long}`")
+    assert long_lines(f"---\n{long}\n---\n" + "\n\n".join(apart) + "\n") == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_toml_examples_are_read(page):
     """Configuration shown in a page is valid TOML, with keys that exist."""
