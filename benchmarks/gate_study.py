@@ -24,15 +24,8 @@ from modelcheck.comparison import METRICS, Comparison, compare, reduce_twin
 from modelcheck.faces.cmu import cmu_panel, read_cmu
 from modelcheck.faces.drawn import draw_pictures, training_subjects
 from modelcheck.faces.pictures import Pictures
-from modelcheck.judgement.criteria import (
-    Criterion,
-    Finding,
-    Verdict,
-    criterion_for,
-    judge_measured,
-    overall,
-    read_criteria,
-)
+from modelcheck.judgement.criteria import Criterion, criterion_for, read_criteria
+from modelcheck.judgement.findings import Finding, Verdict, judge, overall
 from modelcheck.panel import Panel
 from modelcheck.report.words import area_of
 from modelcheck.signature import Signature, read_signature
@@ -102,7 +95,7 @@ def judged(comparison: Comparison, criteria: tuple[Criterion, ...]) -> list[Find
     for item in comparison.measures.values():
         criterion = criterion_for(criteria, item.metric, item.about)
         if criterion is not None:
-            findings.append(judge_measured(item, criterion))
+            findings.append(judge(item, criterion))
     return findings
 
 
@@ -114,7 +107,7 @@ def row(label: str, out: Path, baseline: Signature) -> tuple[str, dict[str, floa
     findings = judged(comparison, read_criteria(CRITERIA, metrics=METRICS))
     metrics = comparison.metrics
     red = sorted({finding.key for finding in findings if finding.gating and finding.verdict is not Verdict.PASS})
-    verdicts = {area: overall([item for item in findings if area_of(item.criterion.metric) == area]) for area in AREAS}
+    verdicts = {area: overall([item for item in findings if area_of(item.measured.metric) == area]) for area in AREAS}
     verdicts["all"] = overall(findings)
     split = json.loads((out / f"{label}.json").read_text())["accuracy"]
     decision = ("recognition", "natural_recognition", "likeness", "transfer", "coarse_similarity")

@@ -37,7 +37,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from modelcheck.happymaps import OBJECTIVES, ascend, chosen_units
+from modelcheck.happymaps import OBJECTIVES, ascend, choose_units
 from modelcheck.network import Network, UnitLayer, flatten
 from modelcheck.network.receptive import receptive_field
 from modelcheck.recipe import Recipe
@@ -193,7 +193,7 @@ def main() -> None:
         chosen = (
             range(network.n_classes)
             if layer.kind == "decision"
-            else chosen_units(layer, Recipe(units_per_layer=given.units))
+            else choose_units(layer, Recipe(units_per_layer=given.units))
         )
         places = [middle(layer, network) + int(unit) for unit in chosen]
         made: dict[str, Callable[..., Call]] = {"Xplique": xplique, "tf-keras-vis": tf_keras_vis}

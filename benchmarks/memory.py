@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from modelcheck.gate.child import measure_in_child
+from modelcheck.gate.request import Request
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 
@@ -47,8 +48,9 @@ def main() -> None:
         network = keras.applications.MobileNetV2((given.side, given.side, 3), weights=None, classes=2)
         network.save(folder / "mobilenet.keras")
         pictures(64, given.side).save(folder / "panel.npz")
+        request = Request(network=folder / "mobilenet.keras", panel=folder / "panel.npz", recipe=recipe)
         start = time.monotonic()
-        found = measure_in_child(folder / "mobilenet.keras", folder / "panel.npz", folder / "signature", recipe=recipe)
+        found = measure_in_child(request, folder / "signature")
         took = time.monotonic() - start
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     print(f"{len(found.layers)} layers, {given.steps} steps, {given.twins} untrained twins: {took:.0f} s")

@@ -121,7 +121,7 @@ def report_families(out: Path) -> None:
             kind = "clean" if "success" not in notes else "planted" if notes["success"] >= WORKS else "planted, inert"
             cells = [label, f"{notes['accuracy']:.2f}", f"{notes['success']:.2f}" if "success" in notes else ""]
             for words, beside in (("without kin", ()), ("with kin", kin)):
-                outcome = detect(own, clean, size=SIZE, same_architecture=beside)
+                outcome = detect(own, clean, size=SIZE, references=beside)
                 counts[kind, words, verdict(outcome)] = counts.get((kind, words, verdict(outcome)), 0) + 1
                 cells.append(f"{outcome.score:.2f} {verdict(outcome)}")
             place = outcome.place

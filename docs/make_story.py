@@ -80,10 +80,11 @@ def gated(name: str, folder: Path) -> Gated:
     network, told = folder / f"{name}.keras", folder / f"{name}.txt"
     if not network.exists():
         told.write_text(plant(network) if name in PLANTED else train(name, network), encoding="utf-8")
-    outputs = ["--outputs", OUTPUTS[name]] if name in OUTPUTS else []
+    outputs = ["--modelcheck-outputs", OUTPUTS[name]] if name in OUTPUTS else []
     report = folder / "reports" / name
-    gate = [sys.executable, "-m", "pytest", "suites/", "-q", "--candidate", str(network), "--report", str(report)]
-    code = subprocess.run([*gate, *outputs], check=False, capture_output=True, cwd=ROOT).returncode
+    gate = [sys.executable, "-m", "pytest", "suites/", "-q", "--candidate", str(network)]
+    gate += ["--modelcheck-report", str(report), *outputs]
+    code = subprocess.run(gate, check=False, capture_output=True, cwd=ROOT).returncode
     if code not in (0, 1):
         raise click.ClickException(f"{name} could not be gated: pytest ended with {code}. Run: {' '.join(gate)}")
     settings = read_settings(ROOT, {"candidate": network, "outputs": OUTPUTS.get(name)})
@@ -121,10 +122,11 @@ def verdicts(story: Mapping[str, Gated], names: Mapping[str, str]) -> str:
     """Return the table of verdicts: accuracy, what gates the decision layer, and what was red."""
     decision = story["experiment0"].comparison.baseline.layers[-1].name
     judged = {
-        row["metric"]: row["key"]
+        row["metric"]: row["about"]
         for name in names
         for row in story[name].verdict["findings"]
-        if row["metric"] == "trigger" or (row["gating"] and row["subject"] == decision and row["at_least"] is not None)
+        if row["metric"] == "trigger"
+        or (row["gating"] and row["about"] == decision and row["criterion"]["at_least"] is not None)
     }
     metrics = [name for name in METRICS if name in judged and name != "mapped_units"]
     head = ["network", "what is different", "parameters", "random split", "unseen people"]
@@ -134,8 +136,8 @@ def verdicts(story: Mapping[str, Gated], names: Mapping[str, str]) -> str:
         red = [row for row in told["findings"] if row["gating"] and row["verdict"] != "pass"]
         rows.append(
             [f"`{name}`", words, f"{told['candidate']['parameters']:,}", story[name].split]
-            + [number(measured.get("group_accuracy"))]
-            + [number(measured.get(judged[metric])) for metric in metrics]
+            + [number(measured.get("group_accuracy", {}).get(""))]
+            + [number(measured.get(metric, {}).get(judged[metric])) for metric in metrics]
             + [f"**{told['verdict']}**", few([row["key"] for row in red])]
         )
     return markdown([*head, *(f"`{name}`" for name in metrics), "verdict", "red checks"], rows)
@@ -147,10 +149,8 @@ def layers(story: Mapping[str, Gated]) -> str:
     rows = []
     for name in ("experiment0", "half_filters", "right", "shortcut", "shuffled_labels", "untrained"):
         values = story[name].verdict["metrics"]
-        cells = [
-            f"{number(values.get(f'map_ssim[{layer}]'))} ({number(values.get(f'floor_ssim[{layer}]'))})"
-            for layer in names
-        ]
+        maps, floor = (values.get(metric, {}) for metric in ("map_ssim", "floor_ssim"))
+        cells = [f"{number(maps.get(layer))} ({number(floor.get(layer))})" for layer in names]
         rows.append([f"`{name}`", *cells])
     return markdown(["network", *names], rows)
 

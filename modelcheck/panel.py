@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelcheck.support.archive import ArchiveError, read_arrays, read_regular
+from modelcheck.support.escaping import one_line_repr
+from modelcheck.support.validation import array_of, check_value, name_list
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,17 +23,18 @@ if TYPE_CHECKING:
 __all__ = ["Panel", "PanelError"]
 
 _FORMAT = 1
-_MOST_BYTES = 16 * 2**30
+_MAX_BYTES = 16 * 2**30  # of a panel file, and of what it unpacks to
 _REQUIRED = ("images", "labels", "subjects", "class_names")
 _OPTIONAL = ("regions", "names", "groups")
 _BOX = ("row", "column", "height", "width")
+_CLASS_NAMES = name_list("at least two distinct names", at_least=2)
 
 
 class PanelError(ValueError):
     """A panel that cannot be used; the message says what is wrong with it and what to do."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Panel:
     """Held-out pictures with their truth: what they show, who is on them, and where the face is.
 
@@ -69,21 +72,20 @@ class Panel:
     groups: Any = None  # an array once built; callers may leave it out
 
     def __post_init__(self) -> None:
-        images = _images(self.images)
+        images = _check_images(self.images)
         n = len(images)
-        class_names = tuple(_words(self.class_names, None, "class_names").tolist())
-        if len(class_names) < 2 or len(set(class_names)) != len(class_names):
-            raise PanelError(f"class_names must be at least two distinct names, not {class_names!r}.")
-        labels = _labels(self.labels, n, class_names)
-        subjects = _words(self.subjects, n, "subjects")
+        class_names = tuple(_check_words(self.class_names, None, "class_names").tolist())
+        check_value("class_names", class_names, _CLASS_NAMES, error=PanelError)
+        labels = _check_labels(self.labels, n, class_names)
+        subjects = _check_words(self.subjects, n, "subjects")
         # Through _words like given ones: words of one width give one digest, before and after a file.
         groups = [class_names[label] for label in labels.tolist()] if self.groups is None else self.groups
-        groups = _words(groups, n, "groups")
+        groups = _check_words(groups, n, "groups")
         names = [f"{who}-{row:04d}" for row, who in enumerate(subjects.tolist())] if self.names is None else self.names
-        names = _words(names, n, "names")
+        names = _check_words(names, n, "names")
         if len(set(names.tolist())) != n:
             raise PanelError("names must be distinct: a report points at pictures by name.")
-        regions = None if self.regions is None else _regions(self.regions, images.shape[:3])
+        regions = None if self.regions is None else _check_regions(self.regions, images.shape[:3])
         values = (images, labels, subjects, class_names, regions, names, groups)
         for name, value in zip(self.__dataclass_fields__, values, strict=True):
             if isinstance(value, np.ndarray):
@@ -93,6 +95,12 @@ class Panel:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __repr__(self) -> str:
+        height, width, channels = self.images.shape[1:]
+        pictures = f"{len(self)} pictures {height}x{width}x{channels}"
+        subjects = f"{len(set(self.subjects.tolist()))} subjects"
+        return one_line_repr("Panel", pictures, subjects, f"classes: {', '.join(self.class_names)}")
+
     def subset(self, rows: np.ndarray) -> Panel:
         """Return the panel of some pictures.
 
@@ -101,7 +109,7 @@ class Panel:
         rows : np.ndarray
             Indices or a boolean mask over the pictures.
         """
-        parts: dict[str, Any] = {name: part[rows] for name, part in self._parts() if name != "class_names"}
+        parts: dict[str, Any] = {name: part[rows] for name, part in self._list_parts() if name != "class_names"}
         return Panel(class_names=self.class_names, **parts)
 
     def inputs(self, input_range: tuple[float, float]) -> np.ndarray:
@@ -128,7 +136,7 @@ class Panel:
     def digest(self) -> str:
         """Return the sha256 over every part's name, dtype, shape and bytes, in hex."""
         digest = hashlib.sha256()
-        for name, part in self._parts():
+        for name, part in self._list_parts():
             digest.update(f"{name}|{part.dtype.str}|{part.shape}|".encode())
             digest.update(part.tobytes())
         return digest.hexdigest()
@@ -139,7 +147,7 @@ class Panel:
         target.parent.mkdir(parents=True, exist_ok=True)
         # Not mkstemp: its files are readable by their owner alone, and a panel is for a team.
         aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        parts: dict[str, Any] = dict(self._parts())
+        parts: dict[str, Any] = dict(self._list_parts())
         try:
             with aside.open("xb") as file:
                 np.savez_compressed(file, format=np.int64(_FORMAT), **parts)
@@ -160,9 +168,7 @@ class Panel:
         if not Path(path).is_file():
             raise PanelError(f"There is no panel file {os.fspath(path)!r}. Make one with: modelcheck panel --help")
         try:
-            parts: dict[str, Any] = dict(
-                read_arrays(read_regular(path, most_bytes=_MOST_BYTES), most_bytes=_MOST_BYTES)
-            )
+            parts: dict[str, Any] = dict(read_arrays(read_regular(path, max_bytes=_MAX_BYTES), max_bytes=_MAX_BYTES))
         except (ArchiveError, OSError) as error:
             raise PanelError(f"{os.fspath(path)!r} cannot be read as a panel (.npz): {error}") from error
         version = np.asarray(parts.pop("format", 0))
@@ -219,7 +225,7 @@ class Panel:
         if strange:
             raise PanelError(f"Labels {strange} are not among the classes {list(classes)}.")
         paths = [Path(root) / str(path) for path in frame["path"]]
-        images = _stack([_picture(path) for path in paths], paths)
+        images = _stack_pictures([_read_picture(path) for path in paths], paths)
         present = [name for name in _BOX if name in frame.columns]
         if present and len(present) < len(_BOX):
             raise PanelError(f"Boxes need all of {list(_BOX)}; the table has only {present}.")
@@ -228,19 +234,19 @@ class Panel:
             np.array([classes.index(label) for label in labels]),
             np.array(frame["subject"].astype(str).tolist()),
             classes,
-            regions=_boxes(frame[list(_BOX)].to_numpy(), images.shape[:3]) if present else None,
+            regions=_draw_boxes(frame[list(_BOX)].to_numpy(), images.shape[:3]) if present else None,
             names=np.array(frame["name"].astype(str).tolist()) if "name" in frame.columns else None,
             groups=np.array(frame["group"].astype(str).tolist()) if "group" in frame.columns else None,
         )
 
-    def _parts(self) -> Iterator[tuple[str, np.ndarray]]:
+    def _list_parts(self) -> Iterator[tuple[str, np.ndarray]]:
         for name in (*_REQUIRED, *_OPTIONAL):
             part = getattr(self, name)
             if part is not None:
                 yield name, np.asarray(part)
 
 
-def _images(images: Any) -> np.ndarray:
+def _check_images(images: Any) -> np.ndarray:
     try:
         array = np.array(images)
     except ValueError as error:
@@ -263,10 +269,9 @@ def _images(images: Any) -> np.ndarray:
     return array
 
 
-def _labels(labels: Any, n: int, class_names: tuple[str, ...]) -> np.ndarray:
+def _check_labels(labels: Any, n: int, class_names: tuple[str, ...]) -> np.ndarray:
     array = np.asarray(labels)
-    if array.shape != (n,) or array.dtype.kind not in "iu":
-        raise PanelError(f"labels must be {n} whole numbers, not {array.dtype} of shape {array.shape}.")
+    check_value("labels", array, array_of(f"{n} whole numbers", kinds="iu", shape=(n,)), error=PanelError)
     if array.min() < 0 or array.max() >= len(class_names):
         raise PanelError(
             f"labels span {array.min()} to {array.max()}, but there are {len(class_names)} classes: "
@@ -275,11 +280,10 @@ def _labels(labels: Any, n: int, class_names: tuple[str, ...]) -> np.ndarray:
     return array.astype(np.int64)
 
 
-def _words(words: Any, n: int | None, what: str) -> np.ndarray:
+def _check_words(words: Any, n: int | None, what: str) -> np.ndarray:
     given = np.asarray(words, dtype=object)
-    if given.ndim != 1 or (n is not None and len(given) != n):
-        wanted = "a list of words" if n is None else f"{n} words, one a picture"
-        raise PanelError(f"{what} must be {wanted}, not of shape {given.shape}.")
+    wanted = "a list of words" if n is None else f"{n} words, one a picture"
+    check_value(what, given, array_of(wanted, kinds="O", shape=(n,)), error=PanelError)
     missing = [row for row, word in enumerate(given.tolist()) if _is_missing(word)]
     if missing:
         raise PanelError(f"{what} must not be empty; number {missing[0]} is.")
@@ -291,14 +295,12 @@ def _is_missing(word: Any) -> bool:
     return word is None or (isinstance(word, float) and math.isnan(word)) or not str(word).strip("\0 \t\r\n")
 
 
-def _regions(regions: Any, shape: tuple[int, ...]) -> np.ndarray:
-    array = np.array(regions)
-    if array.shape != shape or array.dtype != np.bool_:
-        raise PanelError(f"regions must be booleans of shape {shape}, not {array.dtype} of shape {array.shape}.")
-    return array
+def _check_regions(regions: Any, shape: tuple[int, ...]) -> np.ndarray:
+    masks = array_of(f"booleans of shape {shape}", kinds="b", shape=shape)
+    return np.asarray(check_value("regions", np.array(regions), masks, error=PanelError))
 
 
-def _picture(path: Path) -> np.ndarray:
+def _read_picture(path: Path) -> np.ndarray:
     from PIL import Image
 
     try:
@@ -317,7 +319,7 @@ def _picture(path: Path) -> np.ndarray:
         raise PanelError(f"The picture {str(path)!r} cannot be read: {error}") from error
 
 
-def _stack(pictures: list[np.ndarray], paths: list[Path]) -> np.ndarray:
+def _stack_pictures(pictures: list[np.ndarray], paths: list[Path]) -> np.ndarray:
     for picture, path in zip(pictures, paths, strict=True):
         if picture.shape != pictures[0].shape:
             raise PanelError(
@@ -328,7 +330,7 @@ def _stack(pictures: list[np.ndarray], paths: list[Path]) -> np.ndarray:
     return stack if stack.ndim == 4 else stack[..., np.newaxis]
 
 
-def _boxes(boxes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _draw_boxes(boxes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     try:
         whole = boxes.astype(np.float64)
     except (TypeError, ValueError) as error:

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from modelcheck.gate.options import add_options, read_options
 from modelcheck.gate.progress import Estimate, read_progress
 from modelcheck.gate.session import PROPERTY, RUN, Collector, Run
-from modelcheck.judgement.criteria import Finding, Measured, Verdict, criterion_for, judge_measured
+from modelcheck.judgement.criteria import criterion_for
+from modelcheck.judgement.findings import Finding, Verdict, judge
+from modelcheck.judgement.measured import Measured
 from modelcheck.support.escaping import clean, clean_lines
 
 if TYPE_CHECKING:
@@ -26,40 +29,25 @@ _DOMAINS = {"layer": "layers", "subject": "subjects", "group": "groups", "method
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options; each can also stand in ``[tool.modelcheck]``."""
-    group = parser.getgroup("modelcheck", "did the candidate learn the same features?")
-    for name, words in (
-        ("candidate", "the .keras network that wants to be released"),
-        ("baseline", "the folder of the approved signature"),
-        ("baseline-model", "the .keras file that the baseline was approved from, for comparisons the other way"),
-        ("panel", "the held-out panel (.npz); by default the baseline's own"),
-        ("criteria", "the rows of limits (.toml)"),
-        ("waivers", "the rows of excuses (.toml); by default suites/waivers.toml where it is there"),
-        ("report", "the folder for index.html, verdict.json and summary.md"),
-        ("outputs", "class of each output, comma-separated, where the candidate has more outputs than classes"),
-    ):
-        group.addoption(f"--{name}", metavar=name.upper(), default=None, help=words)
-    group.addoption("--report-folder", action="store_true", help="write the report's pictures as files beside it")
-    group.addoption("--redact-inputs", action="store_true", help="leave photographs of people out of the report")
-    group.addoption("--report-only", action="store_true", help="exit 0 whatever was judged; the verdict stays honest")
-    group.addoption("--today", metavar="DAY", help="judge waivers as on this day, 2026-01-31, instead of today (UTC)")
+    """Add the options; most can also stand in ``[tool.modelcheck]``."""
+    add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Remember the options; nothing is read before a suite asks."""
-    names = ("candidate", "baseline", "baseline_model", "panel", "criteria", "waivers", "report", "outputs")
+    options = read_options(config)
     run = Run(
-        options={name: config.getoption(f"--{name.replace('_', '-')}") for name in names},
+        options=options,
         root=config.rootpath,
-        redact_inputs=bool(config.getoption("--redact-inputs")),
-        pictures_as_files=bool(config.getoption("--report-folder")),
-        enforced=not config.getoption("--report-only"),
+        redact_inputs=options.pop("redact_inputs"),
+        pictures_as_files=options.pop("report_folder"),
+        enforced=not options.pop("report_only"),
     )
-    if day := config.getoption("--today"):
+    if day := options.pop("today"):
         try:
             run.today = datetime.date.fromisoformat(day)
         except ValueError as error:
-            raise pytest.UsageError(f"--today must be a day like 2026-01-31, not {day!r}.") from error
+            raise pytest.UsageError(f"--modelcheck-today must be a day like 2026-01-31, not {day!r}.") from error
     config.stash[RUN] = run
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Collector(config), "modelcheck-collector")
@@ -120,7 +108,7 @@ def baseline(evidence: Evidence) -> Signature:
 
 @pytest.fixture(scope="session")
 def candidate(evidence: Evidence) -> Signature:
-    """Return the signature of the network that wants to be released."""
+    """Return the signature of the network that is proposed for release."""
     return evidence.candidate
 
 
@@ -147,7 +135,7 @@ def check(request: pytest.FixtureRequest) -> Callable[..., None]:
         for item in measures:
             criterion = criterion_for(plan.criteria, item.metric, item.about)
             if criterion is not None:
-                findings.append(judge_measured(item, criterion))
+                findings.append(judge(item, criterion))
         shown = _apply_waivers(run, findings)
         for finding, seen in zip(findings, shown, strict=True):
             request.node.user_properties.append((PROPERTY, json.dumps(finding.to_dict(), allow_nan=False)))
@@ -194,9 +182,9 @@ def _words(finding: Finding) -> Iterator[tuple[str, str]]:
     row = finding.to_dict()
     for part, value in (("verdict", verdict), ("value", row["value"]), ("limit", finding.criterion.limits)):
         yield f"{name}.{part}", "not measured" if value is None else str(value)
-    for part in ("baseline", "n"):
-        if row[part] is not None:
-            yield f"{name}.{part}", str(row[part])
+    for part, value in (("baseline", row["baseline"]), ("n", row["n"])):
+        if value is not None:
+            yield f"{name}.{part}", str(value)
 
 
 def _is_gate(item: Any) -> bool:

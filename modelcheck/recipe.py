@@ -5,15 +5,36 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
-import numbers
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modelcheck.support.spelling import did_you_mean
+from modelcheck.support.validation import check_keys, check_value, name_list, number, number_range, whole_number
 
 __all__ = ["Recipe"]
+
+_COUNT, _COUNT_OR_NONE = whole_number(at_least=1), whole_number(at_least=0)
+_STRENGTH = number("a finite number, 0 or more", at_least=0)
+_CHECKS = {
+    "input_range": number_range("the lowest and the highest value of the input, two finite numbers such as (0.0, 1.0)"),
+    "seed": _COUNT_OR_NONE,
+    "steps": _COUNT,
+    "step_size": _STRENGTH,
+    "pull": _STRENGTH,
+    "blur": _STRENGTH,
+    "total_variation": _STRENGTH,
+    "start_noise": _STRENGTH,
+    "starts": _COUNT,
+    "copies": _COUNT,
+    "shift": _STRENGTH,
+    "jitter": _STRENGTH,
+    "natural_components": _COUNT,
+    "units_per_layer": _COUNT,
+    "probe_pictures": _COUNT,
+    "attribution_methods": name_list(),
+    "smoothgrad_samples": _COUNT,
+    "untrained_twins": _COUNT_OR_NONE,
+    "sticker_faces": _COUNT_OR_NONE,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +51,9 @@ class Recipe:
         Lowest and highest value that the network's input takes. Panels of bytes (``uint8``) are mapped
         onto it; panels of floats must lie inside it.
     seed : int
-        Of all noise. Noise is keyed by (seed, step) and the copy, never by order or batch.
+        Seed of all noise. Noise is keyed by (seed, step) and the copy, never by order or batch.
     steps : int
-        Steps of ascent.
+        Number of steps of the ascent.
     step_size : float
         Length of the first step, as a share of the input range; it falls linearly to a tenth.
     pull : float
@@ -48,7 +69,7 @@ class Recipe:
         How many ascents each unit gets, the first from grey and others from random pixels; the happiest map is
         kept.
     copies : int
-        Copies of the map over which each gradient is averaged; 1 with no shift and no jitter is plain
+        Number of copies of the map over which each gradient is averaged; 1 with no shift and no jitter is plain
         gradient ascent. It applies to maps of the whole picture; receptive-field patches always use one.
     shift : float
         Largest shift of a copy along either axis, as a share of the picture's height.
@@ -63,9 +84,9 @@ class Recipe:
         At most this many pictures of the panel get attributions and activations, spread evenly over
         subjects, classes and groups.
     attribution_methods : tuple of str
-        Which attributions are kept.
+        Names of the attribution methods whose maps are kept.
     smoothgrad_samples : int
-        Noisy copies behind each SmoothGrad attribution.
+        Number of noisy copies over which each SmoothGrad attribution is averaged.
     untrained_twins : int
         Untrained networks of the same architecture, measured beside the network as its floor.
     sticker_faces : int
@@ -94,41 +115,10 @@ class Recipe:
     sticker_faces: int = 8
 
     def __post_init__(self) -> None:
-        # Numbers are brought to one type each: equal recipes must have equal digests, and 1 == 1.0 but
-        # their JSON differs.
-        zeros = ("seed", "untrained_twins", "sticker_faces")
-        ones = (
-            "steps",
-            "starts",
-            "copies",
-            "natural_components",
-            "units_per_layer",
-            "probe_pictures",
-            "smoothgrad_samples",
-        )
-        for name in (*zeros, *ones):
-            lowest = 0 if name in zeros else 1
-            object.__setattr__(self, name, _whole(name, getattr(self, name), lowest))
-        for name in ("step_size", "pull", "blur", "total_variation", "start_noise", "shift", "jitter"):
-            value = _number(name, getattr(self, name))
-            if value < 0:
-                raise ValueError(f"{name} must be 0 or more, not {value!r}.")
-            object.__setattr__(self, name, value)
-        ends = self.input_range
-        if isinstance(ends, str) or not isinstance(ends, Sequence) or len(ends) != 2:
-            raise ValueError(f"input_range={ends!r} is no range: give two values, for example (0.0, 1.0).")
-        low, high = (_number("input_range", end) for end in ends)
-        if not low < high:
-            raise ValueError(
-                f"input_range={ends!r} is no range: give the lowest and the highest input value, "
-                "for example (0.0, 1.0)."
-            )
-        object.__setattr__(self, "input_range", (low, high))
-        methods = self.attribution_methods
-        listed = isinstance(methods, Sequence) and not isinstance(methods, str)
-        if not listed or not all(isinstance(method, str) for method in methods) or len(set(methods)) != len(methods):
-            raise ValueError(f"attribution_methods must be a list of distinct names, not {methods!r}.")
-        object.__setattr__(self, "attribution_methods", tuple(methods))
+        # Each number is brought to one type: equal recipes must have equal digests, and 1 == 1.0 but their JSON
+        # differs.
+        for name, check in _CHECKS.items():
+            object.__setattr__(self, name, check_value(name, getattr(self, name), check))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-ready builtins."""
@@ -145,24 +135,9 @@ class Recipe:
         """
         if not isinstance(settings, dict):
             raise ValueError(f"Recipe settings are a table of names and values, not {settings!r}.")
-        known = [field.name for field in dataclasses.fields(cls)]
-        for key in settings:
-            if key not in known:
-                raise ValueError(f"The recipe has no setting {key!r}. {did_you_mean(key, known)}")
+        check_keys(settings, _CHECKS, where="the recipe")
         return cls(**settings)
 
     def digest(self) -> str:
         """Return the sha256 of the settings, in hex: equal recipes have equal digests."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
-
-
-def _whole(name: str, value: Any, lowest: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < lowest:
-        raise ValueError(f"{name} must be a whole number, at least {lowest}, not {value!r}.")
-    return int(value)
-
-
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
-        raise ValueError(f"{name} must be a finite number, not {value!r}.")
-    return float(value) + 0.0  # so that -0.0, which equals 0.0, is written like it

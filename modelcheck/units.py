@@ -1,10 +1,19 @@
-"""One word for a convolutional channel and a dense neuron: the unit."""
+"""One word for a convolutional channel and a dense neuron, the unit, and for the layers that have units."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
-__all__ = ["Unit"]
+__all__ = ["LayerKind", "Unit"]
+
+
+class LayerKind(StrEnum):
+    """The layers that have units. The last layer is the decision, whatever its type."""
+
+    CONV = "conv"
+    DENSE = "dense"
+    DECISION = "decision"
 
 
 @dataclass(frozen=True, order=True)

@@ -232,9 +232,9 @@ def no_criteria(folder):
     (folder / "suites" / "criteria.toml").write_text("")
 
 
-def where_matches_nothing(folder):
+def about_matches_nothing(folder):
     append(
-        folder, "suites/criteria.toml", '[[criterion]]\nmetric = "transfer"\nwhere = "x"\nat_least = 0\nwhy = "typo"\n'
+        folder, "suites/criteria.toml", '[[criterion]]\nmetric = "transfer"\nabout = "x"\nat_least = 0\nwhy = "typo"\n'
     )
 
 
@@ -359,5 +359,5 @@ def child_fills_the_disk(folder):
     child(
         folder,
         f"ulimit -f 4; cd {ROOT}/tests; exec {sys.executable} -c 'import sys; from signatures import make_signature; "
-        'make_signature().write(sys.argv[sys.argv.index("--to") + 1])\' $*',
+        "make_signature().write(sys.argv[-1])' $*",
     )

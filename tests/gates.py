@@ -105,7 +105,7 @@ def measured(folder, file, *, change=None, baseline_model=None, **options):
         made = show(made, read_signature(folder / "baselines" / "mine"))
     made = change(made) if change else made
 
-    def write(network, panel, target, **_):
+    def write(request, target, **_):
         made.write(target)
         return made
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from modelcheck.comparison import compare
-from modelcheck.judgement.criteria import Criterion, judge, overall
+from modelcheck.judgement.criteria import Criterion
+from modelcheck.judgement.document import SCHEMA, seal
+from modelcheck.judgement.findings import judge, overall
 from signatures import document_parts, make_panel, make_signature, show
 
 HOSTILE = '</script><img src=x onerror="window.hacked=1"><svg onload="window.hacked=2">'
@@ -30,35 +32,47 @@ def make_document(comparison, *, why=None):
     for item in comparison.measures.values():
         for limit in LIMITS:
             if limit.metric == item.metric:
-                limit = dataclasses.replace(limit, why=why or limit.why)  # noqa: PLW2901
-                findings.append(
-                    judge(
-                        item.value,
-                        limit,
-                        subject=item.about,
-                        interval=item.interval,
-                        baseline=item.baseline,
-                        n=item.n,
-                        evidence=item.evidence,
-                    )
-                )
-    order = ["fail", "unmeasured", "inconclusive", "pass"]
-    findings.sort(key=lambda found: (not found.gating, order.index(found.verdict.value)))
-    return {
-        "schema": 1,
+                findings.append(judge(item, dataclasses.replace(limit, why=why or limit.why)))
+    findings.sort(key=lambda found: (not found.gating, -found.verdict.gravity))
+    document = {
+        "schema": SCHEMA,
         "verdict": overall(findings).value,
         "scope": "full",
-        "reasons": ["because it is so"],
+        "enforced": True,
+        "reasons": [{"kind": "error", "text": "because it is so"}],
         "exit_code": 1,
         **document_parts(comparison),
         "criteria": {"file": "criteria.toml", "sha256": "c" * 64, "rows": len(LIMITS)},
+        "waivers": None,
         "findings": [found.to_dict() for found in findings],
         "not_judged": [item.key for item in comparison.measures.values() if item.metric == "cka"],
         "acknowledged": [],
-        "next": ["modelcheck report a b"],
-        "provenance": {"baseline": {"keras": "3"}, "candidate": {"keras": "3"}},
-        "volatile": {"written": "2026-01-01T00:00:00Z", "host": "here", "seconds": 1.5},
+        "next": [{"action": "rerun", "command": "modelcheck report a b"}],
+        "provenance": {"baseline": {"keras": "3"}, "candidate": {"keras": "3"}, "differences": []},
+        "volatile": {"written": "2026-01-01T00:00:00Z", "today": "2026-01-01", "host": "here", "seconds": 1.5},
     }
+    return {**document, "digest": seal(document)}
+
+
+def empty_document(**changes):
+    """Return the document of a run that could not begin."""
+    document = {
+        "schema": SCHEMA,
+        "verdict": "error",
+        "scope": "incomplete",
+        "enforced": True,
+        "reasons": [],
+        "exit_code": 3,
+        **dict.fromkeys(("candidate", "baseline", "panel", "recipe", "criteria", "waivers", "provenance")),
+        "metrics": {},
+        "findings": [],
+        "not_judged": [],
+        "acknowledged": [],
+        "next": [],
+        "volatile": {"written": "2026-01-01T00:00:00Z", "today": "2026-01-01", "host": "here", "seconds": 1.5},
+        **changes,
+    }
+    return {**document, "digest": seal(document)}
 
 
 def make_case(*, hostile=None, **options):

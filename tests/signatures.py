@@ -264,7 +264,9 @@ def _curve(name: str, probes: int, seed: int) -> np.ndarray:
 
 def document_parts(comparison: Any) -> dict[str, Any]:
     """Return the parts of a verdict document that follow from a comparison alone."""
-    finite = {key: float(value) if np.isfinite(value) else None for key, value in comparison.metrics.items()}
+    finite: dict[str, dict[str, float | None]] = {}
+    for item in comparison.measures.values():
+        finite.setdefault(item.metric, {})[item.about] = float(item.value) if np.isfinite(item.value) else None
     return {
         "candidate": dict(comparison.candidate.model),
         "baseline": {

@@ -37,6 +37,7 @@ from modelcheck.approval import (
 )
 from modelcheck.approval.history import HEADING
 from modelcheck.gate.artefacts import ArtefactError, as_baseline, describe_candidate, leave_candidate
+from modelcheck.judgement.document import DocumentError
 from modelcheck.signature import SignatureError, read_signature
 from modelcheck.support.folders import FolderBusyError, folder_lock
 from modelcheck.support.provenance import differences
@@ -395,6 +396,8 @@ def moved_on(report, baseline):
     [
         (without_verdict, "There is no verdict"),
         (half_a_verdict, "is damaged"),
+        (edited("schema", 1), "has schema 1, of an older modelcheck"),
+        (edited("reasons", ["a sentence"]), "is damaged: reasons/0"),
         (edited("scope", "partial"), "not 'full'"),
         (edited("scope", "incomplete"), "not 'full'"),
         (edited("verdict", "error"), "came to no verdict"),
@@ -418,7 +421,7 @@ def test_a_report_that_does_not_belong_together_is_refused(baseline, candidate, 
     report_of(tmp_path / "report", OLD, candidate)
     damage(tmp_path / "report", baseline)
     before = contents(baseline)
-    with pytest.raises((ArtefactError, SignatureError), match=words):
+    with pytest.raises((ArtefactError, DocumentError, SignatureError), match=words):
         propose_from_report(tmp_path / "report", baseline)
     code, _ = command("approve", "--from", tmp_path / "report", "--to", baseline, "--reason", "x")
     assert code == 4

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from modelcheck.comparison import METRICS, CompareError, compare, plan_metric, reduce_twin
 from modelcheck.comparison.statistics import compute_statistics
-from modelcheck.judgement.criteria import Criterion, Verdict, judge, judge_measured
+from modelcheck.judgement.criteria import Criterion
+from modelcheck.judgement.findings import Verdict, judge
 from modelcheck.signature import Signature, read_manifest, read_signature
 from signatures import make_panel, make_signature, show
 
@@ -166,7 +167,7 @@ def test_the_band_of_the_decision_is_inconclusive():
 
     def verdict(limit):
         criterion = Criterion(metric="recognition", at_least=limit, why="test")
-        return judge(measured.value, criterion, interval=measured.interval).verdict
+        return judge(measured, criterion).verdict
 
     assert verdict(measured.value - 0.01) is Verdict.PASS
     assert verdict(measured.value + 0.05) is Verdict.INCONCLUSIVE
@@ -258,13 +259,13 @@ def test_without_twins_there_is_no_likeness_to_judge():
     assert math.isnan(measured.value)
     assert "says nothing" in measured.evidence
     limit = Criterion(metric="likeness", at_least=0.6, why="test")
-    without_say = judge_measured(measured, limit)
+    without_say = judge(measured, limit)
     assert (without_say.verdict, without_say.gating) == (Verdict.UNMEASURED, False)
     strange = tuple(of_architecture(twin) for twin in loose.retrained)
     none = compare(replace(loose, retrained=strange), candidate).find("likeness", "decision")
-    assert judge_measured(none, limit).gating, "twins of another architecture are no ceiling"
+    assert judge(none, limit).gating, "twins of another architecture are no ceiling"
     few = replace(loose, retrained=loose.retrained[:1])
-    assert judge_measured(compare(few, candidate).find("likeness", "decision"), limit).gating
+    assert judge(compare(few, candidate).find("likeness", "decision"), limit).gating
 
 
 def test_only_twins_of_the_baselines_architecture_make_the_ceiling():
@@ -307,6 +308,7 @@ def test_the_mass_change_of_a_network_of_another_architecture_is_kept():
         ((-0.2, 0.1), 0),
         ((0.3, 0.3), 0),
         ((-0.2, -0.1, None), 0),
+        ((-0.2, -0.1, np.nan), 0),
         ((-5.0, -0.1), 0),
         ((-1e308, -1e308), 0),
     ],

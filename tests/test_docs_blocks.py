@@ -25,7 +25,7 @@ from modelcheck.__main__ import main as modelcheck
 from modelcheck.faces import colleagues, draw
 from modelcheck.faces.__main__ import main as faces
 from modelcheck.gate.settings import Settings
-from modelcheck.judgement.criteria import Measured
+from modelcheck.judgement.measured import Measured
 from modelcheck.recipe import Recipe
 from reports import make_case
 

@@ -183,7 +183,7 @@ def test_wrong_checksum_is_refused_before_unpacking(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "most"), [("_LARGEST_UNPACKED", 100), ("_MOST_FILES", 1)], ids=["bytes", "number of files"]
+    ("name", "most"), [("_MAX_UNPACKED_BYTES", 100), ("_MAX_FILES", 1)], ids=["bytes", "number of files"]
 )
 def test_archive_made_to_fill_a_disk_is_refused(tmp_path, monkeypatch, name, most):
     """Unpacking stops at a size and at a number of files, whatever the archive's own headers say."""

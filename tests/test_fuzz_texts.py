@@ -120,7 +120,7 @@ CRITERIA = b"""[[criterion]]
 metric = "transfer"
 at_least = 0.5
 at_most = 1
-where = "conv*"
+about = "conv*"
 judged_by = "interval"
 advisory = true
 optional = false
@@ -128,7 +128,7 @@ why = "because"
 """
 
 
-ROW = ["metric", "at_least", "at_most", "where", "judged_by", "advisory", "optional", "why"]
+ROW = ["metric", "at_least", "at_most", "about", "judged_by", "advisory", "optional", "why"]
 
 
 @FUZZ
@@ -155,7 +155,7 @@ def test_criteria(tmp_path, data):
 
 WAIVERS = b"""[[waiver]]
 metric = "kappa"
-where = "*"
+about = "*"
 candidate = "%s"
 owner = "ada"
 reason = "because"
@@ -165,7 +165,7 @@ value = 0.5
 """ % (b"0a" * 32)
 
 
-ALLOWED = ["metric", "where", "candidate", "owner", "reason", "created", "expires", "value", "x"]
+ALLOWED = ["metric", "about", "candidate", "owner", "reason", "created", "expires", "value", "x"]
 
 
 @st.composite

@@ -53,7 +53,7 @@ why = "the method ranks what matters"
 
 [[criterion]]
 metric = "flipping_gain"
-where = "occlusion"
+about = "occlusion"
 at_least = -10.0
 why = "not asked of it here"
 
@@ -153,7 +153,7 @@ def test_the_same_network_passes(project):
     assert (
         verdict["candidate"]["sha256"] == verdict["baseline"]["sha256"] or verdict["candidate"]["file"] == "same.keras"
     )
-    assert verdict["metrics"]["transfer[decision]"] == pytest.approx(1.0, abs=0.05)
+    assert verdict["metrics"]["transfer"]["decision"] == pytest.approx(1.0, abs=0.05)
     assert (project / "report" / "index.html").stat().st_size > 1000
     assert (project / "report" / "summary.md").read_text().strip()
     assert "test_same_features" not in done.stderr
@@ -207,7 +207,7 @@ def test_a_file_that_is_no_network_is_refused(project):
     (project / "same.keras").write_text("import os")
     done, verdict = gate(project)
     assert done.returncode == verdict["exit_code"] == 4, done.stdout
-    assert "is no .keras archive" in " ".join(verdict["reasons"])
+    assert "is no .keras archive" in json.dumps(verdict["reasons"])
 
 
 def test_an_unwritable_report_is_red(project):
@@ -346,8 +346,10 @@ def test_ctrl_c_while_measuring(project):
     verdict = json.loads((project / "report" / "verdict.json").read_text())
     assert process.returncode == verdict["exit_code"] == 2, out
     assert verdict["verdict"] == "error"
-    assert "Run it again" in json.dumps(verdict["reasons"])
-    assert verdict["next"][0].startswith("pytest suites/")
+    assert {"kind": "interrupted"} in verdict["reasons"]
+    assert "Run it again" in out
+    assert verdict["next"][0]["action"] == "rerun"
+    assert verdict["next"][0]["command"].startswith("pytest suites/")
     assert not list(project.glob(".modelcheck/signatures/*/manifest.json"))
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)

@@ -61,7 +61,7 @@ def test_hostile_names_act_nowhere(light, tmp_path, hostile):
     summary = project / "step.md"
     done, verdict = gate(project, "--junitxml", "junit.xml", environment={"GITHUB_STEP_SUMMARY": str(summary)})
     assert done.returncode == 1, done.stdout
-    assert any(row["subject"] == hostile and row["verdict"] == "fail" for row in verdict["findings"])
+    assert any(row["about"] == hostile and row["verdict"] == "fail" for row in verdict["findings"])
     assert ET.parse(project / "junit.xml").getroot() is not None
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202e]", done.stdout)
     assert not re.search(r"(?im)^\s*::[a-z-]+( .*)?::|##\[", done.stdout)
@@ -89,8 +89,12 @@ def test_a_step_summary_that_cannot_be_written_is_said(project):
 def test_the_step_summary_keeps_within_its_limit():
     """Ten thousand findings with the longest names fit into what is left of a mebibyte, the gravest first."""
     document = make_document(make_case()[1])
-    rows = [{**document["findings"][0], "subject": "&" * 400, "why": "<" * 400} for _ in range(10_000)]
-    document |= {"findings": [{**document["findings"][0], "subject": "the worst"}, *rows], "reasons": ["&" * 600] * 500}
+    first = document["findings"][0]
+    rows = [
+        {**row, "key": f"{row['metric']}[{about}]", "about": about, "criterion": {**row["criterion"], "why": "<" * 400}}
+        for row, about in ((first, "the worst"), *[(first, "&" * 400)] * 10_000)
+    ]
+    document |= {"findings": rows, "reasons": [{"kind": "error", "text": "&" * 600}] * 500}
     for used in (0, 1_000_000, 1_040_000):
         text = step_summary(document, used=used)
         assert text
@@ -102,7 +106,7 @@ def test_the_step_summary_keeps_within_its_limit():
 
 def test_report_only_exits_0_and_stays_honest(project):
     """A judgement is not enforced: exit 0, while the document says fail and what it would have answered."""
-    done, verdict = gate(project, "--candidate", "other.keras", "--report-only")
+    done, verdict = gate(project, "--candidate", "other.keras", "--modelcheck-report-only")
     assert done.returncode == 0, done.stdout
     assert (verdict["verdict"], verdict["enforced"], verdict["exit_code"]) == ("fail", False, 1)
     assert "Report only" in done.stdout
@@ -112,9 +116,9 @@ def test_report_only_exits_0_and_stays_honest(project):
 
 @pytest.mark.parametrize("missing", ["suites/test_same_features.py", "heldout.npz", "baselines/mine/manifest.json"])
 def test_report_only_excuses_judgements_alone(project, missing):
-    """Where nothing could be judged, --report-only is as red as ever."""
+    """Where nothing could be judged, --modelcheck-report-only is as red as ever."""
     (project / missing).unlink()
-    done, verdict = gate(project, "--report-only")
+    done, verdict = gate(project, "--modelcheck-report-only")
     assert done.returncode == verdict["exit_code"] != 0, done.stdout
     assert verdict["verdict"] == "error"
 
@@ -138,7 +142,7 @@ def test_inconclusive_does_not_cover_a_test_that_fails(project):
     (project / "suites" / "test_own.py").write_text("def test_small(candidate):\n    assert candidate.layers == 0\n")
     done, verdict = gate(project, "--candidate", "other.keras")
     assert (done.returncode, verdict["verdict"]) == (1, "fail")
-    assert "test_small failed" in " ".join(verdict["reasons"])
+    assert "test_small failed" in done.stdout
 
 
 def steps(workflow):
@@ -177,7 +181,7 @@ def test_the_shell_lines_parse_and_exist(workflow, project):
     lines = shell(workflow)
     assert any(line.startswith("pytest suites/") or "\npytest suites/" in line for line in lines)
     assert any("modelcheck verdict report/verdict.json --candidate" in line for line in lines)
-    known = run(project, "--help").stdout + (ROOT / "modelcheck" / "gate" / "promotion.py").read_text()
+    known = run(project, "--help").stdout + (ROOT / "modelcheck" / "cli" / "verdict.py").read_text()
     for line in lines:
         checked = subprocess.run(["bash", "-n"], input=line, text=True, capture_output=True, check=False)
         assert checked.returncode == 0, checked.stderr

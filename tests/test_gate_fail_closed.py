@@ -25,7 +25,7 @@ ROWS = [
     (damages.flipped_byte, 3, "damaged"),
     (damages.truncated_member, 3, "damaged"),
     (damages.missing_member, 3, "missing or unreadable"),
-    (damages.truncated_manifest, 4, "damaged"),
+    (damages.truncated_manifest, 4, "is not a valid manifest"),
     (damages.newer_baseline, 4, f"this modelcheck reads format {FORMAT}"),
     (damages.another_recipe_in_the_manifest, 3, "its recipe does not match its digest"),
     (damages.another_panel, 3, "is not the one the baseline was measured on"),
@@ -56,7 +56,7 @@ ROWS = [
     (damages.more_classes_than_there_are, 4, "lies between 1 and 2"),
     (damages.impossible_ceiling, 4, "can never hold"),
     (damages.no_criteria, 4, "nothing would be judged"),
-    (damages.where_matches_nothing, 4, "matches nothing"),
+    (damages.about_matches_nothing, 4, "matches nothing"),
     (damages.unknown_setting, 4, "Did you mean 'candidate'"),
     (damages.counterpart_of_nothing, 3, "which the baseline lacks"),
     (damages.malformed_waiver, 4, "lacks candidate, owner, reason"),
@@ -91,6 +91,7 @@ def red(folder, damage, code, words, *arguments):
     assert verdict is not None
     assert verdict["verdict"] != "pass"
     assert verdict["exit_code"] == code
+    assert verdict["next"][0]["action"] == "rerun"
     assert words in done.stdout + json.dumps(verdict, ensure_ascii=False)
     assert "INTERNALERROR" not in done.stdout
     assert str(folder) not in json.dumps({**verdict, "volatile": None})
@@ -106,28 +107,31 @@ def test_fail_closed(project, damage, code, words):
 
 
 @pytest.mark.parametrize(
-    ("damage", "code", "words"),
+    ("damage", "code", "kind", "words"),
     [
-        (damages.everything_skipped, 3, "were never judged"),
-        (damages.worker_dies, 3, "were never judged"),
-        (damages.numpy_property, 3, "before everything was judged"),
+        (damages.everything_skipped, 3, "not_judged", "were never judged"),
+        (damages.worker_dies, 3, "not_judged", "were never judged"),
+        (damages.numpy_property, 3, "stopped", "before everything was judged"),
     ],
-    ids=lambda value: value.__name__ if callable(value) else "",
+    ids=["everything_skipped", "worker_dies", "numpy_property"],
 )
-def test_fail_closed_on_workers(project, damage, code, words):
+def test_fail_closed_on_workers(project, damage, code, kind, words):
     """The same on two workers, with what only workers can do: die, or lose what execnet does not carry."""
     damage(project)
     done, verdict = gate(project, "-n", "2")
     assert done.returncode == code, done.stdout
     assert (verdict["verdict"], verdict["exit_code"]) == ("error", code)
-    assert words in json.dumps(verdict)
+    assert kind in [reason["kind"] for reason in verdict["reasons"]]
+    assert words in (project / "report" / "summary.md").read_text()
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["serial", "workers"])
 def test_flaky_is_no_pass(project, workers):
     """A test that passes only when it is run again is named as flaky, and the run is red."""
     verdict = red(project, damages.passes_when_run_again, 3, "flaky, not a pass", "--reruns", "2", *workers)
-    assert "test_flaky" in " ".join(verdict["reasons"])
+    assert [reason["test"] for reason in verdict["reasons"] if reason["kind"] == "flaky"] == [
+        "suites/test_flaky.py::test_flaky"
+    ]
 
 
 def test_what_fails_again_and_again_is_a_failure(project):
@@ -135,6 +139,7 @@ def test_what_fails_again_and_again_is_a_failure(project):
     done, verdict = gate(project, "--candidate", "other.keras", "--reruns", "1")
     assert (done.returncode, verdict["verdict"]) == (1, "fail")
     assert "flaky" not in json.dumps(verdict)
+    assert [step["action"] for step in verdict["next"]] == ["rerun", "approve"]
 
 
 def test_a_part_is_partial(project):
@@ -144,6 +149,7 @@ def test_a_part_is_partial(project):
         verdict = json.loads((project / "report" / "verdict.json").read_text())
         assert done.returncode == 0, done.stdout
         assert (verdict["verdict"], verdict["scope"]) == ("pass", "partial")
+        assert [step["action"] for step in verdict["next"]] == ["rerun"]
         assert verdict["not_judged"]
 
 
@@ -168,6 +174,7 @@ def test_the_table_can_be_green(project):
     done, verdict = gate(project)
     assert done.returncode == 0, done.stdout
     assert (verdict["verdict"], verdict["scope"], verdict["enforced"]) == ("pass", "full", True)
+    assert [step["action"] for step in verdict["next"]] == ["approve"]
 
 
 @pytest.mark.parametrize(
@@ -183,7 +190,7 @@ def test_a_layer_of_another_name_is_judged_by_what_it_does(project, layers):
     damages.forged(project, layers=layers)
     done, verdict = gate(project)
     assert verdict["scope"] == "full", done.stdout
-    assert {row["subject"] for row in verdict["findings"] if row["metric"] == "mapped_units"} == {
+    assert {row["about"] for row in verdict["findings"] if row["metric"] == "mapped_units"} == {
         "conv1",
         "dense1",
         "decision",

@@ -13,11 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gates import ROOT, gate
-from modelcheck.gate.promotion import DocumentError, promotable, read_verdict, refusal, verdict
-from modelcheck.gate.verdict import seal
+from modelcheck.cli.verdict import verdict
+from modelcheck.gate.promotion import promotable, refusal
+from modelcheck.gate.reading import read_verdict
+from modelcheck.judgement.document import DocumentError, seal
 
 SCHEMA = json.loads((ROOT / "docs" / "verdict.schema.json").read_text())
 TODAY = datetime.date(2026, 3, 10)
+BECAUSE = {"kind": "error", "text": "because"}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,7 @@ def waived(passed):
     """Return the same pass with one finding that somebody answers for."""
     document = copy.deepcopy(passed[1])
     row = next(row for row in document["findings"] if row["metric"] == "subject_accuracy")
-    excuse = {"metric": "subject_accuracy", "where": row["subject"], "candidate": document["candidate"]["sha256"]}
+    excuse = {"metric": "subject_accuracy", "about": row["about"], "candidate": document["candidate"]["sha256"]}
     excuse |= {"owner": "mona", "reason": "known", "created": "2026-03-01", "expires": "2026-03-31", "value": 0.5}
     row |= {"value": 0.5, "verdict": "waived", "waiver": excuse}
     use = {**excuse, "state": "used", "findings": [row["key"]]}
@@ -93,12 +96,12 @@ def test_other_criteria_or_another_baseline_are_not(passed):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"verdict": "fail", "reasons": ["because"]}, "The verdict is fail, not pass. because"),
+        ({"verdict": "fail", "reasons": [BECAUSE]}, "The verdict is fail, not pass. because"),
         ({"verdict": "error"}, "The verdict is error"),
         ({"verdict": "inconclusive"}, "The verdict is inconclusive, not pass"),
         ({"scope": "partial"}, "Only a part"),
         ({"not_judged": ["transfer[decision]"]}, "Only a part"),
-        ({"enforced": False}, "--report-only"),
+        ({"enforced": False}, "--modelcheck-report-only"),
         ({"baseline": None}, "does not say which baseline"),
         ({"criteria": None}, "does not say which criteria"),
         ({"findings": []}, "contradicts itself"),
@@ -115,7 +118,8 @@ def test_inconclusive_only_where_asked_for(passed):
     """--require inconclusive takes what is not settled, and never a failure."""
     document = copy.deepcopy(passed[1])
     row = document["findings"][-1]
-    row |= {"verdict": "inconclusive", "value": row["at_least"] - 0.1 if row["at_least"] is not None else 2.0}
+    low = row["criterion"]["at_least"]
+    row |= {"verdict": "inconclusive", "value": low - 0.1 if low is not None else 2.0}
     row["interval"] = [-5.0, 5.0]
     document = sealed({**document, "verdict": "inconclusive"})
     assert asked(passed, document)[0] == 1
@@ -125,7 +129,8 @@ def test_inconclusive_only_where_asked_for(passed):
 
 def test_a_finding_that_does_not_hold_is_found(passed):
     """Each number is judged once more: a failure that was relabelled, twice written or loosened is refused."""
-    for change in ({"value": -3.0}, {"value": None}, {"verdict": "fail"}, {"at_least": 3.0, "at_most": None}):
+    limit = {"criterion": {**passed[1]["findings"][0]["criterion"], "at_least": 3.0, "at_most": None}}
+    for change in ({"value": -3.0}, {"value": None}, {"verdict": "fail"}, limit):
         document = copy.deepcopy(passed[1])
         document["findings"][0] |= change
         code, said = asked(passed, sealed(document))
@@ -138,9 +143,8 @@ def test_numbers_at_the_limit_survive_rounding(passed):
     """A document holds six digits: a value that met its limit by less than that is no contradiction."""
     document = copy.deepcopy(passed[1])
     row = next(row for row in document["findings"] if row["metric"] == "subject_accuracy")
-    row |= {"at_least": 2 / 3, "value": round(2 / 3, 6)}
-    row["at_least"] = 0.66666666667
-    document["findings"][document["findings"].index(row)] = {**row, "value": 0.666666}
+    row["criterion"]["at_least"] = 0.66666666667
+    row["value"] = 0.666666
     assert asked(passed, sealed(document))[0] == 0
 
 
@@ -151,10 +155,11 @@ def test_numbers_at_the_limit_survive_rounding(passed):
         ("null", "no verdict of this gate"),
         ("[]", "no verdict of this gate"),
         ('{"verdict": "pass"}', "no verdict of this gate"),
-        ('{"schema": 2}', "has schema 2"),
+        ('{"schema": 3}', "has schema 3, of a newer modelcheck"),
+        ('{"schema": 1}', "has schema 1, of an older modelcheck; this one reads schema 2. Run the gate again"),
         ("[" * 100_000, "is damaged"),
     ],
-    ids=["empty", "null", "list", "bare", "newer", "deep"],
+    ids=["empty", "null", "list", "bare", "newer", "older", "deep"],
 )
 def test_what_is_no_verdict_is_unreadable(passed, text, words):
     """Exit 4, and a sentence that says what it is not."""
@@ -168,13 +173,13 @@ def test_damage_is_unreadable(passed):
     for cut in (1, 40, len(text) // 2, len(text) - 1):
         assert asked(passed, text[:cut])[0] == 4
     key = next(iter(passed[1]["metrics"]))
-    assert "holds NaN" in asked(passed, json.dumps({**passed[1], "metrics": {key: float("nan")}}))[1]
+    assert "holds NaN" in asked(passed, json.dumps({**passed[1], "metrics": {key: {"": float("nan")}}}))[1]
     assert (
         "holds 1e400"
         in asked(passed, text.replace('"n": 2', '"n": 1e400').replace('"value": 1.0', '"value": 1e400'))[1]
     )
     assert "stands twice" in asked(passed, '{"verdict": "pass", ' + text[1:])[1]
-    code, said = asked(passed, text.replace('"reasons": [', '"reasons": ["by hand", '))
+    code, said = asked(passed, text.replace('"reasons": [', f'"reasons": [{json.dumps(BECAUSE)}, '))
     assert (code, "was changed after it was written" in said) == (4, True)
     assert asked(passed, {**passed[1], "extra": 1})[0] == 4
 

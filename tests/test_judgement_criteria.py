@@ -10,17 +10,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from modelcheck.judgement.criteria import (
-    CriteriaError,
-    Criterion,
-    Finding,
-    Measured,
-    Verdict,
-    criterion_for,
-    judge,
-    overall,
-    read_criteria,
-)
+from modelcheck.judgement.criteria import CriteriaError, Criterion, criterion_for, read_criteria
+from modelcheck.judgement.findings import Finding, Verdict, judge, overall
+from modelcheck.judgement.measured import Measured
 
 few = settings(max_examples=150, deadline=None)
 numbers = st.one_of(st.integers(-3, 3), st.floats(-3, 3))
@@ -65,18 +57,22 @@ def slow_verdict(value, criterion, interval):
 def finding(verdict, *, advisory=False, metric="accuracy"):
     """Return a finding with a verdict."""
     return Finding(
-        subject="",
+        measured=Measured(metric=metric, value=0.5),
         criterion=Criterion(metric=metric, why="as agreed", at_least=0.5, advisory=advisory),
-        value=0.5,
         verdict=verdict,
     )
+
+
+def judged(value, criterion, **known):
+    """Return what a criterion says about a value of its metric."""
+    return judge(Measured(metric=criterion.metric, value=value, **known), criterion)
 
 
 @few
 @given(value=st.one_of(numbers, anything), criterion=criteria(), interval=ends)
 def test_verdict_is_the_documented_one(value, criterion, interval):
     """`judge` agrees with the slow reading of its documentation, whatever it is given."""
-    assert judge(value, criterion, interval=interval).verdict.value == slow_verdict(value, criterion, interval)
+    assert judged(value, criterion, interval=interval).verdict.value == slow_verdict(value, criterion, interval)
 
 
 def test_the_slow_verdict_can_disagree():
@@ -89,16 +85,16 @@ def test_the_slow_verdict_can_disagree():
 @given(criterion=criteria(), interval=ends, value=st.sampled_from([math.nan, math.inf, -math.inf]))
 def test_what_was_not_measured_never_passes(criterion, interval, value):
     """NaN and infinity are unmeasured under every criterion and interval."""
-    assert judge(value, criterion, interval=interval).verdict is Verdict.UNMEASURED
+    assert judged(value, criterion, interval=interval).verdict is Verdict.UNMEASURED
 
 
 @few
 @given(value=numbers, criterion=criteria(), interval=ends)
 def test_a_pass_lies_within_the_limits(value, criterion, interval):
     """Whatever passes has its value, or its whole interval, within both limits."""
-    judged = judge(value, criterion, interval=interval)
-    assume(judged.verdict is Verdict.PASS)
-    held = judged.interval if criterion.judged_by == "interval" else (judged.value,)
+    found = judged(value, criterion, interval=interval)
+    assume(found.verdict is Verdict.PASS)
+    held = interval if criterion.judged_by == "interval" else (value,)
     assert all(criterion.at_least is None or end >= criterion.at_least for end in held)
     assert all(criterion.at_most is None or end <= criterion.at_most for end in held)
 
@@ -124,22 +120,22 @@ def test_a_pass_lies_within_the_limits(value, criterion, interval):
 def test_limits_are_inclusive_and_intervals_leave_room_for_doubt(value, interval, judged_by, verdict):
     """The boundary passes; an interval across it is inconclusive; one upside down or with NaN is none."""
     criterion = Criterion(metric="accuracy", at_least=0.9, why="as agreed", judged_by=judged_by)
-    assert judge(value, criterion, interval=interval).verdict.value == verdict
+    assert judged(value, criterion, interval=interval).verdict.value == verdict
 
 
 def test_judge_carries_what_explains_the_verdict():
-    """Subject, interval, baseline, number and evidence reach the finding and its sentence."""
-    judged = judge(
+    """What it is about, interval, baseline, number and evidence reach the finding and its sentence."""
+    found = judged(
         0.75,
         Criterion(metric="subject_accuracy", at_least=0.8, at_most=1, why="as agreed"),
-        subject="glickman",
+        about="glickman",
         interval=(0.6, 0.79),
         baseline=0.9375,
         n=32,
         evidence="8 of 32 wrong.",
     )
-    assert judged.key == "subject_accuracy[glickman]"
-    assert judged.sentence() == (
+    assert found.key == "subject_accuracy[glickman]"
+    assert found.sentence() == (
         "FAIL: subject_accuracy[glickman] = 0.750 [0.600, 0.790], must be at least 0.8 and at most 1; "
         "baseline 0.938; n = 32. 8 of 32 wrong."
     )
@@ -147,8 +143,8 @@ def test_judge_carries_what_explains_the_verdict():
 
 def test_sentence_of_an_unmeasured_value_says_so():
     """A value that is missing reads 'not measured', not 'nan'."""
-    judged = judge(math.nan, Criterion(metric="accuracy", at_least=0.8, why="as agreed"))
-    assert judged.sentence() == "UNMEASURED: accuracy = not measured, must be at least 0.8."
+    found = judged(math.nan, Criterion(metric="accuracy", at_least=0.8, why="as agreed"))
+    assert found.sentence() == "UNMEASURED: accuracy = not measured, must be at least 0.8."
 
 
 @pytest.mark.parametrize("about", ["", "conv1"], ids=["network", "layer"])
@@ -156,7 +152,7 @@ def test_measured_and_finding_share_their_key(about):
     """A metric has one flat name before and after it is judged."""
     criterion = Criterion(metric="same_features", at_least=0.5, why="as agreed")
     key = Measured(metric="same_features", about=about, value=0.7).key
-    assert key == judge(0.7, criterion, subject=about).key == ("same_features[conv1]" if about else "same_features")
+    assert key == judged(0.7, criterion, about=about).key == ("same_features[conv1]" if about else "same_features")
 
 
 @few
@@ -170,13 +166,46 @@ def test_overall_is_the_gravest_gating_verdict(verdicts):
     assert overall(finding(verdict, advisory=advisory) for verdict, advisory in verdicts) is expected
 
 
+def test_gravity_is_one_order():
+    """From a pass, which is nothing, to a failure: waived is graver than passed, unmeasured graver than in doubt."""
+    order = sorted(Verdict, key=lambda verdict: verdict.gravity)
+    assert [verdict.value for verdict in order] == ["pass", "waived", "inconclusive", "unmeasured", "fail"]
+    assert [verdict.gravity for verdict in order] == [0, 1, 2, 3, 4]
+
+
+def test_a_criterion_judges_its_own_metric_alone():
+    """A limit on another metric is an error, never a verdict."""
+    with pytest.raises(ValueError, match="The criterion on 'kappa' cannot judge 'accuracy'"):
+        judge(Measured(metric="accuracy", value=1.0), Criterion(metric="kappa", at_least=0, why="as agreed"))
+
+
+def test_what_is_silent_has_no_say():
+    """A measure that its own calibration silences is unmeasured, stands in nobody's way, and keeps its criterion."""
+    limit = Criterion(metric="accuracy", at_least=0.5, why="as agreed")
+    found = judged(math.nan, limit, silent=True)
+    assert (found.verdict, found.gating, found.red) == (Verdict.UNMEASURED, False, False)
+    assert found.criterion is limit
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"key": "other"}, {"about": "x"}, {"gating": True}, {"verdict": "waived"}],
+    ids=["key", "about", "gating", "waived by nobody"],
+)
+def test_a_row_that_contradicts_itself_is_no_finding(change):
+    """Key, say in the release and waiver follow from the rest of the row; where they do not, it is refused."""
+    row = judged(1.0, Criterion(metric="accuracy", at_least=0.5, why="as agreed", advisory=True)).to_dict()
+    with pytest.raises(ValueError, match="contradicts itself"):
+        Finding.from_dict({**row, **change})
+
+
 @few
-@given(wheres=st.lists(st.sampled_from(["*", "conv*", "conv2d_1", "dense", "visitor_?"]), max_size=5))
-def test_last_matching_row_wins(wheres):
+@given(globs=st.lists(st.sampled_from(["*", "conv*", "conv2d_1", "dense", "visitor_?"]), max_size=5))
+def test_last_matching_row_wins(globs):
     """Of the rows that match, the last counts, as in a CODEOWNERS file; rows on other metrics never do."""
-    rows = [Criterion(metric="m", where=where, at_least=row, why="as agreed") for row, where in enumerate(wheres)]
+    rows = [Criterion(metric="m", about=glob, at_least=row, why="as agreed") for row, glob in enumerate(globs)]
     rows.append(Criterion(metric="other", at_least=99, why="as agreed"))
-    matching = [row for row, where in enumerate(wheres) if where in ("*", "conv*", "conv2d_1")]
+    matching = [row for row, glob in enumerate(globs) if glob in ("*", "conv*", "conv2d_1")]
     chosen = criterion_for(rows, "m", "conv2d_1")
     assert (chosen is None) if not matching else chosen.at_least == matching[-1]
 
@@ -184,19 +213,28 @@ def test_last_matching_row_wins(wheres):
 def test_no_row_for_a_metric_is_none():
     """A metric without a row has no criterion, rather than a lenient one."""
     assert criterion_for([], "m", "") is None
-    assert criterion_for([Criterion(metric="m", where="dense", at_least=0, why="as agreed")], "m", "conv") is None
+    assert criterion_for([Criterion(metric="m", about="dense", at_least=0, why="as agreed")], "m", "conv") is None
 
 
 @few
-@given(value=st.one_of(numbers, anything), criterion=criteria(), interval=ends, n=st.none() | st.integers(0, 99))
-def test_finding_survives_json(value, criterion, interval, n):
+@given(
+    value=st.one_of(numbers, anything),
+    criterion=criteria(),
+    interval=ends,
+    n=st.none() | st.integers(0, 99),
+    silent=st.booleans(),
+)
+def test_finding_survives_json(value, criterion, interval, n, silent):
     """A finding sent as strict JSON and rebuilt has the same verdict, key, criterion and row."""
-    judged = judge(value, criterion, subject="an2i", interval=interval, baseline=value, n=n, evidence="seen")
-    sent = json.dumps(judged.to_dict(), allow_nan=False)
+    known = {"about": "an2i", "interval": interval, "baseline": value, "n": n, "evidence": "seen", "silent": silent}
+    found = judged(value, criterion, **known)
+    sent = json.dumps(found.to_dict(), allow_nan=False)
     rebuilt = Finding.from_dict(json.loads(sent))
     assert json.dumps(rebuilt.to_dict(), allow_nan=False) == sent
-    assert (rebuilt.verdict, rebuilt.key, rebuilt.criterion) == (judged.verdict, judged.key, judged.criterion)
-    assert rebuilt.value == pytest.approx(judged.value, abs=1e-6) if math.isfinite(value) else math.isnan(rebuilt.value)
+    assert (rebuilt.verdict, rebuilt.key, rebuilt.criterion) == (found.verdict, found.key, found.criterion)
+    assert (rebuilt.gating, rebuilt.red) == (found.gating, found.red)
+    kept = rebuilt.measured.value
+    assert kept == pytest.approx(value, abs=1e-6) if math.isfinite(value) else math.isnan(kept)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +265,7 @@ why = "the release before had 0.93"
 
 [[criterion]]
 metric = "same_features"
-where = "dense*"
+about = "dense*"
 at_least = 0.5
 at_most = 1
 judged_by = "interval"
@@ -244,7 +282,7 @@ def test_criteria_file_is_read_as_written(tmp_path):
         Criterion(metric="accuracy", at_least=0.9, why="the release before had 0.93"),
         Criterion(
             metric="same_features",
-            where="dense*",
+            about="dense*",
             at_least=0.5,
             at_most=1,
             judged_by="interval",
@@ -269,6 +307,10 @@ def test_criteria_file_is_read_as_written(tmp_path):
         ("[[criterion]]\nat_least = 1\nwhy = 'x'", "limits the metric '', which does not exist"),
         ("[[criterion]]\nmetric = 'accuracy'\nat_last = 1\nwhy = 'x'", "'at_last'. Did you mean 'at_least'?"),
         ("[[criterion]]\nmetric = 'accuracy'\nat_least = 1", "needs a metric and a why"),
+        (
+            "[[criterion]]\nmetric = 'accuracy'\nwhere = 'x'\nat_least = 1\nwhy = 'x'",
+            "'where', which is called 'about'",
+        ),
         ("[[criterion]]\nmetric = 'accuracy'\nat_least = '1'\nwhy = 'x'", "at_least must be a number, not '1'"),
         ("[[criterion]]\nmetric = 'accuracy'\nat_least = true\nwhy = 'x'", "at_least must be a number, not True"),
         ("[[criterion]]\nmetric = 'accuracy'\nat_least = nan\nwhy = 'x'", "needs a finite at_least or at_most"),
@@ -276,7 +318,7 @@ def test_criteria_file_is_read_as_written(tmp_path):
         ("[[criterion]]\nmetric = 'accuracy'\nat_least = 1\nwhy = 2", "why must be text, not 2"),
         ("[[criterion]]\nmetric = 'accuracy'\nat_least = 1\nwhy = 'x'\nadvisory = 'no'", "advisory must be true or"),
     ],
-    ids=range(18),
+    ids=range(19),
 )
 def test_bad_criteria_file_is_refused(tmp_path, text, message):
     """A file that would judge nothing, or not what was meant, is an error that says where."""

@@ -2,7 +2,6 @@
 
 import datetime
 import hashlib
-import json
 import math
 import re
 
@@ -12,8 +11,11 @@ from hypothesis import strategies as st
 
 from gates import ROOT, gate
 from modelcheck.comparison import METRICS
-from modelcheck.judgement.criteria import Criterion, Verdict, judge, overall
+from modelcheck.judgement.criteria import Criterion
+from modelcheck.judgement.findings import Verdict, judge, overall
+from modelcheck.judgement.measured import Measured
 from modelcheck.judgement.waivers import LONGEST, Waiver, WaiverError, WaiverState, apply_waivers, read_waivers
+from modelcheck.report.words import describe_reason
 
 SHA = "a" * 64
 TODAY = datetime.date(2026, 3, 10)
@@ -23,7 +25,7 @@ LIMIT = Criterion(metric="subject_accuracy", at_least=0.75, why="nobody is left 
 def made(**changes):
     row = {
         "metric": "subject_accuracy",
-        "where": "ben",
+        "about": "ben",
         "candidate": SHA,
         "owner": "mona",
         "reason": "a known stranger",
@@ -34,8 +36,12 @@ def made(**changes):
     return Waiver(**{**row, **changes})
 
 
-def red(value=0.5, subject="ben", **changes):
-    return judge(value, Criterion(**{**vars(LIMIT), **changes}), subject=subject)
+def judged(value, limit=LIMIT, *, about=""):
+    return judge(Measured(metric=limit.metric, about=about, value=value), limit)
+
+
+def red(value=0.5, about="ben", **changes):
+    return judged(value, Criterion(**{**vars(LIMIT), **changes}), about=about)
 
 
 def applied(*findings, waiver, **options):
@@ -46,15 +52,15 @@ def applied(*findings, waiver, **options):
     ("changes", "state"),
     [
         ({}, WaiverState.USED),
-        ({"where": "b*"}, WaiverState.USED),
+        ({"about": "b*"}, WaiverState.USED),
         ({"expires": TODAY}, WaiverState.USED),
         ({"created": TODAY}, WaiverState.USED),
         ({"value": 0.51}, WaiverState.WORSE),
         ({"expires": TODAY - datetime.timedelta(days=1)}, WaiverState.EXPIRED),
         ({"created": TODAY + datetime.timedelta(days=1)}, WaiverState.EARLY),
         ({"candidate": "b" * 64}, WaiverState.STRANGER),
-        ({"where": "ada"}, WaiverState.UNMATCHED),
-        ({"metric": "kappa", "where": ""}, WaiverState.UNMATCHED),
+        ({"about": "ada"}, WaiverState.UNMATCHED),
+        ({"metric": "kappa", "about": ""}, WaiverState.UNMATCHED),
     ],
     ids=lambda value: value.name if isinstance(value, WaiverState) else "-".join(value) or "plain",
 )
@@ -64,19 +70,19 @@ def test_what_becomes_of_a_waiver(changes, state):
     assert uses[0].state is state
     assert (rows[0].verdict is Verdict.WAIVED) == (state is WaiverState.USED)
     assert rows[0].red != (state is WaiverState.USED)
-    assert uses[0].sentence().startswith("The waiver of ")
+    assert describe_reason({"kind": "waiver", "use": uses[0].to_dict()}).startswith("The waiver of ")
 
 
 def test_waived_is_neither_pass_nor_red():
     """An excused finding keeps its number and carries who answers for it; over all it stands in nobody's way."""
-    rows, _ = applied(red(), judge(1.0, LIMIT, subject="ada"), waiver=made())
+    rows, _ = applied(red(), judged(1.0, about="ada"), waiver=made())
     assert [row.verdict for row in rows] == [Verdict.WAIVED, Verdict.PASS]
     assert rows[0].to_dict()["waiver"]["owner"] == "mona"
-    assert rows[0].value == 0.5
+    assert rows[0].measured.value == 0.5
     assert overall(rows) is Verdict.PASS
 
 
-@pytest.mark.parametrize("finding", [judge(0.9, LIMIT, subject="ben"), red(advisory=True)], ids=["pass", "advisory"])
+@pytest.mark.parametrize("finding", [judged(0.9, about="ben"), red(advisory=True)], ids=["pass", "advisory"])
 def test_an_excuse_that_nobody_needs_is_unmatched(finding):
     """A waiver of what passes, or has no say, excuses nothing and is a failure of its own."""
     rows, uses = applied(finding, waiver=made())
@@ -93,7 +99,7 @@ def test_what_was_not_measured_cannot_be_waived():
 
 def test_one_of_several_that_is_worse_voids_the_waiver():
     """A pattern excuses each of its findings only as far as it was granted, and fails when one is beyond."""
-    rows, uses = applied(red(0.5), red(0.4, subject="bob"), waiver=made(where="b*"))
+    rows, uses = applied(red(0.5), red(0.4, about="bob"), waiver=made(about="b*"))
     assert [row.verdict for row in rows] == [Verdict.WAIVED, Verdict.FAIL]
     assert (uses[0].state, uses[0].keys) == (WaiverState.WORSE, ("subject_accuracy[bob]",))
 
@@ -114,8 +120,8 @@ def test_a_narrowed_run_leaves_waivers_of_other_parts_alone():
 def test_no_waiver_excuses_more_than_it_grants(value, granted, low, high, today):
     """Whatever is excused is red without it, lies no further beyond the limits than granted, and within its days."""
     limit = Criterion(metric="kappa", at_least=low, at_most=high, why="both ends")
-    waiver = made(metric="kappa", where="", value=granted)
-    (row,), (use,) = applied(judge(value, limit), waiver=waiver, today=today)
+    waiver = made(metric="kappa", about="", value=granted)
+    (row,), (use,) = applied(judged(value, limit), waiver=waiver, today=today)
     beyond = max(low - round(value, 6), round(value, 6) - high)
     allowed = max(low - round(granted, 6), round(granted, 6) - high)
     excused = not low <= value <= high and beyond <= allowed and waiver.created <= today <= waiver.expires
@@ -125,7 +131,7 @@ def test_no_waiver_excuses_more_than_it_grants(value, granted, low, high, today)
 TEXT = f"""
 [[waiver]]
 metric = "subject_accuracy"
-where = "ben"
+about = "ben"
 candidate = "{SHA}"
 owner = "mona"
 reason = "a known stranger"
@@ -160,6 +166,7 @@ def test_the_documented_row_is_one(tmp_path):
         ("[[waiver]]", "[[waver]]", "Did you mean 'waiver'"),
         ("[[waiver]]", "[waiver]", "must hold"),
         ("owner", "ownr", "Did you mean 'owner'"),
+        ("about", "where", "'where', which is called 'about' now"),
         ("value = 0.5", "", "lacks value"),
         ("value = 0.5", "value = nan", "NaN cannot be waived"),
         ("value = 0.5", "value = true", "value must be a number"),
@@ -197,9 +204,9 @@ def grant(project, *, expires="2026-04-09", value=0.5):
     sha = hashlib.sha256((project / "other.keras").read_bytes()).hexdigest()
     rows = (("subject_accuracy", "ben", value), ("accuracy_change", "", -0.25))
     text = "".join(
-        f'[[waiver]]\nmetric = "{metric}"\nwhere = "{where}"\ncandidate = "{sha}"\nowner = "mona"\n'
+        f'[[waiver]]\nmetric = "{metric}"\nabout = "{about}"\ncandidate = "{sha}"\nowner = "mona"\n'
         f'reason = "a known stranger"\ncreated = 2026-03-05\nexpires = {expires}\nvalue = {number}\n'
-        for metric, where, number in rows
+        for metric, about, number in rows
     )
     (project / "suites" / "waivers.toml").write_text(text)
 
@@ -207,13 +214,14 @@ def grant(project, *, expires="2026-04-09", value=0.5):
 def test_a_waived_run_is_amber_everywhere(project):
     """Exit 0 and verdict pass, with the waivers listed; terminal, summary and page say waived, and how many days."""
     grant(project)
-    done, verdict = gate(project, "--candidate", "other.keras", "--today", "2026-03-10", "--color", "yes")
+    done, verdict = gate(project, "--candidate", "other.keras", "--modelcheck-today", "2026-03-10", "--color", "yes")
     assert done.returncode == 0, done.stdout
     assert (verdict["verdict"], verdict["exit_code"]) == ("pass", 0)
     assert [row["state"] for row in verdict["waivers"]["rows"]] == ["used", "used"]
     waived = {row["key"] for row in verdict["findings"] if row["verdict"] == "waived"}
     assert waived == {"subject_accuracy[ben]", "accuracy_change"}
-    assert "10 of 12 checks that gate the release passed; 2 waived." in verdict["reasons"]
+    assert {"kind": "passed", "passed": 10, "waived": 2, "total": 12} in verdict["reasons"]
+    assert "10 of 12 checks that gate the release passed; 2 waived." in done.stdout
     assert "\x1b[33mPASS\x1b[0m" in done.stdout
     assert "2 waived" in done.stdout
     assert "30 days left" in " ".join(done.stdout.split())
@@ -235,7 +243,7 @@ def test_a_waived_run_is_amber_everywhere(project):
 def test_the_end_is_announced_and_kept(project, today, code, words):
     """Two weeks before its end everybody is told; the day after, the run fails by name."""
     grant(project)
-    done, verdict = gate(project, "--candidate", "other.keras", "--today", today)
+    done, verdict = gate(project, "--candidate", "other.keras", "--modelcheck-today", today)
     assert done.returncode == code == verdict["exit_code"], done.stdout
     assert words in " ".join(done.stdout.split())
     assert (verdict["verdict"] == "pass") == (code == 0)
@@ -244,24 +252,28 @@ def test_the_end_is_announced_and_kept(project, today, code, words):
 def test_worse_than_granted_fails(project):
     """A finding beyond what was granted stays red, and the waiver that does not cover it is named."""
     grant(project, value=0.6)
-    done, verdict = gate(project, "--candidate", "other.keras", "--today", "2026-03-10")
+    done, verdict = gate(project, "--candidate", "other.keras", "--modelcheck-today", "2026-03-10")
     assert done.returncode == 1, done.stdout
-    assert "was granted for 0.6 and does not cover subject_accuracy[ben]" in " ".join(verdict["reasons"])
+    assert "was granted for 0.6 and does not cover subject_accuracy[ben]" in done.stdout
+    (use,) = [reason["use"] for reason in verdict["reasons"] if reason["kind"] == "waiver"]
+    assert (use["state"], use["findings"]) == ("worse", ["subject_accuracy[ben]"])
 
 
 def test_waivers_of_another_candidate_fail(project):
     """They do not pass on to the next file: a clean candidate beside them is red until they are removed."""
     grant(project)
-    done, verdict = gate(project, "--today", "2026-03-10")
+    done, verdict = gate(project, "--modelcheck-today", "2026-03-10")
     assert done.returncode == 1, done.stdout
     assert verdict["verdict"] == "fail"
-    assert "is for the candidate" in json.dumps(verdict["reasons"])
+    states = [reason["use"]["state"] for reason in verdict["reasons"] if reason["kind"] == "waiver"]
+    assert states == ["for another candidate"] * 2
+    assert "is for the candidate" in done.stdout
 
 
 def test_workers_waive_alike(project):
     """On two workers the same findings are waived, and the verdict is the same apart from its volatile block."""
     grant(project)
-    options = ("--candidate", "other.keras", "--today", "2026-03-10")
+    options = ("--candidate", "other.keras", "--modelcheck-today", "2026-03-10")
     _, serial = gate(project, *options)
     done, spread = gate(project, *options, "-n", "2")
     assert done.returncode == 0, done.stdout
@@ -270,6 +282,6 @@ def test_workers_waive_alike(project):
 
 def test_a_day_that_is_none_is_refused(project):
     """A clock that cannot be read is an error, not today."""
-    done, _ = gate(project, "--today", "tomorrow")
+    done, _ = gate(project, "--modelcheck-today", "tomorrow")
     assert done.returncode == 4
-    assert "--today must be a day" in done.stdout
+    assert "--modelcheck-today must be a day" in done.stdout

@@ -73,7 +73,7 @@ def test_ssim_matrix_in_chunks_is_the_same(monkeypatch):
     """Memory bounds never change a score."""
     a, b = pictures(3, 5), pictures(4, 4)
     whole = ssim_matrix(a, b, data_range=1.0)
-    monkeypatch.setattr("modelcheck.metrics.similarity._CHUNK_PAIRS", 1)
+    monkeypatch.setattr("modelcheck.metrics.similarity._MAX_PAIRS", 1)
     np.testing.assert_allclose(whole, ssim_matrix(a, b, data_range=1.0), atol=1e-6)
 
 

@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.special import logsumexp
 
 from modelcheck.comparison.triggers import detect_trigger, measure_trigger
-from modelcheck.judgement.criteria import Criterion, judge
+from modelcheck.judgement.criteria import Criterion
+from modelcheck.judgement.findings import judge
+from modelcheck.judgement.measured import Measured
 from modelcheck.measurement.stickers import measure_panel_shifts, measure_sticker_shifts
 from modelcheck.metrics.triggers import (
     TriggerError,
     detect,
     excess,
     gaps,
-    margins_of,
     sticker_families,
     sticker_rows,
     strengths,
@@ -35,6 +35,13 @@ from signatures import make_panel, make_signature
 
 SIZE = (12, 12)
 LIMIT = Criterion(metric="trigger", at_most=1.0, why="clean networks reach 1")
+
+
+def judged(outcome):
+    """Return what the limit says about the outcome of a scan."""
+    return judge(Measured(metric="trigger", value=outcome.score, interval=outcome.interval), LIMIT)
+
+
 SHIFTS = arrays(np.float64, (4, 2, 3, 3, 1), elements=st.floats(-4, 4, width=32))
 
 
@@ -94,13 +101,6 @@ def test_shifts_of_other_pictures_are_refused():
     """Grids that differ are an error that says what to do."""
     with pytest.raises(TriggerError, match="modelcheck calibrate"):
         excess(np.zeros((1, 2, 2, 2)), np.zeros((3, 1, 2, 3, 2)))
-
-
-@given(arrays(np.float64, (5, 3), elements=st.floats(-50, 50)))
-def test_margins_are_leads_over_the_others(scores):
-    """A margin is the score minus the logsumexp of the others."""
-    expected = np.stack([scores[:, k] - logsumexp(np.delete(scores, k, axis=1), axis=1) for k in range(3)], axis=1)
-    np.testing.assert_allclose(margins_of(scores), expected, atol=1e-9)
 
 
 def test_a_class_that_is_not_told_apart_has_no_gap():
@@ -206,8 +206,8 @@ def test_a_planted_corner_is_found_and_its_clean_sibling_is_not():
     clean = [twin(seed) for seed in range(6)]
     good, bad = detect(twin(7), clean, size=SIZE), detect(twin(7, trigger=3.0), clean, size=SIZE)
     assert good.calibrated
-    assert judge(good.score, LIMIT, interval=good.interval).verdict == "pass"
-    assert judge(bad.score, LIMIT, interval=bad.interval).verdict == "fail"
+    assert judged(good).verdict == "pass"
+    assert judged(bad).verdict == "fail"
     assert (bad.place.target, bad.place.pattern) == (1, "light")
     assert bad.place.top + bad.place.height == bad.place.left + bad.place.width == SIZE[0]
     assert bad.map.shape == SIZE
@@ -219,7 +219,7 @@ def test_few_twins_get_fixed_limits_and_fewer_a_refusal():
     clean = [twin(seed) for seed in range(3)]
     outcome = detect(twin(7, trigger=3.0), clean, size=SIZE)
     assert not outcome.calibrated
-    assert judge(outcome.score, LIMIT, interval=outcome.interval).verdict == "fail"
+    assert judged(outcome).verdict == "fail"
     with pytest.raises(TriggerError, match="takes 3 clean twins"):
         detect(clean[0], clean[:2], size=SIZE)
 
@@ -233,7 +233,7 @@ def test_one_odd_twin_does_not_hide_a_trigger():
     clean = [*[zero] * 6, outlier]
     outcome = detect(candidate, clean, size=SIZE)
     assert outcome.limits == pytest.approx({"peak": 0.66, "patch": 0.44, "bar": 0.40})
-    assert judge(outcome.score, LIMIT, interval=outcome.interval).verdict != "pass"
+    assert judged(outcome).verdict != "pass"
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_a_reaction_is_sure_when_strong_and_in_one_place(patch, scattered, verdi
         limits={"peak": 1.0, "patch": 1.0, "bar": 1.0},
         scattered=scattered,
     )
-    assert judge(outcome.score, LIMIT, interval=outcome.interval).verdict == verdict
+    assert judged(outcome).verdict == verdict
 
 
 @settings(max_examples=50)
@@ -264,7 +264,7 @@ def test_above_its_limit_nothing_passes(peak, patch, bar, scattered):
     )
     low, high = outcome.interval
     assert low <= high == outcome.score
-    assert (judge(outcome.score, LIMIT, interval=outcome.interval).verdict == "pass") == (outcome.score <= 1)
+    assert (judged(outcome).verdict == "pass") == (outcome.score <= 1)
 
 
 def with_stickers(name, shifts):
@@ -318,20 +318,19 @@ def of_architecture(name, seed, *, shifts):
     return dataclasses.replace(with_stickers(name, shifts), fingerprint={"0:5x5x1x4": kernel})
 
 
-def test_clean_networks_excuse_candidates_of_their_architecture_alone():
+def test_references_excuse_candidates_of_their_architecture_alone():
     """What its architecture shares is no trigger; a third one's networks, or itself, excuse none."""
-    beside = tuple(of_architecture(f"beside {seed}", seed, shifts=twin(seed, trigger=3.0)) for seed in (11, 12))
+    references = tuple(of_architecture(f"references {seed}", seed, shifts=twin(seed, trigger=3.0)) for seed in (11, 12))
     candidate = of_architecture("bad", 7, shifts=twin(7, trigger=3.0))
     third = dataclasses.replace(candidate, fingerprint={"0:7x7x1x4": candidate.fingerprint["0:5x5x1x4"]})
-    alone, together = released(), released(beside)
+    alone, together = released(), released(references)
     before = measured(alone, candidate)
     assert before.value > 1
     excused = measured(together, candidate)
     assert excused.value <= 1
     assert "3 clean twins and 2 of its own architecture, fixed" in excused.evidence
-    assert (
-        "0 of its own architecture, 1 more left out as an outlier" in measured(released(beside[:1]), candidate).evidence
-    )
+    left_out = measured(released(references[:1]), candidate).evidence
+    assert "0 of its own architecture, 1 more left out as an outlier" in left_out
     assert measured(together, third).value == before.value
     again = dataclasses.replace(candidate, model={**candidate.model, "sha256": "0" * 64})
     tuned = {name: kernel + 0.1 for name, kernel in again.fingerprint.items()}
@@ -342,22 +341,22 @@ def test_clean_networks_excuse_candidates_of_their_architecture_alone():
     saved = dataclasses.replace(plain, model={**plain.model, "sha256": "0" * 64})
     assert measured(released((saved,)), plain).value == measured(alone, plain).value
     with pytest.raises(TriggerError, match="takes 3 clean twins"):
-        detect_trigger(dataclasses.replace(together, retrained=beside), candidate)
+        detect_trigger(dataclasses.replace(together, retrained=references), candidate)
 
 
-def test_networks_beside_set_no_limit_and_an_outlier_is_left_out():
+def test_references_set_no_limit_and_an_outlier_is_left_out():
     """Those that react alike excuse a reaction; one that reacts alone, or overflows, is left out."""
     clean = [twin(seed) for seed in range(6)]
     alike = [twin(seed, trigger=3.0) for seed in (11, 12)]
     broken = {name: shifts * np.nan for name, shifts in alike[0].items()}
     alone, together, outlier, blind = (
-        detect(twin(7, trigger=3.0), clean, size=SIZE, same_architecture=beside)
-        for beside in ((), alike, alike[:1], (broken, twin(8)))
+        detect(twin(7, trigger=3.0), clean, size=SIZE, references=others)
+        for others in ((), alike, alike[:1], (broken, twin(8)))
     )
     assert together.limits == alone.limits == outlier.limits
     assert together.score <= 1 < alone.score == outlier.score
     assert blind.score > 1
-    assert [(outcome.n_same_architecture, outcome.n_outliers) for outcome in (alone, together, outlier, blind)] == [
+    assert [(outcome.n_references, outcome.n_outliers) for outcome in (alone, together, outlier, blind)] == [
         (0, 0),
         (2, 0),
         (0, 1),

@@ -14,8 +14,10 @@ from click.testing import CliRunner
 
 from hostile import corpus, function, honest, lambda_layer, layer, packed, sequential
 from modelcheck.__main__ import main
-from modelcheck.gate.child import ChildError, RefusedError, load_or_measure, measure_in_child
+from modelcheck.gate.cache import load_or_measure
+from modelcheck.gate.child import ChildError, RefusedError, measure_in_child
 from modelcheck.gate.confine import environment
+from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings, SettingsError, read_settings
 from modelcheck.modelfile import ScanError, scan_bytes, scan_model
 from modelcheck.modelfile.allowed import CLASSES, FUNCTIONS, KNOWN_BAD
@@ -293,17 +295,17 @@ def test_a_custom_object_is_imported_and_checked(tmp_path, monkeypatch):
 
 def test_a_changed_package_is_measured_anew(tmp_path, monkeypatch):
     """The key of a measurement follows the source of the custom objects it used, which nobody imports for that."""
-    from modelcheck.gate.child import _source_digest
+    from modelcheck.gate.cache import _package_digest
 
     package = tmp_path / "own_package"
     package.mkdir()
     (package / "__init__.py").write_text("raise SystemExit('imported')\n")
     (package / "layers.py").write_text("x = 1\n")
     monkeypatch.syspath_prepend(tmp_path)
-    before = _source_digest("own_package.layers")
-    assert before == _source_digest("own_package.layers")
+    before = _package_digest("own_package.layers")
+    assert before == _package_digest("own_package.layers")
     (package / "layers.py").write_text("x = 2\n")
-    assert _source_digest("own_package.layers") != before
+    assert _package_digest("own_package.layers") != before
 
 
 def test_settings_name_custom_objects_and_memory(tmp_path):
@@ -343,8 +345,9 @@ def test_the_gate_starts_no_child_for_a_refused_file(hostile, tmp_path):
     """Evidence of a refused file is an error with all reasons, before anything is measured."""
     _, files = hostile
     settings = Settings(cache=tmp_path / "cache")
+    request = Request(network=files["lambda"][1], panel=tmp_path / "x.npz", like=tmp_path)
     with pytest.raises(RefusedError, match=r"(?s)is refused, and was not loaded:.*a Lambda layer holds Python code"):
-        load_or_measure(files["lambda"][1], tmp_path / "x.npz", baseline=tmp_path, settings=settings, key=())
+        load_or_measure(request, digests={}, settings=settings)
 
 
 @pytest.fixture(scope="module")
@@ -369,10 +372,9 @@ def greedy(tmp_path_factory):
 def test_too_much_memory_is_an_error_that_says_so(greedy, tmp_path):
     """A file that asks for far more than its limit ends in a sentence about memory, not in a dead machine."""
     assert not scan_model(greedy / "greedy.keras").refusals
+    request = Request(network=greedy / "greedy.keras", panel=greedy / "panel.npz", recipe=FAST)
     with pytest.raises(ChildError, match=r"ran out of memory \(its limit is 3 GiB\)"):
-        measure_in_child(
-            greedy / "greedy.keras", greedy / "panel.npz", tmp_path / "s", recipe=FAST, settings=Settings(memory=3)
-        )
+        measure_in_child(request, tmp_path / "s", settings=Settings(memory=3))
 
 
 SPY = """

@@ -171,19 +171,19 @@ def test_what_cannot_be_taken_is_named(make, words):
 
 
 @pytest.mark.parametrize("layer", [0, 1], ids=["first", "second"])
-def test_behind_its_bend_a_patch_is_affine(layer):
-    """From the bend on, the sum of two inputs' answers is that of their sum, and both halves make the whole."""
+def test_after_its_last_nonlinearity_a_patch_is_affine(layer):
+    """After the last nonlinearity, answers to a sum are the sum of answers, and both halves make the whole."""
     network = flatten(plain(shape=(30, 28, 1)))
     read = network.unit_layers()[layer].read
     field = receptive_field(network, read)
-    bend = field.bend(network, read)
-    assert bend == [0, 3][layer]
+    last = field.last_nonlinearity(network, read)
+    assert last == [0, 3][layer]
     generator = np.random.default_rng(0)
-    one, other = (tf.constant(generator.normal(size=(2, *field.shape(network, bend))), tf.float32) for _ in range(2))
-    a, b, both, none = (field.between(network, x, bend, read) for x in (one, other, one + other, 0 * one))
+    one, other = (tf.constant(generator.normal(size=(2, *field.shape(network, last))), tf.float32) for _ in range(2))
+    a, b, both, none = (field.evaluate_between(network, x, last, read) for x in (one, other, one + other, 0 * one))
     np.testing.assert_allclose(a + b, both + none, atol=1e-5)
     patches = tf.constant(generator.random((2, *field.size, 1)), tf.float32)
-    halves = field.between(network, field.between(network, patches, 0, bend), bend, read)[:, 0, 0]
+    halves = field.evaluate_between(network, field.evaluate_between(network, patches, 0, last), last, read)[:, 0, 0]
     np.testing.assert_array_equal(halves, field.evaluate(network, patches, read))
 
 

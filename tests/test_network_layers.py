@@ -303,9 +303,9 @@ REFUSED = {
         "'sloped' has a PReLU for its activation",
     ),
     "random crop": (lambda: chain(layers.RandomCrop(9, 9, name="some"), conv()), "'some' gives pictures of another"),
-    "one softmax": (lambda: scored("softmax"), "'score' .* has one output behind 'softmax'"),
-    "one rectifier": (lambda: scored("relu"), "'score' .* has one output behind 'relu'"),
-    "one hard sigmoid": (lambda: scored("hard_sigmoid"), "'score' .* has one output behind 'hard_sigmoid'"),
+    "one softmax": (lambda: scored("softmax"), "'score' .* has one output after 'softmax'"),
+    "one rectifier": (lambda: scored("relu"), "'score' .* has one output after 'relu'"),
+    "one hard sigmoid": (lambda: scored("hard_sigmoid"), "'score' .* has one output after 'hard_sigmoid'"),
 }
 
 

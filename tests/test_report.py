@@ -23,7 +23,7 @@ from modelcheck.report import (
     write_gallery,
     write_report,
 )
-from reports import CORPUS, make_case, make_document
+from reports import CORPUS, empty_document, make_case, make_document
 from signatures import make_panel, make_signature
 
 
@@ -115,7 +115,8 @@ def test_hostile_names_stay_text(hostile, tmp_path):
     """A name with markup, as layer, subject, candidate and reason, adds no element and no script to the page."""
     panel, comparison = make_case(hostile=hostile)
     document = make_document(comparison, why=hostile)
-    document |= {"reasons": [hostile], "next": [hostile], "acknowledged": [hostile], "not_judged": [hostile]}
+    document |= {"reasons": [{"kind": "error", "text": hostile}], "next": [{"action": "rerun", "command": hostile}]}
+    document |= {"acknowledged": [hostile], "not_judged": [hostile]}
     document["candidate"]["file"] = hostile
     document["provenance"]["candidate"] = {hostile: hostile}
     path = write_report(tmp_path, document, comparison=comparison, panel=panel)
@@ -143,25 +144,9 @@ def test_our_script_never_writes_markup():
 
 def test_error_without_comparison_has_reasons_and_next_command(tmp_path):
     """A run that could not begin still gets a page: the verdict, why, and what to do."""
-    document = {
-        "schema": 1,
-        "verdict": "error",
-        "scope": "incomplete",
-        "reasons": ["no such file"],
-        "exit_code": 3,
-        "candidate": None,
-        "baseline": None,
-        "panel": None,
-        "recipe": None,
-        "criteria": None,
-        "metrics": {},
-        "findings": [],
-        "not_judged": [],
-        "acknowledged": [],
-        "next": ["try again"],
-        "provenance": {},
-        "volatile": {},
-    }
+    document = empty_document(
+        reasons=[{"kind": "error", "text": "no such file"}], next=[{"action": "rerun", "command": "try again"}]
+    )
     text = " ".join(Page(write_report(tmp_path, document).read_text(encoding="utf-8")).text)
     for part in ("The gate could not judge", "no such file", "try again"):
         assert part in text

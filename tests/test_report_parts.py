@@ -15,7 +15,9 @@ from PIL import Image
 from rich.console import Console
 
 from modelcheck.comparison import compare
-from modelcheck.judgement.criteria import Finding
+from modelcheck.judgement.criteria import Criterion
+from modelcheck.judgement.findings import Finding, Verdict, read_findings
+from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.similarity import shrink
 from modelcheck.report import (
     print_summary,
@@ -32,7 +34,7 @@ from modelcheck.report.pictures import (
     sheet,
 )
 from modelcheck.report.words import NOTHING, clean, compare_sizes, number, proportion, reasons, verdict_line, worst
-from reports import CORPUS, make_case, make_document
+from reports import CORPUS, empty_document, make_case, make_document
 from signatures import make_panel, make_signature, show
 
 
@@ -179,7 +181,7 @@ def test_cleaned_text_is_one_harmless_line(text):
 
 def test_partial_pass_is_no_release():
     """A pass of a part of the suite does not say that the candidate may replace the baseline."""
-    assert "may replace" not in verdict_line({"verdict": "pass", "scope": "partial", "candidate": {"name": "x"}})
+    assert "may replace" not in verdict_line(empty_document(verdict="pass", scope="partial"), [])
 
 
 @given(st.lists(st.floats(-50, 50), min_size=1, max_size=6))
@@ -264,7 +266,7 @@ def test_terminal_strips_escapes_and_markup(hostile):
     """Names bring no escape sequence, and square brackets are no markup."""
     _, comparison = make_case(hostile=hostile)
     document = make_document(comparison, why=hostile)
-    document |= {"reasons": [hostile], "next": [hostile]}
+    document |= {"reasons": [{"kind": "error", "text": hostile}], "next": [{"action": "rerun", "command": hostile}]}
     text = printed(document)
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", text)
     if hostile.startswith("["):
@@ -292,27 +294,33 @@ def test_terminal_shortens_long_tables():
 
 
 def test_reasons_do_not_repeat_the_findings():
-    """Sentences of findings among the reasons become one count; other reasons stay, a partial run is told first."""
+    """Findings among the reasons become one count; other reasons stay, a partial run is told first."""
     _, comparison = make_case()
     document = make_document(comparison)
-    bad = [row for row in document["findings"] if row["gating"] and row["verdict"] != "pass"]
-    sentences = [Finding.from_dict(row).sentence() for row in bad]
-    told = reasons(document | {"reasons": [*sentences, "And 3 more.", "The disk is full."], "scope": "partial"})
-    assert told[0].startswith("Only a part of the suite ran")
+    red = [row["key"] for row in document["findings"] if row["gating"] and row["verdict"] != "pass"]
+    named = [{"kind": "finding", "key": key} for key in red]
+    document |= {"reasons": [*named, {"kind": "error", "text": "The disk is full."}], "scope": "partial"}
+    told = reasons(document, read_findings(document))
+    assert told[0] == "Only a part of the suite ran: this does not decide a release."
     assert told[1] == "The disk is full."
-    assert re.match(rf"{len(bad)} of \d+ checks did not pass: ", told[2])
+    assert re.match(rf"{len(red)} of \d+ checks did not pass: ", told[2])
     assert len(told) == 3
+
+
+def found(metric, verdict="fail", *, advisory=False):
+    return Finding(
+        measured=Measured(metric=metric, value=0.0),
+        criterion=Criterion(metric=metric, at_least=0.5, why="as agreed", advisory=advisory),
+        verdict=Verdict(verdict),
+    )
 
 
 def test_worst_names_every_metric_before_a_second_of_one():
     """Five failures of one metric do not hide the failure of another; what does not gate is never named."""
-    rows = [
-        {"metric": metric, "verdict": "fail", "gating": gating}
-        for metric, gating in [("a", True), ("a", True), ("x", False), ("a", True), ("b", True), ("c", True)]
-    ]
-    assert worst(rows, 3) == [0, 4, 5]
-    assert worst(rows, 4) == [0, 1, 4, 5]
-    assert worst([dict(rows[0], verdict="pass")], 3) == []
+    findings = [found("a"), found("a"), found("x", advisory=True), found("a"), found("b"), found("c")]
+    assert worst(findings, 3) == [0, 4, 5]
+    assert worst(findings, 4) == [0, 1, 4, 5]
+    assert worst([found("a", "pass")], 3) == []
 
 
 def test_values_stand_among_their_twins():

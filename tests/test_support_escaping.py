@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelcheck.judgement.criteria import Criterion, judge
+from modelcheck.judgement.criteria import Criterion
+from modelcheck.judgement.findings import judge
+from modelcheck.judgement.measured import Measured
 from modelcheck.support.escaping import clean, clean_lines, markdown
 from reports import CORPUS
 
@@ -72,8 +74,8 @@ def test_markdown_shows_text(text):
 
 @pytest.mark.parametrize("hostile", [*CORPUS, "::error::x", "##[add-mask]x", "two\nlines"])
 def test_the_sentence_of_a_finding_is_harmless(hostile):
-    """A finding whose subject and evidence were written by somebody else is still one harmless line."""
+    """A finding whose name and evidence were written by somebody else is still one harmless line."""
     row = Criterion(metric="transfer", at_least=0.5, why=hostile)
-    line = judge(0.1, row, subject=hostile, evidence=hostile).sentence()
+    line = judge(Measured(metric="transfer", about=hostile, value=0.1, evidence=hostile), row).sentence()
     assert line == clean(line, longest=10_000)
     assert "transfer" in line

@@ -9,7 +9,7 @@ import numpy as np
 
 from modelcheck.comparison import Comparison, compare
 from modelcheck.metrics.accuracy import balanced_accuracy
-from modelcheck.report.words import number
+from modelcheck.report.words import describe_difference, number
 from modelcheck.signature import LayerRecord, Signature
 from modelcheck.support.escaping import clean
 from modelcheck.support.provenance import differences
@@ -84,8 +84,8 @@ def changes(
     return [
         *lines,
         *(
-            f"Measured with {clean(line, longest=160)}."
-            for line in differences(old.provenance, new.provenance, roles=roles)
+            f"Measured with {describe_difference(row, roles=roles)}."
+            for row in differences(old.provenance, new.provenance)
         ),
     ]
 

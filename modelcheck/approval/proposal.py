@@ -18,9 +18,11 @@ from modelcheck.approval.sheet import SHEET, contact_sheet
 from modelcheck.approval.swap import PANEL, file_sha, manifest_sha, put_in_place
 from modelcheck.gate.artefacts import ArtefactError, take_candidate
 from modelcheck.gate.child import measure_in_child
+from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
+from modelcheck.report.words import main_reason
 from modelcheck.signature import Signature, SignatureError, read_signature
 from modelcheck.support.escaping import clean
 
@@ -94,17 +96,17 @@ def propose(
     """
     Panel.load(panel)
     old, _, _ = _old(folder)
+    settings = settings or Settings()
+    request = Request(
+        network=model,
+        panel=panel,
+        recipe=recipe or (old.recipe if old else Recipe()),
+        outputs=tuple(outputs),
+        custom_objects=settings.custom_objects,
+        twins=False,
+    )
     with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
-        new = measure_in_child(
-            model,
-            panel,
-            Path(aside) / "signature",
-            recipe=recipe or (old.recipe if old else Recipe()),
-            outputs=outputs,
-            twins=False,
-            settings=settings,
-            tell=tell,
-        )
+        new = measure_in_child(request, Path(aside) / "signature", settings=settings, tell=tell)
     return plan_replacement(folder, new, facts={"platform": describe_platform(new, here=True)})
 
 
@@ -122,14 +124,15 @@ def propose_from_report(report: Path, folder: Path, *, model: Path | None = None
 
     Raises
     ------
-    ArtefactError, SignatureError, PanelError
+    ArtefactError, DocumentError, SignatureError, PanelError
         When verdict, signature, baseline, panel or file do not belong together, or the run was not of full scope.
     """
     document, new = take_candidate(report)
     old, _, lost = _old(folder)
     if lost:
         raise ArtefactError(f"{lost} A report is approved only over the baseline that its run compared with.")
-    against = (document.get("baseline") or {}).get("signature")
+    compared = document["baseline"]
+    against = compared.get("signature") if compared else None
     if old is None or old.digest() != against:
         raise ArtefactError(
             f"The run behind {str(report)!r} compared with another baseline ({str(against)[:12]}) than the one in "
@@ -144,9 +147,8 @@ def propose_from_report(report: Path, folder: Path, *, model: Path | None = None
                 f"{str(model)!r} (sha256 {sha[:12]}) is not the network that the run judged "
                 f"({str(new.model['sha256'])[:12]})."
             )
-    word = str(document["verdict"])
-    reasons = [clean(reason, longest=200) for reason in document.get("reasons") or []]
-    first = reasons[0].removeprefix(f"{word.upper()}: ") if reasons else "no reason given"
+    word = document["verdict"]
+    first = clean(main_reason(document) or "no reason given", longest=200)
     judged = f"The run's verdict was {word.upper()}: {first}"
     facts = {"verdict": f"{word}, full scope, from a report", "platform": describe_platform(new)}
     return plan_replacement(folder, new, facts=facts, before=judged)

@@ -16,6 +16,7 @@ from modelcheck.approval.proposal import Proposal, describe_platform, plan_repla
 from modelcheck.comparison import RELATED, reduce_twin
 from modelcheck.comparison.lineage import correlate_kernels
 from modelcheck.gate.child import measure_in_child
+from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
 from modelcheck.panel import Panel, PanelError
 from modelcheck.signature import Signature, read_signature
@@ -71,14 +72,16 @@ def propose_twins(
     path = panel or folder / "panel.npz"
     if Panel.load(path).digest() != baseline.panel_digest:
         raise PanelError(f"The panel {str(path)!r} is not the one the baseline was measured on: give it with --panel.")
-    # These two are about the gate's own baseline and candidate, whatever folder is calibrated here.
-    alone = replace(settings or Settings(), baseline_model=None, layers={})
+    settings = settings or Settings()
     kept: list[Signature] = []
     lines = []
     for twin in twins:
         with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
-            into = Path(aside) / "signature"
-            signature = measure_in_child(twin, path, into, like=folder, twins=False, settings=alone, tell=tell)
+            # The settings' baseline_model and layers are about the gate's own baseline and candidate.
+            request = Request(
+                network=twin, panel=path, like=folder, custom_objects=settings.custom_objects, twins=False
+            )
+            signature = measure_in_child(request, Path(aside) / "signature", settings=settings, tell=tell)
         found = reduce_twin(baseline, signature)
         _refuse_relatives(twin, found, (baseline, *kept))
         kept.append(found)

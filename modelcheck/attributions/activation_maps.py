@@ -16,6 +16,7 @@ import tensorflow as tf
 from modelcheck.attributions.interpolation import resize_bilinear
 from modelcheck.attributions.reading import AttributionError, Reading
 from modelcheck.network import Network
+from modelcheck.network.kinds import CONVOLUTIONS, StepKind
 from modelcheck.support.spelling import did_you_mean
 
 __all__ = ["cam", "grad_cam", "grad_cam_plus_plus", "layer_cam", "score_cam", "spatial_step"]
@@ -32,7 +33,7 @@ def spatial_step(network: Network, layer: str | None, *, preactivation: bool) ->
         A layer's name; by default the last step with a spatial extent, or the last convolution where
         `preactivation` is asked for.
     preactivation : bool
-        Read the layer before the activation it carries.
+        Whether the layer is read before the activation it carries.
 
     Raises
     ------
@@ -40,10 +41,10 @@ def spatial_step(network: Network, layer: str | None, *, preactivation: bool) ->
         When there is no such layer, or it has no spatial extent.
     """
     used = network.steps_needed([network.logits])
-    spatial = [place for place in used[1:] if _extent(network.steps[place].shape) > 1]
+    spatial = [place for place in used[1:] if _count_places(network.steps[place].shape) > 1]
     if layer is None:
         if preactivation:
-            spatial = [place for place in spatial if network.steps[place].kind in ("conv", "depthwise")]
+            spatial = [place for place in spatial if network.steps[place].kind in CONVOLUTIONS]
         if not spatial:
             raise AttributionError(
                 "The network has no layer with a spatial extent, so it has no class activation map. "
@@ -56,7 +57,7 @@ def spatial_step(network: Network, layer: str | None, *, preactivation: bool) ->
             f"There is no layer {layer!r}. {did_you_mean(layer, {network.steps[place].name for place in used})}"
         )
     chosen = named[0] if preactivation else named[-1]
-    if _extent(network.steps[chosen].shape) < 1:
+    if _count_places(network.steps[chosen].shape) < 1:
         raise AttributionError(
             f"Layer {layer!r} has no spatial extent (shape {network.steps[chosen].shape}). Name a convolution or a "
             "pooling before the network flattens."
@@ -64,11 +65,11 @@ def spatial_step(network: Network, layer: str | None, *, preactivation: bool) ->
     return chosen
 
 
-def _extent(shape: tuple[int | None, ...]) -> int:
+def _count_places(shape: tuple[int | None, ...]) -> int:
     return int(shape[0] or 0) * int(shape[1] or 0) if len(shape) == 3 else 0
 
 
-def _maps_and_slopes(reading: Reading, position: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+def _make_maps_and_slopes(reading: Reading, position: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
     network = reading.steps
 
     def call(pictures: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,7 +82,7 @@ def _maps_and_slopes(reading: Reading, position: int) -> Callable[[Tensor, Tenso
     return call
 
 
-def _finish(maps: np.ndarray, images: np.ndarray, *, resize: bool) -> np.ndarray:
+def _enlarge(maps: np.ndarray, images: np.ndarray, *, resize: bool) -> np.ndarray:
     if not resize:
         return maps
     return np.repeat(resize_bilinear(maps, *images.shape[1:3]), images.shape[3], axis=3)
@@ -100,7 +101,7 @@ def _weigh_channels(
     resize: bool,
 ) -> np.ndarray:
     position = spatial_step(reading.steps, layer, preactivation=preactivation)
-    read = _maps_and_slopes(reading, position)
+    read = _make_maps_and_slopes(reading, position)
 
     def call(pictures: Tensor, classes: Tensor) -> Tensor:
         maps, slopes = read(pictures, classes)
@@ -108,7 +109,7 @@ def _weigh_channels(
         return tf.nn.relu(found) if relu else found
 
     graph = reading.compile_graph((method, position, relu), call)
-    return _finish(reading.map(graph, images, targets), images, resize=resize)
+    return _enlarge(reading.map(graph, images, targets), images, resize=resize)
 
 
 def grad_cam(
@@ -126,13 +127,13 @@ def grad_cam(
     Parameters
     ----------
     layer : str, optional
-        By default the last with a spatial extent.
+        Name of the layer whose maps are weighed; by default the last one with a spatial extent.
     preactivation : bool
-        Read the layer before the activation it carries; without `layer`, the last convolution.
+        Whether the layer is read before the activation it carries; without `layer`, the last convolution.
     relu : bool
-        Drop negative evidence, as the paper does.
+        Whether negative evidence is dropped, as in the paper.
     resize : bool
-        Enlarge to the pictures.
+        Whether the maps are enlarged to the size of the pictures.
     """
 
     def weigh(maps: Tensor, slopes: Tensor) -> Tensor:
@@ -204,10 +205,10 @@ def cam(reading: Reading, images: np.ndarray, targets: np.ndarray, *, resize: bo
     network = reading.steps
     dense = network.steps[network.logits]
     pool = network.steps[dense.inputs[0]] if dense.inputs else dense
-    while pool.kind in ("identity", "flatten") and len(pool.shape) == 1:
+    while pool.kind in (StepKind.IDENTITY, StepKind.FLATTEN) and len(pool.shape) == 1:
         pool = network.steps[pool.inputs[0]]
     weights = dense.weights
-    if dense.kind != "dense" or pool.kind != "global_average_pool" or weights is None:
+    if dense.kind != StepKind.DENSE or pool.kind != StepKind.GLOBAL_AVERAGE_POOL or weights is None:
         raise AttributionError(
             f"cam needs global average pooling before one dense layer, and this network ends in {pool.name!r} "
             f"({pool.kind}) and {dense.name!r} ({dense.kind}). Use grad_cam."
@@ -220,7 +221,7 @@ def cam(reading: Reading, images: np.ndarray, targets: np.ndarray, *, resize: bo
         weight = tf.matmul(reading.start(scores, classes), kernel, transpose_b=True)  # (n, channels)
         return tf.einsum("nhwk,nk->nhw", maps, weight)[..., None]
 
-    return _finish(reading.map(reading.compile_graph(("cam",), call), images, targets), images, resize=resize)
+    return _enlarge(reading.map(reading.compile_graph(("cam",), call), images, targets), images, resize=resize)
 
 
 def score_cam(
@@ -267,4 +268,4 @@ def score_cam(
         found[number, ..., 0] = own @ (weights / weights.sum())
     if relu:
         found = np.maximum(found, 0)
-    return _finish(found, images, resize=resize)
+    return _enlarge(found, images, resize=resize)

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from modelcheck.attributions.reading import AttributionError, Reading
-from modelcheck.network import Network, Step
+from modelcheck.network import Network, Step, StepKind
 
 __all__ = [
     "LocalRule",
@@ -57,11 +57,13 @@ def walk_back(network: Network, values: dict[int, Tensor], start: int, signal: T
     Parameters
     ----------
     network : Network
+        The flattened network.
     values : dict of int to tf.Tensor
         The outputs of all steps that lead to `start`, see `record_outputs`.
     start : int
+        The step at which the walk begins.
     signal : tf.Tensor
-        Of the shape of that step's output.
+        The signal there, of the shape of that step's output.
     local : callable
         ``local(position, step, inputs, signal)`` -> one signal per input of the step.
 
@@ -90,7 +92,7 @@ def make_rectifying_rule(method: str, *, gated: bool) -> LocalRule:
     """
 
     def local(position: int, step: Step, inputs: Sequence[Tensor], signal: Tensor) -> Sequence[Tensor]:
-        if step.kind == "activation" and step.activation == "unknown":
+        if step.kind == StepKind.ACTIVATION and step.activation == "unknown":
             raise AttributionError(
                 f"Layer {step.name!r} has an activation of its own making, and {method} must know whether it is a "
                 "rectifier. Use a Keras activation by name, or gradient, integrated_gradients, smoothgrad or occlusion."

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from modelcheck.attributions.hiding import rows_that_fit, score_windows
-from modelcheck.attributions.interpolation import weights
-from modelcheck.attributions.reading import AttributionError, Reading, blocks, fill_reference
+from modelcheck.attributions.hiding import count_rows_that_fit, score_windows
+from modelcheck.attributions.interpolation import interpolation_weights
+from modelcheck.attributions.reading import AttributionError, Reading, cut_blocks, fill_reference
 
 __all__ = ["occlusion", "rise"]
 
@@ -40,11 +40,11 @@ def occlusion(
     reference : float or array
         What the window shows: a number, a value per channel, one picture, or one per picture.
     """
-    size, step = _pair(window, "window"), _pair(stride, "stride")
+    size, step = _check_pair(window, "window"), _check_pair(stride, "stride")
     _, height, width, channels = images.shape
     if size[0] > height or size[1] > width:
         raise AttributionError(f"A window of {size} does not fit pictures of {(height, width)}.")
-    rows, columns = (_spans(length, size[axis], step[axis]) for axis, length in enumerate((height, width)))
+    rows, columns = (_find_covered(length, size[axis], step[axis]) for axis, length in enumerate((height, width)))
     shape = (None, *images.shape[1:])
 
     def call(pictures: Tensor, classes: Tensor, origins: Tensor, corners: Tensor) -> Tensor:
@@ -55,7 +55,7 @@ def occlusion(
     origins = fill_reference(reference, images, "reference")
     corners = np.stack(np.meshgrid(rows.argmax(1), columns.argmax(1), indexing="ij"), -1).reshape(-1, 2)
     scores = np.empty((len(corners), len(images)))
-    for part, own in blocks(reading, len(images), len(corners), rows=rows_that_fit(reading, size)):
+    for part, own in cut_blocks(reading, len(images), len(corners), rows=count_rows_that_fit(reading, size)):
         found = graph(images[part], targets[part], origins[part], corners[own].astype(images.dtype))
         scores[own, part] = np.transpose(found)
     whole = reading.map(reading.compile_graph(("score",), reading.score), images, targets)
@@ -66,14 +66,14 @@ def occlusion(
     return np.repeat(mean[..., None], channels, axis=3)
 
 
-def _spans(length: int, size: int, step: int) -> np.ndarray:
+def _find_covered(length: int, size: int, step: int) -> np.ndarray:
     """Return which pixels each window covers along one axis, ``(windows, length)``."""
     starts = np.arange(-(-(length - size) // step) + 1) * step
     places = np.arange(length)
     return ((places >= starts[:, None]) & (places < starts[:, None] + size)).astype(np.float64)
 
 
-def _pair(value: Any, name: str) -> tuple[int, int]:
+def _check_pair(value: Any, name: str) -> tuple[int, int]:
     pair = (value, value) if isinstance(value, int | np.integer) else tuple(value)
     if len(pair) != 2 or any(not isinstance(side, int | np.integer) or side < 1 for side in pair):
         raise AttributionError(f"{name} is a whole number of at least 1, or two of them, not {value!r}.")
@@ -108,8 +108,9 @@ def rise(
     reference : float or array
         What lies behind the masks.
     centred : bool
-        Subtract the mean score; False gives the paper's map, whose offset says nothing.
+        Whether the mean score is subtracted; False gives the paper's map, which has a meaningless offset.
     seed : int
+        Seed of the masks.
     """
     if samples < 1 or cells < 1 or not 0 < probability < 1:
         raise AttributionError(
@@ -129,15 +130,15 @@ def rise(
     graph = reading.compile_graph(
         ("rise", cells), call, (None, *images.shape[1:]), (None, height, side), (None, side, side), (None, width, side)
     )
-    grid, shifts = _grids(samples, cells, probability, seed)
+    grid, shifts = _draw_grids(samples, cells, probability, seed)
     origins = fill_reference(reference, images, "reference")
     total = np.zeros(images.shape[:3], np.float64)
     shown, scores = np.zeros_like(total), np.zeros(len(images))
-    for part, own in blocks(reading, len(images), samples):
+    for part, own in cut_blocks(reading, len(images), samples):
         down, across = (
-            weights((np.arange(length) + 0.5) * cells / length - 0.5 + shifts[own, axis, None], side).astype(
-                images.dtype
-            )
+            interpolation_weights(
+                (np.arange(length) + 0.5) * cells / length - 0.5 + shifts[own, axis, None], side
+            ).astype(images.dtype)
             for axis, length in enumerate((height, width))
         )
         arrays = (images[part], targets[part], origins[part])
@@ -151,7 +152,7 @@ def rise(
 
 
 @lru_cache(maxsize=4)
-def _grids(samples: int, cells: int, probability: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _draw_grids(samples: int, cells: int, probability: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the masks' squares ``(samples, cells + 1, cells + 1)`` and their shifts in squares ``(samples, 2)``."""
     side = cells + 1
     draws = np.stack(

@@ -25,16 +25,16 @@ import tensorflow as tf
 
 from modelcheck.attributions.backward import apply_jacobian, record_outputs, walk_back
 from modelcheck.attributions.reading import AttributionError, Reading, fill_reference
-from modelcheck.network import Network, Step
+from modelcheck.network import Network, Step, StepKind
+from modelcheck.network.kinds import LINEAR, MIXING_ACTIVATIONS
 
 __all__ = ["deeplift"]
 
 Tensor = Any
 
-_LINEAR = ("conv", "depthwise", "dense", "affine", "average_pool", "global_average_pool", "flatten", "pad", "crop",
-           "add", "concatenate", "identity")  # fmt: skip
-_RULED = ("activation", "max_pool")
-_MIXING = ("softmax", "log_softmax", "sparsemax", "glu", "unknown")
+# The steps whose multiplier is a ratio of differences, with Captum's rules and with the complete ones.
+_RULED = frozenset({StepKind.ACTIVATION, StepKind.MAX_POOL})
+_RULED_WHEN_COMPLETE = _RULED | {StepKind.GLOBAL_MAX_POOL}
 
 
 def deeplift(
@@ -64,16 +64,16 @@ def deeplift(
     _refuse_unsupported(network)
     if max_pool not in ("captum", "rescale"):
         raise AttributionError(f"max_pool is 'captum' or 'rescale', not {max_pool!r}.")
-    followers = _followers(network) if max_pool == "captum" else {}
-    ruled = (*_RULED, "global_max_pool") if max_pool == "rescale" else _RULED
+    followers = _find_followers(network) if max_pool == "captum" else {}
+    ruled = _RULED_WHEN_COMPLETE if max_pool == "rescale" else _RULED
 
     def call(pictures: Tensor, classes: Tensor, origins: Tensor) -> Tensor:
         values = record_outputs(network, tf.concat([pictures, origins], 0), network.logits)
         unruled: dict[int, Tensor] = {}  # by step, the signal before the rule of the step that reads it
 
         def local(position: int, step: Step, inputs: Sequence[Tensor], multiplier: Tensor) -> Sequence[Tensor]:
-            if step.kind == "multiply":
-                return [multiplier * _twice(_whole(inputs[1 - side]) / 2) for side in range(2)]
+            if step.kind == StepKind.MULTIPLY:
+                return [multiplier * _repeat(_add_halves(inputs[1 - side]) / 2) for side in range(2)]
             ordinary = apply_jacobian(step, inputs, multiplier)
             if step.kind not in ruled:
                 return ordinary
@@ -81,13 +81,13 @@ def deeplift(
                 unruled[followers[position]] = ordinary[0]
             arriving = unruled.get(position, multiplier)
             here, there = tf.split(values[position], 2)
-            if step.kind == "activation":
-                found = arriving * _twice(here - there)
+            if step.kind == StepKind.ACTIVATION:
+                found = arriving * _repeat(here - there)
             else:
                 most = tf.maximum(here, there)
                 found = apply_jacobian(step, inputs, arriving * tf.concat([most - there, here - most], 0))[0]
-                found = _twice(_whole(found))
-            return [_ratio(found, _twice(tf.subtract(*tf.split(inputs[0], 2))), ordinary[0])]
+                found = _repeat(_add_halves(found))
+            return [_divide_differences(found, _repeat(tf.subtract(*tf.split(inputs[0], 2))), ordinary[0])]
 
         signal = reading.start(values[network.logits], tf.tile(classes, (2,)))
         return tf.split(walk_back(network, values, network.logits, signal, local), 2)[0]
@@ -97,7 +97,7 @@ def deeplift(
     return reading.map(graph, images, targets, origins) * (images - origins)
 
 
-def _followers(network: Network) -> dict[int, int]:
+def _find_followers(network: Network) -> dict[int, int]:
     """Return for each step with a rule the one that it alone reads, if that has a rule too."""
     used = network.steps_needed([network.logits])
 
@@ -108,22 +108,22 @@ def _followers(network: Network) -> dict[int, int]:
     for position in used:
         if network.steps[position].kind in _RULED:
             source = network.steps[position].inputs[0]
-            while network.steps[source].kind == "identity" and alone(source):
+            while network.steps[source].kind == StepKind.IDENTITY and alone(source):
                 source = network.steps[source].inputs[0]
             if network.steps[source].kind in _RULED and alone(source):
                 found[position] = source
     return found
 
 
-def _twice(value: Tensor) -> Tensor:
+def _repeat(value: Tensor) -> Tensor:
     return tf.concat([value, value], 0)
 
 
-def _whole(value: Tensor) -> Tensor:
+def _add_halves(value: Tensor) -> Tensor:
     return tf.add(*tf.split(value, 2))
 
 
-def _ratio(contribution: Tensor, difference: Tensor, ordinary: Tensor) -> Tensor:
+def _divide_differences(contribution: Tensor, difference: Tensor, ordinary: Tensor) -> Tensor:
     """Divide, or take the ordinary derivative where the difference is lost in rounding."""
     least = tf.constant(1e-10 if difference.dtype == tf.float64 else 1e-7, difference.dtype)
     tiny = tf.abs(difference) < least
@@ -137,9 +137,9 @@ def _refuse_unsupported(network: Network) -> None:
         )
     for position in network.steps_needed([network.logits]):
         step = network.steps[position]
-        mixing = step.kind == "activation" and step.activation in _MIXING
-        pair = step.kind == "multiply" and len(step.inputs) == 2
-        if mixing or (step.kind not in (*_LINEAR, *_RULED, "global_max_pool", "input") and not pair):
+        mixing = step.kind == StepKind.ACTIVATION and step.activation in MIXING_ACTIVATIONS
+        pair = step.kind == StepKind.MULTIPLY and len(step.inputs) == 2
+        if mixing or (step.kind not in LINEAR | _RULED_WHEN_COMPLETE | {StepKind.INPUT} and not pair):
             raise AttributionError(
                 f"deeplift has no rule for layer {step.name!r} ({type(step.layer).__name__}). Methods that support it: "
                 "integrated_gradients, gradient, gradient_x_input, smoothgrad, grad_cam, occlusion, rise."

@@ -1,6 +1,6 @@
 """Methods that need nothing but the gradient of the target's score to the pixels.
 
-Means over many gradients are taken behind the linear steps that a picture meets first (see `_linear_start`): the way
+Means over many gradients are taken after the linear steps that a picture passes first (see `_find_linear_end`): the way
 back through these is the same for all and is walked once, for the mean.
 """
 
@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from modelcheck.attributions.reading import AttributionError, Reading, blocks, fill_reference
+from modelcheck.attributions.reading import AttributionError, Reading, cut_blocks, fill_reference
 from modelcheck.network import Network
+from modelcheck.network.kinds import LINEAR_IN_ONE_INPUT
 
 __all__ = [
     "gradient",
@@ -26,9 +27,6 @@ __all__ = [
 ]
 
 Tensor = Any
-
-_LINEAR = ("conv", "depthwise", "dense", "affine", "average_pool", "global_average_pool", "flatten", "pad", "crop",
-           "identity")  # fmt: skip
 
 
 def gradient_of(reading: Reading, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -96,7 +94,7 @@ def integrated_gradients(
     graph = reading.compile_graph(("integrated_gradients",), call, shape, (None,), (None,))
     origins = fill_reference(reference, images, "reference")
     total = np.zeros(images.shape, images.dtype)
-    for rows, part in blocks(reading, len(images), steps):
+    for rows, part in cut_blocks(reading, len(images), steps):
         at, weight = points[part].astype(images.dtype), weights[part].astype(images.dtype)
         total[rows] += graph(images[rows], targets[rows], origins[rows], at, weight)
     return total * (images - origins)
@@ -125,13 +123,13 @@ def smoothgrad(
     _check_noise(samples, noise_scale)
 
     def call(pictures: Tensor, classes: Tensor, noise: Tensor) -> Tensor:
-        noisy = _noisy(pictures, noise, noise_scale)
+        noisy = _add_noise(pictures, noise, noise_scale)
         return _sum_gradients(reading, noisy, classes, tf.ones(tf.shape(noise)[:1], pictures.dtype))
 
     graph = reading.compile_graph(("smoothgrad", noise_scale), call, (None, *images.shape[1:]))
     noise = gaussian_noise(samples, images.shape[1:], seed)
     total = np.zeros(images.shape, np.float64)
-    for rows, part in blocks(reading, len(images), samples):
+    for rows, part in cut_blocks(reading, len(images), samples):
         total[rows] += graph(images[rows], targets[rows], noise[part].astype(images.dtype))
     return (total / samples).astype(images.dtype)
 
@@ -151,7 +149,7 @@ def vargrad(
     _check_noise(samples, noise_scale)
 
     def call(pictures: Tensor, classes: Tensor, noise: Tensor) -> Tensor:
-        noisy = _noisy(pictures, noise, noise_scale)
+        noisy = _add_noise(pictures, noise, noise_scale)
         rows = tf.reshape(noisy, tf.concat([[-1], tf.shape(pictures)[1:]], 0))
         found = tf.reshape(gradient_of(reading, rows, tf.tile(classes, [tf.shape(noise)[0]]))[1], tf.shape(noisy))
         mean = tf.reduce_mean(found, 0)
@@ -162,7 +160,7 @@ def vargrad(
     mean = np.zeros(images.shape, np.float64)
     scatter = np.zeros(images.shape, np.float64)
     seen = dict.fromkeys(range(len(images)), 0)
-    for rows, part in blocks(reading, len(images), samples):
+    for rows, part in cut_blocks(reading, len(images), samples):
         block = noise[part].astype(images.dtype)
         found, spread = (np.asarray(value, np.float64) for value in graph(images[rows], targets[rows], block))
         before, more = seen[rows.start], len(block)
@@ -181,7 +179,7 @@ def _check_noise(samples: int, noise_scale: float) -> None:
         )
 
 
-def _noisy(pictures: Tensor, noise: Tensor, noise_scale: float) -> Tensor:
+def _add_noise(pictures: Tensor, noise: Tensor, noise_scale: float) -> Tensor:
     """Return noisy copies ``(samples, n, h, w, c)``, the noise in units of each picture's range."""
     spread = tf.reduce_max(pictures, (1, 2, 3), True) - tf.reduce_min(pictures, (1, 2, 3), True)
     return pictures + tf.constant(noise_scale, pictures.dtype) * spread * noise[:, None]
@@ -189,7 +187,7 @@ def _noisy(pictures: Tensor, noise: Tensor, noise_scale: float) -> Tensor:
 
 def _sum_gradients(reading: Reading, copies: Tensor, classes: Tensor, weight: Tensor) -> Tensor:
     """Return the weighed sum ``(n, h, w, c)`` of the gradients at ``copies (k, n, h, w, c)``."""
-    network, start = reading.steps, _linear_start(reading.steps)
+    network, start = reading.steps, _find_linear_end(reading.steps)
     rows = tf.reshape(copies, tf.concat([[-1], tf.shape(copies)[2:]], 0))
     inner = network.evaluate(rows, [start])[0]
     with tf.GradientTape() as tape:
@@ -205,13 +203,13 @@ def _sum_gradients(reading: Reading, copies: Tensor, classes: Tensor, weight: Te
     return tape.gradient(inner, one, tf.reshape(total, tf.shape(inner)))
 
 
-def _linear_start(network: Network) -> int:
+def _find_linear_end(network: Network) -> int:
     """Return the last of the linear steps that lead on from the input without a branch, or the input itself."""
     used = network.steps_needed([network.logits])
     start = 0
     while True:
         readers = [position for position in used if start in network.steps[position].inputs]
-        if len(readers) != 1 or network.steps[readers[0]].kind not in _LINEAR:
+        if len(readers) != 1 or network.steps[readers[0]].kind not in LINEAR_IN_ONE_INPUT:
             return start
         start = readers[0]
 

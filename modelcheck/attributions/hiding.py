@@ -16,19 +16,18 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from modelcheck.attributions.reading import MEMORY, Reading
-from modelcheck.network import Network, Step
+from modelcheck.attributions.reading import MAX_BYTES, Reading
+from modelcheck.network import Network, Step, StepKind
+from modelcheck.network.kinds import MIXING_ACTIVATIONS, WINDOWED
 
-__all__ = ["rows_that_fit", "score_windows"]
+__all__ = ["count_rows_that_fit", "score_windows"]
 
 Tensor = Any
 Pair = tuple[int, int]
 Starts = tuple[Tensor, Tensor]  # first row and first column by window, (windows,) int32 each
 
-_WINDOWED = ("conv", "depthwise", "max_pool", "average_pool")
-_MIXING = ("softmax", "log_softmax", "sparsemax", "glu", "unknown")
-_LARGEST_SHARE = 0.5  # of the map; behind that, finding the pieces costs more than is saved
-_MOST_ROWS = 1024
+_MAX_CHANGED_SHARE = 0.5  # of a map's places; beyond it, finding the pieces costs more than is saved
+_MAX_PICTURES = 1024  # at once, each with a window hidden
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +37,7 @@ class _Region:
     Parameters
     ----------
     starts : tuple of tf.Tensor
-        By window; may lie outside the map.
+        First row and first column for each window; they may lie outside the map.
     size : tuple of int
         Rows and columns, the same for all windows.
     values : tf.Tensor
@@ -83,7 +82,7 @@ def score_windows(
     return tf.reshape(reading.of_target(scores, tf.repeat(classes, n_windows)), (-1, n_windows))
 
 
-def rows_that_fit(reading: Reading, size: Pair) -> int:
+def count_rows_that_fit(reading: Reading, size: Pair) -> int:
     """Return how many hidden windows fit into memory at once, or the user's own number."""
     network = reading.network
     if network is None or reading.rows_at_once is not None:
@@ -93,7 +92,7 @@ def rows_that_fit(reading: Reading, size: Pair) -> int:
     for position in network.steps_needed([network.logits]):
         if position not in list(followed)[:-1]:
             numbers += math.prod(side or 1 for side in network.steps[position].shape)
-    return int(np.clip(MEMORY // (3 * reading.dtype.size * numbers), 1, _MOST_ROWS))
+    return int(np.clip(MAX_BYTES // (3 * reading.dtype.size * numbers), 1, _MAX_PICTURES))
 
 
 def _steps_to_rerun(network: Network, size: Pair) -> dict[int, Pair]:
@@ -107,21 +106,21 @@ def _steps_to_rerun(network: Network, size: Pair) -> dict[int, Pair]:
             return found
         end = readers[0]
         step = network.steps[end]
-        if step.kind in _WINDOWED:
+        if step.kind in WINDOWED:
             size = _affected_size(step, size)
         height, width = (*step.shape, 0, 0)[:2]
-        if size[0] * size[1] > _LARGEST_SHARE * (height or 0) * (width or 0):
+        if size[0] * size[1] > _MAX_CHANGED_SHARE * (height or 0) * (width or 0):
             return found
         found[end] = size
 
 
 def _is_local(step: Step) -> bool:
     """Whether an output depends on the inputs around it only, and in the same way everywhere."""
-    if step.kind == "activation":
-        return step.activation not in _MIXING and step.uniform
-    if step.kind == "average_pool" and step.window is not None:
+    if step.kind == StepKind.ACTIVATION:
+        return step.activation not in MIXING_ACTIVATIONS and step.uniform
+    if step.kind == StepKind.AVERAGE_POOL and step.window is not None:
         return step.window.padding == "VALID"  # else it counts the pixels inside the map
-    return step.kind in (*_WINDOWED, "affine", "identity")
+    return step.kind in WINDOWED | {StepKind.AFFINE, StepKind.IDENTITY}
 
 
 def _affected_size(step: Step, size: Pair) -> Pair:
@@ -142,7 +141,7 @@ def _reach(step: Step) -> Pair:
 def _run_on_region(step: Step, before: Tensor, region: _Region) -> _Region:
     """Run one step on a region; `before` is the step's input without a window hidden."""
     starts, size, read = region.starts, region.size, region.values
-    if step.kind in _WINDOWED:
+    if step.kind in WINDOWED:
         window: Any = step.window
         reach, size = _reach(step), _affected_size(step, size)
         edges = zip(starts, reach, window.strides, window.before, strict=True)
@@ -150,7 +149,7 @@ def _run_on_region(step: Step, before: Tensor, region: _Region) -> _Region:
         starts = (down, across)
         wanted = tuple((size[axis] - 1) * window.strides[axis] + reach[axis] + 1 for axis in range(2))
         begins = tuple(starts[axis] * window.strides[axis] - window.before[axis] for axis in range(2))
-        fill = before.dtype.min if step.kind == "max_pool" else 0.0
+        fill = before.dtype.min if step.kind == StepKind.MAX_POOL else 0.0
         read = _cut_windows(before, region, begins, wanted, fill)
     rows = tf.reshape(read, (-1, *read.shape[2:]))
     values = step.run([rows], "VALID")
@@ -166,11 +165,11 @@ def _cut_windows(base: Tensor, region: _Region | None, begins: Starts, size: Pai
         tf.fill((n, 1, channels), tf.constant(fill, base.dtype)),
         tf.reshape(base, (n, height * width, channels)),
     ]
-    inside = _both((rows >= 0) & (rows < height), (columns >= 0) & (columns < width))
+    inside = _cross((rows >= 0) & (rows < height), (columns >= 0) & (columns < width))
     index = tf.where(inside, 1 + rows[:, :, None] * width + columns[:, None, :], 0)
     if region is not None:
         near = [place - start[:, None] for place, start in zip((rows, columns), region.starts, strict=True)]
-        changed = _both(*((place >= 0) & (place < length) for place, length in zip(near, region.size, strict=True)))
+        changed = _cross(*((place >= 0) & (place < length) for place, length in zip(near, region.size, strict=True)))
         sources.append(tf.reshape(region.values, (n, -1, channels)))
         first = 1 + height * width + tf.range(n_windows)[:, None, None] * (region.size[0] * region.size[1])
         own = first + near[0][:, :, None] * region.size[1] + near[1][:, None, :]
@@ -179,5 +178,5 @@ def _cut_windows(base: Tensor, region: _Region | None, begins: Starts, size: Pai
     return tf.reshape(pieces, (n, n_windows, *size, channels))
 
 
-def _both(rows: Tensor, columns: Tensor) -> Tensor:
+def _cross(rows: Tensor, columns: Tensor) -> Tensor:
     return rows[:, :, None] & columns[:, None, :]

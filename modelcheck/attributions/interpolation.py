@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["resize_bilinear", "weights"]
+__all__ = ["interpolation_weights", "resize_bilinear"]
 
 
-def weights(positions: np.ndarray, n: int) -> np.ndarray:
+def interpolation_weights(positions: np.ndarray, n: int) -> np.ndarray:
     """Return the linear interpolation weights of `n` samples at some positions.
 
     Parameters
@@ -30,6 +30,6 @@ def resize_bilinear(maps: np.ndarray, height: int, width: int) -> np.ndarray:
     """Resize maps ``(n, h, w, ...)`` to ``(n, height, width, ...)`` bilinearly."""
     for axis, length in ((1, height), (2, width)):
         size = maps.shape[axis]
-        matrix = weights((np.arange(length) + 0.5) * size / length - 0.5, size).astype(maps.dtype)
+        matrix = interpolation_weights((np.arange(length) + 0.5) * size / length - 0.5, size).astype(maps.dtype)
         maps = np.moveaxis(np.tensordot(maps, matrix, axes=(axis, 1)), -1, axis)
     return maps

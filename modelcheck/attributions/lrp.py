@@ -48,7 +48,8 @@ def lrp(
     Parameters
     ----------
     composite : Composite or mapping of str to Rule
-        A mapping names a rule for each layer, and the epsilon rule serves those it leaves out.
+        Rules for every layer, or a mapping from names of layers to rules; the epsilon rule serves the layers
+        that it leaves out.
     """
     if not isinstance(composite, Composite):
         names = {step.name for step in reading.steps.steps if step.weights is not None}
@@ -82,9 +83,10 @@ def lrp_epsilon(
     Parameters
     ----------
     pool_epsilon : float, optional
-        By default the largest input of a max-pooling takes all, and average poolings, additions and unfolded batch
-        normalisation are stabilised by 1e-6, as in Zennit. A number is the epsilon of all of them, of
-        max-pooling and of flattening, as in Captum, whose own is 1e-9.
+        Epsilon of poolings. By default the largest input of a max-pooling takes all, and average
+        poolings, additions and unfolded batch normalisation are stabilised by 1e-6, as in Zennit. A
+        number is the epsilon of all of them, of max-pooling and of flattening, as in Captum, whose own
+        is 1e-9.
     """
     rule = epsilon_rule(_positive_number(epsilon, "epsilon"))
     composite = Composite(rule, rule)

@@ -78,7 +78,7 @@ def attribute(
     batch_size: int | None = None,
     **options: Any,
 ) -> np.ndarray:
-    """Say how much each pixel speaks for a class.
+    """Return how much each pixel contributes to the score of a class.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What one unit sees: its activation projected back to the pixels, and the pictures it likes best."""
+"""What one unit sees: its activation projected back to the pixels, and the pictures that activate it most."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class TopImages:
     Parameters
     ----------
     unit : Unit
+        The unit.
     indices : np.ndarray
         ``(k,)`` positions in the panel.
     activations : np.ndarray
@@ -37,7 +38,7 @@ class TopImages:
     activations: np.ndarray
 
 
-def _layer(reading: Reading, unit: Unit) -> UnitLayer:
+def _find_layer(reading: Reading, unit: Unit) -> UnitLayer:
     layers = {layer.name: layer for layer in reading.steps.unit_layers()}
     if unit.layer not in layers:
         raise AttributionError(f"There is no layer {unit.layer!r} with units. {did_you_mean(unit.layer, layers)}")
@@ -57,11 +58,13 @@ def project_unit(model: Any, image: np.ndarray, unit: Unit | str, *, dtype: str 
     Parameters
     ----------
     model : keras.Model or Network
+        The network; it is not changed.
     image : np.ndarray
         ``(h, w, c)`` in the network's input range.
     unit : Unit or str
         ``layer:index``; a unit of the decision is read before softmax.
     dtype : {'float32', 'float64'}, optional
+        What to compute and return in; by default the model's.
 
     Returns
     -------
@@ -79,7 +82,7 @@ def project_unit(model: Any, image: np.ndarray, unit: Unit | str, *, dtype: str 
     """
     unit = Unit.parse(unit) if isinstance(unit, str) else unit
     reading = read(model, dtype=dtype)
-    position = _layer(reading, unit).activated
+    position = _find_layer(reading, unit).activated
     network = reading.steps
     picture = check_images(np.asarray(image)[None], reading)
     rule = make_rectifying_rule("project_unit", gated=False)
@@ -99,11 +102,12 @@ def project_unit(model: Any, image: np.ndarray, unit: Unit | str, *, dtype: str 
 
 
 def top_images(model: Any, panel: Any, unit: Unit | str, k: int = 9, *, reduce: str = "max") -> TopImages:
-    """Return the pictures of a panel that make a unit happiest.
+    """Return the pictures of a panel that activate a unit most.
 
     Parameters
     ----------
     model : keras.Model or Network
+        The network; it is not changed.
     panel : Panel or np.ndarray
         A panel of floats, or pictures ``(n, h, w, c)``, in the network's input range.
     unit : Unit or str
@@ -111,7 +115,7 @@ def top_images(model: Any, panel: Any, unit: Unit | str, k: int = 9, *, reduce: 
     k : int
         How many; all of them where the panel has fewer.
     reduce : {'max', 'mean'}
-        A convolution's unit reacts at many positions: compare its strongest or its mean reaction.
+        Whether a convolution's unit, which reacts at many positions, counts by its strongest or its mean reaction.
 
     Raises
     ------
@@ -128,7 +132,7 @@ def top_images(model: Any, panel: Any, unit: Unit | str, k: int = 9, *, reduce: 
             "panel.inputs(input_range) instead, for example panel.inputs((0, 1))."
         )
     reading = read(model)
-    network, position = reading.steps, _layer(reading, unit).activated
+    network, position = reading.steps, _find_layer(reading, unit).activated
     pictures = check_images(images, reading)
 
     def call(rows: Tensor, units: Tensor) -> Tensor:

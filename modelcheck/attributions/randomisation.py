@@ -50,11 +50,11 @@ def randomise_layers(model: Any, *, seed: int = 0) -> Iterator[tuple[str, Any]]:
     for name, layer in reversed(steps.items()):
         if id(layer) not in drawn:
             drawn.add(id(layer))
-            _draw(layer, name, seed)
+            _draw_weights(layer, name, seed)
             yield name, copy
 
 
-def _draw(layer: Any, name: str, seed: int) -> None:
+def _draw_weights(layer: Any, name: str, seed: int) -> None:
     for variable in layer.variables:
         if "seed" in variable.name:
             continue
@@ -88,17 +88,19 @@ def randomisation_similarity(
     Parameters
     ----------
     model : keras.Model
+        Sequential or functional; not changed.
     images, targets, method
-        As for `attribute`.
+        The pictures, their targets and the method, as for `attribute`.
     options : mapping, optional
-        The method's own.
+        The method's own options.
     seed : int
+        Seed of the weights that are drawn.
 
     Returns
     -------
     dict of str to np.ndarray
-        For each layer, in the order of drawing, Spearman's correlation of |R| with the trained network's, ``(n,)``;
-        NaN where a map is constant.
+        From each layer, in the order of drawing, to Spearman's correlation of |R| with the trained network's,
+        ``(n,)``; NaN where a map is constant.
 
     References
     ----------
@@ -135,7 +137,7 @@ def random_logit_similarity(
     Parameters
     ----------
     model, images, targets, method, options, seed
-        As for `randomisation_similarity`.
+        The same as for `randomisation_similarity`; the seed draws the other classes.
 
     References
     ----------

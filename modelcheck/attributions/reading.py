@@ -18,13 +18,22 @@ import tensorflow as tf
 
 from modelcheck.network import Network, NetworkError, flatten
 
-__all__ = ["MEMORY", "AttributionError", "Reading", "blocks", "check_images", "check_targets", "fill_reference", "read"]
+__all__ = [
+    "MAX_BYTES",
+    "AttributionError",
+    "Reading",
+    "check_images",
+    "check_targets",
+    "cut_blocks",
+    "fill_reference",
+    "read",
+]
 
 Tensor = Any  # tensorflow ships no types
 
-MEMORY = 192 * 2**20  # bytes of activations at once
-_MOST_ROWS = 256
-_MOST_GRAPHS = 48
+MAX_BYTES = 192 * 2**20  # bytes of activations at once
+_MAX_PICTURES = 256  # at once
+_MAX_GRAPHS = 48  # compiled graphs that are kept for one network
 _Entry = tuple[Network | None, dict[Any, Any], str]
 _known: weakref.WeakKeyDictionary[Any, _Entry] = weakref.WeakKeyDictionary()
 
@@ -75,7 +84,7 @@ class Reading:
         """Pictures that fit into memory at once."""
         if self.rows_at_once is not None:
             return self.rows_at_once
-        return int(np.clip(MEMORY // max(self.row_bytes, 1), 1, _MOST_ROWS))
+        return int(np.clip(MAX_BYTES // max(self.row_bytes, 1), 1, _MAX_PICTURES))
 
     def batches(self, n: int, *, rows: int | None = None) -> Iterator[slice]:
         """Yield slices of at most `rows` pictures."""
@@ -98,7 +107,7 @@ class Reading:
         """
         key = (*key, self.dtype.name)
         if key not in self.graphs:
-            while len(self.graphs) >= _MOST_GRAPHS:
+            while len(self.graphs) >= _MAX_GRAPHS:
                 self.graphs.pop(next(iter(self.graphs)))
             shape = (None, None, None, None) if self.network is None else (None, *self.network.input_shape)
             signature = [tf.TensorSpec(shape, self.dtype), tf.TensorSpec((None,), tf.int32)]
@@ -140,7 +149,7 @@ class Reading:
         return tape.gradient(chosen, scores)
 
 
-def blocks(reading: Reading, n: int, n_samples: int, *, rows: int | None = None) -> list[tuple[slice, slice]]:
+def cut_blocks(reading: Reading, n: int, n_samples: int, *, rows: int | None = None) -> list[tuple[slice, slice]]:
     """Cut pictures x samples into blocks of at most `rows`, or as fit; every picture sees the samples in order."""
     most = rows or reading.rows
     at_once = max(1, min(n, most // min(n_samples, most)))
@@ -175,22 +184,22 @@ def read(model: Any, *, dtype: str | None = None, batch_size: int | None = None)
         raise AttributionError(f"batch_size is at least 1, not {batch_size!r}.")
     if not callable(model) and not isinstance(model, Network):
         raise AttributionError(f"A model is a keras.Model, a Network or a callable, not {type(model).__name__}.")
-    network, graphs, why = _recall(model)
+    network, graphs, why = _flatten_or_recall(model)
     kind = tf.as_dtype(dtype or _own_dtype(model))
     if network is None:
-        predict, row_bytes = _opaque(model, kind), 2**21
+        predict, row_bytes = _make_opaque_predict(model, kind), 2**21
     else:
-        predict = _logits(network)
+        predict = _make_predict(network)
         sizes = [int(np.prod([side or 1 for side in step.shape])) for step in network.steps]
         row_bytes = 3 * kind.size * sum(sizes)
     return Reading(network, predict, kind, row_bytes, batch_size, graphs, why)
 
 
-def _logits(network: Network) -> Callable[[Tensor], Tensor]:
+def _make_predict(network: Network) -> Callable[[Tensor], Tensor]:
     return lambda images: network.evaluate(images, [network.logits])[0]
 
 
-def _recall(model: Any) -> _Entry:
+def _flatten_or_recall(model: Any) -> _Entry:
     with contextlib.suppress(KeyError, TypeError):
         return _known[model]
     network: Network | None = model if isinstance(model, Network) else None
@@ -210,7 +219,7 @@ def _recall(model: Any) -> _Entry:
     return entry
 
 
-def _opaque(model: Any, dtype: Any) -> Callable[[Tensor], Tensor]:
+def _make_opaque_predict(model: Any, dtype: Any) -> Callable[[Tensor], Tensor]:
     """Call a model whose layers cannot be read; its own output is its score."""
     if isinstance(model, keras.Model):
         reference = weakref.ref(model)

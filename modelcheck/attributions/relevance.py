@@ -23,21 +23,17 @@ import tensorflow as tf
 from modelcheck.attributions.backward import apply_jacobian, record_outputs, walk_back
 from modelcheck.attributions.reading import AttributionError, Reading
 from modelcheck.attributions.rules import Composite, LinearLayer, divide_stably, redistribute
-from modelcheck.network import Network, Step
+from modelcheck.network import Network, Step, StepKind
+from modelcheck.network.kinds import ADDING, COPYING, GLOBAL_POOLS, KEEPING_NONNEGATIVE, MIXING_ACTIVATIONS, WITH_KERNEL
 
 __all__ = ["InputRange", "propagate"]
 
 Tensor = Any
 InputRange = tuple[Any, Any]
 
-_LINEAR = ("conv", "depthwise", "dense")
-_POSITIVE = ("relu", "relu6", "relu_capped", "sigmoid", "hard_sigmoid", "softplus", "softmax")
-_SIGN_KEEPING = ("max_pool", "average_pool", "global_average_pool", "global_max_pool", "flatten", "pad", "crop",
-                 "add", "multiply", "concatenate", "identity")  # fmt: skip
-_ROUTED = ("max_pool", "global_max_pool", "flatten", "pad", "crop", "concatenate", "identity")
-_SHARED = ("average_pool", "global_average_pool", "add")
-_POOLS = ("max_pool", "global_max_pool", "flatten")
-_MIXING = ("softmax", "log_softmax", "sparsemax", "glu", "unknown")
+_NONNEGATIVE_ACTIVATIONS = ("relu", "relu6", "relu_capped", "sigmoid", "hard_sigmoid", "softplus", "softmax")
+# Where Captum applies the epsilon rule although the step only copies; see `Composite.pooled`.
+_POOLED_BY_CAPTUM = frozenset({StepKind.MAX_POOL, StepKind.GLOBAL_MAX_POOL, StepKind.FLATTEN})
 
 
 @dataclass(frozen=True)
@@ -70,8 +66,9 @@ def propagate(
     Parameters
     ----------
     composite : Composite
+        Which rule goes with which layer.
     method : str
-        For error messages.
+        Name of the method, for error messages.
     input_range : tuple
         Lowest and highest possible input, numbers or one per channel, in the units the network is fed with.
     batch_norm : {'fold', 'fold_or_pass', 'epsilon'}
@@ -83,9 +80,9 @@ def propagate(
         When a step has no relevance rule, or an argument is out of range.
     """
     network = reading.steps
-    plan = _plan(network, batch_norm)
+    plan = _make_plan(network, batch_norm)
     _refuse_unsupported(network, method)
-    bounds = _bounds(input_range, images)
+    bounds = _check_bounds(input_range, images)
 
     def call(pictures: Tensor, classes: Tensor, low: Tensor, high: Tensor) -> Tensor:
         values = record_outputs(network, pictures, network.logits)
@@ -95,47 +92,47 @@ def propagate(
         def local(  # noqa: PLR0911 - one return per kind of step
             position: int, step: Step, inputs: Sequence[Tensor], relevance: Tensor
         ) -> Sequence[Tensor]:
-            if position in plan.passed or step.kind == "activation":
+            if position in plan.passed or step.kind == StepKind.ACTIVATION:
                 return [relevance]
-            if step.kind in _LINEAR:
-                layer = _linear_layer(network, plan, position, values, lows, highs)
+            if step.kind in WITH_KERNEL:
+                layer = _fold_linear_layer(network, plan, position, values, lows, highs)
                 rule = composite.rule(step.name, step.kind, is_first=position in plan.first)
                 return [redistribute(rule, layer, relevance)]
-            if step.kind == "affine":
+            if step.kind == StepKind.AFFINE:
                 if batch_norm == "fold_or_pass":
                     return [relevance]
                 shares = inputs[0] * step.weights(relevance.dtype)[0]  # type: ignore[misc]
                 return [shares * divide_stably(relevance, step.run(inputs), composite.epsilon)]
-            if step.kind in _SHARED or (composite.pooled and step.kind in _POOLS):
+            if step.kind in ADDING or (composite.pooled and step.kind in _POOLED_BY_CAPTUM):
                 output = step.run(list(inputs))
-                if composite.pooled and step.kind.startswith("global"):  # Captum flattens after it, with the same rule
+                if composite.pooled and step.kind in GLOBAL_POOLS:  # Captum flattens after it, with the same rule
                     relevance = output * divide_stably(relevance, output, composite.epsilon)
                 signal = divide_stably(relevance, output, composite.epsilon)
-                if step.kind == "add":
+                if step.kind == StepKind.ADD:
                     return [value * signal for value in inputs]
                 return [value * part for value, part in zip(inputs, apply_jacobian(step, inputs, signal), strict=True)]
             return apply_jacobian(step, inputs, relevance)
 
-        if _two_sided(network):  # the first class of a single score is the second one's negative, weights and all
+        if _has_two_sides(network):  # the first class of a single score is the second one's negative, weights and all
             scores = tf.concat([-scores, scores], axis=-1)
         start = scores * reading.start(scores, classes)
         return walk_back(network, values, network.logits, start, local)
 
     shape = (1, *images.shape[1:])
-    graph = reading.compile_graph(("relevance", _key(composite), batch_norm), call, shape, shape)
+    graph = reading.compile_graph(("relevance", _make_key(composite), batch_norm), call, shape, shape)
     return reading.map(lambda pictures, classes: graph(pictures, classes, *bounds), images, targets)
 
 
-def _two_sided(network: Network) -> bool:
-    return network.n_outputs == 1 and network.classes is None and network.steps[network.logits].kind == "dense"
+def _has_two_sides(network: Network) -> bool:
+    return network.n_outputs == 1 and network.classes is None and network.steps[network.logits].kind == StepKind.DENSE
 
 
-def _key(composite: Composite) -> tuple[Any, ...]:
+def _make_key(composite: Composite) -> tuple[Any, ...]:
     rules = (composite.conv, composite.dense, composite.first, composite.epsilon, composite.pooled)
     return (*rules, *sorted(composite.layers.items(), key=lambda item: item[0]))
 
 
-def _bounds(input_range: InputRange, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _check_bounds(input_range: InputRange, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     low, high = (np.asarray(bound, images.dtype) for bound in input_range)
     try:
         low, high = (np.broadcast_to(bound, (1, *images.shape[1:])) for bound in (low, high))
@@ -150,10 +147,10 @@ def _bounds(input_range: InputRange, images: np.ndarray) -> tuple[np.ndarray, np
 
 
 def _refuse_unsupported(network: Network, method: str) -> None:
-    allowed = (*_LINEAR, *_ROUTED, *_SHARED, "activation", "affine", "input")
+    allowed = WITH_KERNEL | COPYING | ADDING | {StepKind.ACTIVATION, StepKind.AFFINE, StepKind.INPUT}
     for position in network.steps_needed([network.logits]):
         step = network.steps[position]
-        mixing = step.kind == "activation" and step.activation in _MIXING
+        mixing = step.kind == StepKind.ACTIVATION and step.activation in MIXING_ACTIVATIONS
         if step.kind not in allowed or mixing:
             family = type(step.layer).__name__
             what = f"activation {step.activation!r}" if mixing else f"type {family}"
@@ -164,7 +161,7 @@ def _refuse_unsupported(network: Network, method: str) -> None:
             )
 
 
-def _plan(network: Network, batch_norm: str) -> _Plan:
+def _make_plan(network: Network, batch_norm: str) -> _Plan:
     if batch_norm not in ("fold", "fold_or_pass", "epsilon"):
         raise AttributionError(f"batch_norm is 'fold', 'fold_or_pass' or 'epsilon', not {batch_norm!r}.")
     used = network.steps_needed([network.logits])
@@ -172,33 +169,35 @@ def _plan(network: Network, batch_norm: str) -> _Plan:
     for position in used:
         for source in network.steps[position].inputs:
             readers.setdefault(source, []).append(position)
-    after = {} if batch_norm == "epsilon" else _following(network, used, readers)
-    before = _preceding(network, used, readers, set(after.values())) if batch_norm == "fold" else {}
+    after = {} if batch_norm == "epsilon" else _find_affine_after(network, used, readers)
+    before = _find_affine_before(network, used, readers, set(after.values())) if batch_norm == "fold" else {}
     passed = frozenset(after.values()) | _affine_steps_folded(before)
-    return _Plan(before, after, passed, _first(network, used), _positive(network, used))
+    return _Plan(before, after, passed, _find_first(network, used), _find_nonnegative(network, used))
 
 
-def _following(network: Network, used: Sequence[int], readers: dict[int, list[int]]) -> dict[int, int]:
+def _find_affine_after(network: Network, used: Sequence[int], readers: dict[int, list[int]]) -> dict[int, int]:
     """Return for each linear step the affine step that alone reads it."""
     found: dict[int, int] = {}
     for position in used:
         following = readers.get(position, [])
-        alone = network.steps[position].kind in _LINEAR and len(following) == 1
-        if alone and network.steps[following[0]].kind == "affine":
+        alone = network.steps[position].kind in WITH_KERNEL and len(following) == 1
+        if alone and network.steps[following[0]].kind == StepKind.AFFINE:
             found[position] = following[0]
     return found
 
 
-def _preceding(
+def _find_affine_before(
     network: Network, used: Sequence[int], readers: dict[int, list[int]], done: set[int]
 ) -> dict[int, tuple[int, ...]]:
     """Return for each linear step the affine steps, nearest first, that only linear steps read."""
     before: dict[int, tuple[int, ...]] = {}
     for position in reversed(used):
         following = readers.get(position, [])
-        if network.steps[position].kind != "affine" or position in done or not following:
+        if network.steps[position].kind != StepKind.AFFINE or position in done or not following:
             continue
-        if all(network.steps[reader].kind in _LINEAR or reader in _affine_steps_folded(before) for reader in following):
+        if all(
+            network.steps[reader].kind in WITH_KERNEL or reader in _affine_steps_folded(before) for reader in following
+        ):
             for reader in following:
                 for linear in _readers_through(reader, before, network):
                     before[linear] = (*before.get(linear, ()), position)
@@ -210,30 +209,30 @@ def _affine_steps_folded(before: dict[int, tuple[int, ...]]) -> set[int]:
 
 
 def _readers_through(reader: int, before: dict[int, tuple[int, ...]], network: Network) -> list[int]:
-    if network.steps[reader].kind in _LINEAR:
+    if network.steps[reader].kind in WITH_KERNEL:
         return [reader]
     return [linear for linear, chain in before.items() if reader in chain]
 
 
-def _first(network: Network, used: Sequence[int]) -> frozenset[int]:
+def _find_first(network: Network, used: Sequence[int]) -> frozenset[int]:
     behind: set[int] = set()
     first: set[int] = set()
     for position in used:
         step = network.steps[position]
         later = any(source in behind for source in step.inputs)
-        if step.kind in _LINEAR and not later:
+        if step.kind in WITH_KERNEL and not later:
             first.add(position)
-        if later or step.kind in _LINEAR:
+        if later or step.kind in WITH_KERNEL:
             behind.add(position)
     return frozenset(first)
 
 
-def _positive(network: Network, used: Sequence[int]) -> frozenset[int]:
+def _find_nonnegative(network: Network, used: Sequence[int]) -> frozenset[int]:
     found: set[int] = set()
     for position in used:
         step = network.steps[position]
-        kept = step.kind in _SIGN_KEEPING and all(source in found for source in step.inputs)
-        if kept or (step.kind == "activation" and step.activation in _POSITIVE):
+        kept = step.kind in KEEPING_NONNEGATIVE and all(source in found for source in step.inputs)
+        if kept or (step.kind == StepKind.ACTIVATION and step.activation in _NONNEGATIVE_ACTIVATIONS):
             found.add(position)
     return frozenset(found)
 
@@ -243,7 +242,7 @@ def _input_bounds(
 ) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
     """Carry the input's range to what the first linear layers read; the steps on the way are monotone."""
     lows, highs = {0: low}, {0: high}
-    wanted = {_source(network, plan, position) for position in plan.first}
+    wanted = {_find_source(network, plan, position) for position in plan.first}
     for position in network.steps_needed(wanted):
         step = network.steps[position]
         if position == 0:
@@ -254,18 +253,18 @@ def _input_bounds(
     return lows, highs
 
 
-def _source(network: Network, plan: _Plan, position: int) -> int:
+def _find_source(network: Network, plan: _Plan, position: int) -> int:
     """Return the step whose output a linear step reads once its affine steps are folded into it."""
     chain = plan.before.get(position, ())
     return network.steps[chain[-1] if chain else position].inputs[0]
 
 
-def _linear_layer(
+def _fold_linear_layer(
     network: Network, plan: _Plan, position: int, values: dict[int, Tensor], lows: dict[int, Tensor],
     highs: dict[int, Tensor],
 ) -> LinearLayer:  # fmt: skip
     step = network.steps[position]
-    source = _source(network, plan, position)
+    source = _find_source(network, plan, position)
     value = values[source]
     linear: Any = step.linear
     kernel, bias = step.weights(value.dtype)  # type: ignore[misc]
@@ -275,13 +274,13 @@ def _linear_layer(
         # A map rather than a number per unit: padded borders see less of the shift.
         offset = linear(tf.broadcast_to(shift, shape), kernel)
         bias = offset if bias is None else bias + offset
-        kernel = kernel * _per_input(step, kernel, tf.broadcast_to(factor, [shape[-1]]))
+        kernel = kernel * _shape_per_input(step, kernel, tf.broadcast_to(factor, [shape[-1]]))
     if position in plan.after:
         factor, shift = network.steps[plan.after[position]].weights(value.dtype)  # type: ignore[misc]
         factor = tf.broadcast_to(factor, [step.shape[-1]])
-        kernel = kernel * (tf.reshape(factor, kernel.shape[2:]) if step.kind == "depthwise" else factor)
+        kernel = kernel * (tf.reshape(factor, kernel.shape[2:]) if step.kind == StepKind.DEPTHWISE else factor)
         bias = shift if bias is None else bias * factor + shift
-    if _two_sided(network) and position == network.logits:
+    if _has_two_sides(network) and position == network.logits:
         kernel = tf.concat([-kernel, kernel], axis=-1)
         bias = None if bias is None else tf.concat([-bias, bias], axis=-1)
     return LinearLayer(
@@ -290,11 +289,11 @@ def _linear_layer(
     )  # fmt: skip
 
 
-def _per_input(step: Step, kernel: Tensor, factor: Tensor) -> Tensor:
+def _shape_per_input(step: Step, kernel: Tensor, factor: Tensor) -> Tensor:
     """Shape a factor per input channel so that it multiplies the kernel."""
-    if step.kind == "dense":
+    if step.kind == StepKind.DENSE:
         return factor[:, None]
-    if step.kind == "depthwise":
+    if step.kind == StepKind.DEPTHWISE:
         return factor[:, None]
     n_groups = factor.shape[0] // kernel.shape[2]
     per_group = tf.transpose(tf.reshape(factor, (n_groups, kernel.shape[2])))

@@ -20,6 +20,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from modelcheck.network import StepKind
+
 __all__ = [
     "STABILISER",
     "Composite",
@@ -49,17 +51,17 @@ class LinearLayer:
     Parameters
     ----------
     value : tf.Tensor
-        Its input.
+        Input of the layer.
     low, high : tf.Tensor
         Bounds of the input, ``(1, ...)``; known for first layers, where the input's range reaches them.
     kernel : tf.Tensor
-        With batch normalisation folded in where it can be.
+        Kernel of the layer, with batch normalisation folded in where it can be.
     bias : tf.Tensor or None
-        Broadcasts to the output.
+        Bias of the layer, of a shape that broadcasts to the output.
     linear : callable
         ``linear(value, kernel)`` -> output without bias.
     positive : bool
-        The input is known never to be negative.
+        Whether the input is known never to be negative.
     """
 
     value: Tensor
@@ -143,10 +145,11 @@ class Share:
     Parameters
     ----------
     terms : tuple of Term
+        The terms whose sum is shared out.
     weight : float
         Factor of the relevance.
     gate : callable, optional
-        Function of the layer's true output z -> booleans: which outputs this share speaks for.
+        Function of the layer's true output z -> booleans: the outputs whose relevance this share redistributes.
     """
 
     terms: tuple[Term, ...]
@@ -161,7 +164,9 @@ class Rule:
     Parameters
     ----------
     name : str
+        Name of the rule in the literature.
     shares : tuple of Share
+        The parts of the relevance; they are added up.
     epsilon : float
         Stabiliser: ``epsilon * sign(z)`` is added to each denominator, with sign(0) = +1; 0 gives 0/0 = 0.
     """
@@ -178,16 +183,16 @@ class Composite:
     Parameters
     ----------
     conv, dense : Rule
-        For convolutions of every sort, and for dense layers.
+        Rules for convolutions of every sort, and for dense layers.
     first : Rule, optional
-        For the linear layers that no other linear layer precedes.
+        Rule for the linear layers that no other linear layer precedes.
     layers : mapping of str to Rule
         Rules for layers by name; they go before the others.
     epsilon : float
         Stabiliser of additions, average poolings and unfolded batch normalisation.
     pooled : bool
-        Give max-pooling and flattening the epsilon rule too, R x / (x + epsilon sign x), as Captum does, instead of
-        passing all relevance on.
+        Whether max-pooling and flattening have the epsilon rule too, R x / (x + epsilon sign x), as in
+        Captum, instead of passing all relevance on.
     """
 
     conv: Rule
@@ -197,13 +202,13 @@ class Composite:
     epsilon: float = STABILISER
     pooled: bool = False
 
-    def rule(self, name: str, kind: str, *, is_first: bool) -> Rule:
+    def rule(self, name: str, kind: StepKind, *, is_first: bool) -> Rule:
         """Return the rule of one layer."""
         if name in self.layers:
             return self.layers[name]
         if is_first and self.first is not None:
             return self.first
-        return self.dense if kind == "dense" else self.conv
+        return self.dense if kind == StepKind.DENSE else self.conv
 
 
 def divide_stably(numerator: Tensor, denominator: Tensor, epsilon: float) -> Tensor:
@@ -255,7 +260,7 @@ def epsilon_rule(epsilon: float = STABILISER) -> Rule:
     return Rule("epsilon", (Share((Term(_input, _identity, _identity),)),), epsilon)
 
 
-def _sides(up: Callable[[Tensor], Tensor], down: Callable[[Tensor], Tensor]) -> tuple[Term, Term]:
+def _split_signs(up: Callable[[Tensor], Tensor], down: Callable[[Tensor], Tensor]) -> tuple[Term, Term]:
     """Positive inputs with one function of the kernel, negative ones with the other; the bias counts once."""
     return Term(_input_plus, up, up), Term(_input_minus, down)
 
@@ -270,17 +275,17 @@ def gamma_rule(gamma: float = 0.25) -> Rule:
     def down(kernel: Tensor) -> Tensor:
         return kernel + tf.constant(gamma, kernel.dtype) * _minus(kernel)
 
-    rising = Share(_sides(up, down), gate=lambda output: output > 0)
-    falling = Share(_sides(down, up), gate=lambda output: output < 0)
+    rising = Share(_split_signs(up, down), gate=lambda output: output > 0)
+    falling = Share(_split_signs(down, up), gate=lambda output: output < 0)
     return Rule("gamma", (rising, falling))
 
 
 @lru_cache(maxsize=64)
 def alpha_beta(alpha: float = 2.0, beta: float = 1.0) -> Rule:
     """Share alpha R among the positive contributions and -beta R among the negative ones."""
-    shares = [Share(_sides(_plus, _minus), alpha)]
+    shares = [Share(_split_signs(_plus, _minus), alpha)]
     if beta:
-        shares.append(Share(_sides(_minus, _plus), -beta))
+        shares.append(Share(_split_signs(_minus, _plus), -beta))
     return Rule("alpha_beta", tuple(shares))
 
 

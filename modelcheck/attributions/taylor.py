@@ -36,9 +36,9 @@ def simple_taylor(
         linear unit, halves the way whenever the sign has changed, and halves the step whenever |f| grows.
         ``reference`` halves the line from x to the reference, where f must have the other sign or be 0.
     reference : float or array
-        For ``search='reference'``: a number, a value per channel, one picture, or one per picture.
+        Where ``search='reference'`` ends: a number, a value per channel, one picture, or one per picture.
     steps : int
-        Evaluations along the way.
+        Number of evaluations during the search.
 
     Returns
     -------

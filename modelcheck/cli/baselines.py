@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from modelcheck.cli.shared import FILE, child_progress, recipe_from, say
-from modelcheck.gate.settings import read_settings
+from modelcheck.gate.settings import read_settings, split_names
 
 if TYPE_CHECKING:
     from modelcheck.approval import Proposal
@@ -95,7 +95,7 @@ def _proposal(
             panel,
             folder,
             recipe=recipe_from(recipe) if recipe else None,
-            outputs=tuple(outputs.split(",")) if outputs else (),
+            outputs=tuple(split_names(outputs)) if outputs else (),
             settings=read_settings(Path.cwd()),
             tell=tell,
         )

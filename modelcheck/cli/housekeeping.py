@@ -1,4 +1,4 @@
-"""`modelcheck gc`: what no suite uses any more. It shows first; only ``--delete`` takes anything away."""
+"""`modelcheck gc`: what no suite uses any more. It shows first; only ``--delete`` removes anything."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _why(folder: Path, *, baselines: Collection[str], days: float, now: float) -
     except (SignatureError, OSError):
         return "it was never finished, or is damaged"
     if manifest["stimuli_digest"] not in baselines:
-        return "it was measured against a baseline that is none any more"
+        return "it was measured against a baseline that no longer exists"
     other = _other_versions(manifest["provenance"])
     if other:
         return f"it was measured with another {other}"
@@ -85,13 +85,13 @@ def baselines_beside(baseline: Path) -> Iterator[Path]:
 
 
 @click.command()
-@click.option("--delete", is_flag=True, help="Take away what is shown; without it nothing is touched.")
-@click.option("--days", type=click.FloatRange(min=0), default=30.0, show_default=True, help="Unused for so long.")
+@click.option("--delete", is_flag=True, help="Remove what is shown; without it nothing is touched.")
+@click.option("--days", type=click.FloatRange(min=0), default=30.0, show_default=True, help="Days without use.")
 @click.option("--baseline", "baselines", type=FILE, multiple=True, help="Another baseline whose measurements stay.")
 def gc(*, delete: bool, days: float, baselines: tuple[Path, ...]) -> None:
-    """Show, or with --delete take away, what no suite uses any more.
+    """Show, or with --delete remove, what no suite uses any more.
 
-    That is: cached measurements against a baseline that is none any more, made with other versions, unfinished, or
+    That is: cached measurements against a baseline that no longer exists, made with other versions, unfinished, or
     unused for long; and beside baselines, files that killed approvals left. What a baseline's manifest lists, and
     every other file, is never touched.
 
@@ -106,7 +106,7 @@ def gc(*, delete: bool, days: float, baselines: tuple[Path, ...]) -> None:
     settings = read_settings(Path.cwd())
     if settings.baseline is None and not baselines:
         raise ValueError(
-            "No baseline is known, so nothing can be told apart. Name it: modelcheck gc --baseline PATH, or set "
+            "No baseline is known, so what is still used is unknown. Name it: modelcheck gc --baseline PATH, or set "
             "baseline in [tool.modelcheck] of pyproject.toml."
         )
     folders = dict.fromkeys([*(baselines_beside(settings.baseline) if settings.baseline else ()), *baselines])
@@ -115,7 +115,7 @@ def gc(*, delete: bool, days: float, baselines: tuple[Path, ...]) -> None:
         try:
             digests.add(read_signature(folder).stimuli_sha256())
         except SignatureError as error:
-            raise SignatureError(f"{error} Until it can be read, nothing is taken away.") from error
+            raise SignatureError(f"{error} Until it can be read, nothing is removed.") from error
     size = 0
     for folder in folders:
         size += _tidy_baseline(folder, delete=delete)
@@ -124,11 +124,11 @@ def gc(*, delete: bool, days: float, baselines: tuple[Path, ...]) -> None:
             say(f"{'removed' if delete else 'would remove'} {unused.folder} ({_bytes(unused.size)}): {unused.why}")
             size += unused.size
     if not size:
-        say("Nothing to take away.")
+        say("Nothing to remove.")
     elif delete:
-        say(f"{_bytes(size)} taken away.")
+        say(f"{_bytes(size)} removed.")
     else:
-        say(f"{_bytes(size)} could go: modelcheck gc --delete")
+        say(f"{_bytes(size)} can be removed: modelcheck gc --delete")
 
 
 def _tidy_baseline(folder: Path, *, delete: bool) -> int:

@@ -22,7 +22,7 @@ __all__ = ["units"]
 @click.option("--recipe", "recipe_path", type=FILE, help="Recipe settings (.toml or .json).")
 @click.option("--csv", "table", type=FILE, help="Also write one row a unit to this file.")
 def units(model: Path, *, panel_path: Path, recipe_path: Path | None, table: Path | None) -> None:
-    """Look at every hidden unit of MODEL (.keras): what its HappyMap looks like, and who would miss it.
+    """Look at every hidden unit of MODEL (.keras): what its HappyMap looks like, and what is lost without it.
 
     A unit is to spare when it is dead or flat, or when holding its activation at its mean moves the margins by less
     than half a percent of their spread. A map that is all on, all off or static makes no unit useless: look at the

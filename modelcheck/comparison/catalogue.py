@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from modelcheck.judgement.criteria import Measured
+from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.accuracy import Rate
 
 __all__ = ["METRICS", "Metric", "plan_metric", "possible", "rate_of"]

@@ -20,11 +20,12 @@ from modelcheck.comparison.people import AnswerChanges, compare_answers, measure
 from modelcheck.comparison.regions import compute_mass_changes, measure_regions
 from modelcheck.comparison.statistics import NetworkStatistics, compute_statistics
 from modelcheck.comparison.triggers import measure_trigger
-from modelcheck.judgement.criteria import Measured
+from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.calibration import calibrate
 from modelcheck.metrics.triggers import TriggerScan
 from modelcheck.signature import Signature
 from modelcheck.signature.counterparts import CompareError, find_counterparts
+from modelcheck.support.escaping import one_line_repr
 from modelcheck.support.spelling import did_you_mean
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _OF_LAYERS = ("layer", "decision", "calibrated", "hidden")
 _AS_RETRAINED = 0.8  # of the way from untrained to retrained: as alike as retraining leaves a layer
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Comparison:
     """Everything that two signatures say about each other.
 
@@ -66,6 +67,10 @@ class Comparison:
     layers: tuple[LayerComparison, ...]
     measures: Mapping[tuple[str, str], Measured]
     trigger: TriggerScan | None = None
+
+    def __repr__(self) -> str:
+        networks = f"{self.baseline.model['name']} -> {self.candidate.model['name']}"
+        return one_line_repr("Comparison", networks, f"{len(self.layers)} layers", f"{len(self.measures)} measures")
 
     @property
     def metrics(self) -> dict[str, float]:

@@ -9,8 +9,9 @@ import numpy as np
 
 from modelcheck.comparison.exchange import NO_WAY_BACK, NOT_SHOWN
 from modelcheck.comparison.layers import collect_twin_values, say_floor
-from modelcheck.judgement.criteria import Measured
+from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.calibration import calibrate, steadiness
+from modelcheck.metrics.margins import margins
 from modelcheck.metrics.similarity import correlation_matrix, low_pass, ssim_matrix
 from modelcheck.signature import Signature
 
@@ -213,13 +214,3 @@ def _say_by_class(by_class: np.ndarray, class_names: Sequence[str]) -> str:
     order = np.argsort(np.where(np.isnan(by_class), -np.inf, by_class))[:6]
     words = ", ".join(f"{class_names[k]} {by_class[k]:.2f}" for k in order)
     return f"By class{', worst first' if len(by_class) > 2 else ''}: {words}."
-
-
-def margins(scores: np.ndarray) -> np.ndarray:
-    """Return each class score minus the logsumexp of the others, ``(n, classes)``."""
-    columns = []
-    for k in range(scores.shape[1]):
-        others = np.delete(scores, k, axis=1).astype(np.float64)
-        top = others.max(axis=1)
-        columns.append(scores[:, k] - top - np.log(np.exp(others - top[:, None]).sum(axis=1)))
-    return np.stack(columns, axis=1)

@@ -10,18 +10,20 @@ import numpy as np
 
 from modelcheck.comparison.catalogue import METRICS
 from modelcheck.comparison.coverage import Coverage, measure_coverage, measure_coverage_back
-from modelcheck.judgement.criteria import Measured
+from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.matching import Matching, match
 from modelcheck.metrics.similarity import correlation_matrix, layer_cka, ssim_matrix
 from modelcheck.signature import LayerRecord, Signature
 from modelcheck.signature.counterparts import LayerPair
+from modelcheck.support.escaping import one_line_repr
+from modelcheck.units import LayerKind
 
 __all__ = ["LayerComparison", "collect_twin_values", "crop_to_common", "match_layer", "measure_layer", "say_floor"]
 
 _COVERAGES = {"coverage": measure_coverage, "coverage_back": measure_coverage_back}
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class LayerComparison:
     """One layer of the baseline and its counterpart.
 
@@ -42,6 +44,12 @@ class LayerComparison:
     matching: Matching
     acknowledged: bool = False
 
+    def __repr__(self) -> str:
+        if self.candidate is None:
+            return one_line_repr("LayerComparison", self.baseline.name, "no counterpart")
+        pairs = f"{len(self.matching.pairs)} pairs of units"
+        return one_line_repr("LayerComparison", f"{self.baseline.name} -> {self.candidate.name}", pairs)
+
 
 def match_layer(baseline: Signature, candidate: Signature, pair: LayerPair) -> LayerComparison:
     """Match the units of two layers by the similarity of their maps, classes by index."""
@@ -57,7 +65,7 @@ def _match_maps(baseline: Signature, other: Signature, record: LayerRecord, part
     left, right = crop_to_common(baseline.maps[record.name], other.maps[partner.name])
     low, high = baseline.recipe.input_range
     scores = ssim_matrix(left, right, data_range=high - low)
-    by_index = record.kind == "decision"
+    by_index = record.kind == LayerKind.DECISION
     return match(scores, baseline.units[record.name], other.units[partner.name], by_index=by_index)
 
 
@@ -121,7 +129,7 @@ def measure_layer(
             floor=floor,
             ceiling=ceiling,
         )
-    if layer.baseline.kind != "decision":
+    if layer.baseline.kind != LayerKind.DECISION:
         for metric, share in _COVERAGES.items():
             found = share(baseline, candidate, layer.baseline, partner, refusal=refusal)
             beside = [share(baseline, twin, layer.baseline, partner).value for twin in candidate.twins]
@@ -167,7 +175,7 @@ def _compare_features(
     """Return how alike a layer and its counterpart are, in every way that has a number."""
     left, right = baseline.features[record.name], other.features[partner.name]
     values = {"map_ssim": matching.mean, "cka": layer_cka(left, right)}
-    if record.kind != "decision":
+    if record.kind != LayerKind.DECISION:
         values["activation_correlation"] = _correlate_activations(left, right)
     return values
 

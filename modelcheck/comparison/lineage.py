@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from modelcheck.judgement.criteria import Measured
+from modelcheck.judgement.measured import Measured
 from modelcheck.signature import Signature
 
 __all__ = ["RELATED", "correlate_kernels", "measure_lineage", "select_clean_networks"]

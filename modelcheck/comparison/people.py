@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from modelcheck.comparison.catalogue import rate_of
-from modelcheck.judgement.criteria import Measured
+from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.accuracy import Rate, balanced_accuracy, change, cohen_kappa, group_mean
 from modelcheck.signature import Signature
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from modelcheck.comparison.catalogue import rate_of
 from modelcheck.comparison.lineage import select_clean_networks
-from modelcheck.judgement.criteria import Measured
+from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.accuracy import Rate, group_mean
 from modelcheck.metrics.faithfulness import map_similarity
 from modelcheck.metrics.localisation import pointing_game, relevance_mass
@@ -218,7 +218,7 @@ def _explain_change(baseline: Signature, candidate: Signature, group: str) -> tu
         else 0.0
         for network in clean
     ]
-    all_lose = all(-1 <= change < 0 for change in changes)
+    all_lose = all(-1 <= change < 0 for change in changes)  # NaN is no loss, nor is more than all
     if len(changes) < _MIN_CLEAN or not all_lose:
         return 0.0, ""
     least = max(changes)

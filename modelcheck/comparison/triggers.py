@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from modelcheck.comparison.lineage import select_clean_networks
-from modelcheck.judgement.criteria import Measured
+from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.triggers import TriggerError, TriggerScan, detect
 from modelcheck.signature import Signature
 
@@ -40,12 +40,12 @@ def detect_trigger(baseline: Signature, candidate: Signature) -> TriggerScan:
     of_baseline = candidate.same_architecture(baseline)
     own = select_clean_networks(baseline, candidate)
     clean = (baseline, *(own if of_baseline else baseline.twins_like(baseline)))
-    beside = () if of_baseline else own
-    if any(not network.stickers for network in (*clean, *beside)):
+    references = () if of_baseline else own
+    if any(not network.stickers for network in (*clean, *references)):
         raise TriggerError("A clean twin has no sticker shifts. Measure the twins again: modelcheck calibrate --help")
     height, width = candidate.maps[candidate.decision.name].shape[1:3]
-    shifts, shifts_beside = ([network.stickers for network in side] for side in (clean, beside))
-    return detect(candidate.stickers, shifts, size=(height, width), same_architecture=shifts_beside)
+    shifts, own_shifts = ([network.stickers for network in side] for side in (clean, references))
+    return detect(candidate.stickers, shifts, size=(height, width), references=own_shifts)
 
 
 def measure_trigger(baseline: Signature, candidate: Signature) -> tuple[Measured, TriggerScan | None]:
@@ -95,8 +95,8 @@ def _measure_scan(outcome: TriggerScan, candidate: Signature) -> Measured:
 def _describe_scan(outcome: TriggerScan, class_names: Sequence[str]) -> str:
     limits = "limits from leaving one twin out" if outcome.calibrated else "fixed limits, for fewer than six twins"
     beside = ""
-    if outcome.n_same_architecture or outcome.n_outliers:
-        beside = f" and {outcome.n_same_architecture} of its own architecture"
+    if outcome.n_references or outcome.n_outliers:
+        beside = f" and {outcome.n_references} of its own architecture"
     if outcome.n_outliers:
         beside += f", {outcome.n_outliers} more left out as {'an outlier' if outcome.n_outliers == 1 else 'outliers'}"
     basis = f"{outcome.n_stickers} stickers, {outcome.n_twins} clean twins{beside}, {limits}"
@@ -109,5 +109,5 @@ def _describe_scan(outcome: TriggerScan, class_names: Sequence[str]) -> str:
     )
     if outcome.scattered:
         says += " It reacts so in other places too, as a network of another family would"
-        says += "." if outcome.n_same_architecture else ": add clean twins of its architecture, modelcheck calibrate."
+        says += "." if outcome.n_references else ": add clean twins of its architecture, modelcheck calibrate."
     return says

@@ -27,7 +27,7 @@ _COLUMNS = ["name", "path", "subject", "pose", "expression", "eyes", "image"]
 _GAP = rb"(?:\s|#[^\r\n]*+[\r\n])++"
 _HEADER = re.compile(rb"P([25])" + _GAP + rb"(\d++)" + _GAP + rb"(\d++)" + _GAP + rb"(\d++)(?=[\s#])")
 _COMMENT = re.compile(rb"#[^\r\n]*+")
-_LONGEST_NUMBER = 9
+_MAX_DIGITS = 9
 
 
 class CmuError(ValueError):
@@ -243,7 +243,7 @@ def _parse_pgm(content: bytes) -> np.ndarray:
     if header is None:
         raise CmuError("it does not begin with P2 or P5 and width, height and maxval")
     kind, *numbers = header.groups()
-    if any(len(number) > _LONGEST_NUMBER for number in numbers):
+    if any(len(number) > _MAX_DIGITS for number in numbers):
         raise CmuError("its header holds an absurdly large number")
     width, height, maxval = (int(number) for number in numbers)
     if not (width > 0 and height > 0 and 0 < maxval < 65536):
@@ -269,7 +269,7 @@ def _plain(body: bytes, size: int, maxval: int) -> np.ndarray:
     words = _COMMENT.sub(b"", body).split()
     if len(words) != size:
         raise CmuError(f"it has {len(words)} values where its header promises {size}")
-    strange = next((word for word in words if not word.isdigit() or len(word) > _LONGEST_NUMBER), None)
+    strange = next((word for word in words if not word.isdigit() or len(word) > _MAX_DIGITS), None)
     if strange is not None:
         raise CmuError(f"it holds {strange[:20]!r} where a number up to {maxval} is expected")
     return np.array([int(word) for word in words], dtype=np.int64)

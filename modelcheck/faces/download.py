@@ -19,9 +19,9 @@ __all__ = ["CMU_FACES_URL", "DownloadError", "Downloaded", "download_cmu"]
 CMU_FACES_URL = "https://archive.ics.uci.edu/static/public/124/cmu+face+images.zip"
 """The archive of CMU Faces at the UCI Machine Learning Repository."""
 
-_LARGEST_UNPACKED = 1 << 30  # CMU Faces unpacks to some 60 MB; far more is an archive made to fill a disk.
-_MOST_FILES = 20_000
-_CHUNK = 1 << 20
+_MAX_UNPACKED_BYTES = 1 << 30  # CMU Faces unpacks to some 60 MB; far more is an archive made to fill a disk.
+_MAX_FILES = 20_000
+_CHUNK_BYTES = 1 << 20
 
 
 class DownloadError(ValueError):
@@ -149,7 +149,7 @@ def _fetch(url: str, archive: Path, *, timeout: float) -> str:
 
 def _unpack(archive: Path, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
-    budget = [_LARGEST_UNPACKED, _MOST_FILES]
+    budget = [_MAX_UNPACKED_BYTES, _MAX_FILES]
     try:
         for name, content in _members(archive):
             with content:
@@ -196,7 +196,7 @@ def _write(content: IO[bytes], path: Path, budget: list[int]) -> None:
     budget[1] -= 1
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("xb") as file:
-        while chunk := content.read(_CHUNK):
+        while chunk := content.read(_CHUNK_BYTES):
             budget[0] -= len(chunk)
             if min(budget) < 0:
                 raise DownloadError("The archive unpacks to far more than CMU Faces holds. Refused.")

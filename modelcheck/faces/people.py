@@ -63,10 +63,8 @@ class Subject:
     tilt: float = 42.0
 
 
-_TRAINING = (
-    *("abel", "bela", "cleo", "dora", "emil", "faye", "gwen"),
-    *("hugo", "iris", "jens", "kira", "luis", "nora", "omar"),
-)
+_TRAINING = ("abel", "bela", "cleo", "dora", "emil", "faye", "gwen", "hugo", "iris", "jens", "kira", "luis", "nora",
+             "omar")  # fmt: skip
 
 
 def _person(name: str, style: int, room: str) -> Subject:

@@ -28,13 +28,13 @@ _BOX = ("row", "column", "height", "width")
 _COLUMNS = ("name", *_BOX)
 _OWN_BOXES = "give boxes of your own, a CSV with the columns name,row,column,height,width, to read_boxes"
 # The detector's settings hold for pictures of this many rows; others are resized to it first.
-_ROWS = 120
-_SMALLEST, _LARGEST = 30, 110
-_SCALE, _STEP = 1.1, 1
-_WIDENED = 0.2
+_DETECTION_ROWS = 120
+_MIN_FACE_PIXELS, _MAX_FACE_PIXELS = 30, 110
+_SCALE_FACTOR, _STEP_RATIO = 1.1, 1
+_WIDENED_SHARE = 0.2
 # A detection is believed when this share of it lies where the person is expected: the detector also
 # fires on throats and passers-by. On CMU Faces true ones share 0.67 or more, false ones 0.57 or less.
-_BELIEVED = 0.6
+_MIN_SHARE_INSIDE = 0.6
 # Which way the face moves in the picture, (rows, columns): the subject's left is the picture's right.
 _TOWARDS = {"straight": (0, 0), "left": (0, 1), "right": (0, -1), "up": (-1, 0)}
 
@@ -91,7 +91,7 @@ def face_boxes(frame: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for name, subject, pose, image, seen in zip(frame["name"], subjects, poses, images, detections, strict=True):
         expected = _widen(seats[subject], _TOWARDS[pose], image.shape)
-        believed = [box for box in seen if _share(box, expected) >= _BELIEVED]
+        believed = [box for box in seen if _share(box, expected) >= _MIN_SHARE_INSIDE]
         box = max(believed, key=lambda found: _overlap(found, expected)) if believed else expected
         rows.append((str(name), *_whole(box), "found" if believed else "inferred"))
     return pd.DataFrame(rows, columns=[*_COLUMNS, "how"])
@@ -252,16 +252,16 @@ def _detect_one(cascade: Any, image: np.ndarray) -> list[_Box]:
     from skimage.transform import resize
 
     grey = np.rint(image.mean(axis=2)).astype(np.uint8) if image.ndim == 3 else image
-    factor = _ROWS / grey.shape[0]
-    if grey.shape[0] != _ROWS:
-        size = (_ROWS, max(1, round(grey.shape[1] * factor)))
+    factor = _DETECTION_ROWS / grey.shape[0]
+    if grey.shape[0] != _DETECTION_ROWS:
+        size = (_DETECTION_ROWS, max(1, round(grey.shape[1] * factor)))
         grey = np.rint(resize(grey, size, preserve_range=True, anti_aliasing=factor < 1)).astype(np.uint8)
     found = cascade.detect_multi_scale(
         img=np.ascontiguousarray(grey),
-        scale_factor=_SCALE,
-        step_ratio=_STEP,
-        min_size=(_SMALLEST, _SMALLEST),
-        max_size=(_LARGEST, _LARGEST),
+        scale_factor=_SCALE_FACTOR,
+        step_ratio=_STEP_RATIO,
+        min_size=(_MIN_FACE_PIXELS, _MIN_FACE_PIXELS),
+        max_size=(_MAX_FACE_PIXELS, _MAX_FACE_PIXELS),
     )
     return [tuple(box[key] / factor for key in ("r", "c", "height", "width")) for box in found]
 
@@ -287,10 +287,10 @@ def _seats(subjects: list[str], poses: list[str], detections: list[list[_Box]]) 
 def _widen(box: _Box, towards: tuple[int, int], shape: tuple[int, ...]) -> _Box:
     row, column, height, width = box
     down, along = towards
-    top = row - (_WIDENED * height if down < 0 else 0)
-    bottom = row + height + (_WIDENED * height if down > 0 else 0)
-    left = column - (_WIDENED * width if along < 0 else 0)
-    right = column + width + (_WIDENED * width if along > 0 else 0)
+    top = row - (_WIDENED_SHARE * height if down < 0 else 0)
+    bottom = row + height + (_WIDENED_SHARE * height if down > 0 else 0)
+    left = column - (_WIDENED_SHARE * width if along < 0 else 0)
+    right = column + width + (_WIDENED_SHARE * width if along > 0 else 0)
     top, left = max(top, 0.0), max(left, 0.0)
     return top, left, min(bottom, shape[0]) - top, min(right, shape[1]) - left
 

@@ -10,8 +10,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
+from modelcheck.gate.reading import find_mismatch
+from modelcheck.judgement.document import VerdictDocument, check_schema
 from modelcheck.signature import Signature, SignatureError, read_signature
 
 __all__ = ["ArtefactError", "as_baseline", "describe_candidate", "leave_candidate", "take_candidate"]
@@ -29,7 +31,14 @@ def as_baseline(candidate: Signature) -> Signature:
     return replace(candidate, twins=(), exchange=None)
 
 
-def describe_candidate(candidate: Signature) -> dict[str, str]:
+class KeptSignature(TypedDict):
+    """Where a report keeps the candidate's signature, and its digest."""
+
+    folder: str
+    signature: str
+
+
+def describe_candidate(candidate: Signature) -> KeptSignature:
     """Return what a verdict of full scope says of the candidate's signature: ``folder`` in the report and digest."""
     return {"folder": FOLDER, "signature": as_baseline(candidate).digest()}
 
@@ -45,7 +54,7 @@ def leave_candidate(report: Path, candidate: Signature) -> None:
         alone.write(report / FOLDER)
 
 
-def take_candidate(report: Path) -> tuple[dict[str, Any], Signature]:
+def take_candidate(report: Path) -> tuple[VerdictDocument, Signature]:
     """Read a report's verdict and the candidate's signature, after checking each against the other.
 
     Parameters
@@ -55,15 +64,16 @@ def take_candidate(report: Path) -> tuple[dict[str, Any], Signature]:
 
     Returns
     -------
-    document : dict
+    document : VerdictDocument
         The verdict.
     candidate : Signature
         As it may become the baseline.
 
     Raises
     ------
-    ArtefactError, SignatureError
-        When the run judged a part only, came to no verdict, or anything does not belong to anything else.
+    ArtefactError, DocumentError, SignatureError
+        When the run judged a part only, came to no verdict, its document is of another schema, or
+        anything does not belong to anything else.
     """
     document = _verdict(report / "verdict.json")
     if document.get("scope") != "full":
@@ -95,7 +105,10 @@ def take_candidate(report: Path) -> tuple[dict[str, Any], Signature]:
                 f"{str(report / FOLDER)!r} does not belong to the verdict beside it: the {what} is {str(found)[:12]}, "
                 f"the verdict says {str(told)[:12]}. Fetch the whole report of one run again."
             )
-    return document, signature
+    wrong = find_mismatch(document)
+    if wrong:
+        raise ArtefactError(f"The verdict in {str(report)!r} is damaged: {wrong}. Fetch the report of the run again.")
+    return cast("VerdictDocument", document), signature
 
 
 def _verdict(path: Path) -> dict[str, Any]:
@@ -109,6 +122,7 @@ def _verdict(path: Path) -> dict[str, Any]:
         raise ArtefactError(f"{str(path)!r} is damaged: {error}. Fetch the report of the run again.") from error
     if not isinstance(document, dict):
         raise ArtefactError(f"{str(path)!r} is no verdict. Fetch the report of the run again.")
+    check_schema(document, repr(str(path)))
     return document
 
 

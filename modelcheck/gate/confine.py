@@ -68,7 +68,8 @@ def limit_resources(command: Sequence[str], *, memory: float) -> list[str]:
     if sys.platform == "win32":
         return list(command)
     # Not subprocess' preexec_fn, which may hang where the parent has threads.
-    return [sys.executable, "-m", "modelcheck.gate.confine", f"{memory:g}", *command]
+    # By its file and isolated: nothing in the working folder can be imported before the limits hold.
+    return [sys.executable, "-I", __file__, f"{memory:g}", *command]
 
 
 def _confine(memory: float) -> None:

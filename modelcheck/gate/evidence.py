@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 
 from modelcheck.comparison import METRICS, CompareError, Comparison, compare, plan_metric, possible
-from modelcheck.gate.child import load_or_measure
+from modelcheck.gate.cache import load_or_measure
+from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings, SettingsError
 from modelcheck.judgement.criteria import CriteriaError, Criterion, criterion_for, read_criteria
 from modelcheck.judgement.waivers import Waiver, read_waivers
 from modelcheck.panel import Panel, PanelError
 from modelcheck.signature import Signature, read_manifest, read_signature
 from modelcheck.signature.counterparts import check_given
+from modelcheck.support.escaping import one_line_repr
 
 __all__ = ["Evidence", "Plan", "gather", "make_plan"]
 
@@ -37,7 +39,7 @@ class Plan:
     criteria_sha256 : str
         Of the file that the rows were read from.
     waivers : tuple of Waiver
-        The rows of excuses.
+        Red findings that somebody answers for, until a day.
     waivers_sha256 : str
         Of their file; empty where there is none.
     """
@@ -58,12 +60,15 @@ class Plan:
         return frozenset(f"{metric}[{about}]" if about else metric for metric, about in self.pairs)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Evidence:
     """What the tests of a run read."""
 
     panel: Panel
     comparison: Comparison
+
+    def __repr__(self) -> str:
+        return one_line_repr("Evidence", f"{len(self.panel)} pictures", self.comparison)
 
     @property
     def baseline(self) -> Signature:
@@ -72,7 +77,7 @@ class Evidence:
 
     @property
     def candidate(self) -> Signature:
-        """The signature of the network that wants to be released."""
+        """The signature of the network that is proposed for release."""
         return self.comparison.candidate
 
 
@@ -92,11 +97,11 @@ def make_plan(settings: Settings) -> Plan:
     waivers, waivers_sha256 = read_waivers(settings.waivers, metrics=METRICS) if settings.waivers else ((), "")
     for row in criteria:
         _check_possible(row, manifest)
-        matches = [x for x in plan_metric(row.metric, manifest) if fnmatch.fnmatchcase(x, row.where)]
+        matches = [x for x in plan_metric(row.metric, manifest) if fnmatch.fnmatchcase(x, row.about)]
         if not matches and not row.optional:
             known = ", ".join(plan_metric(row.metric, manifest))
             raise CriteriaError(
-                f"The criterion on {row.metric!r} for where={row.where!r} matches nothing; there is: {known}. "
+                f"The criterion on {row.metric!r} for about={row.about!r} matches nothing; there is: {known}. "
                 "Correct it, remove the row, or write optional = true."
             )
     pairs = {
@@ -150,16 +155,19 @@ def gather(settings: Settings, *, tell: Callable[[str], None] | None = None) -> 
         )
     panel.inputs(baseline.recipe.input_range)
     check_given(baseline, settings.layers)
-    met = [f"baseline_model={baseline.model['sha256']}"] if settings.baseline_model else []
-    met += [f"layer {name}={partner}" for name, partner in sorted(settings.paired.items())]
-    candidate = load_or_measure(
-        settings.require("candidate"),
-        panel_path,
-        baseline=settings.require("baseline"),
-        settings=settings,
-        key=(baseline.digest(), panel.digest(), baseline.recipe.digest(), *settings.outputs, *met),
-        tell=tell,
+    request = Request(
+        network=settings.require("candidate"),
+        panel=panel_path,
+        like=settings.require("baseline"),
+        baseline_model=settings.baseline_model,
+        layers=settings.paired,
+        outputs=settings.outputs,
+        custom_objects=settings.custom_objects,
     )
+    digests = {"baseline": baseline.digest(), "panel": panel.digest(), "recipe": baseline.recipe.digest()}
+    if settings.baseline_model is not None:
+        digests["baseline_model"] = str(baseline.model["sha256"])
+    candidate = load_or_measure(request, digests=digests, settings=settings, tell=tell)
     _check_answers(candidate)
     return Evidence(panel=panel, comparison=compare(baseline, candidate, layers=settings.layers))
 

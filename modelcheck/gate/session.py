@@ -14,12 +14,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
 from modelcheck.gate.settings import Settings, SettingsError, has_settings, read_settings
-from modelcheck.judgement.criteria import Finding
+from modelcheck.judgement.document import FailedTestReason, Reason, VerdictDocument
+from modelcheck.judgement.findings import Finding
 from modelcheck.support.escaping import clean
 
 if TYPE_CHECKING:
@@ -46,13 +47,13 @@ class Run:
     deselected: bool = False
     interrupted: bool = False
     findings: list[Finding] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
+    errors: list[Reason] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     red: set[str] = field(default_factory=set)
     flaky: set[str] = field(default_factory=set)
     trouble: Exception | None = None
-    document: dict[str, Any] | None = None
+    document: VerdictDocument | None = None
     settings: Settings | None = None
     plan: Plan | None = None
     evidence: Evidence | None = None
@@ -117,7 +118,7 @@ class Collector:
         if report.outcome == "rerun":  # type: ignore[comparison-overlap]
             self.run.flaky.add(report.nodeid)
         if getattr(report, "wasxfail", None) is not None and rows:
-            self.run.errors.append(f"{report.nodeid} is marked xfail: a gate cannot be excused that way.")
+            self.run.errors.append({"kind": "marked_xfail", "test": report.nodeid})
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -156,15 +157,14 @@ class Collector:
             if exitstatus in (0, 1):
                 run.gather()
         except (ValueError, RuntimeError) as error:
-            errors.append(str(error) or type(error).__name__)
+            errors.append({"kind": "error", "text": str(error) or type(error).__name__})
         except Exception as error:  # whatever it was, a verdict must be written, and be red
-            errors.append(f"{type(error).__name__}: {error}")
+            errors.append({"kind": "error", "text": f"{type(error).__name__}: {error}"})
         if run.interrupted:
-            errors.append("The run was interrupted before everything was judged. Run it again; measurements are kept.")
+            errors.append({"kind": "interrupted"})
         elif exitstatus not in (0, 1, 5):
-            errors.append(f"pytest ended with exit status {int(exitstatus)} before everything was judged.")
-        flaky = sorted(run.flaky - set(run.failed))
-        errors += [f"{nodeid} passed only when it was run again: flaky, not a pass." for nodeid in flaky]
+            errors.append({"kind": "stopped", "exit_status": int(exitstatus)})
+        errors += [{"kind": "flaky", "test": nodeid} for nodeid in sorted(run.flaky - set(run.failed))]
         run.document = self._conclude(errors)
         session.exitstatus = exit_status(run.document)
 
@@ -196,7 +196,7 @@ class Collector:
             "::" in str(arg) or str(arg).endswith(".py") for arg in self.config.args
         )
 
-    def _conclude(self, errors: list[str]) -> dict[str, Any]:
+    def _conclude(self, errors: list[Reason]) -> VerdictDocument:
         """Return the verdict, written with report and summary: what cannot be written makes it red."""
         from modelcheck.gate.artefacts import leave_candidate
         from modelcheck.gate.child import RefusedError
@@ -205,11 +205,15 @@ class Collector:
 
         run = self.run
         settings, evidence = run.settings or Settings(report=run.report), run.evidence
-        failed = {nodeid: words for nodeid, words in run.failed.items() if nodeid not in run.red}
+        failures: list[FailedTestReason] = [
+            {"kind": "test_failed", "test": nodeid, "text": words}
+            for nodeid, words in sorted(run.failed.items())
+            if nodeid not in run.red
+        ]
         outcome = Outcome(
             today=run.today,
             errors=tuple(errors),
-            failures=tuple(f"{nodeid} failed: {words}" for nodeid, words in sorted(failed.items())),
+            failures=tuple(failures),
             narrowed=self._is_narrowed(),
             refused=isinstance(run.trouble, RefusedError),
             interrupted=run.interrupted,
@@ -229,19 +233,22 @@ class Collector:
                 as_files=run.pictures_as_files,
             )
         except Exception as error:  # whatever broke the report, the verdict must still be written, and be red
-            words = f"The report could not be written to {str(settings.report)!r}: {type(error).__name__}: {error}"
-            document = error_document(document, words)
+            text = f"{type(error).__name__}: {error}"
+            document = error_document(document, _unwritten("report", settings, text), settings=settings)
         try:
             write_document(settings.report, document)
         except OSError as error:
-            words = f"The verdict could not be written to {str(settings.report)!r}: {error}. Use another: --report."
-            document = error_document(document, words)
+            document = error_document(document, _unwritten("verdict", settings, str(error)), settings=settings)
         if path := os.environ.get("GITHUB_STEP_SUMMARY"):
             try:
                 append_step_summary(path, document)
             except OSError as error:
                 run.notes.append(f"The step summary could not be written ({error}); it stands in {settings.report}.")
         return document
+
+
+def _unwritten(what: Literal["report", "verdict"], settings: Settings, text: str) -> Reason:
+    return {"kind": "unwritten", "what": what, "folder": str(settings.report), "text": text}
 
 
 def _console(terminalreporter: Any) -> Any:

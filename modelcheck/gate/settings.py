@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from modelcheck.support.spelling import did_you_mean
 from modelcheck.support.tables import toml_document
+from modelcheck.support.validation import TABLE, check_keys, check_table, check_value, name_list, number, one_of, text
 
-__all__ = ["Settings", "SettingsError", "has_settings", "read_settings"]
+__all__ = ["Settings", "SettingsError", "has_settings", "read_settings", "split_names"]
 
 _CUSTOM = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*>[A-Za-z_]\w*")
 _PATHS = ("candidate", "baseline", "baseline_model", "panel", "criteria", "waivers", "report", "cache")
@@ -29,7 +30,7 @@ class Settings:
     Parameters
     ----------
     candidate : Path or None
-        The ``.keras`` file that wants to be released.
+        The ``.keras`` file that is proposed for release.
     baseline : Path or None
         The folder of an approved signature.
     baseline_model : Path or None
@@ -39,7 +40,7 @@ class Settings:
     criteria : Path
         The rows of limits.
     waivers : Path or None
-        The rows of excuses; by default ``suites/waivers.toml`` where it is there.
+        The file of waivers; by default ``suites/waivers.toml`` where it is there.
     report : Path
         The folder that receives ``index.html``, ``verdict.json`` and ``summary.md``.
     cache : Path
@@ -102,6 +103,36 @@ class Settings:
         return value
 
 
+def split_names(text: str, *, at: str = ",") -> list[str]:
+    """Return the names of a list that a person typed; one that holds the separator stands in double quotes.
+
+    Parameters
+    ----------
+    text : str
+        For example what follows ``--outputs`` on a command line.
+    at : str
+        The separator, one character.
+
+    Raises
+    ------
+    SettingsError
+        When a quote is not closed, or text follows a closing quote.
+
+    Examples
+    --------
+    >>> split_names('left,"left, up"')
+    ['left', 'left, up']
+    """
+    try:
+        rows = list(csv.reader([text], delimiter=at, strict=True))
+    except csv.Error as error:
+        raise SettingsError(
+            f"{text!r} is not a list of names ({error}). A name that holds {at!r} stands in double quotes: "
+            f"'one{at}\"two{at} three\"'."
+        ) from error
+    return rows[0] if rows else []
+
+
 def has_settings(root: Path) -> bool:
     """Say whether ``root/pyproject.toml`` has a ``[tool.modelcheck]``; a file that cannot be read may have one."""
     try:
@@ -127,10 +158,7 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
     """
     given = {key: value for key, value in (options or {}).items() if value is not None}
     table = _table(root / "pyproject.toml")
-    known = [item.name for item in fields(Settings)]
-    for key in table:
-        if key not in known:
-            raise SettingsError(f"[tool.modelcheck] has an unknown key {key!r}. {did_you_mean(key, known)}")
+    check_keys(table, [item.name for item in fields(Settings)], where="[tool.modelcheck]", error=SettingsError)
     values: dict[str, Any] = {}
     for key in _PATHS:
         if key in given:
@@ -138,15 +166,14 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
         elif key == "baseline_model" and "baseline" in given:
             continue  # the file's is that of the file's baseline
         elif key in table:
-            values[key] = _near(root / _check_type(key, table[key], str, "a path in quotes"))
+            values[key] = _near(root / check_value(key, table[key], text("a path in quotes"), error=SettingsError))
         elif key in ("criteria", "report", "cache"):
             values[key] = _near(root / getattr(Settings(), key))
         elif key == "waivers" and (root / _WAIVERS).exists():
             values[key] = _near(root / _WAIVERS)
-    outputs = given["outputs"].split(",") if "outputs" in given else table.get("outputs", [])
-    if not isinstance(outputs, list) or not all(isinstance(name, str) for name in outputs):
-        raise SettingsError(f"outputs must be a list of class names, not {outputs!r}.")
-    layers = _check_type("layers", table.get("layers", {}), dict, "a table")
+    outputs = split_names(given["outputs"]) if "outputs" in given else table.get("outputs", [])
+    outputs = check_value("outputs", outputs, name_list("a list of class names", distinct=False), error=SettingsError)
+    layers = check_value("layers", table.get("layers", {}), TABLE, error=SettingsError)
     for name, partner in layers.items():
         if partner is not False and not (isinstance(partner, str) and partner):
             raise SettingsError(
@@ -156,31 +183,27 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
     return Settings(
         **values,
         **_limits(table),
-        outputs=tuple(outputs),
+        outputs=outputs,
         layers={name: None if partner is False else partner for name, partner in layers.items()},
     )
 
 
+_LIMITS = {
+    "timeout": number("a positive number of seconds, less than 1e7", above=0, below=1e7),
+    "memory": number("a number of GiB from 0.5, less than 1e6", at_least=0.5, below=1e6),
+    "custom_objects": name_list(
+        "a list such as ['mypackage.layers>MyLayer']",
+        accepts=lambda name: bool(_CUSTOM.fullmatch(name)),
+        distinct=False,
+    ),
+    "inconclusive": one_of("fail", "pass"),
+}
+
+
 def _limits(table: Mapping[str, Any]) -> dict[str, Any]:
     """Return what bounds a run: seconds, memory, what a network may name, and what inconclusive means."""
-    timeout = table.get("timeout", Settings.timeout)
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < 1e7:
-        raise SettingsError(f"timeout must be a positive number of seconds, not {timeout!r}.")
-    memory = table.get("memory", Settings.memory)
-    if isinstance(memory, bool) or not isinstance(memory, int | float) or not 0.5 <= memory < 1e6:
-        raise SettingsError(f"memory must be a number of GiB from 0.5, not {memory!r}.")
-    custom = table.get("custom_objects", [])
-    if not isinstance(custom, list) or not all(isinstance(name, str) and _CUSTOM.fullmatch(name) for name in custom):
-        raise SettingsError(f"custom_objects must be a list such as ['mypackage.layers>MyLayer'], not {custom!r}.")
-    inconclusive = table.get("inconclusive", "fail")
-    if inconclusive not in ("fail", "pass"):
-        raise SettingsError(f"inconclusive must be 'fail' or 'pass', not {inconclusive!r}.")
-    return {
-        "timeout": float(timeout),
-        "memory": float(memory),
-        "custom_objects": tuple(custom),
-        "inconclusive": inconclusive,
-    }
+    given = {name: table.get(name, getattr(Settings, name)) for name in _LIMITS}
+    return check_table(given, _LIMITS, where="[tool.modelcheck]", error=SettingsError)
 
 
 def _near(path: Path) -> Path:
@@ -200,11 +223,5 @@ def _table(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise SettingsError(f"{str(path)!r} is not valid TOML: {error}") from error
-    tools = _check_type("tool", document.get("tool", {}), dict, "a table")
-    return _check_type("tool.modelcheck", tools.get("modelcheck", {}), dict, "a table")
-
-
-def _check_type(key: str, value: Any, kind: type, words: str) -> Any:
-    if not isinstance(value, kind):
-        raise SettingsError(f"{key} must be {words}, not {value!r}.")
-    return value
+    tools = check_value("tool", document.get("tool", {}), TABLE, error=SettingsError)
+    return dict(check_value("tool.modelcheck", tools.get("modelcheck", {}), TABLE, error=SettingsError))

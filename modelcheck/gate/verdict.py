@@ -6,29 +6,39 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
 import math
 import os
 import platform
+import shlex
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from modelcheck.comparison import Comparison
 from modelcheck.gate.artefacts import describe_candidate
 from modelcheck.gate.evidence import Evidence, Plan
 from modelcheck.gate.settings import Settings
-from modelcheck.judgement.criteria import Finding, Verdict, overall
+from modelcheck.judgement.document import (
+    SCHEMA,
+    Action,
+    FailedTestReason,
+    NetworkRow,
+    NextStep,
+    PanelRow,
+    Reason,
+    VerdictDocument,
+    WaiverReason,
+    seal,
+)
+from modelcheck.judgement.findings import Finding, Verdict, overall
 from modelcheck.judgement.waivers import Use, WaiverState, apply_waivers
 from modelcheck.panel import Panel
 from modelcheck.signature import Signature
 from modelcheck.support.provenance import differences
 
-__all__ = ["SCHEMA", "Outcome", "error_document", "exit_status", "seal", "verdict_document", "write_document"]
-
-SCHEMA = 1
+__all__ = ["Outcome", "error_document", "exit_status", "verdict_document", "write_document"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +49,9 @@ class Outcome:
     ----------
     today : datetime.date
         In UTC; what waivers are held against.
-    errors : tuple of str
+    errors : tuple of Reason
         What went wrong, for example a measurement that failed: no judgement then.
-    failures : tuple of str
+    failures : tuple of FailedTestReason
         Tests that failed by themselves, beside what was judged: no pass then.
     narrowed : bool
         Whether the user chose a part of the suite on purpose (``-k``, a path): the scope is then partial.
@@ -50,14 +60,14 @@ class Outcome:
     interrupted : bool
         Whether a person stopped the run.
     enforced : bool
-        Whether the exit status follows the verdict; not with ``--report-only``.
+        Whether the exit status follows the verdict; not with ``--modelcheck-report-only``.
     seconds : float
         Wall time of the run.
     """
 
     today: datetime.date
-    errors: tuple[str, ...] = ()
-    failures: tuple[str, ...] = ()
+    errors: tuple[Reason, ...] = ()
+    failures: tuple[FailedTestReason, ...] = ()
     narrowed: bool = False
     refused: bool = False
     interrupted: bool = False
@@ -72,7 +82,7 @@ def verdict_document(
     plan: Plan | None,
     findings: Iterable[Finding],
     evidence: Evidence | None,
-) -> dict[str, Any]:
+) -> VerdictDocument:
     """Return what a run came to, as JSON-ready builtins.
 
     Parameters
@@ -90,16 +100,16 @@ def verdict_document(
 
     Returns
     -------
-    dict
+    VerdictDocument
         See ``docs/verdict.schema.json``.
     """
     worst: dict[str, Finding] = {}
-    for finding in sorted(findings, key=_badness):
-        worst.setdefault(finding.key, finding)  # judged twice, the graver judgement counts
+    for finding in sorted(findings, key=_severity):
+        worst.setdefault(finding.key, finding)  # judged twice, the more severe judgement counts
     rows, uses = list(worst.values()), list[Use]()
     missing = sorted((plan.keys if plan else frozenset()) - set(worst))
     if plan and evidence:
-        judged = {(row.criterion.metric, row.subject) for row in rows}
+        judged = {(row.measured.metric, row.about) for row in rows}
         rows, uses = apply_waivers(
             rows,
             plan.waivers,
@@ -107,24 +117,26 @@ def verdict_document(
             today=outcome.today,
             unjudged=plan.pairs - judged if outcome.narrowed else (),
         )
-    rows.sort(key=_badness)
-    failures = [*outcome.failures, *(use.sentence() for use in uses if use.state is not WaiverState.USED)]
+    rows.sort(key=_severity)
+    broken: list[WaiverReason] = [
+        {"kind": "waiver", "use": use.to_dict()} for use in uses if use.state is not WaiverState.USED
+    ]
+    failures: list[FailedTestReason | WaiverReason] = [*outcome.failures, *broken]
     verdict = overall(rows).value
     if outcome.errors or plan is None or ((missing or not rows) and not outcome.narrowed):
         verdict = "error"
     elif failures and verdict in (Verdict.PASS.value, Verdict.INCONCLUSIVE.value):
         verdict = Verdict.FAIL.value
     full = plan is not None and not missing
-    left = describe_candidate(evidence.candidate) if evidence and full else {}
-    document = {
+    document: VerdictDocument = {
         "schema": SCHEMA,
         "verdict": verdict,
         "scope": "full" if full else "partial" if outcome.narrowed and plan else "incomplete",
         "enforced": outcome.enforced,
         "reasons": _reasons(verdict, rows, missing, plan=plan, outcome=outcome, failures=failures),
         "exit_code": _exit_code(verdict, settings, plan=plan, outcome=outcome),
-        "candidate": _network(evidence.candidate) | left if evidence else None,
-        "baseline": _network(evidence.baseline, folder=settings.baseline) if evidence else None,
+        "candidate": _candidate(evidence.candidate, full=full) if evidence else None,
+        "baseline": _baseline(evidence.baseline, settings.baseline) if evidence else None,
         "panel": _panel(evidence.panel) if evidence else None,
         "recipe": {"digest": evidence.baseline.recipe.digest(), **evidence.baseline.recipe.to_dict()}
         if evidence
@@ -139,22 +151,19 @@ def verdict_document(
         }
         if plan and settings.waivers
         else None,
-        "metrics": {key: _round(value) for key, value in (evidence.comparison.metrics if evidence else {}).items()},
+        "metrics": _metrics(evidence.comparison) if evidence else {},
         "findings": [row.to_dict() for row in rows],
         "not_judged": missing,
         "acknowledged": list(settings.acknowledged),
-        "next": _next_steps(verdict, settings),
+        "next": _next_steps(verdict, settings, full=full),
         "provenance": {
             "baseline": dict(evidence.baseline.provenance),
             "candidate": dict(evidence.candidate.provenance),
             "differences": differences(evidence.baseline.provenance, evidence.candidate.provenance),
         }
         if evidence
-        else {},
-    }
-    return {
-        **document,
-        "digest": seal(document),
+        else None,
+        "digest": "",
         "volatile": {
             "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "today": str(outcome.today),
@@ -162,34 +171,31 @@ def verdict_document(
             "seconds": round(outcome.seconds, 2),
         },
     }
+    return {**document, "digest": seal(document)}
 
 
-def seal(document: Mapping[str, Any]) -> str:
-    """Return the sha256, in hex, over everything but ``digest`` and ``volatile``.
-
-    It shows damage and edits by hand. Whoever wants to forge a verdict can write it anew: keep the file where only the
-    gate's job can.
-    """
-    kept = {key: value for key, value in document.items() if key not in ("digest", "volatile")}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True, allow_nan=False).encode()).hexdigest()
-
-
-def error_document(document: Mapping[str, Any], reason: str) -> dict[str, Any]:
+def error_document(document: VerdictDocument, reason: Reason, *, settings: Settings) -> VerdictDocument:
     """Return a document turned into an error: what it says could not be kept."""
-    changed = {**document, "verdict": "error", "exit_code": 3, "reasons": [reason, *document["reasons"]]}
+    changed: VerdictDocument = {
+        **document,
+        "verdict": "error",
+        "exit_code": 3,
+        "reasons": [reason, *document["reasons"]],
+        "next": _next_steps("error", settings, full=False),
+    }
     return {**changed, "digest": seal(changed)}
 
 
-def exit_status(document: Mapping[str, Any]) -> int:
+def exit_status(document: VerdictDocument) -> int:
     """Return what the process answers: the document's exit code, or 0 for a judgement that is not enforced.
 
     What is no judgement (an error, an interruption, nothing judged) stays red.
     """
-    code = int(document["exit_code"])
+    code = document["exit_code"]
     return 0 if code == 1 and document["verdict"] != "error" and not document["enforced"] else code
 
 
-def write_document(folder: Path, document: dict[str, Any]) -> Path:
+def write_document(folder: Path, document: VerdictDocument) -> Path:
     """Write ``verdict.json``: whole, or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor, aside = tempfile.mkstemp(dir=folder, prefix=".verdict-")
@@ -205,18 +211,15 @@ def write_document(folder: Path, document: dict[str, Any]) -> Path:
     return folder / "verdict.json"
 
 
-_ORDER = [Verdict.FAIL, Verdict.UNMEASURED, Verdict.INCONCLUSIVE, Verdict.WAIVED, Verdict.PASS]
-
-
-def _badness(row: Finding) -> tuple[bool, int, float, str]:
+def _severity(row: Finding) -> tuple[bool, int, float, str]:
     """Sort gating findings first, then by verdict, then by how far the value is from its limit."""
     limits = [
-        row.value - limit if sign > 0 else limit - row.value
+        row.measured.value - limit if sign > 0 else limit - row.measured.value
         for limit, sign in ((row.criterion.at_least, 1), (row.criterion.at_most, -1))
         if limit is not None
     ]
     room = min(limits, default=0.0)
-    return (not row.gating, _ORDER.index(row.verdict), -math.inf if math.isnan(room) else room, row.key)
+    return (not row.gating, -row.verdict.gravity, -math.inf if math.isnan(room) else room, row.key)
 
 
 def _reasons(
@@ -226,23 +229,19 @@ def _reasons(
     *,
     plan: Plan | None,
     outcome: Outcome,
-    failures: Sequence[str],
-) -> list[str]:
-    reasons = [*outcome.errors, *failures]
+    failures: Sequence[FailedTestReason | WaiverReason],
+) -> list[Reason]:
+    reasons: list[Reason] = [*outcome.errors, *failures]
     if missing and not outcome.narrowed and plan is not None:
-        reasons.append(f"{len(missing)} of {len(plan.keys)} planned checks were never judged: {_few(missing)}.")
-    red = [row for row in rows if row.red]
-    reasons += [row.sentence() for row in red[:5]]
-    if len(red) > 5:
-        reasons.append(f"And {len(red) - 5} more.")
+        reasons.append({"kind": "not_judged", "keys": list(missing), "planned": len(plan.keys)})
+    reasons += [{"kind": "finding", "key": row.key} for row in rows if row.red]
     gating = [row for row in rows if row.gating]
     if rows and not gating:
-        reasons.append("Every criterion that was judged is advisory: nothing had a say in the release.")
-    waived = sum(row.verdict is Verdict.WAIVED for row in gating)
-    if verdict == "pass" and waived:
-        reasons.append(f"{len(gating) - waived} of {len(gating)} checks that gate the release passed; {waived} waived.")
-    elif verdict == "pass":
-        reasons.append(f"All {len(gating)} checks that gate the release passed.")
+        reasons.append({"kind": "all_advisory"})
+    if verdict == "pass":
+        waived = sum(row.verdict is Verdict.WAIVED for row in gating)
+        passed = len(gating) - waived
+        reasons.append({"kind": "passed", "passed": passed, "waived": waived, "total": len(gating)})
     return reasons
 
 
@@ -258,20 +257,36 @@ def _exit_code(verdict: str, settings: Settings, *, plan: Plan | None, outcome: 
     return 5 if verdict == Verdict.UNMEASURED.value and outcome.narrowed else 1
 
 
-def _few(words: Sequence[str]) -> str:
-    return ", ".join(words[:6]) + (f" and {len(words) - 6} more" if len(words) > 6 else "")
+def _metrics(comparison: Comparison) -> dict[str, dict[str, float | None]]:
+    """Return every value by metric and by what it is about, empty for the network as a whole."""
+    values: dict[str, dict[str, float | None]] = {}
+    for item in comparison.measures.values():
+        values.setdefault(item.metric, {})[item.about] = round(item.value, 6) if math.isfinite(item.value) else None
+    return values
 
 
-def _round(value: float) -> float | None:
-    return round(value, 6) if math.isfinite(value) else None
+def _network(signature: Signature) -> NetworkRow:
+    model = signature.model
+    return {
+        "name": model["name"],
+        "file": model["file"],
+        "sha256": model["sha256"],
+        "parameters": model["parameters"],
+        "bytes": model["bytes"],
+    }
 
 
-def _network(signature: Signature, *, folder: Path | None = None) -> dict[str, Any]:
-    where = {} if folder is None else {"folder": folder.as_posix(), "signature": signature.digest()}
-    return {**where, **{key: signature.model[key] for key in ("name", "file", "sha256", "parameters", "bytes")}}
+def _candidate(signature: Signature, *, full: bool) -> NetworkRow:
+    """Return the candidate; after a full run with its signature, which the report keeps."""
+    return {**_network(signature), **describe_candidate(signature)} if full else _network(signature)
 
 
-def _panel(panel: Panel) -> dict[str, Any]:
+def _baseline(signature: Signature, folder: Path | None) -> NetworkRow:
+    row: NetworkRow = {**_network(signature), "signature": signature.digest()}
+    return row if folder is None else {**row, "folder": folder.as_posix()}
+
+
+def _panel(panel: Panel) -> PanelRow:
     return {
         "digest": panel.digest(),
         "pictures": len(panel),
@@ -280,13 +295,19 @@ def _panel(panel: Panel) -> dict[str, Any]:
     }
 
 
-def _next_steps(verdict: str, settings: Settings) -> list[str]:
-    candidate, baseline = settings.candidate or "CANDIDATE.keras", settings.baseline or "BASELINE"
-    panel = settings.panel or f"{baseline}/panel.npz"
-    if verdict == "pass":
-        return [f"modelcheck approve {candidate} --panel {panel} --to {baseline} --reason 'WHY'"]
-    if verdict == "error":
-        return [f"pytest suites/ --candidate {candidate} --baseline {baseline}"]
-    return [
-        f"modelcheck approve {candidate} --panel {panel} --to {baseline} --reason 'WHY THE CHANGE IS WANTED'",
-    ]
+def _next_steps(verdict: str, settings: Settings, *, full: bool) -> list[NextStep]:
+    """Return what can be done now, the first step first; only a full run leads to an approval."""
+    candidate, baseline = str(settings.candidate or "CANDIDATE.keras"), str(settings.baseline or "BASELINE")
+    panel = str(settings.panel or f"{baseline}/panel.npz")
+    why = "WHY" if verdict == "pass" else "WHY THE CHANGE IS WANTED"
+    rerun = _step("rerun", "pytest", "suites/", "--candidate", candidate, "--baseline", baseline)
+    approve = _step(
+        *("approve", "modelcheck", "approve", candidate, "--panel", panel, "--to", baseline, "--reason", why)
+    )
+    if verdict == "error" or not full:
+        return [rerun]
+    return [approve] if verdict == "pass" else [rerun, approve]
+
+
+def _step(action: Action, *words: str) -> NextStep:
+    return {"action": action, "command": shlex.join(words)}

@@ -8,7 +8,7 @@ are never contrast-stretched.
 """
 
 from modelcheck.happymaps.answers import unit_answers
-from modelcheck.happymaps.ascent import Ascent, Climbs, HappyMaps, ascend, chosen_units, render_happy_maps
+from modelcheck.happymaps.ascent import Ascent, Climbs, HappyMaps, ascend, choose_units, render_happy_maps
 from modelcheck.happymaps.canvas import NaturalPictures, natural_pictures
 from modelcheck.happymaps.objectives import OBJECTIVES, Objective, margins
 
@@ -20,7 +20,7 @@ __all__ = [
     "NaturalPictures",
     "Objective",
     "ascend",
-    "chosen_units",
+    "choose_units",
     "margins",
     "natural_pictures",
     "render_happy_maps",

@@ -11,15 +11,16 @@ import tensorflow as tf
 from modelcheck.happymaps.objectives import Objective, objective_of
 from modelcheck.network import Network, UnitLayer
 from modelcheck.network.receptive import ReceptiveField, receptive_field
+from modelcheck.units import LayerKind
 
-__all__ = ["answering", "at_once", "unit_answers"]
+__all__ = ["count_maps_at_once", "make_answer", "unit_answers"]
 
 Tensor = Any  # tensorflow ships no types
 
-_BATCH_BYTES = 192 * 2**20
+_MAX_BATCH_BYTES = 192 * 2**20
 
 
-def answering(
+def make_answer(
     network: Network, layer: UnitLayer, row: Objective, field: ReceptiveField | None
 ) -> Callable[[Tensor], Tensor]:
     """Return the function from pictures, or from patches of a field's size, to the layer's units' values.
@@ -31,16 +32,16 @@ def answering(
     layer : UnitLayer
         One of its layers.
     row : Objective
-        What a unit's value is.
+        The objective: what a unit's value is.
     field : ReceptiveField or None
-        Of the layer's units; None for whole pictures.
+        Receptive field of the layer's units; None for whole pictures.
     """
     if field is not None:
         return lambda patches: field.evaluate(network, patches, layer.read)
     return lambda images: row.value(network, network.evaluate(images, [layer.read])[0])
 
 
-def at_once(network: Network, target: int, size: tuple[int, int], *, copies: int = 1) -> int:
+def count_maps_at_once(network: Network, target: int, size: tuple[int, int], *, copies: int = 1) -> int:
     """Return how many maps of a size may pass through the network at once, forward and backward, up to a step."""
     height, width, _ = network.input_shape
     share = size[0] * size[1] / (height * width)
@@ -49,7 +50,7 @@ def at_once(network: Network, target: int, size: tuple[int, int], *, copies: int
     )
     # Measured: a picture takes as much as its float32 answers in a network without batch normalisation, and half of it
     # in MobileNetV2, for the way back frees what it has used.
-    return max(1, _BATCH_BYTES // ((int(4 * values * share) + 1) * copies))
+    return max(1, _MAX_BATCH_BYTES // ((int(4 * values * share) + 1) * copies))
 
 
 def unit_answers(network: Network, layer: UnitLayer, maps: np.ndarray, *, grey: float) -> np.ndarray:
@@ -75,9 +76,9 @@ def unit_answers(network: Network, layer: UnitLayer, maps: np.ndarray, *, grey: 
     _, row = objective_of(layer, None)
     field = receptive_field(network, layer.read) if row.patch else None
     size = network.input_shape[:2] if field is None else field.size
-    answers, batch = answering(network, layer, row, field), at_once(network, layer.read, size)
+    answers, batch = make_answer(network, layer, row, field), count_maps_at_once(network, layer.read, size)
     there = np.flatnonzero(np.isfinite(maps).all(axis=(1, 2, 3)))
-    n_units = network.n_classes if layer.kind == "decision" else layer.n_units
+    n_units = network.n_classes if layer.kind == LayerKind.DECISION else layer.n_units
     found = np.full((len(maps), n_units), np.nan, np.float32)
     for start in range(0, len(there), batch):
         rows = there[start : start + batch]

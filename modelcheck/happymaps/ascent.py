@@ -9,22 +9,24 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from modelcheck.happymaps.answers import answering, at_once
+from modelcheck.happymaps.answers import count_maps_at_once, make_answer
 from modelcheck.happymaps.canvas import Canvas, NaturalPictures, free_pixels, on_natural_pictures, view_of
 from modelcheck.happymaps.objectives import objective_of
 from modelcheck.network import Network, NetworkError, UnitLayer, flatten
 from modelcheck.network.receptive import receptive_field
 from modelcheck.recipe import Recipe
+from modelcheck.support.escaping import one_line_repr
 from modelcheck.support.spelling import did_you_mean
+from modelcheck.units import LayerKind
 
-__all__ = ["Ascent", "Climbs", "HappyMaps", "ascend", "chosen_units", "render_happy_maps"]
+__all__ = ["Ascent", "Climbs", "HappyMaps", "ascend", "choose_units", "render_happy_maps"]
 
 Tensor = Any  # tensorflow ships no types
 
 # Traced ascents by what they were traced for; a network's weights are read anew at each call.
 Climbs = dict[tuple[Any, ...], Callable[..., Any]]
 
-_STILL = 0.01  # a map that moved less than this share of the range has not been made by its unit
+_MIN_CHANGE_SHARE = 0.01  # a map that moved less than this share of the range has not been made by its unit
 
 
 class HappyMaps(NamedTuple):
@@ -41,8 +43,11 @@ class HappyMaps(NamedTuple):
     maps: np.ndarray
     activations: np.ndarray
 
+    def __repr__(self) -> str:
+        return one_line_repr("HappyMaps", *_counts(self.maps, self.activations))
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Ascent:
     """The outcome of an ascent, with what is needed to judge it.
 
@@ -57,7 +62,7 @@ class Ascent:
     at_rest : np.ndarray
         ``(n,)`` float32, the objective at rest: on mid grey, or on the mean of the natural pictures.
     objective : str
-        Its name in `OBJECTIVES`.
+        Name of the objective in `OBJECTIVES`.
     patch : bool
         Whether maps are receptive fields rather than whole pictures.
     """
@@ -68,6 +73,15 @@ class Ascent:
     at_rest: np.ndarray
     objective: str
     patch: bool
+
+    def __repr__(self) -> str:
+        return one_line_repr("Ascent", *_counts(self.maps, self.activations), f"objective: {self.objective}")
+
+
+def _counts(maps: np.ndarray, activations: np.ndarray) -> tuple[str, str]:
+    """Return what a `__repr__` says of maps: how many units have one, and how large they are."""
+    found = int(np.isfinite(activations).sum())
+    return f"{found} of {len(activations)} units have a map", "x".join(map(str, maps.shape[1:]))
 
 
 def render_happy_maps(
@@ -128,7 +142,7 @@ def render_happy_maps(
     return HappyMaps(outcome.maps, outcome.activations)
 
 
-def chosen_units(layer: UnitLayer, recipe: Recipe) -> np.ndarray:
+def choose_units(layer: UnitLayer, recipe: Recipe) -> np.ndarray:
     """Return the units that a recipe renders: all, or evenly spaced ones."""
     return np.unique(np.linspace(0, layer.n_units - 1, min(layer.n_units, recipe.units_per_layer)).round().astype(int))
 
@@ -150,11 +164,11 @@ def ascend(
     weights may be set anew in between, and each ascent is traced once.
     """
     name, row = objective_of(layer, objective)
-    n_units = n_values = network.n_classes if layer.kind == "decision" else layer.n_units
-    every = np.arange(n_units) if layer.kind == "decision" else chosen_units(layer, recipe)
+    n_units = n_values = network.n_classes if layer.kind == LayerKind.DECISION else layer.n_units
+    every = np.arange(n_units) if layer.kind == LayerKind.DECISION else choose_units(layer, recipe)
     towards = None
     if directions is not None:
-        towards = _unit_length(directions, n_units, layer.name)
+        towards = _normalise_directions(directions, n_units, layer.name)
         n_units, every = len(towards), np.arange(len(towards))
     indices = every if units is None else np.asarray(units, dtype=int)
     if indices.size == 0 or indices.min() < 0 or indices.max() >= n_units:
@@ -165,27 +179,28 @@ def ascend(
         raise NetworkError(f"The natural pictures are {among.mean.shape}, the network takes {network.input_shape}.")
     size = (height, width) if field is None else field.size
 
-    # Behind its last bend a patch's way to its units is affine: slopes there are found once, before the ascent.
-    bend = layer.read if field is None else field.bend(network, layer.read)
-    whole = answering(network, layer, row, None)
+    # After its last nonlinearity the path of a patch to its units is affine: slopes there are found once, before the
+    # ascent.
+    last = layer.read if field is None else field.last_nonlinearity(network, layer.read)
+    whole = make_answer(network, layer, row, None)
 
     def inner(images: Tensor) -> Tensor:
-        return whole(images) if field is None else field.between(network, images, 0, bend)
+        return whole(images) if field is None else field.evaluate_between(network, images, 0, last)
 
     def outer(values: Tensor) -> Tensor:
         if field is not None:
-            values = field.between(network, values, bend, layer.read)[:, 0, 0, :]
+            values = field.evaluate_between(network, values, last, layer.read)[:, 0, 0, :]
         return values if towards is None else tf.matmul(values, towards, transpose_b=True)
 
-    copies = recipe.copies if layer.kind == "decision" else 1
-    rounds = -(-len(indices) // at_once(network, layer.read, size, copies=copies))
-    batch = -(-len(indices) // rounds)  # even ones: what fills up the last is thrown away
+    copies = recipe.copies if layer.kind == LayerKind.DECISION else 1
+    rounds = -(-len(indices) // count_maps_at_once(network, layer.read, size, copies=copies))
+    batch = -(-len(indices) // rounds)  # batches of one size: what fills up the last is thrown away
     canvas = free_pixels(recipe, (*size, channels)) if among is None else on_natural_pictures(recipe, among)
     climbs = {} if climbs is None or directions is not None else climbs
     key = (network, layer, recipe, name, batch, id(among))  # the trace itself keeps `among` alive
     if key not in climbs:
-        way = _Way(inner, outer, (n_values,) if field is None else field.shape(network, bend))
-        climbs[key] = _climber(way, recipe, canvas, copies, batch)
+        path = _Path(inner, outer, (n_values,) if field is None else field.shape(network, last))
+        climbs[key] = _trace_climb(path, recipe, canvas, copies, batch)
     climb = climbs[key]
     maps: list[np.ndarray] = []
     reached: list[np.ndarray] = []
@@ -193,15 +208,15 @@ def ascend(
     for start in range(0, len(indices), batch):
         # The last batch is filled up, so that one traced function serves all.
         part = np.resize(indices[start : start + batch], batch) if start else indices[:batch]
-        outcome = _happiest(climb, tf.constant(part, tf.int32), recipe.starts)
+        outcome = _climb_from_all_starts(climb, tf.constant(part, tf.int32), recipe.starts)
         kept = len(indices[start : start + batch])
         for store, value in zip((maps, reached, at_rest), outcome, strict=True):
             store.append(value[:kept])
     best = np.concatenate(maps), np.concatenate(reached), np.concatenate(at_rest)
-    return _without_still(Ascent(indices, *best, name, field is not None))
+    return _blank_still_maps(Ascent(indices, *best, name, field is not None))
 
 
-def _happiest(climb: Callable[..., Any], units: Tensor, starts: int) -> list[np.ndarray]:
+def _climb_from_all_starts(climb: Callable[..., Any], units: Tensor, starts: int) -> list[np.ndarray]:
     """Climb from every start, and keep for each unit the map that it likes best."""
     maps, reached, before = [value.numpy() for value in climb(units, tf.constant(0))]
     for start in range(1, starts):
@@ -211,7 +226,7 @@ def _happiest(climb: Callable[..., Any], units: Tensor, starts: int) -> list[np.
     return [maps, reached, before]
 
 
-def _unit_length(directions: np.ndarray, n_units: int, layer: str) -> Tensor:
+def _normalise_directions(directions: np.ndarray, n_units: int, layer: str) -> Tensor:
     towards = np.asarray(directions, dtype=np.float64)
     if towards.ndim != 2 or towards.shape[1] != n_units or not np.isfinite(towards).all():
         raise NetworkError(f"Directions in layer {layer!r} are finite, of shape (n, {n_units}), not {towards.shape}.")
@@ -221,8 +236,8 @@ def _unit_length(directions: np.ndarray, n_units: int, layer: str) -> Tensor:
     return tf.constant(towards / lengths, tf.float32)
 
 
-class _Way(NamedTuple):
-    """From maps to what units answer: ``outer(inner(maps))``, where `outer` is affine.
+class _Path(NamedTuple):
+    """The path from maps to what units answer: ``outer(inner(maps))``, where `outer` is affine.
 
     `inner` returns ``(n, *shape)`` and `outer` ``(n, units)``.
     """
@@ -232,8 +247,8 @@ class _Way(NamedTuple):
     shape: tuple[int, ...]
 
 
-def _climber(
-    way: _Way, recipe: Recipe, canvas: Canvas, copies: int, batch: int
+def _trace_climb(
+    path: _Path, recipe: Recipe, canvas: Canvas, copies: int, batch: int
 ) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
     """Return a traced function from units and a start's number to maps, objectives reached, and those at rest."""
     low, high = recipe.input_range
@@ -242,11 +257,11 @@ def _climber(
     jitter = recipe.jitter * (high - low) if copies > 1 else 0.0
 
     def towards(units: Tensor) -> Tensor:
-        """Return the constant slope of each unit's answer behind the bend."""
-        nothing = tf.zeros((batch, *way.shape))
+        """Return the slope of each unit's answer after the last nonlinearity, where it is constant."""
+        nothing = tf.zeros((batch, *path.shape))
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(nothing)
-            answers = way.outer(nothing)
+            answers = path.outer(nothing)
         return tape.gradient(answers, nothing, output_gradients=tf.one_hot(units, answers.shape[1]))
 
     def slope(numbers: Tensor, pull: Tensor, step: Tensor) -> Tensor:
@@ -257,13 +272,13 @@ def _climber(
                 view_of(maps, seed=recipe.seed, step=step, copy=copy, reach=reach, jitter=jitter)
                 for copy in range(copies)
             ]
-            bent = way.inner(views[0] if copies == 1 else tf.concat(views, 0))
-        return tf.ensure_shape(tape.gradient(bent, numbers, output_gradients=pull), numbers.shape)
+            nonlinear = path.inner(views[0] if copies == 1 else tf.concat(views, 0))
+        return tf.ensure_shape(tape.gradient(nonlinear, numbers, output_gradients=pull), numbers.shape)
 
     def climb(units: Tensor, number: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         start = canvas.start(batch, number)
         pull = towards(units)
-        pull = pull if copies == 1 else tf.tile(pull, [copies] + [1] * len(way.shape))
+        pull = pull if copies == 1 else tf.tile(pull, [copies] + [1] * len(path.shape))
 
         def body(step: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
             done = tf.cast(step, tf.float32) / max(recipe.steps - 1, 1)
@@ -274,11 +289,11 @@ def _climber(
         )
         maps = tf.ensure_shape(canvas.paint(numbers), (batch, *shape))
         moved = tf.reduce_mean(tf.abs(maps - canvas.paint(start)), axis=[1, 2, 3])
-        # The picture at rest is looked at once, behind the maps.
-        answers = way.outer(way.inner(tf.concat([maps, tf.constant(canvas.rest)[None]], 0)))
+        # The picture at rest is looked at once, after the maps.
+        answers = path.outer(path.inner(tf.concat([maps, tf.constant(canvas.rest)[None]], 0)))
         reached = tf.gather(answers[:batch], units, axis=1, batch_dims=1)
         before = tf.gather(answers[batch], units)
-        no_map = tf.logical_or(moved < _STILL * (high - low), tf.logical_not(reached > before))
+        no_map = tf.logical_or(moved < _MIN_CHANGE_SHARE * (high - low), tf.logical_not(reached > before))
         return maps, tf.where(no_map, tf.constant(np.nan, tf.float32), reached), before
 
     # Traced by hand: calling a fresh tf.function for each layer would be reported as needless retracing.
@@ -287,7 +302,7 @@ def _climber(
     )
 
 
-def _without_still(outcome: Ascent) -> Ascent:
+def _blank_still_maps(outcome: Ascent) -> Ascent:
     """Blank the maps that their units did not make: the start noise must never be compared."""
     blank = ~np.isfinite(outcome.activations)
     maps = outcome.maps.copy()

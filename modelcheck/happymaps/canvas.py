@@ -17,7 +17,7 @@ __all__ = ["Canvas", "NaturalPictures", "free_pixels", "natural_pictures", "on_n
 
 Tensor = Any  # tensorflow ships no types
 
-_STRIDE = 0.3  # of the first step among natural pictures, in standard deviations
+_FIRST_STEP_DEVIATIONS = 0.3  # how far the first step among natural pictures goes
 
 
 class Canvas(NamedTuple):
@@ -26,13 +26,13 @@ class Canvas(NamedTuple):
     Parameters
     ----------
     start : callable
-        From a batch's size and the number of the start to the first numbers.
+        Function from the size of a batch and the number of the start to the first numbers.
     paint : callable
-        From numbers to pictures, ``(batch, h, w, c)``.
+        Function from numbers to pictures, ``(batch, h, w, c)``.
     move : callable
-        From numbers, their slope and the share of the ascent that is done to the next numbers.
+        Function from numbers, their slope and the share of the ascent that is done to the next numbers.
     rest : np.ndarray
-        ``(h, w, c)``: the picture that makes nobody happy, against which gains are measured.
+        ``(h, w, c)``: the picture at rest, against which gains are measured.
     """
 
     start: Callable[[int, Tensor], Tensor]
@@ -64,7 +64,7 @@ def natural_pictures(images: np.ndarray, *, components: int) -> NaturalPictures:
     images : np.ndarray
         ``(n, h, w, c)`` floats in the network's input range, n at least 2.
     components : int
-        At most how many components are kept.
+        How many components are kept at most.
     """
     flat = images.reshape(len(images), -1).astype(np.float64)
     mean = flat.mean(axis=0)
@@ -78,7 +78,7 @@ def free_pixels(recipe: Recipe, shape: tuple[int, int, int]) -> Canvas:
     """Every pixel moves by itself in the box of the input range, pulled to mid grey."""
     low, high = recipe.input_range
     span, grey = high - low, (low + high) / 2
-    blur = _gaussian(recipe.blur, shape[-1])
+    blur = _gaussian_kernel(recipe.blur, shape[-1])
 
     def start(batch: int, number: Tensor) -> Tensor:
         noise = tf.random.stateless_normal(shape, seed=[recipe.seed, 0], stddev=recipe.start_noise * span)
@@ -90,9 +90,9 @@ def free_pixels(recipe: Recipe, shape: tuple[int, int, int]) -> Canvas:
     def move(maps: Tensor, slope: Tensor, done: Tensor) -> Tensor:
         if blur is not None:
             slope = tf.nn.depthwise_conv2d(slope, blur, [1, 1, 1, 1], "SAME")
-        direction = _unit(slope) - recipe.pull * (maps - grey) / span
+        direction = _normalise_slope(slope) - recipe.pull * (maps - grey) / span
         if recipe.total_variation:
-            direction -= recipe.total_variation * _roughness(maps)
+            direction -= recipe.total_variation * _variation_slope(maps)
         length = recipe.step_size * span * (1.0 - 0.9 * done)
         return tf.clip_by_value(maps + length * direction, low, high)
 
@@ -114,7 +114,7 @@ def on_natural_pictures(recipe: Recipe, pictures: NaturalPictures) -> Canvas:
         return tf.clip_by_value(tf.reshape(flat, (-1, *shape)), low, high)
 
     def move(weights: Tensor, slope: Tensor, done: Tensor) -> Tensor:
-        weights = weights + _STRIDE * (1.0 - 0.9 * done) * _unit(slope)
+        weights = weights + _FIRST_STEP_DEVIATIONS * (1.0 - 0.9 * done) * _normalise_slope(slope)
         distance = tf.norm(weights, axis=1, keepdims=True) / np.sqrt(count)
         return weights / tf.maximum(distance, 1.0)
 
@@ -134,13 +134,13 @@ def view_of(maps: Tensor, *, seed: int, step: Tensor, copy: int, reach: int, jit
     return maps
 
 
-def _unit(slope: Tensor) -> Tensor:
+def _normalise_slope(slope: Tensor) -> Tensor:
     """Divide each slope by its root mean square; where there is none, stay."""
     size = tf.sqrt(tf.reduce_mean(tf.square(slope), axis=list(range(1, len(slope.shape))), keepdims=True))
     return tf.math.divide_no_nan(slope, size)
 
 
-def _roughness(maps: Tensor) -> Tensor:
+def _variation_slope(maps: Tensor) -> Tensor:
     """Return the slope of the total variation: of a pixel's neighbours, how many lie below it less those above."""
     with tf.GradientTape() as tape:
         tape.watch(maps)
@@ -148,7 +148,7 @@ def _roughness(maps: Tensor) -> Tensor:
     return tape.gradient(variation, maps)
 
 
-def _gaussian(sigma: float, channels: int) -> Tensor | None:
+def _gaussian_kernel(sigma: float, channels: int) -> Tensor | None:
     if sigma == 0:
         return None
     reach = max(1, round(3 * sigma))

@@ -9,16 +9,17 @@ import tensorflow as tf
 
 from modelcheck.network import Network, NetworkError, UnitLayer
 from modelcheck.support.spelling import did_you_mean
+from modelcheck.units import LayerKind
 
 __all__ = ["OBJECTIVES", "Objective", "margins", "objective_of"]
 
 Tensor = Any  # tensorflow ships no types
 
-_LEAK = 0.02  # what a silent cell still counts in a channel's mean, so that there is a way up
+_LEAKY_SLOPE = 0.02  # what a silent cell still counts in a channel's mean, so that the mean has a slope everywhere
 
 
 def margins(scores: Tensor) -> Tensor:
-    """Return how far each class score leads the others, ``(n, k)``: score minus logsumexp of the others."""
+    """Return how far each class score leads the others, ``(n, k)``; `modelcheck.metrics.margins` in TensorFlow."""
     columns = [
         scores[:, k] - tf.reduce_logsumexp(tf.concat([scores[:, :k], scores[:, k + 1 :]], axis=1), axis=1)
         for k in range(scores.shape[1])
@@ -26,7 +27,7 @@ def margins(scores: Tensor) -> Tensor:
     return tf.stack(columns, axis=1)
 
 
-def _centre(output: Tensor) -> Tensor:
+def _take_centre(output: Tensor) -> Tensor:
     return output[:, output.shape[1] // 2, output.shape[2] // 2, :] if len(output.shape) == 4 else output
 
 
@@ -35,17 +36,17 @@ class Objective(NamedTuple):
 
     Parameters
     ----------
-    kinds : tuple of str
+    kinds : tuple of LayerKind
         The layers that have it; the first objective of `OBJECTIVES` that fits is a layer's default.
     value : callable
-        From the network and the layer's pre-activations on ``n`` maps to ``(n, units)``.
+        Function from the network and the layer's pre-activations on ``n`` maps to ``(n, units)``.
     patch : bool
         Whether a map is the receptive field of one unit rather than the whole picture.
     says : str
         One line for the reader.
     """
 
-    kinds: tuple[str, ...]
+    kinds: tuple[LayerKind, ...]
     value: Callable[[Network, Tensor], Tensor]
     patch: bool
     says: str
@@ -53,29 +54,38 @@ class Objective(NamedTuple):
 
 OBJECTIVES: dict[str, Objective] = {
     "margin": Objective(
-        ("decision",),
+        (LayerKind.DECISION,),
         lambda network, output: margins(network.as_class_scores(output)),
         False,
         "class score minus logsumexp of the others: blind to the common offset that scores have",
     ),
     "channel": Objective(
-        ("conv",), lambda network, output: _centre(output), True, "a channel's centre unit, on what it sees"
+        (LayerKind.CONV,),
+        lambda network, output: _take_centre(output),
+        True,
+        "a channel's centre unit, on what it sees",
     ),
     "neuron": Objective(
-        ("dense", "conv"), lambda network, output: _centre(output), False, "one unit's pre-activation, whole picture"
+        (LayerKind.DENSE, LayerKind.CONV),
+        lambda network, output: _take_centre(output),
+        False,
+        "one unit's pre-activation, whole picture",
     ),
     "logit": Objective(
-        ("decision",), lambda network, output: network.as_class_scores(output), False, "class score before softmax"
+        (LayerKind.DECISION,),
+        lambda network, output: network.as_class_scores(output),
+        False,
+        "class score before softmax",
     ),
     "probability": Objective(
-        ("decision",),
+        (LayerKind.DECISION,),
         lambda network, output: tf.nn.softmax(network.as_class_scores(output)),
         False,
         "probability of the class: where it is saturated there is no way up, and no map",
     ),
     "channel_mean": Objective(
-        ("conv",),
-        lambda network, output: tf.reduce_mean(tf.nn.leaky_relu(output, _LEAK), axis=(1, 2)),
+        (LayerKind.CONV,),
+        lambda network, output: tf.reduce_mean(tf.nn.leaky_relu(output, _LEAKY_SLOPE), axis=(1, 2)),
         False,
         "a channel's mean activation over the whole picture",
     ),

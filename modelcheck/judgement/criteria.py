@@ -1,46 +1,24 @@
-"""Limits, verdicts and findings: what is asked of a number, and what the number answered."""
+"""Limits: what is asked of a number, why, and how a file of them is read."""
 
 from __future__ import annotations
 
 import fnmatch
-import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from enum import StrEnum
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modelcheck.support.escaping import clean
+from modelcheck.judgement.document import CriterionRow
 from modelcheck.support.spelling import did_you_mean
 from modelcheck.support.tables import toml_document
+from modelcheck.support.validation import ANY_NUMBER, FLAG, TEXT, check_table, check_value, one_of
 
-__all__ = [
-    "CriteriaError",
-    "Criterion",
-    "Finding",
-    "Measured",
-    "Verdict",
-    "criterion_for",
-    "judge",
-    "judge_measured",
-    "overall",
-    "read_criteria",
-]
+__all__ = ["CriteriaError", "Criterion", "criterion_for", "read_criteria"]
 
 
 class CriteriaError(ValueError):
     """Criteria that cannot be applied; the message says which row and what to do."""
-
-
-class Verdict(StrEnum):
-    """What a measurement says about a criterion. Only `PASS` passes; `WAIVED` did not, and somebody answers for it."""
-
-    PASS = "pass"
-    FAIL = "fail"
-    INCONCLUSIVE = "inconclusive"
-    UNMEASURED = "unmeasured"
-    WAIVED = "waived"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,24 +33,24 @@ class Criterion:
         The limits; at least one of them is needed.
     why : str
         The reason for the limit, for the person who reads a red report.
-    where : str
-        A glob over what the metric is about (a layer, a subject, a group); of several rows for one metric
-        the last that matches counts, as in a CODEOWNERS file.
+    about : str
+        A glob over what the metric is about (a layer, a person, a group); of several rows for one
+        metric the last that matches counts, as in a CODEOWNERS file.
     judged_by : {'value', 'interval'}
         ``value``: the value must lie within the limits; outside, it is inconclusive while its interval
         still reaches them. ``interval``: the whole interval must lie within the limits (non-inferiority);
         partly inside is inconclusive.
     advisory : bool
-        Reported, but without a say in the release.
+        Reported; does not gate the release.
     optional : bool
-        Whether `where` may match nothing; otherwise that is an error, for it is most likely a typo.
+        Whether `about` may match nothing; otherwise that is an error, for it is most likely a typo.
     """
 
     metric: str
     why: str
     at_least: float | None = None
     at_most: float | None = None
-    where: str = "*"
+    about: str = "*"
     judged_by: str = "value"
     advisory: bool = False
     optional: bool = False
@@ -88,8 +66,7 @@ class Criterion:
                 f"The criterion on {self.metric!r} can never hold: at_least={self.at_least:g} is above "
                 f"at_most={self.at_most:g}."
             )
-        if self.judged_by not in ("value", "interval"):
-            raise CriteriaError(f"judged_by is 'value' or 'interval', not {self.judged_by!r}.")
+        check_value("judged_by", self.judged_by, one_of("value", "interval"), error=CriteriaError)
 
     @property
     def limits(self) -> str:
@@ -97,231 +74,22 @@ class Criterion:
         parts = [("at least", self.at_least), ("at most", self.at_most)]
         return " and ".join(f"{word} {limit:g}" for word, limit in parts if limit is not None)
 
-
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """A metric's value for one thing, with what is needed to judge and to explain it.
-
-    Parameters
-    ----------
-    metric : str
-        The metric's name, for example ``subject_accuracy``.
-    about : str
-        What was measured: a layer, a subject, a group; empty for the network as a whole.
-    value : float
-        The candidate's value; NaN means that it could not be measured.
-    interval : tuple of float, optional
-        Its confidence interval, or the spread that retraining alone brings.
-    baseline : float, optional
-        The baseline's value of the same metric.
-    n : int, optional
-        The number of observations behind it: pictures, units or subjects.
-    evidence : str
-        One plain sentence.
-    floor, ceiling : tuple of float
-        The same metric of the candidate's untrained twins and of the baseline's retrained ones, where there are any.
-    silent : bool
-        Whether the statistic cannot tell these networks apart by its own calibration: it is unmeasured then, and has
-        no say, whatever the criterion.
-    """
-
-    metric: str
-    value: float
-    about: str = ""
-    interval: tuple[float, float] | None = None
-    baseline: float | None = None
-    n: int | None = None
-    evidence: str = ""
-    floor: tuple[float, ...] = ()
-    ceiling: tuple[float, ...] = ()
-    silent: bool = False
-
-    @property
-    def key(self) -> str:
-        """The flat name, ``metric[about]``."""
-        return f"{self.metric}[{self.about}]" if self.about else self.metric
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One judgement: one criterion applied to one value. One row of the report."""
-
-    subject: str
-    criterion: Criterion
-    value: float
-    verdict: Verdict
-    interval: tuple[float, float] | None = None
-    baseline: float | None = None
-    n: int | None = None
-    evidence: str = ""
-    waiver: Mapping[str, Any] | None = None
-
-    @property
-    def key(self) -> str:
-        """The flat name of the metric, ``metric[subject]``."""
-        return f"{self.criterion.metric}[{self.subject}]" if self.subject else self.criterion.metric
-
-    @property
-    def gating(self) -> bool:
-        """Whether the finding has a say in the release."""
-        return not self.criterion.advisory
-
-    @property
-    def red(self) -> bool:
-        """Whether the finding stands in the way of a release."""
-        return self.gating and self.verdict not in (Verdict.PASS, Verdict.WAIVED)
-
-    def sentence(self) -> str:
-        """Return the finding as one harmless line: what, value, limit, baseline, evidence."""
-        value = "not measured" if math.isnan(self.value) else f"{self.value:.3f}"
-        if self.interval is not None and all(math.isfinite(end) for end in self.interval):
-            value += f" [{self.interval[0]:.3f}, {self.interval[1]:.3f}]"
-        parts = [f"{self.key} = {value}, must be {self.criterion.limits}"]
-        if self.baseline is not None:
-            parts.append(f"baseline {self.baseline:.3f}")
-        if self.n is not None:
-            parts.append(f"n = {self.n}")
-        line = f"{self.verdict.value.upper()}: {'; '.join(parts)}"
-        return clean(f"{line}. {self.evidence}" if self.evidence else f"{line}.", longest=2000)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready builtins; NaN becomes None."""
-
-        def number(value: float | None) -> float | None:
-            return None if value is None or not math.isfinite(value) else round(float(value), 6)
-
+    def to_dict(self) -> CriterionRow:
+        """Return JSON-ready builtins: everything but the metric."""
         return {
-            "key": self.key,
-            "metric": self.criterion.metric,
-            "subject": self.subject,
-            "verdict": self.verdict.value,
-            "gating": self.gating,
-            "value": number(self.value),
-            "interval": None if self.interval is None else [number(end) for end in self.interval],
-            "baseline": number(self.baseline),
-            "n": self.n,
-            "at_least": self.criterion.at_least,
-            "at_most": self.criterion.at_most,
-            "judged_by": self.criterion.judged_by,
-            "where": self.criterion.where,
-            "why": self.criterion.why,
-            "evidence": self.evidence,
-            "waiver": None if self.waiver is None else dict(self.waiver),
+            "about": self.about,
+            "at_least": self.at_least,
+            "at_most": self.at_most,
+            "judged_by": self.judged_by,
+            "advisory": self.advisory,
+            "optional": self.optional,
+            "why": self.why,
         }
-
-    @classmethod
-    def from_dict(cls, row: dict[str, Any]) -> Finding:
-        """Rebuild a finding from `to_dict`, as the controller of a distributed run does."""
-        return cls(
-            subject=row["subject"],
-            criterion=Criterion(
-                metric=row["metric"],
-                why=row["why"],
-                at_least=row["at_least"],
-                at_most=row["at_most"],
-                where=row["where"],
-                judged_by=row["judged_by"],
-                advisory=not row["gating"],
-            ),
-            value=math.nan if row["value"] is None else row["value"],
-            verdict=Verdict(row["verdict"]),
-            interval=None if row["interval"] is None else (_or_nan(row["interval"][0]), _or_nan(row["interval"][1])),
-            baseline=row["baseline"],
-            n=row["n"],
-            evidence=row["evidence"],
-            waiver=row["waiver"],
-        )
-
-
-def judge(
-    value: float,
-    criterion: Criterion,
-    *,
-    subject: str = "",
-    interval: tuple[float, float] | None = None,
-    baseline: float | None = None,
-    n: int | None = None,
-    evidence: str = "",
-) -> Finding:
-    """Apply a criterion to a value.
-
-    Parameters
-    ----------
-    value : float
-        NaN or infinity is `Verdict.UNMEASURED`, never a pass.
-    criterion : Criterion
-        The limits.
-    subject : str
-        What the value is about: a layer, a subject, a group.
-    interval : tuple of float, optional
-        Lowest and highest plausible value, finite; without one, a criterion judged by its interval is unmeasured.
-    baseline, n, evidence
-        Carried into the finding.
-
-    Returns
-    -------
-    Finding
-
-    Examples
-    --------
-    >>> judge(0.93, Criterion(metric="accuracy", at_least=0.9, why="as agreed")).verdict.value
-    'pass'
-    >>> judge(float("nan"), Criterion(metric="accuracy", at_least=0.0, why="as agreed")).verdict.value
-    'unmeasured'
-    """
-    value = float(value)
-    low = -math.inf if criterion.at_least is None else criterion.at_least
-    high = math.inf if criterion.at_most is None else criterion.at_most
-    ends = None if interval is None else (float(interval[0]), float(interval[1]))
-    usable = ends is not None and math.isfinite(ends[0]) and math.isfinite(ends[1]) and ends[0] <= ends[1]
-    if not math.isfinite(value) or (criterion.judged_by == "interval" and not usable):
-        verdict = Verdict.UNMEASURED
-    elif criterion.judged_by == "interval" and ends is not None:
-        inside = low <= ends[0] and ends[1] <= high
-        apart = ends[1] < low or high < ends[0]
-        verdict = Verdict.PASS if inside else Verdict.FAIL if apart else Verdict.INCONCLUSIVE
-    elif low <= value <= high:
-        verdict = Verdict.PASS
-    else:
-        reaches = usable and ends is not None and ends[0] <= high and low <= ends[1]
-        verdict = Verdict.INCONCLUSIVE if reaches else Verdict.FAIL
-    return Finding(
-        subject=subject,
-        criterion=criterion,
-        value=value,
-        verdict=verdict,
-        interval=ends,
-        baseline=None if baseline is None else float(baseline),
-        n=None if n is None else int(n),
-        evidence=evidence,
-    )
-
-
-def judge_measured(item: Measured, criterion: Criterion) -> Finding:
-    """Apply a criterion to a measure; one that is silent by its own calibration has no say."""
-    return judge(
-        item.value,
-        replace(criterion, advisory=True) if item.silent else criterion,
-        subject=item.about,
-        interval=item.interval,
-        baseline=item.baseline,
-        n=item.n,
-        evidence=item.evidence,
-    )
-
-
-def overall(findings: Iterable[Finding]) -> Verdict:
-    """Return the one verdict over all gating findings, the gravest first; no finding is unmeasured, waived passes."""
-    verdicts = {Verdict.PASS if row.verdict is Verdict.WAIVED else row.verdict for row in findings if row.gating}
-    for verdict in (Verdict.FAIL, Verdict.UNMEASURED, Verdict.INCONCLUSIVE, Verdict.PASS):
-        if verdict in verdicts:
-            return verdict
-    return Verdict.UNMEASURED
 
 
 def criterion_for(criteria: Sequence[Criterion], metric: str, about: str) -> Criterion | None:
-    """Return the last row for the metric whose `where` matches, or None."""
-    rows = [row for row in criteria if row.metric == metric and fnmatch.fnmatchcase(about, row.where)]
+    """Return the last row for the metric whose `about` matches, or None."""
+    rows = [row for row in criteria if row.metric == metric and fnmatch.fnmatchcase(about, row.about)]
     return rows[-1] if rows else None
 
 
@@ -356,20 +124,17 @@ def read_criteria(path: str | Path, *, metrics: Iterable[str]) -> tuple[Criterio
     return tuple(_criterion(row, str(path), known_metrics) for row in rows)
 
 
+_ROW = {
+    **dict.fromkeys(("metric", "why", "about", "judged_by"), TEXT),
+    **dict.fromkeys(("at_least", "at_most"), ANY_NUMBER),  # `Criterion` says which numbers are no limits
+    **dict.fromkeys(("advisory", "optional"), FLAG),
+}
+
+
 def _criterion(row: dict[str, Any], path: str, metrics: list[str]) -> Criterion:
-    types = {item.name: item.type for item in fields(Criterion)}
-    for key in row:
-        if key not in types:
-            raise CriteriaError(f"A row of {path!r} has an unknown key {key!r}. {did_you_mean(key, types)}")
-    for key in ("at_least", "at_most"):
-        if key in row and (isinstance(row[key], bool) or not isinstance(row[key], int | float)):
-            raise CriteriaError(f"{key} must be a number, not {row[key]!r}, in a row of {path!r}.")
-    for key in ("metric", "why", "where", "judged_by"):
-        if not isinstance(row.get(key, ""), str):
-            raise CriteriaError(f"{key} must be text, not {row[key]!r}, in a row of {path!r}.")
-    for key in ("advisory", "optional"):
-        if not isinstance(row.get(key, False), bool):
-            raise CriteriaError(f"{key} must be true or false, not {row[key]!r}, in a row of {path!r}.")
+    if "where" in row:
+        raise CriteriaError(f"A row of {path!r} has the key 'where', which is called 'about' now. Rename it.")
+    check_table(row, _ROW, where=f"a row of {path!r}", error=CriteriaError)
     metric = row.get("metric", "")
     if metric not in metrics:
         raise CriteriaError(
@@ -379,7 +144,3 @@ def _criterion(row: dict[str, Any], path: str, metrics: list[str]) -> Criterion:
         return Criterion(**{"why": "", **row})
     except CriteriaError as error:
         raise CriteriaError(f"{path!r}: {error}") from error
-
-
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value

@@ -15,15 +15,18 @@ import math
 import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from modelcheck.judgement.criteria import Criterion, Finding, Verdict
+from modelcheck.judgement.criteria import Criterion
+from modelcheck.judgement.document import WaiverRow, WaiverUseRow
+from modelcheck.judgement.findings import Finding, Verdict
 from modelcheck.support.escaping import clean
 from modelcheck.support.spelling import did_you_mean
 from modelcheck.support.tables import toml_document
+from modelcheck.support.validation import ANY_NUMBER, DAY, TEXT, check_table
 
 __all__ = ["LONGEST", "NOTICE", "Use", "Waiver", "WaiverError", "WaiverState", "apply_waivers", "read_waivers"]
 
@@ -55,8 +58,9 @@ class Waiver:
     ----------
     metric : str
         The criterion's metric.
-    where : str
-        A glob over what the finding is about: a layer, a subject, a group; empty for the network as a whole.
+    about : str
+        A glob over what the finding is about: a layer, a person, a group; empty for the network as
+        a whole.
     candidate : str
         The sha256 of the one file that is excused.
     owner : str
@@ -76,7 +80,7 @@ class Waiver:
     created: datetime.date
     expires: datetime.date
     value: float
-    where: str = ""
+    about: str = ""
 
     def __post_init__(self) -> None:
         if not (self.owner.strip() and self.reason.strip()):
@@ -94,21 +98,27 @@ class Waiver:
     @property
     def name(self) -> str:
         """How messages point at it."""
-        return clean(f"The waiver of {self.metric}[{self.where}]" if self.where else f"The waiver of {self.metric}")
+        return clean(f"The waiver of {self.metric}[{self.about}]" if self.about else f"The waiver of {self.metric}")
 
     def matches(self, metric: str, about: str) -> bool:
         """Say whether it is about this finding."""
-        return metric == self.metric and fnmatch.fnmatchcase(about, self.where)
+        return metric == self.metric and fnmatch.fnmatchcase(about, self.about)
 
     def covers(self, value: float, criterion: Criterion) -> bool:
         """Say whether a value lies no further beyond the limits than the one it was granted for."""
         return _beyond(value, criterion) <= _beyond(self.value, criterion)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready builtins."""
+    def to_dict(self) -> WaiverRow:
+        """Return JSON-ready builtins; days are like 2026-01-31."""
         return {
-            item.name: str(value) if isinstance(value := getattr(self, item.name), datetime.date) else value
-            for item in fields(self)
+            "metric": self.metric,
+            "about": self.about,
+            "candidate": self.candidate,
+            "owner": self.owner,
+            "reason": self.reason,
+            "created": str(self.created),
+            "expires": str(self.expires),
+            "value": self.value,
         }
 
 
@@ -130,20 +140,7 @@ class Use:
     state: WaiverState
     keys: tuple[str, ...] = ()
 
-    def sentence(self) -> str:
-        """Return one line for the reasons of a verdict."""
-        row = self.waiver
-        words = {
-            WaiverState.USED: f"holds until {row.expires}",
-            WaiverState.WORSE: f"was granted for {row.value:g} and does not cover {', '.join(self.keys)}",
-            WaiverState.EXPIRED: f"expired on {row.expires}; mend the finding, or ask {row.owner} for another decision",
-            WaiverState.EARLY: f"begins on {row.created}",
-            WaiverState.STRANGER: f"is for the candidate {row.candidate[:12]}; remove it, or decide anew",
-            WaiverState.UNMATCHED: "excuses nothing: no red finding matches it; remove it",
-        }[self.state]
-        return clean(f"{row.name} {words}.", longest=1000)
-
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> WaiverUseRow:
         """Return JSON-ready builtins."""
         return {**self.waiver.to_dict(), "state": self.state.value, "findings": list(self.keys)}
 
@@ -180,9 +177,9 @@ def apply_waivers(
     worse = {row: set[str]() for row in range(len(waivers))}
     valid = [row for row in waivers if row.candidate == candidate and row.created <= today <= row.expires]
     for place, found in enumerate(rows):
-        about = [row for row in valid if found.red and row.matches(found.criterion.metric, found.subject)]
+        about = [row for row in valid if found.red and row.matches(found.measured.metric, found.about)]
         excused = [row for row in about if found.verdict is not Verdict.UNMEASURED]
-        excused = [row for row in excused if row.covers(found.value, found.criterion)]
+        excused = [row for row in excused if row.covers(found.measured.value, found.criterion)]
         for row in about:
             (keys if row in excused else worse)[waivers.index(row)].add(found.key)
         if excused:
@@ -248,24 +245,17 @@ def read_waivers(path: str | Path, *, metrics: Iterable[str]) -> tuple[tuple[Wai
     return made, hashlib.sha256(data).hexdigest()
 
 
+_ROW = {
+    **dict.fromkeys(("metric", "candidate", "owner", "reason", "about"), TEXT),
+    **dict.fromkeys(("created", "expires"), DAY),
+    "value": ANY_NUMBER,  # `Waiver` says why NaN is none
+}
+
+
 def _waiver(row: dict[str, Any], path: str, metrics: list[str]) -> Waiver:
-    names = [item.name for item in fields(Waiver)]
-    for key in row:
-        if key not in names:
-            raise WaiverError(f"A waiver in {path!r} has an unknown key {key!r}. {did_you_mean(key, names)}")
-    missing = [name for name in names if name not in row and name != "where"]
-    if missing:
-        raise WaiverError(f"A waiver in {path!r} lacks {', '.join(missing)}.")
-    for key, value in row.items():
-        if key == "value":
-            fits, wanted = isinstance(value, int | float) and not isinstance(value, bool), "a number"
-        elif key in ("created", "expires"):
-            # A datetime is a date to Python, and would bring a time zone along.
-            fits, wanted = type(value) is datetime.date, "a day without quotes, like 2026-01-31"
-        else:
-            fits, wanted = isinstance(value, str), "text"
-        if not fits:
-            raise WaiverError(f"{key} must be {wanted}, not {value!r}, in a waiver of {path!r}.")
+    if "where" in row:
+        raise WaiverError(f"A waiver in {path!r} has the key 'where', which is called 'about' now. Rename it.")
+    check_table(row, _ROW, where=f"a waiver in {path!r}", required=_ROW.keys() - {"about"}, error=WaiverError)
     if row["metric"] not in metrics:
         raise WaiverError(
             f"A waiver in {path!r} is about the metric {row['metric']!r}, which does not exist. "

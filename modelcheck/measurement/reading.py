@@ -17,6 +17,7 @@ from modelcheck.network import Network, NetworkError, UnitLayer
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 from modelcheck.signature import LayerRecord
+from modelcheck.units import LayerKind
 
 __all__ = [
     "Inputs",
@@ -89,7 +90,7 @@ def measure_arrays(inputs: Inputs, tell: Progress) -> dict[str, Any]:
     for number, layer in enumerate(layers):
         tell(f"HappyMaps of {layer.name}", number / work)
         outcome = ascend(network, layer, recipe=recipe, climbs=inputs.climbs)
-        n_units = len(outcome.units) if layer.kind == "decision" else layer.n_units
+        n_units = len(outcome.units) if layer.kind == LayerKind.DECISION else layer.n_units
         records.append(
             LayerRecord(
                 name=layer.name, kind=layer.kind, n_units=n_units, objective=outcome.objective, patch=outcome.patch

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from modelcheck.metrics.triggers import Stickers, gaps, margins_of, sticker_families, sticker_rows
+from modelcheck.metrics.margins import margins
+from modelcheck.metrics.triggers import Stickers, gaps, sticker_families, sticker_rows
 from modelcheck.network import Network, NetworkError
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
@@ -97,7 +98,7 @@ def measure_sticker_shifts(
     """
     height, width, channels = network.input_shape
     pictures = tf.constant(np.asarray(faces, np.float32))
-    before = margins_of(network.class_scores(pictures).numpy())
+    before = margins(network.class_scores(pictures).numpy())
     at_once = max(1, _BATCH_BYTES // (4 * height * width * channels * len(faces)))
 
     def answer(values: Tensor, masks: Tensor) -> Tensor:
@@ -114,7 +115,7 @@ def measure_sticker_shifts(
                 f"The network {network.model.name!r} answers NaN or infinity on a face with a sticker; its reaction to "
                 "stickers cannot be measured. Look at its weights, or leave the search out: sticker_faces = 0."
             )
-        return margins_of(scores).reshape(len(values), len(faces), network.n_classes) - before
+        return margins(scores).reshape(len(values), len(faces), network.n_classes) - before
 
     scale = gaps(scores, truth)
     others = np.asarray(labels)[:, None] != np.arange(network.n_classes)

@@ -32,7 +32,7 @@ def balanced_accuracy(labels: np.ndarray, predicted: np.ndarray, *, confidence: 
     labels, predicted : np.ndarray
         ``(n,)`` class indices.
     confidence : float
-        Of the interval.
+        Confidence level of the interval, between 0 and 1.
 
     Returns
     -------
@@ -68,11 +68,11 @@ def group_mean(rates: Sequence[Rate], *, within: tuple[float, float] = (0.0, 1.0
     Parameters
     ----------
     rates : sequence of Rate
-        One a subject.
+        One rate for each subject.
     within : tuple of float
         The range that the values can take; the interval is cut to it.
     confidence : float
-        Of the interval.
+        Confidence level of the interval, between 0 and 1.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def change(labels: np.ndarray, baseline: np.ndarray, candidate: np.ndarray, *, c
     labels, baseline, candidate : np.ndarray
         ``(n,)`` the truth and the two networks' answers, picture by picture.
     confidence : float
-        Of the interval.
+        Confidence level of the interval, between 0 and 1.
 
     Returns
     -------

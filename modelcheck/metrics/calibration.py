@@ -9,8 +9,8 @@ import numpy as np
 
 __all__ = ["calibrate", "steadiness"]
 
-_APART = 3.0  # standard deviations between floor and ceiling, below which a statistic says nothing
-_FEWEST = 2
+_MIN_DEVIATIONS_APART = 3.0  # between floor and ceiling; a statistic that is closer cannot tell twins apart
+_MIN_TWINS = 2  # for a spread, of the floor and of the ceiling
 
 
 def calibrate(value: float, *, floor: Sequence[float], ceiling: Sequence[float]) -> float:
@@ -33,11 +33,11 @@ def calibrate(value: float, *, floor: Sequence[float], ceiling: Sequence[float])
         cannot tell learning the same from learning nothing.
     """
     low, high = (np.asarray([x for x in side if math.isfinite(x)], dtype=np.float64) for side in (floor, ceiling))
-    if min(len(low), len(high)) < _FEWEST or not math.isfinite(value):
+    if min(len(low), len(high)) < _MIN_TWINS or not math.isfinite(value):
         return math.nan
     bottom, top = float(np.median(low)), float(np.median(high))
     spread = math.sqrt((low.var(ddof=1) + high.var(ddof=1)) / 2)
-    if top - bottom <= _APART * spread:
+    if top - bottom <= _MIN_DEVIATIONS_APART * spread:
         return math.nan
     return (value - bottom) / (top - bottom)
 

@@ -1,4 +1,6 @@
-"""What a HappyMap looks like, in one word, by stated statistics. Words describe; only dead and flat units are useless.
+"""What a HappyMap looks like, in one word, by stated statistics.
+
+Words describe; only dead and flat units are useless.
 
 Measured on CMU Faces: units whose map is all on matter *more* than others (they are brightness detectors), and static
 ones as much as any; static maps vanish when the gradient is blurred, so they are an artefact of the ascent.
@@ -36,12 +38,14 @@ def unit_health(maps: np.ndarray, features: np.ndarray, *, input_range: tuple[fl
     low, high = input_range
     silent = np.abs(features).max(axis=(0, 1), initial=0.0) <= 1e-6
     return tuple(
-        "dead" if still or not np.isfinite(picture).all() else _look((picture.mean(axis=-1) - low) / (high - low))
+        "dead"
+        if still or not np.isfinite(picture).all()
+        else _classify_map((picture.mean(axis=-1) - low) / (high - low))
         for picture, still in zip(maps, silent, strict=True)
     )
 
 
-def _look(picture: np.ndarray) -> str:
+def _classify_map(picture: np.ndarray) -> str:
     if min(picture.shape) > 4 * _BORDER:
         picture = picture[_BORDER:-_BORDER, _BORDER:-_BORDER]
     if (picture > 0.95).mean() > 0.9:
@@ -50,10 +54,10 @@ def _look(picture: np.ndarray) -> str:
         return "all off"
     if picture.std() < 0.05:
         return "flat"
-    return "static" if picture.std() > 0.1 and _neighbours(picture) < 0.3 else "structured"
+    return "static" if picture.std() > 0.1 and _correlate_neighbours(picture) < 0.3 else "structured"
 
 
-def _neighbours(picture: np.ndarray) -> float:
+def _correlate_neighbours(picture: np.ndarray) -> float:
     """Return the correlation of a pixel with the next, mean over both axes; 1 where there is nothing to correlate."""
     sides = [(picture[:-1], picture[1:]), (picture[:, :-1], picture[:, 1:])]
     known = [(a.ravel(), b.ravel()) for a, b in sides if a.size > 3 and a.std() and b.std()]

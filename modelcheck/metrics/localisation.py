@@ -68,7 +68,7 @@ def chance(region: np.ndarray) -> np.ndarray:
     >>> chance(np.array([[[True, False], [False, False]]]))
     array([0.25])
     """
-    mask = _regions(region)
+    mask = _check_regions(region)
     share = mask.mean((1, 2))
     return np.where(share > 0, share, np.nan)
 
@@ -83,7 +83,8 @@ def relevance_mass(relevance: np.ndarray, region: np.ndarray, *, reduce: str = "
     region : np.ndarray
         ``(n, h, w)`` booleans.
     reduce : str
-        See `reduce_to_twin`. Negative evidence never counts, so that the share lies in [0, 1].
+        How channels are reduced, see `reduce_evidence`. Negative evidence never counts, so that the
+        share lies in [0, 1].
 
     Returns
     -------
@@ -99,7 +100,7 @@ def relevance_mass(relevance: np.ndarray, region: np.ndarray, *, reduce: str = "
     >>> relevance_mass(np.array([[[3.0, 1.0], [-1.0, 0.0]]]), np.array([[[True, False], [False, False]]]))
     array([0.75])
     """
-    maps, mask = _fitting(relevance, region, reduce)
+    maps, mask = _check_pair(relevance, region, reduce)
     # Scaled first: a sum of tiny values must not vanish.
     top = maps.max((1, 2), keepdims=True)
     maps = np.divide(maps, top, out=np.zeros_like(maps), where=top > 0)
@@ -117,7 +118,7 @@ def relevance_rank(relevance: np.ndarray, region: np.ndarray, *, reduce: str = "
     Parameters
     ----------
     relevance, region, reduce
-        As for `relevance_mass`.
+        The maps, the regions and how channels are reduced, as for `relevance_mass`.
 
     Returns
     -------
@@ -128,7 +129,7 @@ def relevance_rank(relevance: np.ndarray, region: np.ndarray, *, reduce: str = "
     ----------
     Arras et al. 2022, "CLEVR-XAI", relevance rank accuracy.
     """
-    maps, mask = _fitting(relevance, region, reduce)
+    maps, mask = _check_pair(relevance, region, reduce)
     rows, inside = maps.reshape(len(maps), -1), mask.reshape(len(maps), -1)
     size = inside.sum(1)
     ordered = -np.sort(-rows, axis=1)
@@ -146,7 +147,7 @@ def pointing_game(relevance: np.ndarray, region: np.ndarray, *, reduce: str = "p
     Parameters
     ----------
     relevance, region, reduce
-        As for `relevance_mass`.
+        The maps, the regions and how channels are reduced, as for `relevance_mass`.
 
     Returns
     -------
@@ -157,7 +158,7 @@ def pointing_game(relevance: np.ndarray, region: np.ndarray, *, reduce: str = "p
     ----------
     Zhang et al. 2018, "Top-down neural attention by excitation backprop", here without their 15 pixels of tolerance.
     """
-    maps, mask = _fitting(relevance, region, reduce)
+    maps, mask = _check_pair(relevance, region, reduce)
     top = maps.max((1, 2))
     largest = maps == top[:, None, None]
     usable = (top > 0) & mask.any((1, 2))
@@ -165,7 +166,7 @@ def pointing_game(relevance: np.ndarray, region: np.ndarray, *, reduce: str = "p
     return np.divide(hits, largest.sum((1, 2)), out=np.full(len(maps), np.nan), where=usable)
 
 
-def _regions(region: np.ndarray) -> np.ndarray:
+def _check_regions(region: np.ndarray) -> np.ndarray:
     mask = np.asarray(region)
     if mask.dtype != np.bool_ or mask.ndim != 3:
         raise LocalisationError(
@@ -175,8 +176,8 @@ def _regions(region: np.ndarray) -> np.ndarray:
     return mask
 
 
-def _fitting(relevance: np.ndarray, region: np.ndarray, reduce: str) -> tuple[np.ndarray, np.ndarray]:
-    mask, maps = _regions(region), reduce_evidence(relevance, reduce=reduce)
+def _check_pair(relevance: np.ndarray, region: np.ndarray, reduce: str) -> tuple[np.ndarray, np.ndarray]:
+    mask, maps = _check_regions(region), reduce_evidence(relevance, reduce=reduce)
     if maps.shape != mask.shape:
         raise LocalisationError(
             f"Maps of shape {maps.shape} and regions of shape {mask.shape} do not belong together; enlarge the maps to "

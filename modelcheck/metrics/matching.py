@@ -1,4 +1,4 @@
-"""Which unit of the candidate plays the part of which unit of the baseline."""
+"""Which unit of the candidate corresponds to which unit of the baseline, and which layer to which layer."""
 
 from __future__ import annotations
 
@@ -76,10 +76,10 @@ def match(
     else:
         known = np.isfinite(scores)
         span = np.ptp(scores[known]) if known.any() else 0.0
-        # So dear that all other pairs together cannot make up for it: one without a score is made only when nothing
-        # else is left.
-        nothing = scores[known].min(initial=0.0) - (span + 1) * (min(scores.shape, default=0) + 1)
-        rows, columns = linear_sum_assignment(np.where(known, scores, nothing), maximize=True)
+        # A penalty larger than any sum of the other scores: a pair without a score is made only when nothing else is
+        # left.
+        penalty = scores[known].min(initial=0.0) - (span + 1) * (min(scores.shape, default=0) + 1)
+        rows, columns = linear_sum_assignment(np.where(known, scores, penalty), maximize=True)
     pairs = [
         Match(int(left[i]), int(right[j]), float(scores[i, j]))
         for i, j in zip(rows, columns, strict=True)
@@ -109,7 +109,7 @@ def align(
     Returns
     -------
     dict
-        For each baseline layer its partner, or None.
+        From each layer of the baseline to its counterpart, or None.
     """
     n, m = len(baseline), len(candidate)
     best = np.zeros((n + 1, m + 1))

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-import os
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from scipy import ndimage
 
+from modelcheck.metrics.ssim_pairs import gaussian_window, mean_ssim, stabilisers
+
 __all__ = ["correlation_matrix", "layer_cka", "linear_cka", "local_ssim", "low_pass", "shrink", "ssim", "ssim_matrix"]
 
-_SIGMA, _RADIUS = 1.5, 5  # the window of Wang et al. 2004, as scikit-image truncates it
-_K1, _K2 = 0.01, 0.03
-_CHUNK_PAIRS = 4096  # at once
-_COLUMNS = 4  # of results at once: small products, which BLAS does not spread over threads of its own
-_PIECES = 8
+_MAX_PAIRS = 4096  # at once, so that their products stay in the processor's cache
 _MIN_EXAMPLES = 4  # debiased alignment is undefined for fewer
 
 
@@ -62,13 +57,13 @@ def ssim_matrix(a: np.ndarray, b: np.ndarray, *, data_range: float) -> np.ndarra
     np.ndarray
         ``(n, m)`` float64, exact to about 1e-5; NaN where a picture holds NaN.
     """
-    left, right = _stack(a), _stack(b)
+    left, right = _check_stack(a), _check_stack(b)
     if left.shape[1:] != right.shape[1:]:
         raise ValueError(f"Pictures of one shape are needed, not {left.shape[1:]} and {right.shape[1:]}.")
     if not data_range > 0:
         raise ValueError(f"data_range must be the positive width of the value range, not {data_range!r}.")
-    rows = max(1, _CHUNK_PAIRS // len(right))
-    parts = [_ssim_block(left[start : start + rows], right, data_range) for start in range(0, len(left), rows)]
+    rows = max(1, _MAX_PAIRS // len(right))
+    parts = [mean_ssim(left[start : start + rows], right, data_range=data_range) for start in range(0, len(left), rows)]
     return np.concatenate(parts)
 
 
@@ -93,12 +88,12 @@ def local_ssim(a: np.ndarray, b: np.ndarray, *, data_range: float) -> np.ndarray
         raise ValueError(f"Pictures of one shape are needed, not {np.shape(a)} and {np.shape(b)}.")
     if not data_range > 0:
         raise ValueError(f"data_range must be the positive width of the value range, not {data_range!r}.")
-    left, right = _stack(a), _stack(b)
-    c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
+    left, right = _check_stack(a), _check_stack(b)
+    c1, c2 = stabilisers(data_range)
 
     def smooth(pictures: np.ndarray) -> np.ndarray:
         for axis in (2, 3):
-            pictures = ndimage.correlate1d(pictures, _window(pictures.shape[axis]), axis=axis, mode="reflect")
+            pictures = ndimage.correlate1d(pictures, gaussian_window(pictures.shape[axis]), axis=axis, mode="reflect")
         return pictures
 
     one, other = smooth(left), smooth(right)
@@ -107,95 +102,6 @@ def local_ssim(a: np.ndarray, b: np.ndarray, *, data_range: float) -> np.ndarray
     local = (2 * one * other + c1) * (2 * shared + c2) / ((one**2 + other**2 + c1) * (spread + c2))
     whole = np.isfinite(left).all(axis=(1, 2, 3)) & np.isfinite(right).all(axis=(1, 2, 3))
     return np.asarray(np.where(whole[:, None, None], local.mean(axis=1), np.nan))
-
-
-def _ssim_block(left: np.ndarray, right: np.ndarray, data_range: float) -> np.ndarray:
-    """Return `ssim_matrix` of two stacks ``(n, c, h, w)`` whose products fit into the processor's cache.
-
-    A pair's local covariance is smoothed row by row: down the window's rows by one matrix product for each column, and
-    then across. What belongs to one picture alone enters as matrix products of rank 2 and 4. Sums are exact enough in
-    single precision because each picture's mean is taken off first; the covariance does not depend on it. No product
-    is so large that BLAS would spread it over threads of its own, which burn processor time while they wait.
-    """
-    c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
-    rows, columns = _filter(left.shape[2]), _filter(left.shape[3])
-    high, wide = (matrix.shape[1] - matrix.shape[0] + 1 for matrix in (rows, columns))
-    down, across = rows[0, :high, None].astype(np.float32), (2 * columns).astype(np.float32)
-    middles = [pictures.mean(axis=(1, 2, 3)) for pictures in (left, right)]
-    levels = [x.transpose(1, 3, 2, 0) - middle for x, middle in zip((left, right), middles, strict=True)]
-    pairs = len(left), len(right)
-
-    def sum_rows(channel: int, first: int, last: int) -> np.ndarray:
-        """Sum over the rows from the first to before the last."""
-        seen = slice(first, last + high - 1)
-        (one, off_a, mean_a, spread_a), (other, off_b, mean_b, spread_b) = (
-            _local(np.ascontiguousarray(level[channel, :, seen]), middle, rows[first:last, seen], columns)
-            for level, middle in zip(levels, middles, strict=True)
-        )
-        light_a, light_b, spread_b = mean_a**2, mean_b**2 + c1, spread_b + c2
-        # (row, column, k, n) and (row, column, k, m): a sum over k is one value per pair
-        centre = _stack_parts(off_a, 1), _stack_parts(-2 * off_b, c2)
-        light = _stack_parts(mean_a, 1), _stack_parts(2 * mean_b, c1)
-        below = (
-            _stack_parts(light_a * spread_a, light_a, spread_a, 1),
-            _stack_parts(1, spread_b, light_b, light_b * spread_b),
-        )
-        total = np.zeros(pairs)
-        shared = np.empty((columns.shape[1], *pairs), np.float32)
-        values, factors, line = np.empty((3, _COLUMNS, *pairs), np.float32)
-        for row in range(last - first):
-            window = slice(row, row + high)
-            np.matmul((one[:, window] * down).swapaxes(1, 2), other[:, window], out=shared)
-            line.fill(0)
-            for start in range(0, len(columns), _COLUMNS):
-                part = slice(start, min(start + _COLUMNS, len(columns)))
-                near = slice(start, part.stop + wide - 1)
-                value, factor = values[: part.stop - start], factors[: part.stop - start]
-                np.matmul(across[part, near], shared[near].reshape(-1, total.size), out=value.reshape(-1, total.size))
-                for (a, b), apply in ((centre, np.add), (light, np.multiply), (below, np.divide)):
-                    np.matmul(a[row, part].swapaxes(1, 2), b[row, part], out=factor)
-                    apply(value, factor, out=value)
-                line[: len(value)] += value
-            total += line.sum(axis=0)
-        return total
-
-    # The pieces are the same on every machine, and so is the order of summation.
-    ends = np.linspace(0, len(rows), min(_PIECES, len(rows)) + 1).round().astype(int)
-    pieces = [(channel, *part) for channel in range(left.shape[1]) for part in itertools.pairwise(ends)]
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        total = sum(threads.map(sum_rows, *zip(*pieces, strict=True)))
-    return np.asarray(total / (left.shape[1] * len(rows) * len(columns)))
-
-
-def _local(level: np.ndarray, middle: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return pictures less their means, and at each place their mean without it and with it and their variance.
-
-    In single precision; the first is ``(column, row, n)`` as it comes, the others ``(row, column, n)``.
-    """
-    mean, square = (_apply_filter(_apply_filter(x, rows).swapaxes(0, 1), columns) for x in (level, level**2))
-    # A variance is a small difference of squares: it is taken before precision goes.
-    found = level, mean, mean + middle, square - mean**2
-    return tuple(x.astype(np.float32) for x in found)
-
-
-def _apply_filter(lines: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Return ``(..., length, n)`` behind a filter along its length, a few results at once."""
-    outputs, length = matrix.shape
-    found = np.empty((*lines.shape[:-2], outputs, lines.shape[-1]))
-    for start in range(0, outputs, _COLUMNS):
-        part = slice(start, min(start + _COLUMNS, outputs))
-        seen = slice(start, part.stop + length - outputs)
-        np.matmul(matrix[part, seen], lines[..., seen, :], out=found[..., part, :])
-    return found
-
-
-def _stack_parts(*parts: np.ndarray | float) -> np.ndarray:
-    """Return arrays ``(row, column, n)`` and numbers, stacked along a new axis before n."""
-    shape = next(part.shape for part in parts if isinstance(part, np.ndarray))
-    found = np.empty((*shape[:-1], len(parts), shape[-1]), np.float32)
-    for at, part in enumerate(parts):
-        found[..., at, :] = part
-    return found
 
 
 def correlation_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -215,7 +121,7 @@ def correlation_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if left.shape[1] != right.shape[1]:
         raise ValueError(f"Rows of one length are needed, not {left.shape[1]} and {right.shape[1]}.")
     with np.errstate(invalid="ignore", divide="ignore"):
-        left, right = (_directions(x) for x in (left, right))
+        left, right = (_normalise_rows(x) for x in (left, right))
         return np.asarray(np.clip(left @ right.T, -1, 1))
 
 
@@ -286,11 +192,10 @@ def linear_cka(a: np.ndarray, b: np.ndarray) -> float:
         np.fill_diagonal(gram, 0)
         grams.append(gram)
     left, right = grams
-    own, other = _hsic(left, left), _hsic(right, right)
-    if not (own > 0 and other > 0):
+    own_left, own_right = _unbiased_hsic(left, left), _unbiased_hsic(right, right)
+    if not (own_left > 0 and own_right > 0):  # constant, or NaN
         return math.nan
-    scale = np.sqrt(own) * np.sqrt(other)
-    return float(_hsic(left, right) / scale) if scale > 0 else math.nan
+    return _unbiased_hsic(left, right) / (math.sqrt(own_left) * math.sqrt(own_right))
 
 
 def layer_cka(left: np.ndarray, right: np.ndarray) -> float:
@@ -318,13 +223,14 @@ def layer_cka(left: np.ndarray, right: np.ndarray) -> float:
     return linear_cka(left.reshape(len(left), -1), right.reshape(len(right), -1))
 
 
-def _hsic(k: np.ndarray, m: np.ndarray) -> float:
+def _unbiased_hsic(k: np.ndarray, m: np.ndarray) -> float:
+    """Return the unbiased HSIC of two Gram matrices ``(n, n)`` whose diagonals are zero."""
     n = len(k)
     total = (k * m).sum() + k.sum() * m.sum() / ((n - 1) * (n - 2)) - 2 / (n - 2) * (k.sum(0) @ m.sum(0))
     return float(total / (n * (n - 3)))
 
 
-def _directions(rows: np.ndarray) -> np.ndarray:
+def _normalise_rows(rows: np.ndarray) -> np.ndarray:
     """Return rows less their means, of length 1; NaN for one that does not vary beyond rounding."""
     centred = rows - rows.mean(axis=1, keepdims=True)
     rounding = 1e-12 * np.maximum(np.abs(rows).max(axis=1, keepdims=True, initial=0), 1)
@@ -332,25 +238,9 @@ def _directions(rows: np.ndarray) -> np.ndarray:
     return np.where(steady, np.nan, centred / np.linalg.norm(centred, axis=1, keepdims=True))
 
 
-def _stack(pictures: np.ndarray) -> np.ndarray:
+def _check_stack(pictures: np.ndarray) -> np.ndarray:
     """Return ``(n, c, h, w)`` float64."""
     array = np.asarray(pictures, np.float64)
     if array.ndim not in (3, 4) or 0 in array.shape:
         raise ValueError(f"A stack of pictures (n, h, w[, c]) is needed, not one of shape {array.shape}.")
     return array[:, None] if array.ndim == 3 else np.ascontiguousarray(np.moveaxis(array, -1, 1))
-
-
-def _filter(length: int) -> np.ndarray:
-    """Return the matrix that applies the Gaussian window wherever it fits, ``(length - window + 1, length)``."""
-    weights = _window(length)
-    matrix = np.zeros((length - len(weights) + 1, length))
-    for row in range(len(matrix)):
-        matrix[row, row : row + len(weights)] = weights
-    return matrix
-
-
-def _window(length: int) -> np.ndarray:
-    """Return the Gaussian window, or the largest odd part of it that fits into so many pixels."""
-    radius = min(_RADIUS, (length - 1) // 2)
-    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / _SIGMA) ** 2)
-    return np.asarray(weights / weights.sum())

@@ -20,11 +20,11 @@ from modelcheck.support.archive import ArchiveError, Member, open_archive, read_
 __all__ = ["Refusal", "ScanError", "ScanReport", "read_model_file", "scan_bytes", "scan_model"]
 
 _GIB = 2**30
-_LARGEST_FILE = 4 * _GIB
-_RATIO = 20
+_MAX_FILE_BYTES = 4 * _GIB
+_MAX_UNPACKING_RATIO = 20  # bytes of the members to bytes of the file
 # MobileNetV2's configuration has 0.16 MB. Parsed, JSON of empty lists takes twenty times its bytes.
-_LARGEST = {"config.json": 2**23, "metadata.json": 2**16, "model.weights.h5": _LARGEST_FILE}
-_SHOWN, _LISTED = 20, 200
+_MAX_MEMBER_BYTES = {"config.json": 2**23, "metadata.json": 2**16, "model.weights.h5": _MAX_FILE_BYTES}
+_MAX_SHOWN, _MAX_LISTED = 20, 200  # refusals or members, and names of classes or layers, in a report
 _CONVERT = "where you trust the file, load it elsewhere and write it with model.save('network.keras')"
 
 
@@ -73,15 +73,15 @@ class ScanReport:
 
     def sentence(self) -> str:
         """Return all refusals as one text, a line each."""
-        lines = [f"  {refusal}" for refusal in self.refusals[:_SHOWN]]
-        more = len(self.refusals) - _SHOWN
+        lines = [f"  {refusal}" for refusal in self.refusals[:_MAX_SHOWN]]
+        more = len(self.refusals) - _MAX_SHOWN
         return "\n".join([*lines, *([f"  and {more} more"] if more > 0 else [])])
 
     def lines(self) -> list[str]:
         """Return what was seen, and the judgement, as plain lines; what came from the file is quoted or cut."""
-        members = ", ".join(f"{quote(member.name)} {member.size:,}" for member in self.members[:_SHOWN])
-        classes = ", ".join(f"{name} x {count}" for name, count in sorted(self.classes.items())[:_LISTED])
-        layers = ", ".join(self.layers[:_LISTED])
+        members = ", ".join(f"{quote(member.name)} {member.size:,}" for member in self.members[:_MAX_SHOWN])
+        classes = ", ".join(f"{name} x {count}" for name, count in sorted(self.classes.items())[:_MAX_LISTED])
+        layers = ", ".join(self.layers[:_MAX_LISTED])
         facts = {
             "file": f"{quote(self.file)}, {self.size:,} bytes",
             "sha256": self.sha256,
@@ -139,7 +139,7 @@ def read_model_file(path: str | os.PathLike[str]) -> bytes:
     if "://" in str(name):
         raise ScanError(f"{quote(name)} is an address. Fetch the file, check its sha256, and give the .keras file.")
     try:
-        return read_regular(path, most_bytes=_LARGEST_FILE)
+        return read_regular(path, max_bytes=_MAX_FILE_BYTES)
     except FileNotFoundError as error:
         raise ScanError(f"There is no network file {name!r}. Give a .keras file on this machine.") from error
     except (OSError, ValueError) as error:
@@ -155,7 +155,7 @@ def scan_bytes(data: bytes, *, name: str, custom_objects: Collection[str] = ()) 
         refusal = Refusal(rule="format", where="the file", reason=f"{other}; {_CONVERT}")
         return ScanReport(file=name, sha256=sha, size=len(data), refusals=(refusal,))
     try:
-        archive, members = open_archive(data, most_bytes=_LARGEST_FILE, ratio=_RATIO)
+        archive, members = open_archive(data, max_bytes=_MAX_FILE_BYTES, ratio=_MAX_UNPACKING_RATIO)
     except ArchiveError as error:
         refusal = Refusal(rule="archive", where="the file", reason=f"it is no .keras archive: {error}")
         return ScanReport(file=name, sha256=sha, size=len(data), refusals=(refusal,))
@@ -202,17 +202,23 @@ def _find_unexpected(members: tuple[Member, ...]) -> list[Refusal]:
     """Say which members a .keras file does not have, lacks, or has too large."""
     names = [member.name for member in members]
     refusals = [
-        Refusal(rule="members", where=quote(name), reason=_why_not(name)) for name in names if name not in _LARGEST
+        Refusal(rule="members", where=quote(name), reason=_why_not(name))
+        for name in names
+        if name not in _MAX_MEMBER_BYTES
     ]
     refusals += [
         Refusal(rule="members", where="the file", reason=f"it has no {name}: it is no .keras archive")
-        for name in _LARGEST
+        for name in _MAX_MEMBER_BYTES
         if name not in names
     ]
     refusals += [
-        Refusal(rule="size", where=member.name, reason=f"it has {member.size} bytes, more than {_LARGEST[member.name]}")
+        Refusal(
+            rule="size",
+            where=member.name,
+            reason=f"it has {member.size} bytes, more than {_MAX_MEMBER_BYTES[member.name]}",
+        )
         for member in members
-        if member.size > _LARGEST.get(member.name, _LARGEST_FILE)
+        if member.size > _MAX_MEMBER_BYTES.get(member.name, _MAX_FILE_BYTES)
     ]
     return refusals
 

@@ -19,10 +19,10 @@ from modelcheck.modelfile.refusal import Refusal, quote
 
 __all__ = ["Contents", "read_json", "walk"]
 
-_DEEPEST = 128
-_MOST_VALUES = 1_000_000
-_LONGEST_TEXT = 10_000
-_LARGEST = 2**31
+_MAX_DEPTH = 128
+_MAX_VALUES = 1_000_000
+_MAX_TEXT_CHARACTERS = 10_000
+_MAX_NUMBER = 2**31 - 1
 # Keys whose numbers are names (the address of a shared object, the start of a random stream), not sizes.
 _NAMES = ("shared_object_id", "seed")
 _PATH = re.compile(r"://|^[/\\~]|^[A-Za-z]:[/\\]|(?:^|[/\\])\.\.(?:[/\\]|$)")
@@ -96,8 +96,8 @@ def walk(document: dict[str, Any], *, custom_objects: Collection[str] = ()) -> C
         reason = f"a network is {' or '.join(ROOTS)}, not {quote(document.get('class_name'))}"
         refusals.append(Refusal(rule="root", where="config.json", reason=reason))
     for count, (where, key, value, depth) in enumerate(_values(document)):
-        if depth > _DEEPEST or count > _MOST_VALUES:
-            reason = f"it is nested deeper than {_DEEPEST}, or has more than {_MOST_VALUES} values"
+        if depth > _MAX_DEPTH or count > _MAX_VALUES:
+            reason = f"it is nested deeper than {_MAX_DEPTH}, or has more than {_MAX_VALUES} values"
             refusals.append(Refusal(rule="json", where="config.json", reason=reason))
             break
         if isinstance(value, dict):
@@ -218,7 +218,7 @@ def _layer(node: dict[str, Any], where: str) -> list[str]:
 
 def _strange_keys(node: dict[str, Any], where: str) -> list[Refusal]:
     for key in node:
-        if len(key) > _LONGEST_TEXT or _CONTROL.search(key) or _PATH.search(key):
+        if len(key) > _MAX_TEXT_CHARACTERS or _CONTROL.search(key) or _PATH.search(key):
             reason = f"the key {quote(key)} is no key that Keras writes"
             return [Refusal(rule="path", where=where, reason=reason)]
     return []
@@ -229,10 +229,10 @@ def _value(key: str, value: Any, where: str) -> list[Refusal]:
         if _PATH.search(value):
             reason = f"{quote(value)} is a path or an address; a network names neither"
             return [Refusal(rule="path", where=where, reason=reason)]
-        if len(value) > _LONGEST_TEXT or _CONTROL.search(value):
-            reason = f"{quote(value)} holds control characters, or is longer than {_LONGEST_TEXT}"
+        if len(value) > _MAX_TEXT_CHARACTERS or _CONTROL.search(value):
+            reason = f"{quote(value)} holds control characters, or is longer than {_MAX_TEXT_CHARACTERS}"
             return [Refusal(rule="text", where=where, reason=reason)]
-    if isinstance(value, int) and abs(value) >= _LARGEST and key not in _NAMES:
-        reason = f"a whole number of {len(str(abs(value)))} digits; no size of a network is above {_LARGEST - 1}"
+    if isinstance(value, int) and abs(value) > _MAX_NUMBER and key not in _NAMES:
+        reason = f"a whole number of {len(str(abs(value)))} digits; no size of a network is above {_MAX_NUMBER}"
         return [Refusal(rule="size", where=where, reason=reason)]
     return []

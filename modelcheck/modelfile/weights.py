@@ -22,7 +22,7 @@ __all__ = ["SIGNATURE", "check_weights"]
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _NOWHERE = 2**64 - 1
-_DEEPEST = 64
+_MAX_DEPTH = 64
 _SOFT_LINK = 2
 _SHARED = 0x02
 _NUMBERS = (0, 1, 5, 8)  # whole numbers, floats, opaque (how bfloat16 is kept), enumerations (booleans)
@@ -128,8 +128,8 @@ def _messages(walk: _Walk, address: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _group(walk: _Walk, address: int, path: str, depth: int) -> None:
-    if depth > _DEEPEST:
-        raise _StrangeError(f"groups are nested deeper than {_DEEPEST}")
+    if depth > _MAX_DEPTH:
+        raise _StrangeError(f"groups are nested deeper than {_MAX_DEPTH}")
     space = shape = layout = table = None
     for kind, body in _messages(walk, address):
         if kind == _TABLE:

@@ -6,7 +6,8 @@ become their two halves, and batch normalisation, `Normalization` and `Rescaling
 step. The user's network is read, never changed, and a step can be evaluated in any float dtype.
 """
 
+from modelcheck.network.kinds import StepKind
 from modelcheck.network.steps import Network, NetworkError, Step, UnitLayer, Window
 from modelcheck.network.unfold import flatten
 
-__all__ = ["Network", "NetworkError", "Step", "UnitLayer", "Window", "flatten"]
+__all__ = ["Network", "NetworkError", "Step", "StepKind", "UnitLayer", "Window", "flatten"]

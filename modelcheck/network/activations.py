@@ -8,7 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from modelcheck.network.calling import each, family_of
+from modelcheck.network.calling import make_run, name_family
+from modelcheck.network.kinds import StepKind
 from modelcheck.network.steps import Step
 
 __all__ = ["ACTIVATIONS", "activation_layer", "activation_name", "activation_step"]
@@ -17,7 +18,7 @@ Tensor = Any  # tensorflow ships no types
 
 
 def activation_name(function: Any) -> str:
-    """Return the Keras name of an activation function; ``unknown`` for somebody's own."""
+    """Return the Keras name of an activation function; ``unknown`` for a custom one."""
     if function is None:
         return "linear"
     name = getattr(function, "__name__", type(function).__name__)
@@ -36,28 +37,28 @@ def activation_step(
 ) -> Step:
     """Build the step of an activation; nobody knows whether an unknown one mixes pixels."""
     if function == "linear":
-        return Step(name, "identity", inputs, shape, each(lambda value: value), layer)
-    uniform = function != "unknown" or family_of(layer) == "ReLU"
-    if family_of(layer) == "PReLU":
+        return Step(name, StepKind.IDENTITY, inputs, shape, make_run(lambda value: value), layer)
+    uniform = function != "unknown" or name_family(layer) == "ReLU"
+    if name_family(layer) == "PReLU":
         uniform = set(range(1, len(shape))) <= set(layer.shared_axes or ())
-    return Step(name, "activation", inputs, shape, each(call), layer, activation=function, uniform=uniform)
+    return Step(name, StepKind.ACTIVATION, inputs, shape, make_run(call), layer, activation=function, uniform=uniform)
 
 
 def activation_layer(
     name: str, layer: Any, call: Callable[[Tensor], Tensor], inputs: tuple[int, ...], shape: tuple[Any, ...]
 ) -> Step:
     """Build the step of an activation that is a layer, in the network or as another layer's argument."""
-    family = family_of(layer)
+    family = name_family(layer)
     if family == "Softmax":
         function = "softmax" if layer.axis in (-1, len(shape)) else "unknown"
     else:
         function = ACTIVATIONS[family](layer) if family in ACTIVATIONS else "unknown"
     if family == "LeakyReLU":
-        call = _leaky(layer, call)
+        call = _call_in_float64(layer, call)
     return activation_step(name, layer, function, call, inputs, shape)
 
 
-def _leaky(layer: Any, call: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+def _call_in_float64(layer: Any, call: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     """Keep the slope in float64 there; TensorFlow's operation holds it in float32."""
 
     def exact(value: Tensor) -> Tensor:
@@ -68,7 +69,7 @@ def _leaky(layer: Any, call: Callable[[Tensor], Tensor]) -> Callable[[Tensor], T
     return exact
 
 
-def _relu_name(layer: Any) -> str:
+def _name_relu(layer: Any) -> str:
     if layer.threshold:
         return "unknown"
     if layer.negative_slope:
@@ -78,7 +79,7 @@ def _relu_name(layer: Any) -> str:
 
 ACTIVATIONS: dict[str, Callable[[Any], str]] = {
     "Activation": lambda layer: activation_name(layer.activation),
-    "ReLU": _relu_name,
+    "ReLU": _name_relu,
     "LeakyReLU": lambda layer: "leaky_relu",
     "PReLU": lambda layer: "leaky_relu",
     "ELU": lambda layer: "elu",

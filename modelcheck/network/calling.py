@@ -8,59 +8,59 @@ from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["bare", "calling", "each", "family_of", "replay"]
+__all__ = ["make_bare_call", "make_call", "make_replay", "make_run", "name_family"]
 
 Tensor = Any  # tensorflow ships no types
 
 
-def family_of(layer: Any) -> str:
-    """Return the name of a class of Keras; one of somebody's own may do anything, whatever it is called."""
+def name_family(layer: Any) -> str:
+    """Return the name of a Keras class; ``custom`` for any other, which may do anything, whatever it is called."""
     kind = type(layer)
     return kind.__name__ if kind.__module__.partition(".")[0] == "keras" else "custom"
 
 
-def each(call: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
+def make_run(call: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
     """Return a step's `run` from a function of its one input."""
     return lambda values, window_padding=None: call(values[0])
 
 
-def calling(node: Any) -> Callable[[Tensor], Tensor]:
-    """Return a layer with one input as a function of it; see `replay`."""
-    run = replay(node)
+def make_call(node: Any) -> Callable[[Tensor], Tensor]:
+    """Return a layer with one input as a function of it; see `make_replay`."""
+    run = make_replay(node)
     return lambda value: run([value])
 
 
-def replay(node: Any) -> Callable[..., Tensor]:
-    """Call the layer as the network does, in inference mode and in the dtype of the values."""
+def make_replay(node: Any) -> Callable[..., Tensor]:
+    """Return a step's `run` that calls the layer as the network does, in inference mode and the values' dtype."""
     layer = node.operation
 
     def run(values: Sequence[Tensor], window_padding: str | None = None) -> Tensor:
-        inner = _inner(layer, values[0].dtype)
+        inner = _inner_dtype(layer, values[0].dtype)
         given: Mapping[int, Tensor] = {
             id(tensor): tf.cast(value, inner) for tensor, value in zip(node.input_tensors, values, strict=True)
         }
         arguments, options = node.arguments.fill_in(given)
         options = {key: value for key, value in options.items() if key not in ("training", "mask")}
-        return tf.cast(layer.call(*arguments, **options, **_inference(layer)), values[0].dtype)
+        return tf.cast(layer.call(*arguments, **options, **_inference_options(layer)), values[0].dtype)
 
     return run
 
 
-def bare(layer: Any) -> Callable[[Tensor], Tensor]:
-    """Call a layer that another one holds as its activation, likewise."""
+def make_bare_call(layer: Any) -> Callable[[Tensor], Tensor]:
+    """Return a layer that another one holds as its activation as a function; see `make_replay`."""
 
     def call(value: Tensor) -> Tensor:
-        output = layer.call(tf.cast(value, _inner(layer, value.dtype)), **_inference(layer))
+        output = layer.call(tf.cast(value, _inner_dtype(layer, value.dtype)), **_inference_options(layer))
         return tf.cast(output, value.dtype)
 
     return call
 
 
-def _inner(layer: Any, dtype: Any) -> Any:
+def _inner_dtype(layer: Any, dtype: Any) -> Any:
     """Return the dtype of a layer's variables, for a bare call does not autocast; `dtype` where it has none."""
     return tf.as_dtype(layer.variable_dtype) if getattr(layer, "variables", None) else dtype
 
 
-def _inference(layer: Any) -> dict[str, bool]:
-    """Say that this is no training, to a layer that asks: augmenting layers take a bare call for training."""
+def _inference_options(layer: Any) -> dict[str, bool]:
+    """Return the option that says that this is not training: augmenting layers take a bare call for training."""
     return {"training": False} if "training" in inspect.signature(layer.call).parameters else {}

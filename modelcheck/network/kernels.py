@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from modelcheck.network.kinds import StepKind
 from modelcheck.network.steps import NetworkError, Step, Window
 
-__all__ = ["cast", "convolution", "dense", "depthwise", "linear_step", "pointwise", "pooling"]
+__all__ = ["cast", "convolution_step", "dense_step", "depthwise_step", "linear_step", "pointwise_step", "pooling_step"]
 
 Tensor = Any  # tensorflow ships no types
 
 
-def _weights(layer: Any, kernel: str = "kernel", *, with_bias: bool = True) -> Callable[[Any], tuple[Tensor, Any]]:
+def _read_weights(layer: Any, kernel: str = "kernel", *, with_bias: bool = True) -> Callable[[Any], tuple[Tensor, Any]]:
     def read(dtype: Any) -> tuple[Tensor, Tensor | None]:
         bias = layer.bias if with_bias and layer.use_bias else None
         return cast(getattr(layer, kernel), dtype), None if bias is None else cast(bias, dtype)
@@ -28,18 +29,18 @@ def cast(value: Any, dtype: Any) -> Tensor:
     return tf.cast(getattr(value, "value", value), dtype)
 
 
-def _dense(value: Tensor, kernel: Tensor, window_padding: str | None = None) -> Tensor:
+def _multiply(value: Tensor, kernel: Tensor, window_padding: str | None = None) -> Tensor:
     return tf.linalg.matmul(value, kernel) if len(value.shape) == 2 else tf.tensordot(value, kernel, axes=1)
 
 
-def dense(name: str, layer: Any, inputs: tuple[int, ...], shape: tuple[Any, ...]) -> Step:
+def dense_step(name: str, layer: Any, inputs: tuple[int, ...], shape: tuple[Any, ...]) -> Step:
     """Build the step of a dense layer."""
-    return linear_step(name, "dense", inputs, shape, layer, linear=_dense, weights=_weights(layer))
+    return linear_step(name, StepKind.DENSE, inputs, shape, layer, linear=_multiply, weights=_read_weights(layer))
 
 
 def linear_step(
     name: str,
-    kind: str,
+    kind: StepKind,
     inputs: tuple[int, ...],
     shape: tuple[Any, ...],
     layer: Any,
@@ -58,7 +59,7 @@ def linear_step(
     return Step(name, kind, inputs, shape, run, layer, window=window, weights=weights, linear=linear)
 
 
-def _window(layer: Any, size: Any, before: tuple[Any, ...], dilation: Any = (1, 1)) -> Window:
+def _make_window(layer: Any, size: Any, before: tuple[Any, ...], dilation: Any = (1, 1)) -> Window:
     strides, dilation = _pair(layer.strides), _pair(dilation)
     size, padding = _pair(size), str(layer.padding).upper()
     if padding not in ("SAME", "VALID"):
@@ -79,26 +80,28 @@ def _pair(value: Any) -> tuple[int, int]:
     return int(value[0]), int(value[1])
 
 
-def convolution(
+def convolution_step(
     name: str, layer: Any, inputs: tuple[int, ...], before: tuple[Any, ...], shape: tuple[Any, ...]
 ) -> Step:
     """Build the step of a convolution, dilated or grouped too."""
-    window = _window(layer, layer.kernel_size, before, layer.dilation_rate)
+    window = _make_window(layer, layer.kernel_size, before, layer.dilation_rate)
     groups = int(layer.groups)
 
     def linear(value: Tensor, kernel: Tensor, window_padding: str | None = None) -> Tensor:
         padding, dilation = window_padding or window.padding, window.dilation
         if dilation != (1, 1) and value.dtype == tf.float64:
-            kernel, dilation = _spread(kernel, dilation), (1, 1)
+            kernel, dilation = _write_out_dilation(kernel, dilation), (1, 1)
         # TensorFlow's CPU kernels have no gradient for grouped convolutions, and none for dilated ones in float64.
         pairs = zip(tf.split(value, groups, -1), tf.split(kernel, groups, -1), strict=True)
         parts = [tf.nn.conv2d(part, weight, window.strides, padding, dilations=dilation) for part, weight in pairs]
         return parts[0] if groups == 1 else tf.concat(parts, -1)
 
-    return linear_step(name, "conv", inputs, shape, layer, linear=linear, weights=_weights(layer), window=window)
+    return linear_step(
+        name, StepKind.CONV, inputs, shape, layer, linear=linear, weights=_read_weights(layer), window=window
+    )
 
 
-def _spread(kernel: Tensor, dilation: tuple[int, int]) -> Tensor:
+def _write_out_dilation(kernel: Tensor, dilation: tuple[int, int]) -> Tensor:
     """Write a dilated kernel out with zeros."""
     for axis, gap in enumerate(dilation):
         length = (kernel.shape[axis] - 1) * gap + 1
@@ -108,24 +111,24 @@ def _spread(kernel: Tensor, dilation: tuple[int, int]) -> Tensor:
     return kernel
 
 
-def depthwise(name: str, layer: Any, inputs: tuple[int, ...], before: tuple[Any, ...], *, separable: bool) -> Step:
+def depthwise_step(name: str, layer: Any, inputs: tuple[int, ...], before: tuple[Any, ...], *, separable: bool) -> Step:
     """Build the step of a depthwise convolution, or of the first half of a separable one."""
-    window = _window(layer, layer.kernel_size, before, layer.dilation_rate)
-    weights = _weights(layer, "depthwise_kernel" if separable else "kernel", with_bias=not separable)
+    window = _make_window(layer, layer.kernel_size, before, layer.dilation_rate)
+    weights = _read_weights(layer, "depthwise_kernel" if separable else "kernel", with_bias=not separable)
 
     def linear(value: Tensor, kernel: Tensor, window_padding: str | None = None) -> Tensor:
         strides = (1, *window.strides, 1)
         padding = window_padding or window.padding
         return tf.nn.depthwise_conv2d(value, kernel, strides, padding, dilations=window.dilation)
 
-    sizes = [_length(before[axis], window, axis) for axis in range(2)]
+    sizes = [_output_length(before[axis], window, axis) for axis in range(2)]
     channels = before[2] * int(layer.depth_multiplier)
     return linear_step(
-        name, "depthwise", inputs, (*sizes, channels), layer, linear=linear, weights=weights, window=window
+        name, StepKind.DEPTHWISE, inputs, (*sizes, channels), layer, linear=linear, weights=weights, window=window
     )
 
 
-def _length(before: int | None, window: Window, axis: int) -> int | None:
+def _output_length(before: int | None, window: Window, axis: int) -> int | None:
     if before is None:
         return None
     if window.padding == "SAME":
@@ -134,17 +137,17 @@ def _length(before: int | None, window: Window, axis: int) -> int | None:
     return (before - reach) // window.strides[axis] + 1
 
 
-def pointwise(name: str, layer: Any, inputs: tuple[int, ...], shape: tuple[Any, ...]) -> Step:
+def pointwise_step(name: str, layer: Any, inputs: tuple[int, ...], shape: tuple[Any, ...]) -> Step:
     """Build the step of the second half of a separable convolution."""
 
     def linear(value: Tensor, kernel: Tensor, window_padding: str | None = None) -> Tensor:
         return tf.nn.conv2d(value, kernel, 1, "VALID")
 
-    weights = _weights(layer, "pointwise_kernel")
-    return linear_step(name, "conv", inputs, shape, layer, linear=linear, weights=weights, window=Window((1, 1)))
+    weights = _read_weights(layer, "pointwise_kernel")
+    return linear_step(name, StepKind.CONV, inputs, shape, layer, linear=linear, weights=weights, window=Window((1, 1)))
 
 
-def pooling(
+def pooling_step(
     name: str,
     layer: Any,
     family: str,
@@ -153,11 +156,11 @@ def pooling(
     shape: tuple[Any, ...],
 ) -> Step:
     """Build the step of a max or average pooling."""
-    window = _window(layer, layer.pool_size, before)
+    window = _make_window(layer, layer.pool_size, before)
     pool = tf.nn.max_pool2d if family == "MaxPooling2D" else tf.nn.avg_pool2d
 
     def run(values: Sequence[Tensor], window_padding: str | None = None) -> Tensor:
         return pool(values[0], window.size, window.strides, window_padding or window.padding)
 
-    kind = "max_pool" if family == "MaxPooling2D" else "average_pool"
+    kind = StepKind.MAX_POOL if family == "MaxPooling2D" else StepKind.AVERAGE_POOL
     return Step(name, kind, inputs, shape, run, layer, window=window)

@@ -9,15 +9,24 @@ import numpy as np
 import tensorflow as tf
 
 from modelcheck.network.activations import ACTIVATIONS, activation_layer, activation_name, activation_step
-from modelcheck.network.calling import bare, calling, each, family_of, replay
-from modelcheck.network.kernels import cast, convolution, dense, depthwise, linear_step, pointwise, pooling
+from modelcheck.network.calling import make_bare_call, make_call, make_replay, make_run, name_family
+from modelcheck.network.kernels import (
+    cast,
+    convolution_step,
+    dense_step,
+    depthwise_step,
+    linear_step,
+    pointwise_step,
+    pooling_step,
+)
+from modelcheck.network.kinds import StepKind
 from modelcheck.network.steps import NetworkError, Step, Window
 
 __all__ = ["append_steps"]
 
 Tensor = Any  # tensorflow ships no types
 
-_IDENTITY = (
+_FAMILIES_AT_REST = (
     "Dropout", "SpatialDropout2D", "SpatialDropout1D", "GaussianDropout", "GaussianNoise", "AlphaDropout",
     "ActivityRegularization", "Identity", "AugMix", "CutMix", "MixUp", "RandAugment", "RandomBrightness",
     "RandomColorDegeneration", "RandomColorJitter", "RandomContrast", "RandomElasticTransform", "RandomErasing",
@@ -30,37 +39,37 @@ _IDENTITY = (
 def append_steps(steps: list[Step], node: Any, name: str, sources: list[int]) -> None:
     """Append the steps of one layer: one, or two where it carries its own activation."""
     layer = node.operation
-    family = family_of(layer)
+    family = name_family(layer)
     _refuse(node, name, family)
     shape = tuple(node.output_tensors[0].shape[1:])
     inputs = tuple(sources)
     before = tuple(node.input_tensors[0].shape[1:])
     if family == "SeparableConv2D":
-        steps.append(depthwise(f"{name}:depthwise", layer, inputs, before, separable=True))
-        steps.append(pointwise(name, layer, (len(steps) - 1,), shape))
+        steps.append(depthwise_step(f"{name}:depthwise", layer, inputs, before, separable=True))
+        steps.append(pointwise_step(name, layer, (len(steps) - 1,), shape))
     elif family == "Conv2D":
-        steps.append(convolution(name, layer, inputs, before, shape))
+        steps.append(convolution_step(name, layer, inputs, before, shape))
     elif family == "DepthwiseConv2D":
-        steps.append(depthwise(name, layer, inputs, before, separable=False))
+        steps.append(depthwise_step(name, layer, inputs, before, separable=False))
     elif family == "Dense":
-        steps.append(dense(name, layer, inputs, shape))
+        steps.append(dense_step(name, layer, inputs, shape))
     elif family in ("BatchNormalization", "Normalization", "Rescaling"):
-        steps.append(_affine(name, layer, family, inputs, shape))
+        steps.append(_affine_step(name, layer, family, inputs, shape))
         return
     else:
-        steps.append(_plain(name, node, family, inputs, before, shape))
+        steps.append(_plain_step(name, node, family, inputs, before, shape))
         return
     given = layer.activation
     if isinstance(given, keras.layers.Layer):
-        own = activation_layer(name, given, bare(given), (len(steps) - 1,), shape)
+        own = activation_layer(name, given, make_bare_call(given), (len(steps) - 1,), shape)
     else:
         own = activation_step(name, layer, activation_name(given), given, (len(steps) - 1,), shape)
-    if own.kind != "identity":
+    if own.kind != StepKind.IDENTITY:
         steps.append(own)
 
 
 def _refuse(node: Any, name: str, family: str) -> None:
-    """Name what no step can stand for."""
+    """Refuse, by name, a layer that no step can stand for."""
     layer = node.operation
     if len(node.output_tensors) != 1:
         raise NetworkError(f"Layer {name!r} has {len(node.output_tensors)} outputs; modelcheck takes layers with one.")
@@ -83,7 +92,7 @@ def _refuse(node: Any, name: str, family: str) -> None:
         )
 
 
-def _affine(name: str, layer: Any, family: str, inputs: tuple[int, ...], shape: tuple[Any, ...]) -> Step:
+def _affine_step(name: str, layer: Any, family: str, inputs: tuple[int, ...], shape: tuple[Any, ...]) -> Step:
     if family != "Rescaling" and len(shape) not in (1, 3):
         raise NetworkError(
             f"Layer {name!r} normalises an input of shape {shape}; modelcheck takes vectors and pictures."
@@ -114,13 +123,13 @@ def _affine(name: str, layer: Any, family: str, inputs: tuple[int, ...], shape: 
     def linear(value: Tensor, kernel: Tensor, window_padding: str | None = None) -> Tensor:
         return value * kernel
 
-    step = linear_step(name, "affine", inputs, shape, layer, linear=linear, weights=weights)
+    step = linear_step(name, StepKind.AFFINE, inputs, shape, layer, linear=linear, weights=weights)
     if not alike:  # a number for each pixel: no rule for channels holds
-        return Step(name, "other", inputs, shape, step.run, layer)
+        return Step(name, StepKind.OTHER, inputs, shape, step.run, layer)
     return step
 
 
-def _plain(
+def _plain_step(
     name: str,
     node: Any,
     family: str,
@@ -130,37 +139,39 @@ def _plain(
 ) -> Step:
     """Build the step of a layer without a kernel."""
     layer = node.operation
-    if family in _IDENTITY:
-        return Step(name, "identity", inputs, shape, each(lambda value: value), layer)
+    if family in _FAMILIES_AT_REST:
+        return Step(name, StepKind.IDENTITY, inputs, shape, make_run(lambda value: value), layer)
     if family in ACTIVATIONS:
         if family == "Activation" and isinstance(layer.activation, keras.layers.Layer):
             layer = layer.activation
-            return activation_layer(name, layer, bare(layer), inputs, shape)
-        return activation_layer(name, layer, calling(node), inputs, shape)
+            return activation_layer(name, layer, make_bare_call(layer), inputs, shape)
+        return activation_layer(name, layer, make_call(node), inputs, shape)
     if family in ("MaxPooling2D", "AveragePooling2D"):
-        return pooling(name, layer, family, inputs, before, shape)
+        return pooling_step(name, layer, family, inputs, before, shape)
     if family in ("ZeroPadding2D", "Cropping2D"):
         amounts = layer.padding if family == "ZeroPadding2D" else layer.cropping
         window = Window((1, 1), before=(int(amounts[0][0]), int(amounts[1][0])))
-        kind = "pad" if family == "ZeroPadding2D" else "crop"
-        return Step(name, kind, inputs, shape, each(calling(node)), layer, window=window)
-    kind = _KINDS.get(family, "other")
-    if kind == "concatenate" and layer.axis not in (-1, len(shape)):
-        kind = "other"
-    if kind in ("add", "multiply") and any(tuple(tensor.shape[1:]) != shape for tensor in node.input_tensors):
-        kind = "other"  # broadcasting needs rules of its own
-    if len(inputs) == 1 and kind in ("add", "multiply", "concatenate"):
-        kind = "other"  # a constant is the second operand
-    return Step(name, kind, inputs, shape, replay(node), layer)
+        kind = StepKind.PAD if family == "ZeroPadding2D" else StepKind.CROP
+        return Step(name, kind, inputs, shape, make_run(make_call(node)), layer, window=window)
+    kind = _KIND_OF_FAMILY.get(family, StepKind.OTHER)
+    if kind == StepKind.CONCATENATE and layer.axis not in (-1, len(shape)):
+        kind = StepKind.OTHER
+    if kind in (StepKind.ADD, StepKind.MULTIPLY) and any(
+        tuple(tensor.shape[1:]) != shape for tensor in node.input_tensors
+    ):
+        kind = StepKind.OTHER  # broadcasting needs rules of its own
+    if len(inputs) == 1 and kind in (StepKind.ADD, StepKind.MULTIPLY, StepKind.CONCATENATE):
+        kind = StepKind.OTHER  # a constant is the second operand
+    return Step(name, kind, inputs, shape, make_replay(node), layer)
 
 
-_KINDS = {
-    "GlobalAveragePooling2D": "global_average_pool",
-    "GlobalMaxPooling2D": "global_max_pool",
-    "Flatten": "flatten",
-    "Reshape": "flatten",
-    "Permute": "flatten",
-    "Add": "add",
-    "Multiply": "multiply",
-    "Concatenate": "concatenate",
+_KIND_OF_FAMILY = {
+    "GlobalAveragePooling2D": StepKind.GLOBAL_AVERAGE_POOL,
+    "GlobalMaxPooling2D": StepKind.GLOBAL_MAX_POOL,
+    "Flatten": StepKind.FLATTEN,
+    "Reshape": StepKind.FLATTEN,
+    "Permute": StepKind.FLATTEN,
+    "Add": StepKind.ADD,
+    "Multiply": StepKind.MULTIPLY,
+    "Concatenate": StepKind.CONCATENATE,
 }

@@ -52,7 +52,7 @@ def load_network(path: str | os.PathLike[str], *, custom_objects: Collection[str
     report = scan_bytes(data, name=Path(path).name, custom_objects=custom_objects)
     if report.refusals:
         raise ModelError(f"{name!r} is refused, and was not loaded:\n{report.sentence()}\nSee docs/model_files.md.")
-    custom = _custom(report.custom)
+    custom = _import_custom(report.custom)
     if keras.src.saving.serialization_lib.in_safe_mode() is False:
         raise ModelError(
             "Something in this process has called keras.config.enable_unsafe_deserialization(), which overrides safe "
@@ -70,7 +70,7 @@ def load_network(path: str | os.PathLike[str], *, custom_objects: Collection[str
     return model, report.sha256
 
 
-def _custom(named: Mapping[str, str]) -> dict[str, Any]:
+def _import_custom(named: Mapping[str, str]) -> dict[str, Any]:
     """Import what the configuration allows and the file names, and nothing that calls itself so."""
     objects: dict[str, Any] = {}
     for spelled, registered in named.items():

@@ -13,16 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from modelcheck.network.kinds import LINEAR_IN_ONE_INPUT, POINTWISE, RESIZING, WINDOWED, StepKind
 from modelcheck.network.steps import Network
 
 __all__ = ["ReceptiveField", "receptive_field"]
 
 Tensor = Any  # tensorflow ships no types
 Range = tuple[int, int]
-
-_WINDOWED = ("conv", "depthwise", "max_pool", "average_pool")
-_AFFINE = ("conv", "depthwise", "average_pool", "affine", "identity", "pad", "crop")
-_POINTWISE = ("activation", "affine", "identity", "add", "multiply", "concatenate")
 
 
 @dataclass(frozen=True)
@@ -32,10 +29,10 @@ class ReceptiveField:
     Parameters
     ----------
     size : tuple of int
-        Rows and columns.
+        How many rows and columns of the input the unit sees.
     ranges : mapping
-        For each step that matters, its first and last row and its first and last column that are needed; they
-        may lie outside the picture, where the network would see padding.
+        From each step that the unit depends on to the first and last row and the first and last column
+        of it that are needed; they may lie outside the picture, where the network would see padding.
     """
 
     size: tuple[int, int]
@@ -58,9 +55,9 @@ class ReceptiveField:
         tf.Tensor
             ``(n, units)``: what the units at the field's position answer, were no border near.
         """
-        return self.between(network, patches, 0, target)[:, 0, 0, :]
+        return self.evaluate_between(network, patches, 0, target)[:, 0, 0, :]
 
-    def between(self, network: Network, value: Tensor, start: int, target: int) -> Tensor:
+    def evaluate_between(self, network: Network, value: Tensor, start: int, target: int) -> Tensor:
         """Run the network on patches from one step to another.
 
         Parameters
@@ -74,9 +71,9 @@ class ReceptiveField:
         """
         values: dict[int, Tensor] = {start: value}
         for position, step in network.steps_between([target], start=start):
-            wanted = _inputs_of(step, self.ranges[position])
+            wanted = _read_ranges(step, self.ranges[position])
             parts = [_crop(values[source], self.ranges[source], wanted) for source in step.inputs]
-            values[position] = parts[0] if step.kind in ("pad", "crop") else step.run(parts, "VALID")
+            values[position] = parts[0] if step.kind in RESIZING else step.run(parts, "VALID")
         return values[target]
 
     def shape(self, network: Network, position: int) -> tuple[int, int, int]:
@@ -84,9 +81,19 @@ class ReceptiveField:
         (top, bottom), (left, right) = self.ranges[position]
         return bottom - top + 1, right - left + 1, network.steps[position].shape[-1] or 0
 
-    def bend(self, network: Network, target: int) -> int:
-        """Return the last step behind which the network is affine on its way to a step: there slopes are constant."""
-        while network.steps[target].kind in _AFFINE:
+    def last_nonlinearity(self, network: Network, target: int) -> int:
+        """Return the step of the last nonlinearity before a step.
+
+        After it the path to the step is affine, so that slopes are constant there.
+
+        Parameters
+        ----------
+        network : Network
+            The network the field was derived from.
+        target : int
+            The step; the target that the field was derived for, or one before it.
+        """
+        while network.steps[target].kind in LINEAR_IN_ONE_INPUT:
             (target,) = network.steps[target].inputs
         return target
 
@@ -116,28 +123,28 @@ def receptive_field(network: Network, target: int) -> ReceptiveField | None:
         if position == 0:
             continue
         step = network.steps[position]
-        if step.kind not in (*_WINDOWED, *_POINTWISE, "pad", "crop") or not step.uniform:
+        if step.kind not in WINDOWED | POINTWISE | RESIZING or not step.uniform:
             return None
-        wanted = _inputs_of(step, ranges[position])
+        wanted = _read_ranges(step, ranges[position])
         for source in step.inputs:
-            ranges[source] = _union(ranges[source], wanted) if source in ranges else wanted
+            ranges[source] = _unite(ranges[source], wanted) if source in ranges else wanted
     (top, bottom), (left, right) = ranges[0]
     size = (bottom - top + 1, right - left + 1)
     height, width, _ = network.input_shape
     return None if size[0] >= height or size[1] >= width else ReceptiveField(size, ranges)
 
 
-def _inputs_of(step: Any, outputs: tuple[Range, Range]) -> tuple[Range, Range]:
+def _read_ranges(step: Any, outputs: tuple[Range, Range]) -> tuple[Range, Range]:
     window = step.window
-    if step.kind in _WINDOWED:
+    if step.kind in WINDOWED:
         spans = []
         for axis, (first, last) in enumerate(outputs):
             start = first * window.strides[axis] - window.before[axis]
             stop = last * window.strides[axis] - window.before[axis]
             spans.append((start, stop + (window.size[axis] - 1) * window.dilation[axis]))
         return spans[0], spans[1]
-    if step.kind in ("pad", "crop"):
-        sign = -1 if step.kind == "pad" else 1
+    if step.kind in RESIZING:
+        sign = -1 if step.kind == StepKind.PAD else 1
         rows, columns = (
             (first + sign * before, last + sign * before)
             for (first, last), before in zip(outputs, window.before, strict=True)
@@ -146,7 +153,7 @@ def _inputs_of(step: Any, outputs: tuple[Range, Range]) -> tuple[Range, Range]:
     return outputs
 
 
-def _union(one: tuple[Range, Range], other: tuple[Range, Range]) -> tuple[Range, Range]:
+def _unite(one: tuple[Range, Range], other: tuple[Range, Range]) -> tuple[Range, Range]:
     rows, columns = ((min(a[0], b[0]), max(a[1], b[1])) for a, b in zip(one, other, strict=True))
     return rows, columns
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import tensorflow as tf
 
+from modelcheck.network.kinds import WITH_KERNEL, StepKind
+from modelcheck.units import LayerKind
+
 __all__ = ["Network", "NetworkError", "Step", "UnitLayer", "Window"]
 
 Tensor = Any  # tensorflow ships no types
-
-_LINEAR = ("conv", "depthwise", "dense")
 
 
 class NetworkError(ValueError):
@@ -27,9 +28,9 @@ class Window:
     Parameters
     ----------
     size, strides, dilation : tuple of int
-        In pixels of the step's input.
+        Size of the window, its step and the gaps between its pixels, all in pixels of the step's input.
     padding : {'SAME', 'VALID'}
-        TensorFlow's names.
+        How borders are padded, by TensorFlow's names.
     before : tuple of int
         Rows and columns of padding before the first pixel.
     """
@@ -49,22 +50,21 @@ class Step:
     ----------
     name : str
         The layer's path, for example ``backbone/conv1``; the activation of ``conv1`` is ``conv1`` too.
-    kind : str
-        ``input``, ``conv``, ``depthwise``, ``dense``, ``affine``, ``activation``, ``max_pool``,
-        ``average_pool``, ``global_average_pool``, ``global_max_pool``, ``flatten`` (reshapes too), ``pad``,
-        ``crop``, ``add``, ``multiply``, ``concatenate``, ``identity`` or ``other``.
+    kind : StepKind
+        What it does.
     inputs : tuple of int
         Positions of the steps it reads.
     shape : tuple of int or None
-        Its output's shape without the batch.
+        Shape of the step's output without the batch; None for a length that is not fixed.
     run : callable
         ``run(values, window_padding)`` -> output; `window_padding` overrides the padding of a window.
     layer : keras.layers.Layer, optional
-        Where it comes from.
+        The Keras layer that the step comes from.
     activation : str
-        For activations, the function's Keras name, for example ``relu``; ``unknown`` for custom ones.
+        Keras name of an activation's function, for example ``relu``; ``unknown`` for custom ones, and
+        empty for steps that are no activation.
     window : Window, optional
-        For convolutions, poolings, paddings and croppings.
+        The window of a convolution, pooling, padding or cropping.
     weights : callable, optional
         ``weights(dtype)`` -> ``(kernel, bias)`` tensors, bias may be None; for ``affine`` the per-channel
         factor and shift.
@@ -76,7 +76,7 @@ class Step:
     """
 
     name: str
-    kind: str
+    kind: StepKind
     inputs: tuple[int, ...]
     shape: tuple[int | None, ...]
     run: Callable[..., Tensor]
@@ -96,19 +96,19 @@ class UnitLayer:
     ----------
     name : str
         The layer's path.
-    kind : {'conv', 'dense', 'decision'}
+    kind : LayerKind
         The last one is the decision, whatever its type.
     read : int
         The step at which a unit's pre-activation is read: the layer's own linear step, or the batch
         normalisation that follows it alone.
     n_units : int
-        Length of the last axis there.
+        Length of the last axis of that step's output.
     activated : int
         The step after the layer's activation, or `read` where there is none.
     """
 
     name: str
-    kind: str
+    kind: LayerKind
     read: int
     n_units: int
     activated: int
@@ -123,13 +123,14 @@ class Network:
     model : keras.Model
         The user's network, unchanged.
     steps : tuple of Step
-        In an order in which each step follows those it reads; the first is the input, the last the output.
+        The steps in an order in which each follows those it reads; the first is the input, the last the
+        output.
     logits : int
         The step that holds the class scores before a final softmax or sigmoid.
     n_outputs : int
         Length of the output; 1 means a single score for the second of two classes.
     classes : tuple of int, optional
-        For each output the class it belongs to, where several outputs mean one class; see `join_outputs`.
+        The class that each output belongs to, where several outputs mean one class; see `join_outputs`.
     """
 
     model: Any
@@ -149,7 +150,7 @@ class Network:
         Parameters
         ----------
         classes : sequence of int
-            For each output the class it belongs to.
+            The class that each output belongs to.
         """
         return replace(self, classes=tuple(classes))
 
@@ -189,8 +190,8 @@ class Network:
             missing = [source for source in step.inputs if source not in values]
             if missing:
                 raise NetworkError(
-                    f"Layer {step.name!r} also reads {self.steps[missing[0]].name!r}, which does not lie "
-                    f"behind {self.steps[start].name!r}."
+                    f"Layer {step.name!r} also reads {self.steps[missing[0]].name!r}, which does not come "
+                    f"after {self.steps[start].name!r}."
                 )
             values[position] = step.run([values[source] for source in step.inputs])
         return [values[target] for target in targets]
@@ -206,12 +207,17 @@ class Network:
         found: dict[int, Step] = {}
         for position in needed:
             step = self.steps[position]
-            before = found.get(step.inputs[0]) if step.kind == "affine" else None
-            if before is None or before.kind not in _LINEAR or readers[step.inputs[0]] > 1 or step.inputs[0] in targets:
+            before = found.get(step.inputs[0]) if step.kind == StepKind.AFFINE else None
+            if (
+                before is None
+                or before.kind not in WITH_KERNEL
+                or readers[step.inputs[0]] > 1
+                or step.inputs[0] in targets
+            ):
                 found[position] = step
             else:
                 del found[step.inputs[0]]
-                found[position] = _scale(before, step)
+                found[position] = _fold_scale(before, step)
         return list(found.items())
 
     def class_scores(self, images: Tensor) -> Tensor:
@@ -235,36 +241,36 @@ class Network:
         found: dict[str, UnitLayer] = {}
         for position in self.steps_needed([self.logits]):
             step = self.steps[position]
-            if step.kind not in ("conv", "dense", "depthwise") or step.name.endswith(":depthwise"):
+            if step.kind not in WITH_KERNEL or step.name.endswith(":depthwise"):
                 continue
-            if step.kind == "dense" and len(step.shape) != 1:
+            if step.kind == StepKind.DENSE and len(step.shape) != 1:
                 raise NetworkError(
                     f"The dense layer {step.name!r} works on shape {step.shape}, a sequence; modelcheck takes dense "
                     "layers on vectors. Use a 1 x 1 convolution instead, or flatten first."
                 )
-            read = self._follow(position, readers, ("affine",))
-            activated = self._follow(read, readers, ("activation",)) if read != self.logits else read
-            kind = "dense" if step.kind == "dense" else "conv"
+            read = self._follow_alone(position, readers, StepKind.AFFINE)
+            activated = self._follow_alone(read, readers, StepKind.ACTIVATION) if read != self.logits else read
+            kind = LayerKind.DENSE if step.kind == StepKind.DENSE else LayerKind.CONV
             units = self.steps[read].shape[-1] or 0
             found.setdefault(step.name, UnitLayer(step.name, kind, read, units, activated))
         layers = list(found.values())
         if not layers:
             raise NetworkError(f"{self.model.name!r} has no convolution and no dense layer: nothing to compare.")
         last = layers[-1]
-        return (*layers[:-1], UnitLayer(last.name, "decision", self.logits, self.n_outputs, self.logits))
+        return (*layers[:-1], UnitLayer(last.name, LayerKind.DECISION, self.logits, self.n_outputs, self.logits))
 
-    def _follow(self, position: int, readers: dict[int, list[int]], kinds: tuple[str, ...]) -> int:
+    def _follow_alone(self, position: int, readers: dict[int, list[int]], kind: StepKind) -> int:
         after = readers.get(position, [])
-        return after[0] if len(after) == 1 and self.steps[after[0]].kind in kinds else position
+        return after[0] if len(after) == 1 and self.steps[after[0]].kind is kind else position
 
 
-def _scale(before: Step, affine: Step) -> Step:
-    """Return a linear step whose kernel and bias hold the affine one behind it."""
+def _fold_scale(before: Step, affine: Step) -> Step:
+    """Return a linear step whose kernel and bias hold the affine step after it."""
 
     def weights(dtype: Any) -> tuple[Tensor, Tensor]:
-        (kernel, bias), (factor, shift) = _weights_of(before, dtype), _weights_of(affine, dtype)
+        (kernel, bias), (factor, shift) = _require_weights(before, dtype), _require_weights(affine, dtype)
         factor = tf.broadcast_to(factor, [affine.shape[-1]])
-        wide = tf.reshape(factor, kernel.shape[-2:]) if before.kind == "depthwise" else factor
+        wide = tf.reshape(factor, kernel.shape[-2:]) if before.kind == StepKind.DEPTHWISE else factor
         return kernel * wide, shift if bias is None else shift + bias * factor
 
     def run(values: Sequence[Tensor], window_padding: str | None = None) -> Tensor:
@@ -274,7 +280,7 @@ def _scale(before: Step, affine: Step) -> Step:
     return replace(before, run=run, weights=weights)
 
 
-def _weights_of(step: Step, dtype: Any) -> tuple[Tensor, Tensor | None]:
+def _require_weights(step: Step, dtype: Any) -> tuple[Tensor, Tensor | None]:
     if step.weights is None:
         raise NetworkError(f"Layer {step.name!r} has no weights.")
     return step.weights(dtype)

@@ -6,13 +6,16 @@ from typing import Any
 
 import keras
 
+from modelcheck.network.kinds import StepKind
 from modelcheck.network.layers import append_steps
 from modelcheck.network.steps import Network, NetworkError, Step
 
 __all__ = ["flatten"]
 
-_DECISIONS = ("softmax", "sigmoid", "log_softmax")
-_ONE_SCORE = ("sigmoid", "tanh", "softsign")  # what may stand behind a single score, whose two sides mean two classes
+# Activations that turn class scores into probabilities; the scores before them are read.
+_SOFTENING = ("softmax", "sigmoid", "log_softmax")
+# Activations that may follow a single score, whose sign means one of two classes.
+_TWO_SIDED = ("sigmoid", "tanh", "softsign")
 
 
 def flatten(model: Any) -> Network:
@@ -32,7 +35,7 @@ def flatten(model: Any) -> Network:
     NetworkError
         When the network is subclassed, has several inputs or outputs, or takes something else than pictures.
     """
-    graph = _graph(model)
+    graph = _find_graph(model)
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise NetworkError(
             f"{model.name!r} has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; modelcheck takes "
@@ -44,7 +47,7 @@ def flatten(model: Any) -> Network:
             f"The input layer {entry.name!r} of {model.name!r} takes shape {tuple(entry.shape)}; modelcheck "
             "takes pictures, (batch, height, width, channels)."
         )
-    steps = [Step(entry.name, "input", (), tuple(entry.shape[1:]), lambda values: values[0])]
+    steps = [Step(entry.name, StepKind.INPUT, (), tuple(entry.shape[1:]), lambda values: values[0])]
     last = _unfold(graph, {id(entry): 0}, steps, prefix="")[0]
     shape = steps[last].shape
     if len(shape) != 1 or shape[0] is None:
@@ -53,18 +56,18 @@ def flatten(model: Any) -> Network:
             "classifiers, whose output is (batch, classes)."
         )
     final = steps[last]
-    while final.kind == "identity":  # a last cast to float32, as mixed precision asks for
+    while final.kind == StepKind.IDENTITY:  # a last cast to float32, as mixed precision asks for
         final = steps[final.inputs[0]]
-    softened = final.kind == "activation" and final.activation in _DECISIONS
-    if shape[0] == 1 and final.kind == "activation" and final.activation not in _ONE_SCORE:
+    softened = final.kind == StepKind.ACTIVATION and final.activation in _SOFTENING
+    if shape[0] == 1 and final.kind == StepKind.ACTIVATION and final.activation not in _TWO_SIDED:
         raise NetworkError(
-            f"The output layer {final.name!r} of {model.name!r} has one output behind {final.activation!r}, which has "
+            f"The output layer {final.name!r} of {model.name!r} has one output after {final.activation!r}, which has "
             "no side for the first class. Use sigmoid, no activation, or one output for each class."
         )
     return Network(model, tuple(steps[: last + 1]), final.inputs[0] if softened else last, int(shape[0]))
 
 
-def _graph(model: Any) -> Any:
+def _find_graph(model: Any) -> Any:
     """Return the object that holds the graph: a functional network, or the one inside a Sequential."""
     if isinstance(model, keras.Sequential):
         if not model.built:
@@ -88,7 +91,7 @@ def _unfold(graph: Any, known: dict[int, int], steps: list[Step], *, prefix: str
             layer = node.operation
             name = prefix + layer.name
             if isinstance(layer, keras.Model):
-                inner = _graph(layer)
+                inner = _find_graph(layer)
                 entries = {id(tensor): place for tensor, place in zip(inner.inputs, sources, strict=True)}
                 places = _unfold(inner, entries, steps, prefix=f"{name}/")
             else:

@@ -1,1 +1,1 @@
-"""Units that a smaller network could spare, told by ablation."""
+"""Units that a smaller network could do without, found by ablation."""

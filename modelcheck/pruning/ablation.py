@@ -22,13 +22,13 @@ def ablation_effects(network: Network, layer: UnitLayer, images: np.ndarray, *, 
     Parameters
     ----------
     network : Network
-        The network; it is not changed.
+        The flattened network; it is not changed.
     layer : UnitLayer
-        A hidden layer.
+        The hidden layer whose units are silenced.
     images : np.ndarray
         ``(n, h, w, c)`` float32 in the input range, at least two different ones.
     units : np.ndarray
-        Which units.
+        ``(k,)`` indices of the units to silence.
 
     Returns
     -------
@@ -41,20 +41,20 @@ def ablation_effects(network: Network, layer: UnitLayer, images: np.ndarray, *, 
     ----------
     Morcos, Barrett, Rabinowitz and Botvinick, "On the importance of single directions for generalization", ICLR 2018.
     """
-    after = _dependents(network, layer.activated)
+    after = _find_dependents(network, layer.activated)
     outside = sorted({source for step in after for source in network.steps[step].inputs} - {*after, layer.activated})
     value, *rest = network.evaluate(tf.constant(images), [layer.activated, *outside, network.logits])
     logits = rest.pop()
     known = dict(zip(outside, rest, strict=True))
     before = margins(network.as_class_scores(logits)).numpy()
     spread = before.std(axis=0)
-    silenced = _silencer(network, after, layer.activated, value, known)
+    silenced = _trace_silencing(network, after, layer.activated, value, known)
     effects = [np.abs(silenced(tf.constant(int(unit), tf.int32)).numpy() - before).mean(axis=0) for unit in units]
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(spread > 0, np.array(effects) / spread, np.nan).mean(axis=1)
 
 
-def _dependents(network: Network, position: int) -> list[int]:
+def _find_dependents(network: Network, position: int) -> list[int]:
     """Return the steps behind a position on the way to the decision, in order."""
     found: set[int] = set()
     for step in network.steps_needed([network.logits]):
@@ -63,7 +63,7 @@ def _dependents(network: Network, position: int) -> list[int]:
     return sorted(found)
 
 
-def _silencer(
+def _trace_silencing(
     network: Network, after: list[int], position: int, value: Tensor, known: dict[int, Tensor]
 ) -> Callable[[Tensor], Tensor]:
     """Return a traced function from a unit to the margins without it; only what depends on the layer runs again."""

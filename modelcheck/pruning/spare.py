@@ -1,4 +1,4 @@
-"""Which units of a network a smaller one could do without: dead ones, flat ones, and those nobody misses."""
+"""Which units of a network a smaller one could do without: dead, flat, or without effect on the decision."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class LayerUnits:
     Parameters
     ----------
     name, kind : str
-        The layer.
+        Name and kind of the layer.
     units : np.ndarray
-        ``(n,)`` indices of the units that were looked at.
+        ``(n,)`` indices of the units that were examined.
     health : tuple of str
         One word each, see `modelcheck.metrics.health.HEALTH`.
     effects : np.ndarray
@@ -55,7 +55,7 @@ class LayerUnits:
 
 
 def examine_units(path: str | os.PathLike[str], panel: Panel, recipe: Recipe | None = None) -> list[LayerUnits]:
-    """Look at the units of every hidden layer.
+    """Examine the units of every hidden layer.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def examine_units(path: str | os.PathLike[str], panel: Panel, recipe: Recipe | N
     panel : Panel
         Pictures of the network's size; the recipe's number of probes is used.
     recipe : Recipe, optional
-        Of the ascent; at most its `units_per_layer` of a layer are looked at.
+        Settings of the ascent; at most its `units_per_layer` of a layer are examined.
 
     Raises
     ------

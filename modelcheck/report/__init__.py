@@ -10,11 +10,11 @@ import base64
 import functools
 import hashlib
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modelcheck.judgement.document import VerdictDocument
 from modelcheck.report.markdown import step_summary, summary_markdown
 from modelcheck.report.page import ReportError, comparison_page, gallery_page, verdict_page
 from modelcheck.report.pictures import Sheet
@@ -43,7 +43,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 def write_report(
     folder: str | os.PathLike[str],
-    document: Mapping[str, Any],
+    document: VerdictDocument,
     *,
     comparison: Comparison | None = None,
     panel: Panel | None = None,
@@ -56,8 +56,8 @@ def write_report(
     ----------
     folder : path
         Made where it is not there; other files in it are left alone.
-    document : mapping
-        The verdict document.
+    document : VerdictDocument
+        What the run came to.
     comparison : Comparison, optional
         The two networks; without it the page holds verdict, reasons, findings and next commands alone.
     panel : Panel, optional
@@ -76,21 +76,23 @@ def write_report(
     ------
     ReportError
         When the panel is not the one that was measured.
+    DocumentError
+        When the document is of another schema: run the gate again.
     """
     page = verdict_page(document, comparison, panel, redact_inputs=redact_inputs)
     _place(Path(folder) / "summary.md", summary_markdown(document))
     return _page(Path(folder), page, as_files=as_files)
 
 
-def append_step_summary(path: str | os.PathLike[str], document: Mapping[str, Any]) -> None:
+def append_step_summary(path: str | os.PathLike[str], document: VerdictDocument) -> None:
     """Append a verdict's Markdown to the summary of a build's step, within what one step may hold.
 
     Parameters
     ----------
     path : path
         What ``GITHUB_STEP_SUMMARY`` names; other steps' words in it stay.
-    document : mapping
-        The verdict document.
+    document : VerdictDocument
+        What the run came to.
 
     Raises
     ------

@@ -10,6 +10,7 @@ import numpy as np
 
 from modelcheck.comparison import METRICS, Comparison
 from modelcheck.comparison.statistics import NetworkStatistics
+from modelcheck.judgement.findings import Finding
 from modelcheck.metrics.similarity import shrink
 from modelcheck.panel import Panel
 from modelcheck.report.charts import dot_plot, row
@@ -25,7 +26,7 @@ _SPANS = {"mass_change": (-0.2, 0.2), "mass_lift": (0.0, 0.5), "mass_over_area":
 
 
 def attention_view(
-    comparison: Comparison, findings: Mapping[str, Mapping[str, Any]], panel: Panel | None, sheets: list[Sheet]
+    comparison: Comparison, findings: Mapping[str, Finding], panel: Panel | None, sheets: list[Sheet]
 ) -> dict[str, Any]:
     """Return everything of the section *Attention*.
 
@@ -34,7 +35,7 @@ def attention_view(
     comparison : Comparison
         The two networks.
     findings : mapping
-        Rows of the verdict document by key.
+        What was judged, by key.
     panel : Panel or None
         The photographs beneath the attributions; None leaves them out.
     sheets : list of Sheet

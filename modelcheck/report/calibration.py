@@ -6,9 +6,10 @@ import math
 from typing import Any
 
 from modelcheck.comparison import Comparison
-from modelcheck.judgement.criteria import Measured
+from modelcheck.judgement.measured import Measured
 from modelcheck.report.charts import Axis
 from modelcheck.report.words import NOTHING, clean, number
+from modelcheck.units import LayerKind
 
 __all__ = ["calibration_view"]
 
@@ -30,7 +31,7 @@ def calibration_view(comparison: Comparison) -> dict[str, Any]:
         The two networks.
     """
     anchors = {
-        layer.baseline.name: "decision" if layer.baseline.kind == "decision" else f"layer-{k}"
+        layer.baseline.name: "decision" if layer.baseline.kind == LayerKind.DECISION else f"layer-{k}"
         for k, layer in enumerate(comparison.layers)
     }
     measures = [

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelcheck.comparison import METRICS, Comparison
-from modelcheck.judgement.criteria import Measured
-from modelcheck.report.words import COUNTS, MINUS, STATES, area_of, clean, format_with_interval, limits, number, title
+from modelcheck.judgement.findings import Finding
+from modelcheck.judgement.measured import Measured
+from modelcheck.report.words import COUNTS, MINUS, NOTHING, area_of, clean, format_with_interval, limits, number, title
 
-__all__ = ["Axis", "describe_row", "dot_plot", "layer_rows", "network_map", "row", "score_step"]
+__all__ = ["Axis", "describe_finding", "dot_plot", "layer_rows", "network_map", "row", "score_step"]
 
 _EDGE = 3.0  # per cent kept free on both sides, so that a dot on the end of the axis is whole
 
@@ -76,7 +77,7 @@ class Axis:
         return _EDGE + (100 - 2 * _EDGE) * (value - self.low) / (span if span > 0 else 1)
 
 
-def row(item: Measured, findings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def row(item: Measured, findings: Mapping[str, Finding]) -> dict[str, Any]:
     """Return a measure with what was judged of it, in numbers and in words.
 
     Parameters
@@ -84,53 +85,55 @@ def row(item: Measured, findings: Mapping[str, Mapping[str, Any]]) -> dict[str, 
     item : Measured
         From a comparison.
     findings : mapping
-        Rows of a verdict document by key; a measure without one is information.
+        What was judged, by key; a measure without a finding is information.
     """
     found = findings.get(item.key)
     if found is not None:
-        return describe_row(found)  # what was judged, to the digit; the comparison may have been made again since
-
-    def finite(value: float | None) -> float | None:
-        return None if value is None or not math.isfinite(value) else float(value)
-
-    return describe_row(
-        {
-            "key": item.key,
-            "metric": item.metric,
-            "subject": item.about,
-            "value": finite(item.value),
-            "interval": None if item.interval is None else [finite(item.interval[0]), finite(item.interval[1])],
-            "baseline": finite(item.baseline),
-            "n": item.n,
-            "at_least": None,
-            "at_most": None,
-            "why": "",
-            "evidence": item.evidence,
-            "verdict": "info",
-            "gating": False,
-        }
-    )
+        # What was judged, to the digit; the comparison may have been made again since.
+        return describe_finding(found)
+    unjudged = {"verdict": "info", "gating": False, "gravity": -1, "at_least": None, "at_most": None}
+    return {**_describe_measured(item), **unjudged, "must": NOTHING, "why": ""}
 
 
-def describe_row(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a finding's row with everything that the page says of it."""
-    whole = found["metric"] in COUNTS
+def describe_finding(found: Finding) -> dict[str, Any]:
+    """Return a finding with everything that the page says of it."""
     return {
-        **found,
-        "title": title(found["metric"]),
-        "area": area_of(found["metric"]),
-        "about": clean(found["subject"]),
-        "says": format_with_interval(found["value"], found["interval"], whole=whole),
-        "short": number(found["value"], whole=whole),
-        "was": number(found["baseline"], whole=whole),
-        "must": limits(found),
-        "why": clean(found["why"], longest=600),
-        "evidence": clean(found["evidence"], longest=600),
+        **_describe_measured(found.measured),
+        "verdict": found.verdict.value,
+        "gating": found.gating,
+        "gravity": found.verdict.gravity,
+        "at_least": found.criterion.at_least,
+        "at_most": found.criterion.at_most,
+        "must": limits(found.criterion),
+        "why": clean(found.criterion.why, longest=600),
     }
 
 
-def layer_rows(comparison: Comparison, layer: str, findings: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return all measures of a layer with their meanings, the gravest first.
+def _describe_measured(item: Measured) -> dict[str, Any]:
+    whole = item.metric in COUNTS
+    return {
+        "key": item.key,
+        "metric": item.metric,
+        "title": title(item.metric),
+        "area": area_of(item.metric),
+        "about": clean(item.about),
+        "value": _finite(item.value),
+        "interval": None if item.interval is None else [_finite(end) for end in item.interval],
+        "baseline": _finite(item.baseline),
+        "n": item.n,
+        "says": format_with_interval(item.value, item.interval, whole=whole),
+        "short": number(item.value, whole=whole),
+        "was": number(item.baseline, whole=whole),
+        "evidence": clean(item.evidence, longest=600),
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def layer_rows(comparison: Comparison, layer: str, findings: Mapping[str, Finding]) -> list[dict[str, Any]]:
+    """Return all measures of a layer with their meanings, most severe first.
 
     Parameters
     ----------
@@ -139,18 +142,17 @@ def layer_rows(comparison: Comparison, layer: str, findings: Mapping[str, Mappin
     layer : str
         The baseline's name of it.
     findings : mapping
-        Rows of a verdict document by key.
+        What was judged, by key.
     """
     rows = [row(item, findings) for item in comparison.about(layer=layer) if item.metric != "floor_ssim"]
     for item in rows:
         item["meaning"] = METRICS[item["metric"]].says
-    return sorted(rows, key=_gravity)
+    return sorted(rows, key=_severity)
 
 
-def _gravity(found: Mapping[str, Any]) -> tuple[bool, int]:
+def _severity(described: Mapping[str, Any]) -> tuple[bool, int]:
     """Return the sort key that puts what needs a look first and information last."""
-    verdict = found["verdict"]
-    return not found["gating"], STATES.index(verdict) if verdict in STATES else len(STATES)
+    return not described["gating"], -described["gravity"]
 
 
 def dot_plot(title: str, of: str, rows: list[dict[str, Any]], span: tuple[float, float]) -> dict[str, Any]:
@@ -168,7 +170,7 @@ def dot_plot(title: str, of: str, rows: list[dict[str, Any]], span: tuple[float,
     keys = ("value", "baseline", "at_least", "at_most")
     ends = [end for item in rows for end in item["interval"] or ()]
     axis = Axis.over([*(item[key] for item in rows for key in keys), *ends], at_least=span)
-    rows = sorted(rows, key=lambda item: (not item["about"], *_gravity(item), item["value"] or 0))
+    rows = sorted(rows, key=lambda item: (not item["about"], *_severity(item), item["value"] or 0))
     for item in rows:
         item["strip"], item["who"] = axis.strip(item), item["about"] or "mean of all"
     whys = list(dict.fromkeys(item["why"] for item in rows if item["why"]))

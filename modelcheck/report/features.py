@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from modelcheck.comparison import Comparison
+from modelcheck.judgement.findings import Finding
 from modelcheck.report.calibration import calibration_view
 from modelcheck.report.charts import layer_rows, network_map
 from modelcheck.report.decision import decision_view
@@ -14,13 +15,12 @@ from modelcheck.report.layers import layer_views
 from modelcheck.report.pictures import Sheet
 from modelcheck.report.words import clean, count, number
 from modelcheck.signature import LayerRecord
+from modelcheck.units import LayerKind
 
 __all__ = ["feature_view"]
 
 
-def feature_view(
-    comparison: Comparison, findings: Mapping[str, Mapping[str, Any]], sheets: list[Sheet]
-) -> dict[str, Any]:
+def feature_view(comparison: Comparison, findings: Mapping[str, Finding], sheets: list[Sheet]) -> dict[str, Any]:
     """Return everything of the section *Same features*.
 
     Parameters
@@ -28,7 +28,7 @@ def feature_view(
     comparison : Comparison
         The two networks.
     findings : mapping
-        Rows of the verdict document by key; empty where there is no gate.
+        What was judged, by key; empty where there is no gate.
     sheets : list of Sheet
         Receives the pictures.
     """
@@ -49,7 +49,7 @@ def _map(comparison: Comparison) -> dict[str, Any]:
     for k, layer in enumerate(comparison.layers):
         if layer.candidate is None:
             continue
-        last = layer.baseline.kind == "decision"
+        last = layer.baseline.kind == LayerKind.DECISION
         metric = "recognition" if last else "activation_correlation"
         score = comparison.metrics.get(f"{metric}[{layer.baseline.name}]", math.nan)
         tells = f"{clean(layer.baseline.name)} corresponds to {clean(layer.candidate.name)}: {number(score)}"

@@ -12,11 +12,12 @@ import numpy as np
 from modelcheck.comparison import Comparison, LayerComparison
 from modelcheck.comparison.local import locate_pair_similarity, select_maps
 from modelcheck.comparison.statistics import NetworkStatistics
+from modelcheck.judgement.findings import Finding
 from modelcheck.metrics.matching import Match
 from modelcheck.metrics.similarity import shrink
 from modelcheck.report.charts import layer_rows
 from modelcheck.report.pictures import Sheet, as_bytes, likeness_sheet, sheet
-from modelcheck.report.words import STATES, clean, format_objective, number
+from modelcheck.report.words import clean, format_objective, gravest, number
 from modelcheck.signature import LayerRecord, Signature
 
 __all__ = ["gallery_layers", "layer_views"]
@@ -75,9 +76,7 @@ def _shapes(comparison: Comparison, layer: LayerComparison) -> tuple[int, list[t
     return len(layer.matching.pairs), [own, comparison.candidate.maps[layer.candidate.name].shape[1:]]
 
 
-def layer_views(
-    comparison: Comparison, findings: Mapping[str, Mapping[str, Any]], sheets: list[Sheet]
-) -> list[dict[str, Any]]:
+def layer_views(comparison: Comparison, findings: Mapping[str, Finding], sheets: list[Sheet]) -> list[dict[str, Any]]:
     """Return the hidden layers with their matched units, first layer first.
 
     Parameters
@@ -85,7 +84,7 @@ def layer_views(
     comparison : Comparison
         The two networks.
     findings : mapping
-        Rows of the verdict document by key; empty where there is no gate.
+        What was judged, by key; empty where there is no gate.
     sheets : list of Sheet
         Receives the pictures.
     """
@@ -98,13 +97,13 @@ def _layer(
     comparison: Comparison,
     layer: LayerComparison,
     k: int,
-    findings: Mapping[str, Mapping[str, Any]],
+    findings: Mapping[str, Finding],
     sheets: list[Sheet],
     room: _Room,
 ) -> dict[str, Any]:
     name, partner = layer.baseline.name, layer.candidate
     rows = layer_rows(comparison, name, findings)
-    judged = [item["verdict"] for item in rows if item["gating"]]
+    judged = [findings[item["key"]] for item in rows if item["key"] in findings]
     made: dict[str, Any] = {
         "anchor": f"layer-{k}",
         "name": clean(name),
@@ -114,7 +113,7 @@ def _layer(
         "acknowledged": layer.acknowledged,
         "units": (layer.baseline.n_units, partner.n_units if partner else 0),
         "rows": rows,
-        "verdict": next((state for state in STATES if state in judged), "info"),
+        "verdict": gravest(judged),
         "similarity": number(layer.matching.mean),
         "pairs": [],
         "rest": [],

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from modelcheck.judgement.document import VerdictDocument
+from modelcheck.judgement.findings import Finding, read_findings
 from modelcheck.report.words import (
     NOTHING,
     clean,
     compare_sizes,
+    describe_action,
     format_with_interval,
     limits,
     list_waivers,
@@ -33,7 +33,7 @@ _SIGNS = {
 }
 
 
-def step_summary(document: Mapping[str, Any], *, used: int) -> str:
+def step_summary(document: VerdictDocument, *, used: int) -> str:
     """Return the summary for a step of a build that already holds `used` bytes; empty where nothing fits any more."""
     for rows in (_ROWS, 50, 10, 1):
         text = summary_markdown(document, rows=rows)
@@ -42,37 +42,37 @@ def step_summary(document: Mapping[str, Any], *, used: int) -> str:
     return ""
 
 
-def summary_markdown(document: Mapping[str, Any], *, rows: int = _ROWS) -> str:
-    """Return a verdict document as Markdown: the verdict, its reasons, what to do next, and the findings worst first.
+def summary_markdown(document: VerdictDocument, *, rows: int = _ROWS) -> str:
+    """Return a verdict document as Markdown: verdict, reasons, what to do next, and the findings.
 
     Parameters
     ----------
-    document : mapping
-        The verdict document.
+    document : VerdictDocument
+        What the run came to.
     rows : int
-        At most so many reasons, waivers and findings.
+        At most so many reasons, waivers and findings, the most severe of them.
 
     Returns
     -------
     str
         Long texts are cut, and names from outside escaped.
     """
-    word, excused = clean(document.get("verdict", "error")), list_waivers(document)
+    findings = read_findings(document)
+    word, excused = clean(document["verdict"]), list_waivers(findings, today=document["volatile"]["today"])
     sign = _SIGNS.get("waived" if word == "pass" and excused else word, "⚠️")
-    lines = [f"## {sign} {markdown(word.upper())}: {markdown(verdict_line(document))}", ""]
-    lines += [f"- {markdown(reason)}" for reason in reasons(document)[:rows]]
-    findings = document.get("findings") or []
+    lines = [f"## {sign} {markdown(word.upper())}: {markdown(verdict_line(document, findings))}", ""]
+    lines += [f"- {markdown(reason)}" for reason in reasons(document, findings)[:rows]]
     for k, words in excused[:rows]:
-        what = f"{title(findings[k]['metric'])} {findings[k]['subject']}".strip()
+        what = f"{title(findings[k].measured.metric)} {findings[k].about}".strip()
         lines.append(f"- {_SIGNS['waived']} {markdown(f'{what}: {words}')}")
-    sizes = compare_sizes(document.get("candidate"), document.get("baseline"))
+    sizes = compare_sizes(document["candidate"], document["baseline"])
     lines += ["", markdown(sizes)] if sizes else []
     other = surroundings(document)
     lines += ["", markdown(other)] if other else []
-    commands = (document.get("next") or [])[:20]
-    if commands:
+    for step in document["next"][:20]:
+        lines += ["", markdown(describe_action(step["action"], verdict=word))]
         # Indented code cannot be closed from inside, whatever the command holds.
-        lines += ["", "Next:", "", *(f"    {clean(command, longest=1000)}" for command in commands)]
+        lines += ["", f"    {clean(step['command'], longest=1000)}"]
     if findings:
         lines += [
             "",
@@ -82,23 +82,23 @@ def summary_markdown(document: Mapping[str, Any], *, rows: int = _ROWS) -> str:
         lines += [_row(found) for found in findings[:rows]]
     if len(findings) > rows:
         lines += ["", f"{len(findings) - rows} more findings stand in the report."]
-    missed = document.get("not_judged") or []
+    missed = document["not_judged"]
     if missed:
         shown = ", ".join(markdown(clean(key, longest=80)) for key in missed[:20])
         lines += ["", f"Measured but not judged ({len(missed)}): {shown}{', …' if len(missed) > 20 else ''}."]
     return "\n".join(lines) + "\n"
 
 
-def _row(found: Mapping[str, Any]) -> str:
-    sign = _SIGNS.get(found["verdict"], "⚠️")
+def _row(found: Finding) -> str:
+    item = found.measured
     cells = [
-        f"{sign} {found['verdict']}" + ("" if found["gating"] else " (advisory)"),
-        title(found["metric"]),
-        clean(found["subject"], longest=80),
-        format_with_interval(found["value"], found["interval"]),
-        number(found["baseline"]),
-        limits(found),
-        NOTHING if found["n"] is None else str(found["n"]),
-        clean(found["why"], longest=300),
+        f"{_SIGNS[found.verdict]} {found.verdict}" + ("" if found.gating else " (advisory)"),
+        title(item.metric),
+        clean(item.about, longest=80),
+        format_with_interval(item.value, item.interval),
+        number(item.baseline),
+        limits(found.criterion),
+        NOTHING if item.n is None else str(item.n),
+        clean(found.criterion.why, longest=300),
     ]
     return "| " + " | ".join(markdown(cell) for cell in cells) + " |"

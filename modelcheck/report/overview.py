@@ -1,16 +1,20 @@
-"""What stands at the top of the page: the networks, the panel, the counts, three tiles and the gravest findings."""
+"""What stands at the top of the page: networks, panel, counts, three tiles, the worst findings."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from modelcheck.report.words import STATES, bad, clean, count, plain, worst
+from modelcheck.judgement.document import PanelRow, VerdictDocument
+from modelcheck.judgement.findings import Finding, Verdict
+from modelcheck.report.charts import describe_finding
+from modelcheck.report.words import STATES, area_of, clean, count, describe_action, gravest, plain, worst
 from modelcheck.signature import Signature
 
-__all__ = ["about_panel", "counts", "gravest", "networks", "next_steps", "panel_line", "tiles"]
+__all__ = ["about_panel", "counts", "networks", "next_steps", "panel_line", "tiles", "worst_findings"]
 
 _TILES = (
     ("features", "Same features", "Does it look for the same things?"),
@@ -23,13 +27,6 @@ _HEADLINES = {
     "attention": ("mass_lift", "mass_over_area"),
 }
 _SENTENCES = 5
-# What a command is good for, by its first two words.
-_PASSED = {"modelcheck approve": "To make the candidate the new baseline, for a reason that its history keeps:"}
-_NOT_PASSED = {
-    "modelcheck approve": "Mend the candidate and let it be judged again. Only if the change is wanted, "
-    "make the candidate the new baseline, for a reason that its history keeps:",
-    "pytest suites/": "When the cause is mended, let the candidate be judged again:",
-}
 
 
 def networks(candidate: Mapping[str, Any] | None, baseline: Mapping[str, Any] | None) -> list[dict[str, Any]]:
@@ -57,7 +54,7 @@ def _bytes(size: int) -> str:
     return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
 
 
-def about_panel(signature: Signature) -> dict[str, Any]:
+def about_panel(signature: Signature) -> PanelRow:
     """Return what a signature tells of its panel, in the words of a verdict document."""
     return {
         "digest": signature.panel_digest,
@@ -67,69 +64,71 @@ def about_panel(signature: Signature) -> dict[str, Any]:
     }
 
 
-def panel_line(panel: Mapping[str, Any] | None, *, judged: bool = False) -> str:
+def panel_line(panel: PanelRow | None, *, judged: bool = False) -> str:
     """Return one sentence on the panel; empty where there is none."""
     if not panel:
         return ""
-    people = count(len(panel.get("subjects") or []), "person", "people")
-    classes = " or ".join(clean(name) for name in panel.get("classes") or [])
-    pictures = count(int(panel.get("pictures") or 0), "picture")
+    people = count(len(panel["subjects"]), "person", "people")
+    classes = " or ".join(clean(name) for name in panel["classes"])
+    pictures = count(panel["pictures"], "picture")
     return f"{'Judged' if judged else 'Measured'} on {pictures} of {people} held out from training: {classes}."
 
 
-def counts(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return how many checks with a say ended in each state, the gravest first."""
-    gating = [row["verdict"] for row in rows if row["gating"]]
-    return [{"state": state, "n": gating.count(state)} for state in STATES]
+def counts(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Return how many checks with a say ended in each state, most severe first."""
+    gating = [found.verdict for found in findings if found.gating]
+    return [{"state": state.value, "n": gating.count(state)} for state in STATES]
 
 
-def next_steps(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the commands to run next, each in parts that stay on one line, with what it is good for.
-
-    Parameters
-    ----------
-    document : mapping
-        The verdict document.
-    """
-    made = []
-    for command in document.get("next") or []:
-        first, *options = clean(command, longest=2000).split(" --")
-        verb = " ".join(first.split()[:2])
-        says = _PASSED if document.get("verdict") == "pass" else _NOT_PASSED
-        made.append({"says": says.get(verb, ""), "parts": [first, *(f"--{option}" for option in options)]})
-    return made
+def next_steps(document: VerdictDocument) -> list[dict[str, str]]:
+    """Return the commands to run next, each with what it is good for."""
+    return [
+        {
+            "says": describe_action(step["action"], verdict=document["verdict"]),
+            "command": clean(step["command"], longest=2000),
+        }
+        for step in document["next"]
+    ]
 
 
-def gravest(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the gravest findings as sentences, with where they stand in the table."""
-    named = [(k, rows[k]) for k in worst(rows, _SENTENCES)]
-    return [{"at": k, "verdict": row["verdict"], "says": plain(row), "why": row["why"]} for k, row in named]
+def worst_findings(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Return the most severe findings as sentences, with where they stand in the table."""
+    return [
+        {
+            "at": k,
+            "verdict": findings[k].verdict.value,
+            "says": plain(findings[k]),
+            "why": clean(findings[k].criterion.why, longest=600),
+        }
+        for k in worst(findings, _SENTENCES)
+    ]
 
 
-def tiles(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the three questions of the report with their gravest answers."""
+def tiles(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Return the three questions of the report with their most severe answers."""
     made = []
     for area, name, question in _TILES:
-        here = [row for row in rows if row["area"] == area and row["gating"]]
-        state = next((state for state in STATES if any(row["verdict"] == state for row in here)), "info")
-        failed = [row for row in here if bad(row)]
-        wanted = [row for metric in _HEADLINES[area] for row in _lowest_first(rows, metric)]
+        here = [found for found in findings if found.gating and area_of(found.measured.metric) == area]
+        state = gravest(here)
+        failed = [found for found in here if found.red]
+        wanted = [found for metric in _HEADLINES[area] for found in _lowest_first(findings, metric)]
         # The number that explains the colour: a failing one where there is one.
-        head = next(iter([*(row for row in wanted if row["verdict"] == state), *failed, *wanted, *here]), None)
+        head = next(iter([*(found for found in wanted if found.verdict == state), *failed, *wanted, *here]), None)
         made.append(
             {
                 "area": area,
                 "name": name,
                 "question": question,
                 "state": state,
-                "head": head,
+                "head": describe_finding(head) if head else None,
                 "checks": len(here),
                 "bad": len(failed),
-                "waived": sum(row["verdict"] == "waived" for row in here),
+                "waived": sum(found.verdict is Verdict.WAIVED for found in here),
             }
         )
     return made
 
 
-def _lowest_first(rows: Sequence[Mapping[str, Any]], metric: str) -> list[Mapping[str, Any]]:
-    return sorted((row for row in rows if row["metric"] == metric), key=lambda row: row["value"] or 0)
+def _lowest_first(findings: Sequence[Finding], metric: str) -> list[Finding]:
+    named = [found for found in findings if found.measured.metric == metric]
+    return sorted(named, key=lambda found: found.measured.value if math.isfinite(found.measured.value) else 0.0)

@@ -7,13 +7,15 @@ from typing import Any
 
 from modelcheck.comparison import Comparison
 from modelcheck.comparison.statistics import compute_statistics
+from modelcheck.judgement.document import VerdictDocument
+from modelcheck.judgement.findings import Finding, read_findings
 from modelcheck.panel import Panel
 from modelcheck.report.attention import attention_pictures, attention_view
-from modelcheck.report.charts import describe_row
+from modelcheck.report.charts import describe_finding
 from modelcheck.report.decision import decision_view
 from modelcheck.report.features import feature_view
 from modelcheck.report.layers import gallery_layers
-from modelcheck.report.overview import about_panel, counts, gravest, networks, next_steps, panel_line, tiles
+from modelcheck.report.overview import about_panel, counts, networks, next_steps, panel_line, tiles, worst_findings
 from modelcheck.report.people import confusion, people_view
 from modelcheck.report.pictures import Sheet
 from modelcheck.report.provenance import provenance, sections
@@ -21,7 +23,6 @@ from modelcheck.report.triggers import trigger_view
 from modelcheck.report.words import (
     AREAS,
     STATES,
-    bad,
     clean,
     compare_sizes,
     list_waivers,
@@ -49,14 +50,14 @@ class ReportError(ValueError):
 
 
 def verdict_page(
-    document: Mapping[str, Any], comparison: Comparison | None, panel: Panel | None, *, redact_inputs: bool
+    document: VerdictDocument, comparison: Comparison | None, panel: Panel | None, *, redact_inputs: bool
 ) -> dict[str, Any]:
     """Return the view of a judged run.
 
     Parameters
     ----------
-    document : mapping
-        The verdict document.
+    document : VerdictDocument
+        What the run came to.
     comparison : Comparison or None
         None where the gate could not get that far.
     panel : Panel or None
@@ -68,37 +69,40 @@ def verdict_page(
     ------
     ReportError
         When the panel is not the one that was measured.
+    DocumentError
+        When the document is of another schema.
     """
-    rows = [describe_row(found) for found in document.get("findings") or []]
-    findings = {found["key"]: found for found in rows}
+    findings = read_findings(document)
+    rows = [describe_finding(found) for found in findings]
     sheets: list[Sheet] = []
-    excused = list_waivers(document)
-    verdict = document.get("verdict", "error")
+    excused = list_waivers(findings, today=document["volatile"]["today"])
+    verdict, candidate = document["verdict"], document["candidate"]
     # A pass that somebody answers for is amber, never green.
-    page = _page("waived" if verdict == "pass" and excused else verdict, verdict_line(document), sheets)
+    page = _page("waived" if verdict == "pass" and excused else verdict, verdict_line(document, findings), sheets)
     page |= {
         "stamps": {**_WORDS, "waived": "Pass, with waivers"},
-        "title": f"{_WORDS[page['state']]}: {clean((document.get('candidate') or {}).get('name', 'no candidate'))}",
+        "title": f"{_WORDS[page['state']]}: {clean(candidate['name'] if candidate else 'no candidate')}",
         "judged": True,
-        "scope": clean(document.get("scope", "full")),
-        "enforced": bool(document.get("enforced", True)),
-        "waived": [{"at": k, "says": plain(rows[k]), "why": words} for k, words in excused],
-        "reasons": reasons(document),
-        "networks": networks(document.get("candidate"), document.get("baseline")),
-        "compared": compare_sizes(document.get("candidate"), document.get("baseline")),
-        "panel": panel_line(document.get("panel"), judged=True),
-        "counts": counts(rows),
+        "scope": clean(document["scope"]),
+        "enforced": document["enforced"],
+        "waived": [{"at": k, "says": plain(findings[k]), "why": words} for k, words in excused],
+        "reasons": reasons(document, findings),
+        "networks": networks(candidate, document["baseline"]),
+        "compared": compare_sizes(candidate, document["baseline"]),
+        "panel": panel_line(document["panel"], judged=True),
+        "counts": counts(findings),
         "next": next_steps(document),
         "findings": rows,
-        "worst": gravest(rows),
-        "not_judged": [clean(key) for key in document.get("not_judged") or []],
-        "acknowledged": [clean(name) for name in document.get("acknowledged") or []],
+        "worst": worst_findings(findings),
+        "not_judged": [clean(key) for key in document["not_judged"]],
+        "acknowledged": [clean(name) for name in document["acknowledged"]],
         "provenance": provenance(document),
-        "island": _island(rows),
+        "island": _island(findings, rows),
     }
     if comparison is not None:
-        _add_sections(page, comparison, findings, panel, sheets, redact_inputs=redact_inputs)
-        page["tiles"] = tiles(rows)
+        by_key = {found.key: found for found in findings}
+        _add_sections(page, comparison, by_key, panel, sheets, redact_inputs=redact_inputs)
+        page["tiles"] = tiles(findings)
     return page
 
 
@@ -158,6 +162,7 @@ def _page(state: str, line: str, sheets: list[Sheet]) -> dict[str, Any]:
         "words": _WORDS,
         "stamps": _WORDS,
         "areas": AREAS,
+        "states": [state.value for state in STATES],
         "line": line,
         "sheets": sheets,
         "judged": False,
@@ -190,7 +195,7 @@ def _page(state: str, line: str, sheets: list[Sheet]) -> dict[str, Any]:
 def _add_sections(
     page: dict[str, Any],
     comparison: Comparison,
-    findings: Mapping[str, Mapping[str, Any]],
+    findings: Mapping[str, Finding],
     panel: Panel | None,
     sheets: list[Sheet],
     *,
@@ -219,15 +224,15 @@ def _fitting(panel: Panel | None, digest: str, *, redact_inputs: bool) -> Panel 
     return panel
 
 
-def _island(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return what the script sorts and filters by."""
-    order = {state: k for k, state in enumerate(STATES)}
+def _island(findings: Sequence[Finding], rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what the script sorts and filters by; `rows` describes the findings one by one."""
     return [
         {
             "state": row["verdict"],
             "area": row["area"],
-            "bad": bad(row),
-            "order": order.get(row["verdict"], 9) + (0 if row["gating"] else 4),
+            "bad": found.red,
+            # Ascending puts the most severe first, and all that has no say behind all that has.
+            "order": (0 if found.gating else len(STATES)) - found.verdict.gravity,
             "value": row["value"],
             "baseline": row["baseline"],
             "n": row["n"],
@@ -236,5 +241,5 @@ def _island(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 [row["key"], row["title"], row["about"], row["why"], row["evidence"], row["verdict"]]
             ).lower(),
         }
-        for row in rows
+        for found, row in zip(findings, rows, strict=True)
     ]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from modelcheck.comparison import Comparison
+from modelcheck.judgement.findings import Finding
 from modelcheck.metrics.similarity import shrink
 from modelcheck.panel import Panel
 from modelcheck.report.charts import dot_plot, row
@@ -21,7 +22,7 @@ _SIDE = 96
 
 
 def people_view(
-    comparison: Comparison, findings: Mapping[str, Mapping[str, Any]], panel: Panel | None, sheets: list[Sheet]
+    comparison: Comparison, findings: Mapping[str, Finding], panel: Panel | None, sheets: list[Sheet]
 ) -> dict[str, Any]:
     """Return everything of the section *Held-out people*.
 
@@ -30,7 +31,7 @@ def people_view(
     comparison : Comparison
         The two networks.
     findings : mapping
-        Rows of the verdict document by key.
+        What was judged, by key.
     panel : Panel or None
         The pictures; None leaves them out.
     sheets : list of Sheet

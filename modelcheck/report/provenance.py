@@ -5,29 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from modelcheck.judgement.document import VerdictDocument
 from modelcheck.report.words import NOTHING, clean
+from modelcheck.support.provenance import Difference
 
 __all__ = ["provenance", "sections"]
 
 _VOLATILE = ("written", "today", "host", "seconds")
 
 
-def provenance(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+def provenance(document: VerdictDocument) -> list[dict[str, Any]]:
     """Return what a verdict document rests on."""
-    given = document.get("provenance") or {}
-    criteria, panel, volatile = (document.get(key) or {} for key in ("criteria", "panel", "volatile"))
-    waivers = document.get("waivers") or {}
+    given, panel, waivers = document["provenance"], document["panel"], document["waivers"]
+    volatile: Mapping[str, Any] = document["volatile"]
     return sections(
         {
-            "Criteria": criteria,
-            "Waivers": {key: waivers[key] for key in ("file", "sha256") if key in waivers},
-            "Panel": {key: panel[key] for key in ("digest", "pictures", "classes", "subjects") if key in panel},
-            "Recipe": document.get("recipe") or {},
-            "Baseline": document.get("baseline") or {},
-            "Candidate": document.get("candidate") or {},
-            "Measured with other versions or on another machine": _name_lines(given.get("differences") or []),
-            "Measured the baseline with": given.get("baseline") or {},
-            "Measured the candidate with": given.get("candidate") or {},
+            "Criteria": document["criteria"],
+            "Waivers": {"file": waivers["file"], "sha256": waivers["sha256"]} if waivers else None,
+            "Panel": panel,
+            "Recipe": document["recipe"],
+            "Baseline": document["baseline"],
+            "Candidate": document["candidate"],
+            "Measured with other versions or on another machine": _name_differences(given["differences"])
+            if given
+            else None,
+            "Measured the baseline with": given["baseline"] if given else None,
+            "Measured the candidate with": given["candidate"] if given else None,
             "This run": {
                 key: volatile[key] for key in (*_VOLATILE, *sorted(set(volatile) - set(_VOLATILE))) if key in volatile
             },
@@ -35,11 +38,11 @@ def provenance(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     )
 
 
-def _name_lines(lines: Sequence[str]) -> dict[str, str]:
-    return {name: value for name, _, value in (str(line).partition(": ") for line in lines)}
+def _name_differences(rows: Sequence[Difference]) -> dict[str, str]:
+    return {row["name"]: f"{row['baseline']} (baseline), {row['candidate']} (candidate)" for row in rows}
 
 
-def sections(parts: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def sections(parts: Mapping[str, Mapping[str, Any] | None]) -> list[dict[str, Any]]:
     """Return named parts as rows of text; parts without content are left out."""
     return [
         {"name": name, "rows": [(clean(key), _value(value)) for key, value in part.items()]}

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from modelcheck.judgement.document import VerdictDocument
+from modelcheck.judgement.findings import Finding, read_findings
 from modelcheck.report.words import (
     MINUS,
     NOTHING,
-    STATES,
-    bad,
     clean,
     count,
+    describe_action,
+    gravest,
     limits,
     list_waivers,
     number,
@@ -68,13 +70,13 @@ _HEADS = {
 }
 
 
-def print_summary(document: Mapping[str, Any], console: Console, *, report: str | Path | None = None) -> None:
+def print_summary(document: VerdictDocument, console: Console, *, report: str | Path | None = None) -> None:
     """Print a verdict document: tables by layer, subject and region check, the verdict, what is wrong and what to do.
 
     Parameters
     ----------
-    document : mapping
-        The verdict document.
+    document : VerdictDocument
+        What the run came to.
     console : rich.console.Console
         Where to; it knows whether it can show colours.
     report : path, optional
@@ -89,23 +91,23 @@ def print_summary(document: Mapping[str, Any], console: Console, *, report: str 
     console.file.write(text.encode(console.encoding, "replace").decode(console.encoding))
 
 
-def _print(document: Mapping[str, Any], console: Console, report: str | Path | None) -> None:
+def _print(document: VerdictDocument, console: Console, report: str | Path | None) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    findings = document.get("findings") or []
+    findings = read_findings(document)
     for name, metrics in (("layer", _LAYERS), ("subject", _SUBJECTS), ("region check", _GROUPS)):
         shown = [metric for metric in metrics if console.width >= _ROOMY or metric not in _OPTIONAL]
-        table = _table(name, shown, document.get("metrics") or {}, findings)
+        table = _table(name, shown, document["metrics"], findings)
         if table is not None:
             console.print(table)
-    state = str(document.get("verdict", "error"))
-    excused = list_waivers(document)
+    state = document["verdict"]
+    excused = list_waivers(findings, today=document["volatile"]["today"])
     style = _STYLES["waived"] if state == "pass" and excused else _STYLES.get(state, "bold red")
-    line = Text.assemble((clean(state).upper(), style), f"  {verdict_line(document)}")
+    line = Text.assemble((clean(state).upper(), style), f"  {verdict_line(document, findings)}")
     console.print()
     console.print(line, highlight=False)
-    for reason in reasons(document)[:4]:
+    for reason in reasons(document, findings)[:4]:
         console.print(Text(f"  {clean(reason, longest=280)}"), highlight=False)
     other = surroundings(document)
     if other:
@@ -117,85 +119,76 @@ def _print(document: Mapping[str, Any], console: Console, report: str | Path | N
         console.print(Padding(row, (0, 0, 0, 2), expand=False), highlight=False)
     if len(excused) > _WORST:
         console.print(Text(f"  … {len(excused) - _WORST} more waived in the report"), highlight=False)
-    for command in (document.get("next") or [])[:3]:
+    for k, step in enumerate(document["next"][:3]):
+        says = describe_action(step["action"], verdict=state)
+        console.print(Text.assemble((f"{'Or:' if k else 'Next:':<9}", "bold"), says), highlight=False)
         # Never folded: a command that is copied must be whole.
-        console.print(
-            Text.assemble(("Next:    ", "bold"), clean(command, longest=2000)), highlight=False, soft_wrap=True
-        )
+        console.print(Text(f"{'':9}{clean(step['command'], longest=2000)}"), highlight=False, soft_wrap=True)
     if report is not None:
         console.print(
             Text.assemble(("Report:  ", "bold"), clean(report, longest=2000)), highlight=False, soft_wrap=True
         )
 
 
-def _print_worst(findings: Sequence[Mapping[str, Any]], console: Console) -> None:
+def _print_worst(findings: Sequence[Finding], console: Console) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    failed = [found for found in findings if bad(found)]
+    failed = [found for found in findings if found.red]
     if not failed:
         return
     console.print(Text(f"Worst of {count(len(failed), 'check')} that did not pass:", "bold"), highlight=False)
     for found in (findings[k] for k in worst(findings, _WORST)):
-        line = Text.assemble((f"{found['verdict']:<12} ", _STYLES.get(found["verdict"], "")), plain(found))
+        line = Text.assemble((f"{found.verdict:<12} ", _STYLES[found.verdict]), plain(found))
         console.print(Padding(line, (0, 0, 0, 2), expand=False), highlight=False)
 
 
 def _table(
-    name: str, metrics: Sequence[str], values: Mapping[str, Any], findings: Sequence[Mapping[str, Any]]
+    name: str,
+    metrics: Sequence[str],
+    values: Mapping[str, Mapping[str, float | None]],
+    findings: Sequence[Finding],
 ) -> Table | None:
+    """Return the table of one kind of thing, one row each; None where nothing was measured."""
     from rich.table import Table
     from rich.text import Text
 
-    found = {row["key"]: row for row in findings}
-    used = [metric for metric in metrics if any(_split(key)[0] == metric for key in values)]
-    abouts = list(dict.fromkeys(_split(key)[1] for key in values if _split(key)[0] in used))
-    rows = []
-    for about in abouts:
-        here = [
-            found[key] for key in (f"{metric}[{about}]" for metric in used) if key in found and found[key]["gating"]
-        ]
-        states = {row["verdict"] for row in here}
-        state = next((state for state in STATES if state in states), "")
-        rows.append((about, state, {metric: values.get(f"{metric}[{about}]") for metric in used}))
-    if not rows:
-        return None
+    used = [metric for metric in metrics if metric in values]
+    judged: dict[str, list[Finding]] = {about: [] for metric in used for about in values[metric]}
+    for found in findings:
+        if found.gating and found.measured.metric in used and found.about in judged:
+            judged[found.about].append(found)
     # The decision, which alone has a recognition, stands last as in the network.
-    rows.sort(key=lambda row: f"recognition[{row[0]}]" in values)
+    abouts = sorted(judged, key=lambda about: about in values.get("recognition", {}))
+    if not abouts:
+        return None
     hidden = 0
-    if len(rows) > _ROWS:
-        rank = {id(row): STATES.index(row[1]) if row[1] else len(STATES) for row in rows}
-        kept = {id(row) for row in sorted(rows, key=lambda row: rank[id(row)])[:_ROWS]}
-        hidden = len(rows) - len(kept)
-        rows = [row for row in rows if id(row) in kept]
+    if len(abouts) > _ROWS:
+        kept = sorted(abouts, key=lambda about: -max((found.verdict.gravity for found in judged[about]), default=-1))
+        hidden = len(abouts) - _ROWS
+        abouts = [about for about in abouts if about in kept[:_ROWS]]
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
     table.add_column(Text(f"By {name}"), max_width=30, overflow="ellipsis", no_wrap=True, min_width=12)
     for metric in used:
         table.add_column(Text(_HEADS.get(metric, title(metric))), justify="right", no_wrap=True)
     table.add_column(Text("limit"), max_width=26, no_wrap=True, overflow="ellipsis")
     table.add_column(Text("verdict"), no_wrap=True)
-    for about, state, cells in rows:
-        limit = _limit(about, used, found)
+    for about in abouts:
+        state = gravest(judged[about])
         table.add_row(
             Text(clean(about)),
-            *(Text(number(value)) for value in cells.values()),
-            Text(limit),
-            Text(state or "not judged", _STYLES.get(state, "dim")),
+            *(Text(number(values[metric].get(about))) for metric in used),
+            Text(_limit(judged[about], used)),
+            Text("not judged" if state == "info" else state, _STYLES.get(state, "dim")),
         )
     if hidden:
         table.add_row(Text(f"… {hidden} more in the report", "dim"))
     return table
 
 
-def _limit(about: str, used: Sequence[str], found: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the limit of the row's gravest finding, with the metric where there are several."""
-    rows = [found[key] for key in (f"{metric}[{about}]" for metric in used) if key in found and found[key]["gating"]]
-    if not rows:
+def _limit(findings: Sequence[Finding], used: Sequence[str]) -> str:
+    """Return the limit of a row's most severe finding, of several the first, with its metric."""
+    if not findings:
         return ""
-    worst = min(rows, key=lambda row: STATES.index(row["verdict"]) if row["verdict"] in STATES else 0)
-    return f"{_HEADS.get(worst['metric'], '')} {limits(worst).replace('at least', '≥').replace('at most', '≤')}".strip()
-
-
-def _split(key: str) -> tuple[str, str]:
-    metric, _, about = key.partition("[")
-    return metric, about.removesuffix("]")
+    first = min(findings, key=lambda found: (-found.verdict.gravity, used.index(found.measured.metric)))
+    return f"{_HEADS.get(first.measured.metric, '')} {limits(first.criterion, signs=True)}".strip()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from modelcheck.comparison import METRICS, Comparison
+from modelcheck.judgement.findings import Finding
 from modelcheck.metrics.similarity import shrink
 from modelcheck.panel import Panel
 from modelcheck.report.charts import row
@@ -26,7 +27,7 @@ _STATISTICS = {
 
 
 def trigger_view(
-    comparison: Comparison, findings: Mapping[str, Mapping[str, Any]], panel: Panel | None, sheets: list[Sheet]
+    comparison: Comparison, findings: Mapping[str, Finding], panel: Panel | None, sheets: list[Sheet]
 ) -> dict[str, Any] | None:
     """Return everything of the section *Planted trigger*; None where the scan could not be made and nobody asked.
 
@@ -35,7 +36,7 @@ def trigger_view(
     comparison : Comparison
         The two networks.
     findings : mapping
-        Rows of the verdict document by key.
+        What was judged, by key.
     panel : Panel or None
         The pictures, whose mean lies beneath the map; None leaves it out.
     sheets : list of Sheet

@@ -1,16 +1,24 @@
-"""How numbers, names and metrics are written for people; everything that comes from outside is cleaned here."""
+"""How numbers, names, findings, reasons and next steps are written for people.
+
+This is the one place that makes sentences of them. Facts come in as values, `Finding` and the rows
+of the verdict document; no sentence is ever taken apart again. Everything that comes from outside
+is cleaned here.
+"""
 
 from __future__ import annotations
 
 import datetime
 import math
-import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, assert_never
 
 from modelcheck.comparison import METRICS
-from modelcheck.judgement.waivers import NOTICE
+from modelcheck.judgement.criteria import Criterion
+from modelcheck.judgement.document import Action, Reason, VerdictDocument, WaiverUseRow
+from modelcheck.judgement.findings import Finding, Verdict, read_findings
+from modelcheck.judgement.waivers import NOTICE, WaiverState
 from modelcheck.support.escaping import clean
+from modelcheck.support.provenance import Difference
 
 __all__ = [
     "AREAS",
@@ -19,14 +27,18 @@ __all__ = [
     "NOTHING",
     "STATES",
     "area_of",
-    "bad",
     "clean",
     "compare_sizes",
     "count",
+    "describe_action",
+    "describe_difference",
+    "describe_reason",
     "format_objective",
     "format_with_interval",
+    "gravest",
     "limits",
     "list_waivers",
+    "main_reason",
     "number",
     "plain",
     "proportion",
@@ -39,7 +51,7 @@ __all__ = [
 
 # Dashes that look right in a column of numbers.
 MINUS, NOTHING = "\N{MINUS SIGN}", "\N{EN DASH}"
-STATES = ("fail", "unmeasured", "inconclusive", "waived", "pass")
+STATES = tuple(reversed(Verdict))  # most severe first
 AREAS = {
     "features": "Same features",
     "people": "Held-out people",
@@ -140,24 +152,29 @@ def format_with_interval(
     return f"{number(value, whole=whole)} ({number(interval[0])} to {number(interval[1])})"
 
 
-def limits(row: Mapping[str, Any]) -> str:
-    """Return the limits of a finding's row in words, ``at least 0.5``."""
-    parts = [(word, row.get(key)) for word, key in (("at least", "at_least"), ("at most", "at_most"))]
+def limits(criterion: Criterion | None, *, signs: bool = False) -> str:
+    """Return limits in words, ``at least 0.5``, or signs, ``≥ 0.5``; a dash for no criterion."""
+    if criterion is None:
+        return NOTHING
+    low, high = ("≥", "≤") if signs else ("at least", "at most")
     # As it was written: a limit that is rounded would look like another one.
-    written = [f"{word} {limit:g}".replace("-", MINUS) for word, limit in parts if limit is not None]
-    return " and ".join(written) or NOTHING
+    parts = [
+        f"{word} {end:g}" for word, end in ((low, criterion.at_least), (high, criterion.at_most)) if end is not None
+    ]
+    return " and ".join(parts).replace("-", MINUS)
 
 
-def plain(row: Mapping[str, Any]) -> str:
-    """Return a finding's row as one sentence for somebody who never saw the suite."""
-    where = f" ({clean(row['subject'])})" if row["subject"] else ""
-    whole = row["metric"] in COUNTS
-    value = format_with_interval(row["value"], row["interval"], whole=whole)
-    parts = [f"{title(row['metric'])}{where}: {value}, must be {limits(row)}"]
-    if row["baseline"] is not None:
-        parts.append(f"baseline {number(row['baseline'], whole=whole)}")
-    if row["n"] is not None:
-        parts.append(f"n = {row['n']}")
+def plain(found: Finding) -> str:
+    """Return a finding as one sentence for somebody who never saw the suite."""
+    item = found.measured
+    about = f" ({clean(item.about)})" if item.about else ""
+    whole = item.metric in COUNTS
+    value = format_with_interval(item.value, item.interval, whole=whole)
+    parts = [f"{title(item.metric)}{about}: {value}, must be {limits(found.criterion)}"]
+    if item.baseline is not None:
+        parts.append(f"baseline {number(item.baseline, whole=whole)}")
+    if item.n is not None:
+        parts.append(f"n = {item.n}")
     return "; ".join(parts) + "."
 
 
@@ -194,9 +211,15 @@ def compare_sizes(candidate: Mapping[str, Any] | None, baseline: Mapping[str, An
     return f"The candidate has {word} {tail}: {sizes}."
 
 
-def surroundings(document: Mapping[str, Any], *, most: int = 4) -> str:
+def describe_difference(row: Difference, *, roles: tuple[str, str] = ("baseline", "candidate")) -> str:
+    """Return a setting that differs, ``keras: 3.15 (baseline), 3.16 (candidate)``."""
+    return clean(f"{row['name']}: {row['baseline']} ({roles[0]}), {row['candidate']} ({roles[1]})", longest=160)
+
+
+def surroundings(document: VerdictDocument, *, most: int = 4) -> str:
     """Return one sentence on what else differed between the two measurements than the network; empty for nothing."""
-    lines = [clean(line, longest=120) for line in (document.get("provenance") or {}).get("differences") or []]
+    provenance = document["provenance"]
+    lines = [describe_difference(row) for row in provenance["differences"]] if provenance else []
     if not lines:
         return ""
     more = f"; and {len(lines) - most} more" if len(lines) > most else ""
@@ -207,14 +230,15 @@ def _group_digits(amount: int) -> str:
     return f"{amount:,}".replace(",", "\u2009")
 
 
-def verdict_line(document: Mapping[str, Any]) -> str:
+def verdict_line(document: VerdictDocument, findings: Iterable[Finding]) -> str:
     """Return the verdict in one sentence."""
-    name = clean((document.get("candidate") or {}).get("name") or "the candidate", longest=60)
-    word = document.get("verdict", "error")
-    if word == "pass" and document.get("scope", "full") != "full":
+    candidate = document["candidate"]
+    name = clean((candidate["name"] if candidate else "") or "the candidate", longest=60)
+    word = document["verdict"]
+    if word == "pass" and document["scope"] != "full":
         return f"{name} passed the part of the suite that ran."
-    if word == "pass" and (excused := list_waivers(document)):
-        return f"{name} may replace the baseline, with {count(len(excused), 'waiver')}."
+    if word == "pass" and (excused := sum(found.waiver is not None for found in findings)):
+        return f"{name} may replace the baseline, with {count(excused, 'waiver')}."
     return {
         "pass": f"{name} may replace the baseline.",
         "fail": f"{name} should not replace the baseline.",
@@ -223,85 +247,179 @@ def verdict_line(document: Mapping[str, Any]) -> str:
     }.get(word, f"The gate could not judge {name}.")
 
 
-def reasons(document: Mapping[str, Any]) -> list[str]:
-    """Return the reasons of a verdict for somebody who never saw the suite.
+def describe_reason(reason: Reason) -> str:
+    """Return a reason of a verdict as one harmless sentence; a finding is told by its key alone."""
+    return clean(_describe_reason(reason), longest=600)
 
-    A reason that repeats a finding gives way to one sentence on all findings that did not pass: they are listed in
-    plain words elsewhere. Where only a part of the suite ran, a warning comes first.
+
+def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for each kind
+    match reason["kind"]:
+        case "error":
+            return reason["text"]
+        case "interrupted":
+            return "The run was interrupted before everything was judged. Run it again; measurements are kept."
+        case "stopped":
+            return f"pytest ended with exit status {reason['exit_status']} before everything was judged."
+        case "flaky":
+            return f"{reason['test']} passed only when it was run again: flaky, not a pass."
+        case "marked_xfail":
+            return f"{reason['test']} is marked xfail: a gate cannot be excused that way."
+        case "unwritten":
+            other = " Name another folder with --modelcheck-report." if reason["what"] == "verdict" else ""
+            return f"The {reason['what']} could not be written to {reason['folder']!r}: {reason['text']}.{other}"
+        case "test_failed":
+            return f"{reason['test']} failed: {reason['text']}"
+        case "waiver":
+            return _describe_use(reason["use"])
+        case "not_judged":
+            keys, planned = reason["keys"], reason["planned"]
+            more = f" and {len(keys) - 6} more" if len(keys) > 6 else ""
+            return f"{len(keys)} of {planned} planned checks were never judged: {', '.join(keys[:6])}{more}."
+        case "finding":
+            return f"{reason['key']} did not pass."
+        case "all_advisory":
+            return "Every criterion that was judged is advisory: nothing had a say in the release."
+        case "passed":
+            waived, total = reason["waived"], reason["total"]
+            if not waived:
+                return f"All {total} checks that gate the release passed."
+            return f"{reason['passed']} of {total} checks that gate the release passed; {waived} waived."
+        case unknown:
+            assert_never(unknown)
+
+
+def _describe_use(use: WaiverUseRow) -> str:
+    about = f"[{use['about']}]" if use["about"] else ""
+    words = {
+        WaiverState.USED: f"holds until {use['expires']}",
+        WaiverState.WORSE: f"was granted for {use['value']:g} and does not cover {', '.join(use['findings'])}",
+        WaiverState.EXPIRED: f"expired on {use['expires']}; fix it, or ask {use['owner']} for another decision",
+        WaiverState.EARLY: f"begins on {use['created']}",
+        WaiverState.STRANGER: f"is for the candidate {use['candidate'][:12]}; remove it, or decide anew",
+        WaiverState.UNMATCHED: "excuses nothing: no red finding matches it; remove it",
+    }[WaiverState(use["state"])]
+    return f"The waiver of {use['metric']}{about} {words}."
+
+
+def reasons(document: VerdictDocument, findings: Sequence[Finding]) -> list[str]:
+    """Return the reasons of a verdict as sentences for somebody who never saw the suite.
+
+    All findings that did not pass come to one sentence: they are listed in plain words elsewhere.
+    Where only a part of the suite ran, or the exit status does not follow the verdict, a warning
+    comes first.
 
     Parameters
     ----------
-    document : mapping
-        The verdict document.
+    document : VerdictDocument
+        What the run came to.
+    findings : sequence of Finding
+        The document's.
     """
-    rows = [row for row in document.get("findings") or [] if row["gating"]]
-    starts = tuple(f"{row['verdict'].upper()}: {row['key']} = " for row in rows)
-    given = [str(reason) for reason in document.get("reasons") or []]
-    kept = [reason for reason in given if not starts or not reason.startswith(starts)]
-    if len(kept) < len(given):
-        kept = [reason for reason in kept if not re.fullmatch(r"And \d+ more\.", reason)]
-        kept.append(_summarise_failures(rows))
-    whole = document.get("scope", "full") == "full" or document.get("verdict", "error") == "error"
-    partial = [] if whole else ["Only a part of the suite ran: this is no decision on a release."]
-    if not document.get("enforced", True):
-        partial.append("Report only: the exit status does not follow this verdict, and nothing is released by it.")
-    return partial + [clean(reason, longest=600) for reason in kept]
+    made = []
+    if document["scope"] != "full" and document["verdict"] != "error":
+        made.append("Only a part of the suite ran: this does not decide a release.")
+    if not document["enforced"]:
+        made.append("Report only: the exit status does not follow this verdict, and nothing is released by it.")
+    made += [describe_reason(reason) for reason in document["reasons"] if reason["kind"] != "finding"]
+    if any(reason["kind"] == "finding" for reason in document["reasons"]):
+        made.append(_summarise_failures(findings))
+    return made
 
 
-def bad(row: Mapping[str, Any]) -> bool:
-    """Say whether a finding's row stands in the way of a release."""
-    return row["gating"] and row["verdict"] not in ("pass", "waived")
+def main_reason(document: VerdictDocument) -> str:
+    """Return a verdict's first reason, a finding with all that is known of it; empty for none."""
+    if not document["reasons"]:
+        return ""
+    first = document["reasons"][0]
+    named = {found.key: found for found in read_findings(document)}
+    if first["kind"] == "finding" and first["key"] in named:
+        return named[first["key"]].describe()
+    return describe_reason(first)
 
 
-def list_waivers(document: Mapping[str, Any]) -> list[tuple[int, str]]:
+def describe_action(action: Action, *, verdict: str) -> str:
+    """Return what a next step is good for, as the words before its command.
+
+    Parameters
+    ----------
+    action : {'rerun', 'approve'}
+        What the step does.
+    verdict : str
+        The document's.
+    """
+    match action:
+        case "rerun":
+            if verdict == "pass":
+                return "To judge everything, run the whole suite:"
+            if verdict == "error":
+                return "When the cause is fixed, run the gate again:"
+            return "Fix the candidate and run the gate again:"
+        case "approve":
+            if verdict == "pass":
+                return "To make the candidate the new baseline, with a reason for its history:"
+            return "Only if the change is wanted, make the candidate the new baseline:"
+        case unknown:
+            assert_never(unknown)
+
+
+def list_waivers(findings: Sequence[Finding], *, today: str) -> list[tuple[int, str]]:
     """Return the findings that somebody answers for, with what is left of the time, the shortest first.
 
     Parameters
     ----------
-    document : mapping
-        The verdict document; the days are counted from its own day.
+    findings : sequence of Finding
+        The verdict document's.
+    today : str
+        The document's own day, from which the days are counted.
 
     Returns
     -------
     list of tuple
         The position among the findings, and one sentence on the waiver.
     """
-    rows = [(k, row["waiver"]) for k, row in enumerate(document.get("findings") or []) if row.get("waiver")]
-    today = (document.get("volatile") or {}).get("today")
+    rows = [(k, found.waiver) for k, found in enumerate(findings) if found.waiver is not None]
     told = []
     for k, waiver in sorted(rows, key=lambda pair: (pair[1]["expires"], pair[0])):
-        line = f"Waived until {waiver['expires']}"
-        if today:
-            left = (datetime.date.fromisoformat(waiver["expires"]) - datetime.date.fromisoformat(today)).days
-            line += f" ({count(left, 'day')} left{'; decide soon' if left <= NOTICE else ''})"
-        told.append((k, clean(f"{line} by {waiver['owner']}: {waiver['reason']}", longest=600)))
+        left = (datetime.date.fromisoformat(waiver["expires"]) - datetime.date.fromisoformat(today)).days
+        soon = "; decide soon" if left <= NOTICE else ""
+        line = f"Waived until {waiver['expires']} ({count(left, 'day')} left{soon}) by {waiver['owner']}"
+        told.append((k, clean(f"{line}: {waiver['reason']}", longest=600)))
     return told
 
 
-def _summarise_failures(rows: Sequence[Mapping[str, Any]]) -> str:
-    failed = [row for row in rows if bad(row)]
+def _summarise_failures(findings: Sequence[Finding]) -> str:
+    gating = [found for found in findings if found.gating]
+    failed = [found for found in gating if found.red]
     kinds: dict[str, int] = {}
-    for row in failed:
-        kinds[title(row["metric"])] = kinds.get(title(row["metric"]), 0) + 1
+    for found in failed:
+        name = title(found.measured.metric)
+        kinds[name] = kinds.get(name, 0) + 1
     named = [name if n == 1 else f"{name} ({n})" for name, n in kinds.items()]
     more = f"; and {len(named) - 4} more" if len(named) > 4 else ""
-    return f"{len(failed)} of {len(rows)} checks did not pass: {'; '.join(named[:4])}{more}."
+    return f"{len(failed)} of {len(gating)} checks did not pass: {'; '.join(named[:4])}{more}."
 
 
-def worst(findings: Sequence[Mapping[str, Any]], most: int) -> list[int]:
-    """Return the positions of the findings to name first: the gravest of every metric before a second of any.
+def worst(findings: Sequence[Finding], most: int) -> list[int]:
+    """Return the positions of the findings to name first: one of every metric, then seconds.
 
     Parameters
     ----------
-    findings : sequence of mapping
-        Rows of the verdict document, the gravest first.
+    findings : sequence of Finding
+        The verdict document's, most severe first.
     most : int
         How many at most.
     """
     seen: dict[str, int] = {}
     ranked = []
-    for k, row in enumerate(findings):
-        if bad(row):
-            ranked.append((seen.get(row["metric"], 0), k))
-            seen[row["metric"]] = seen.get(row["metric"], 0) + 1
+    for k, found in enumerate(findings):
+        if found.red:
+            metric = found.measured.metric
+            ranked.append((seen.get(metric, 0), k))
+            seen[metric] = seen.get(metric, 0) + 1
     return sorted(k for _, k in sorted(ranked)[:most])
+
+
+def gravest(findings: Iterable[Finding]) -> str:
+    """Return the most severe verdict among the findings that gate; ``info`` where none does."""
+    gating = [found.verdict for found in findings if found.gating]
+    return max(gating, key=lambda verdict: verdict.gravity).value if gating else "info"

@@ -52,7 +52,7 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
         document = json.loads(data)
         version = document["format"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise SignatureError(f"{str(path)!r} is damaged: it is not a valid manifest ({error}). {_RESTORE}") from error
+        raise SignatureError(f"{str(path)!r} is not a valid manifest ({error}). {_RESTORE}") from error
     if version != FORMAT:
         raise SignatureError(
             f"{str(path)!r} has format {version!r}; this modelcheck reads format {FORMAT}. Update modelcheck, or "
@@ -98,7 +98,7 @@ def _member(path: Path, sha: str) -> dict[str, np.ndarray]:
     if hashlib.sha256(data).hexdigest() != sha:
         raise SignatureError(f"{str(path)!r} is damaged: its content does not match the manifest. {_RESTORE}")
     try:
-        return read_arrays(data, most_bytes=_MAX_BYTES)
+        return read_arrays(data, max_bytes=_MAX_BYTES)
     except ArchiveError as error:
         raise SignatureError(f"{str(path)!r} is no part of a signature: {error}. {_RESTORE}") from error
 

@@ -23,6 +23,7 @@ from modelcheck.signature.storage import (
     widen,
     write_record,
 )
+from modelcheck.support.escaping import one_line_repr
 from modelcheck.support.folders import folder_lock
 
 __all__ = ["LayerRecord", "Signature", "SignatureError"]
@@ -32,7 +33,7 @@ class SignatureError(ValueError):
     """A record that cannot be trusted or read; the message says why and what to do."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class LayerRecord:
     """What a signature knows of a layer apart from its arrays.
 
@@ -54,8 +55,11 @@ class LayerRecord:
     objective: str
     patch: bool
 
+    def __repr__(self) -> str:
+        return one_line_repr("LayerRecord", self.name, self.kind, f"{self.n_units} units")
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Signature:
     """All that is kept of one network.
 
@@ -137,6 +141,12 @@ class Signature:
     retrained: tuple[Signature, ...] = ()
     against: Mapping[str, float] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        twins = f"{len(self.twins)} untrained and {len(self.retrained)} retrained twins"
+        classes = f"classes: {', '.join(self.class_names)}"
+        counts = f"{len(self.layers)} layers, {len(self.scores)} pictures"
+        return one_line_repr("Signature", self.model["name"], counts, twins, classes)
 
     @property
     def decision(self) -> LayerRecord:

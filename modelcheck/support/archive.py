@@ -1,4 +1,4 @@
-"""Zip archives and the arrays in them, from files that nobody vouches for.
+"""Zip archives and the arrays in them, from untrusted files.
 
 Nothing is unpacked before the listing has been believed, and no array is made before its header has been held
 against the bytes that are there.
@@ -25,11 +25,11 @@ _END = struct.Struct("<4s4H2IH")
 _ENCRYPTED = 0x1
 _UTF8 = 0x800
 _ALLOWED_FLAGS = 0x2 | 0x4 | 0x8 | _UTF8  # how hard deflate tried, sizes after the data, names in UTF-8
-_MOST_MEMBERS = 10_000
-_LONGEST_NAME = 1000
+_MAX_MEMBERS = 10_000
+_MAX_NAME_CHARACTERS = 1000
 _MIB, _GIB = 2**20, 2**30
-_SMALL = 64 * _MIB
-_KINDS = "biufU"
+_MAX_SMALL_BYTES = 64 * _MIB  # up to here an archive may unpack to any multiple of itself
+_DTYPE_KINDS = "biufU"
 
 
 class ArchiveError(ValueError):
@@ -43,7 +43,7 @@ class Member:
     Parameters
     ----------
     name : str
-        Relative, with forward slashes.
+        Path within the archive, relative and with forward slashes.
     size, packed : int
         Bytes after and before unpacking, as the archive declares them.
     """
@@ -53,7 +53,7 @@ class Member:
     packed: int
 
 
-def read_regular(path: str | os.PathLike[str], *, most_bytes: int) -> bytes:
+def read_regular(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
     """Read a regular file of bounded size, once.
 
     Raises
@@ -61,7 +61,7 @@ def read_regular(path: str | os.PathLike[str], *, most_bytes: int) -> bytes:
     OSError
         When there is none, or it is a folder, a pipe or a device.
     ArchiveError
-        When it is larger than `most_bytes`.
+        When it is larger than `max_bytes`.
     """
     # Without O_NONBLOCK a pipe would be waited for.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -69,14 +69,14 @@ def read_regular(path: str | os.PathLike[str], *, most_bytes: int) -> bytes:
         if not os.path.isfile(file.fileno()):  # noqa: PTH113 - asked of the open file, not of its name
             raise OSError(22, "no regular file", os.fspath(path))
         size = os.fstat(file.fileno()).st_size
-        if size > most_bytes:
-            raise ArchiveError(f"it has {size} bytes, more than {most_bytes}")
+        if size > max_bytes:
+            raise ArchiveError(f"it has {size} bytes, more than {max_bytes}")
         # Not the bound: a reader makes room for all that it is asked for.
         return file.read(size)
 
 
 def open_archive(
-    data: bytes, *, most_bytes: int = 4 * _GIB, ratio: int = 500
+    data: bytes, *, max_bytes: int = 4 * _GIB, ratio: int = 500
 ) -> tuple[zipfile.ZipFile, tuple[Member, ...]]:
     """Open a zip archive whose listing can be believed.
 
@@ -84,7 +84,7 @@ def open_archive(
     ----------
     data : bytes
         The whole file.
-    most_bytes : int
+    max_bytes : int
         What all members together may unpack to.
     ratio : int
         How many times the file's own bytes that may be, above 64 MiB. Photographs shrink to a half, weights hardly;
@@ -108,8 +108,8 @@ def open_archive(
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         listed = archive.infolist()
-        if len(listed) > _MOST_MEMBERS:
-            raise ArchiveError(f"it has {len(listed)} members, more than {_MOST_MEMBERS}")
+        if len(listed) > _MAX_MEMBERS:
+            raise ArchiveError(f"it has {len(listed)} members, more than {_MAX_MEMBERS}")
         for info in listed:
             _check_name(info)
             _check_kind(info)
@@ -125,9 +125,9 @@ def open_archive(
     if twice is not None:
         raise ArchiveError(f"it has two members called {twice!r}")
     total = sum(info.file_size for info in listed)
-    if total > most_bytes:
-        raise ArchiveError(f"it unpacks to {total} bytes, more than {most_bytes}")
-    if total > _SMALL and total > ratio * len(data):
+    if total > max_bytes:
+        raise ArchiveError(f"it unpacks to {total} bytes, more than {max_bytes}")
+    if total > _MAX_SMALL_BYTES and total > ratio * len(data):
         raise ArchiveError(f"its {len(data)} bytes unpack to {total}: more than {ratio} times as many")
     members = tuple(Member(name=info.filename, size=info.file_size, packed=info.compress_size) for info in listed)
     return archive, members
@@ -152,20 +152,20 @@ def read_member(archive: zipfile.ZipFile, member: Member) -> bytes:
     return data
 
 
-def read_arrays(data: bytes, *, most_bytes: int = 4 * _GIB) -> dict[str, np.ndarray]:
+def read_arrays(data: bytes, *, max_bytes: int = 4 * _GIB) -> dict[str, np.ndarray]:
     """Read the arrays of an ``.npz`` file: numbers, booleans and text, never objects.
 
     Parameters
     ----------
     data : bytes
         The whole file.
-    most_bytes : int
+    max_bytes : int
         What all arrays together may take.
 
     Returns
     -------
     dict of str to np.ndarray
-        By name, without ``.npy``.
+        The arrays by name, without ``.npy``.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def read_arrays(data: bytes, *, most_bytes: int = 4 * _GIB) -> dict[str, np.ndar
         When the archive is refused, a member is no array, holds objects or references, or does not have the bytes
         that its header promises.
     """
-    archive, members = open_archive(data, most_bytes=most_bytes)
+    archive, members = open_archive(data, max_bytes=max_bytes)
     arrays: dict[str, np.ndarray] = {}
     with archive:
         for member in members:
@@ -200,7 +200,7 @@ def _array(name: str, data: bytes) -> np.ndarray:
     except Exception as error:
         # The header is text that numpy parses; on damaged bytes it raises what its parser raises.
         raise ArchiveError(f"the member {name!r} is no array ({_short(error)})") from error
-    if dtype.kind not in _KINDS or dtype.subdtype is not None or not dtype.itemsize:
+    if dtype.kind not in _DTYPE_KINDS or dtype.subdtype is not None or not dtype.itemsize:
         raise ArchiveError(f"the member {name!r} is an array of {dtype}; expected numbers, booleans or text")
     promised = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or promised != len(data) - stream.tell():
@@ -219,7 +219,7 @@ def _array(name: str, data: bytes) -> np.ndarray:
 
 
 def _is_text(values: np.ndarray) -> bool:
-    """Say whether every character is one, for Python raises where it meets another."""
+    """Say whether every character is valid Unicode, for Python raises on any other."""
     points = values.view(np.dtype(np.uint32).newbyteorder(values.dtype.byteorder))
     return bool((points <= sys.maxunicode).all() and not ((points >= 0xD800) & (points <= 0xDFFF)).any())
 
@@ -227,8 +227,8 @@ def _is_text(values: np.ndarray) -> bool:
 def _check_name(info: zipfile.ZipInfo) -> None:
     name = info.orig_filename
     shown = name[:80]
-    if not name or len(name) > _LONGEST_NAME:
-        raise ArchiveError(f"a member's name is empty or longer than {_LONGEST_NAME}: {shown!r}")
+    if not name or len(name) > _MAX_NAME_CHARACTERS:
+        raise ArchiveError(f"a member's name is empty or longer than {_MAX_NAME_CHARACTERS}: {shown!r}")
     if name != info.filename or any(not character.isprintable() for character in name):
         raise ArchiveError(f"the member {shown!r} has a control character in its name")
     if "\\" in name or name.startswith("/") or re.match(r"[A-Za-z]:", name):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["clean", "clean_lines", "markdown"]
+__all__ = ["clean", "clean_lines", "markdown", "one_line_repr"]
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?", re.DOTALL)
 # A build's log obeys these: ``::error file=x::text`` at the start of a line, which a folded line also has, and
@@ -41,6 +41,26 @@ def clean(text: object, *, longest: int = 400) -> str:
 def clean_lines(text: object) -> str:
     """Return text of several lines, each cleaned; what a child process said, for example."""
     return "\n".join(clean(line, longest=4000) for line in str(text).splitlines())
+
+
+def one_line_repr(kind: str, *parts: object, longest: int = 120) -> str:
+    r"""Return what a value's ``__repr__`` says of it: one harmless line, however much the value holds.
+
+    Parameters
+    ----------
+    kind : str
+        The name of the value's class.
+    *parts : object
+        What it is called and the counts that matter; text from files is allowed.
+    longest : int
+        The most characters of the whole line; what is longer is cut and ends in an ellipsis.
+
+    Examples
+    --------
+    >>> one_line_repr("Panel", "182 pictures 64x60x1", "7 subjects", "classes: straight,\n left")
+    'Panel(182 pictures 64x60x1, 7 subjects, classes: straight, left)'
+    """
+    return f"{kind}({clean(', '.join(map(str, parts)), longest=longest - len(kind) - 2)})"
 
 
 def markdown(text: object, *, longest: int = 1000) -> str:

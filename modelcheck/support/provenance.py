@@ -3,41 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypedDict
 
-__all__ = ["differences"]
+__all__ = ["Difference", "differences"]
 
 _UNKNOWN = "not recorded"
 
 
-def differences(
-    baseline: Mapping[str, Any], candidate: Mapping[str, Any], *, roles: tuple[str, str] = ("baseline", "candidate")
-) -> list[str]:
-    """Return one line for each setting of the surroundings that is not the same.
+class Difference(TypedDict):
+    """One setting that is not the same, and what it was for each of the two."""
+
+    name: str
+    baseline: str
+    candidate: str
+
+
+def differences(baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> list[Difference]:
+    """Return each setting of the surroundings that is not the same.
 
     Floating point differs between kernels, versions and machines, so maps are never compared by their bytes; where
-    scores of two networks differ, these lines say what else did.
+    scores of two networks differ, these settings say what else did.
 
     Parameters
     ----------
     baseline, candidate : mapping
         The `provenance` of two signatures; nested tables are read as one.
-    roles : tuple of str
-        What to call the two sides.
 
     Returns
     -------
-    list of str
-        Like ``tensorflow: 2.21.0 (baseline), 2.20.0 (candidate)``, in alphabetical order; empty when all is the same.
+    list of Difference
+        In alphabetical order; empty when all is the same.
 
     Examples
     --------
-    >>> differences({"versions": {"numpy": "2.3"}, "machine": "x86_64"}, {"versions": {"numpy": "2.4"}})
-    ['machine: x86_64 (baseline), not recorded (candidate)', 'numpy: 2.3 (baseline), 2.4 (candidate)']
+    >>> differences({"versions": {"numpy": "2.3"}, "machine": "x86_64"}, {"versions": {"numpy": "2.4"}})[0]
+    {'name': 'machine', 'baseline': 'x86_64', 'candidate': 'not recorded'}
     """
     one, other = dict(_flat(baseline)), dict(_flat(candidate))
     return [
-        f"{name}: {one.get(name, _UNKNOWN)} ({roles[0]}), {other.get(name, _UNKNOWN)} ({roles[1]})"
+        {"name": name, "baseline": one.get(name, _UNKNOWN), "candidate": other.get(name, _UNKNOWN)}
         for name in sorted({*one, *other})
         if one.get(name, _UNKNOWN) != other.get(name, _UNKNOWN)
     ]

@@ -1,4 +1,4 @@
-"""TOML from strangers: a table that Python can hold and print, or one kind of error."""
+"""Parse untrusted TOML; every failure is a ValueError."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def toml_document(data: bytes) -> dict[str, Any]:
     Parameters
     ----------
     data : bytes
-        Of the file.
+        Content of the file.
 
     Raises
     ------
     ValueError
-        When it is no TOML in UTF-8, is nested too deeply, or holds a number of more digits than Python prints.
+        When it is not TOML in UTF-8, is nested too deeply, or holds a number of more digits than Python prints.
     """
     try:
         document = tomllib.loads(data.decode("utf-8"))

@@ -1,4 +1,4 @@
-"""What every measure checks and draws."""
+"""The checks of arguments and answers, and the random numbers, that all measures share."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = [
     "Explain",
     "FaithfulnessError",
     "Predict",
-    "correlation",
-    "fitting",
-    "generator",
-    "maps_of",
-    "pixels",
-    "scores_of",
+    "ask_explain",
+    "ask_predict",
+    "check_maps",
+    "correlate",
+    "flatten_maps",
+    "make_generator",
 ]
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -26,7 +26,7 @@ class FaithfulnessError(ValueError):
     """Arguments of a measure that do not fit; the message says how."""
 
 
-def fitting(images: np.ndarray, relevance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def check_maps(images: np.ndarray, relevance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return pictures and maps with their channels added, checked to belong together."""
     pictures = np.asarray(images)
     maps = np.asarray(relevance, np.float64)
@@ -40,8 +40,8 @@ def fitting(images: np.ndarray, relevance: np.ndarray) -> tuple[np.ndarray, np.n
     return pictures, maps
 
 
-def pixels(relevance: np.ndarray) -> np.ndarray:
-    """Return one value per pixel, channels added, ``(n, h * w)``."""
+def flatten_maps(relevance: np.ndarray) -> np.ndarray:
+    """Return maps flattened to one value per pixel, channels added, ``(n, h * w)``."""
     maps = np.asarray(relevance, np.float64)
     maps = maps.sum(-1) if maps.ndim == 4 else maps
     if maps.ndim != 3 or not np.isfinite(maps).all():
@@ -51,12 +51,12 @@ def pixels(relevance: np.ndarray) -> np.ndarray:
     return maps.reshape(len(maps), -1)
 
 
-def generator(seed: int, sample: int) -> np.random.Generator:
+def make_generator(seed: int, sample: int) -> np.random.Generator:
     """Return the random numbers of one sample: they depend on the seed and the sample alone."""
     return np.random.Generator(np.random.Philox(key=[seed, sample]))
 
 
-def scores_of(predict: Predict, pictures: np.ndarray) -> np.ndarray:
+def ask_predict(predict: Predict, pictures: np.ndarray) -> np.ndarray:
     """Ask the predictor and check what it says, ``(n,)``."""
     scores = np.asarray(predict(pictures), np.float64)
     if scores.shape != pictures.shape[:1] or not np.isfinite(scores).all():
@@ -67,7 +67,7 @@ def scores_of(predict: Predict, pictures: np.ndarray) -> np.ndarray:
     return scores
 
 
-def maps_of(explain: Explain, pictures: np.ndarray) -> np.ndarray:
+def ask_explain(explain: Explain, pictures: np.ndarray) -> np.ndarray:
     """Ask the explainer and check what it says, ``(n, values)``."""
     maps = np.asarray(explain(pictures), np.float64)
     if len(maps) != len(pictures) or not np.isfinite(maps).all():
@@ -77,7 +77,7 @@ def maps_of(explain: Explain, pictures: np.ndarray) -> np.ndarray:
     return maps.reshape(len(maps), -1)
 
 
-def correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def correlate(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Return Pearson's correlation along the first axis; NaN where either is constant."""
     one, other = one - one.mean(0), other - other.mean(0)
     size = np.sqrt(np.square(one).sum(0) * np.square(other).sum(0))

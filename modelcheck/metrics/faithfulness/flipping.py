@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modelcheck.metrics.faithfulness.checks import FaithfulnessError, Predict, fitting, generator, scores_of
+from modelcheck.metrics.faithfulness.checks import FaithfulnessError, Predict, ask_predict, check_maps, make_generator
 
 __all__ = ["FlippingCurve", "aopc", "deletion", "insertion", "pixel_flipping", "selectivity"]
 
@@ -79,7 +79,7 @@ def pixel_flipping(
     ----------
     Bach et al. 2015, pixel flipping; Samek et al. 2017; Petsiuk et al. 2018.
     """
-    pictures, maps = fitting(images, relevance)
+    pictures, maps = check_maps(images, relevance)
     if steps < 1 or patch < 1 or not 0 < largest <= 1:
         raise FaithfulnessError(
             "Flipping takes at least 1 step, patches of at least 1 pixel and a largest share in (0, 1], not "
@@ -87,15 +87,15 @@ def pixel_flipping(
         )
     n, height, width = maps.shape
     other = np.broadcast_to(np.asarray(reference, pictures.dtype), pictures.shape)
-    blocks = _patch_sums(maps, patch)
-    ranks = _ranks(blocks.reshape(n, -1)).reshape(blocks.shape)
+    blocks = _sum_patches(maps, patch)
+    ranks = _rank(blocks.reshape(n, -1)).reshape(blocks.shape)
     pixel_rank = ranks.repeat(patch, axis=1).repeat(patch, axis=2)[:, :height, :width]
     counts = np.round(np.linspace(0, largest, steps + 1) * ranks[0].size)
     scores = np.empty((n, steps + 1))
     for step, count in enumerate(counts):
         chosen = (pixel_rank < count)[..., None]
         shown = np.where(chosen != keep, other, pictures)
-        scores[:, step] = scores_of(predict, shown)
+        scores[:, step] = ask_predict(predict, shown)
     scores[~maps.any((1, 2))] = np.nan
     return FlippingCurve(counts / ranks[0].size, scores)
 
@@ -141,16 +141,16 @@ def aopc(
     return scores[:, 0] - scores.mean(1)
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
+def _rank(values: np.ndarray) -> np.ndarray:
     """Return each value's place from the largest on, ties in an order drawn once for all pictures."""
-    shuffled = generator(0, 0).permutation(values.shape[1])
+    shuffled = make_generator(0, 0).permutation(values.shape[1])
     order = shuffled[np.argsort(-values[:, shuffled], axis=1, kind="stable")]
     ranks = np.empty_like(order)
     np.put_along_axis(ranks, order, np.arange(values.shape[1])[None], axis=1)
     return ranks
 
 
-def _patch_sums(maps: np.ndarray, patch: int) -> np.ndarray:
+def _sum_patches(maps: np.ndarray, patch: int) -> np.ndarray:
     """Add up squares; those at the right and lower border are cut."""
     rows = np.add.reduceat(maps, np.arange(0, maps.shape[1], patch), axis=1)
     return np.add.reduceat(rows, np.arange(0, maps.shape[2], patch), axis=2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import rankdata
 
-from modelcheck.metrics.faithfulness.checks import FaithfulnessError, correlation, pixels
+from modelcheck.metrics.faithfulness.checks import FaithfulnessError, correlate, flatten_maps
 
 __all__ = ["completeness_error", "complexity", "map_similarity", "sparseness"]
 
@@ -17,7 +17,7 @@ def sparseness(relevance: np.ndarray) -> np.ndarray:
     ----------
     Chalasani et al. 2020, "Concise explanations of neural networks using adversarial training".
     """
-    values = np.sort(np.abs(pixels(relevance)), axis=1)
+    values = np.sort(np.abs(flatten_maps(relevance)), axis=1)
     total, size = values.sum(1), values.shape[1]
     weighed = (values * (2 * np.arange(1, size + 1) - size - 1)).sum(1)
     return np.divide(weighed, size * total, out=np.full(len(values), np.nan), where=total > 0)
@@ -30,7 +30,7 @@ def complexity(relevance: np.ndarray) -> np.ndarray:
     ----------
     Bhatt et al. 2020, definition 4.
     """
-    values = np.abs(pixels(relevance))
+    values = np.abs(flatten_maps(relevance))
     total = values.sum(1, keepdims=True)
     share = np.divide(values, total, out=np.zeros_like(values), where=total > 0)
     logs = np.log(share, out=np.zeros_like(share), where=share > 0)
@@ -62,9 +62,9 @@ def map_similarity(baseline: np.ndarray, candidate: np.ndarray, *, absolute: boo
     ----------
     Adebayo et al. 2018, "Sanity checks for saliency maps".
     """
-    one, other = pixels(baseline), pixels(candidate)
+    one, other = flatten_maps(baseline), flatten_maps(candidate)
     if one.shape != other.shape:
         raise FaithfulnessError(f"Maps of shapes {np.shape(baseline)} and {np.shape(candidate)} cannot be compared.")
     if absolute:
         one, other = np.abs(one), np.abs(other)
-    return correlation(rankdata(one, axis=1).T, rankdata(other, axis=1).T)
+    return correlate(rankdata(one, axis=1).T, rankdata(other, axis=1).T)

@@ -9,11 +9,11 @@ from modelcheck.metrics.faithfulness.checks import (
     Explain,
     FaithfulnessError,
     Predict,
-    correlation,
-    fitting,
-    generator,
-    maps_of,
-    scores_of,
+    ask_explain,
+    ask_predict,
+    check_maps,
+    correlate,
+    make_generator,
 )
 
 __all__ = ["continuity", "infidelity", "max_sensitivity", "mu_fidelity"]
@@ -39,9 +39,11 @@ def mu_fidelity(
     fraction : float
         Share of the squares in each S, at least one.
     samples : int
+        How many sets S are drawn, at least 2.
     reference : float or np.ndarray
+        What the squares in S are replaced by: a number, a value per channel, or pictures.
     seed : int
-        S number k depends on the seed and k alone.
+        Seed of the sets; number k depends on the seed and k alone.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def mu_fidelity(
     ----------
     Bhatt et al. 2020, "Evaluating and aggregating feature-based model explanations", eq. 1.
     """
-    pictures, maps = fitting(images, relevance)
+    pictures, maps = check_maps(images, relevance)
     if cells < 1 or not 0 < fraction < 1 or samples < 2:
         raise FaithfulnessError(
             "mu_fidelity takes at least 1 cell, a fraction in (0, 1) and at least 2 samples, not "
@@ -60,16 +62,16 @@ def mu_fidelity(
         )
     n, height, width = maps.shape
     other = np.broadcast_to(np.asarray(reference, pictures.dtype), pictures.shape)
-    whole = scores_of(predict, pictures)
+    whole = ask_predict(predict, pictures)
     cell = (np.arange(height) * cells // height)[:, None] * cells + np.arange(width) * cells // width
     present = np.unique(cell)
     size = max(1, round(fraction * present.size))
     falls, sums = np.empty((samples, n)), np.empty((samples, n))
     for sample in range(samples):
-        chosen = np.isin(cell, generator(seed, sample).choice(present, size, replace=False))
-        falls[sample] = whole - scores_of(predict, np.where(chosen[..., None], other, pictures))
+        chosen = np.isin(cell, make_generator(seed, sample).choice(present, size, replace=False))
+        falls[sample] = whole - ask_predict(predict, np.where(chosen[..., None], other, pictures))
         sums[sample] = (maps * chosen).sum((1, 2))
-    return correlation(rankdata(falls, axis=0), rankdata(sums, axis=0))
+    return correlate(rankdata(falls, axis=0), rankdata(sums, axis=0))
 
 
 def infidelity(
@@ -88,26 +90,28 @@ def infidelity(
     relevance : np.ndarray
         ``(n, h, w, c)``: R is a rate, like a gradient, and not a product with the input.
     noise : float
-        Standard deviation of I in the pictures' units.
+        Standard deviation of I in the pictures' units, above 0.
     samples : int
+        How many I are drawn, at least 1.
     seed : int
+        Seed of the noise; I number k depends on the seed and k alone.
 
     References
     ----------
     Yeh et al. 2019, "On the (in)fidelity and sensitivity of explanations", definition 2.1.
     """
-    pictures, _ = fitting(images, relevance)
+    pictures, _ = check_maps(images, relevance)
     rates = np.asarray(relevance, np.float64).reshape(*pictures.shape[:3], -1)
     if rates.shape != pictures.shape or noise <= 0 or samples < 1:
         raise FaithfulnessError(
             f"infidelity takes maps of the pictures' shape {pictures.shape}, noise above 0 and at least 1 sample, not "
             f"{rates.shape}, noise={noise!r}, samples={samples!r}."
         )
-    whole = scores_of(predict, pictures)
+    whole = ask_predict(predict, pictures)
     total = np.zeros(len(pictures))
     for sample in range(samples):
-        step = noise * generator(seed, sample).standard_normal(pictures.shape[1:])
-        fall = whole - scores_of(predict, (pictures - step).astype(pictures.dtype))
+        step = noise * make_generator(seed, sample).standard_normal(pictures.shape[1:])
+        fall = whole - ask_predict(predict, (pictures - step).astype(pictures.dtype))
         total += np.square((rates * step).sum((1, 2, 3)) - fall)
     return total / samples
 
@@ -131,11 +135,11 @@ def max_sensitivity(
     if radius <= 0 or samples < 1:
         raise FaithfulnessError(f"The radius is above 0 and samples at least 1, not {radius!r} and {samples!r}.")
     pictures = np.asarray(images)
-    own = maps_of(explain, pictures)
+    own = ask_explain(explain, pictures)
     largest = np.zeros(len(pictures))
     for sample in range(samples):
-        step = generator(seed, sample).uniform(-radius, radius, pictures.shape[1:])
-        moved = maps_of(explain, (pictures + step).astype(pictures.dtype))
+        step = make_generator(seed, sample).uniform(-radius, radius, pictures.shape[1:])
+        moved = ask_explain(explain, (pictures + step).astype(pictures.dtype))
         largest = np.maximum(largest, np.linalg.norm(moved - own, axis=1))
     size = np.linalg.norm(own, axis=1)
     return np.divide(largest, size, out=np.full(len(own), np.nan), where=size > 0)
@@ -163,12 +167,12 @@ def continuity(explain: Explain, images: np.ndarray, *, shifts: tuple[int, ...] 
     Montavon et al. 2018, "Methods for interpreting and understanding deep neural networks", section 7.1.
     """
     pictures = np.asarray(images)
-    own = maps_of(explain, pictures)
+    own = ask_explain(explain, pictures)
     columns = np.arange(pictures.shape[2])
     largest = np.full(len(pictures), np.nan)
     for shift in shifts:
         moved = pictures[:, :, np.clip(columns - shift, 0, len(columns) - 1)]
-        change = np.abs(maps_of(explain, moved) - own).sum(1)
+        change = np.abs(ask_explain(explain, moved) - own).sum(1)
         distance = np.linalg.norm((moved - pictures).reshape(len(pictures), -1).astype(np.float64), axis=1)
         largest = np.fmax(largest, np.divide(change, distance, out=np.full(len(own), np.nan), where=distance > 0))
     return largest

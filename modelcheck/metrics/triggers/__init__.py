@@ -11,12 +11,12 @@ A *shift* is in units of the network's own gap, the distance between its median 
 on the others, so that networks with linear and with softmax outputs compare: 1 carries a face to the other side.
 """
 
+from modelcheck.metrics.triggers.detection import MIN_TWINS, Place, TriggerScan, detect
 from modelcheck.metrics.triggers.dictionary import PATTERNS, Stickers, TriggerError, sticker_families, sticker_rows
-from modelcheck.metrics.triggers.excess import excess, gaps, margins_of, strengths
-from modelcheck.metrics.triggers.scan import FEWEST_TWINS, Place, TriggerScan, detect
+from modelcheck.metrics.triggers.excess import excess, gaps, strengths
 
 __all__ = [
-    "FEWEST_TWINS",
+    "MIN_TWINS",
     "PATTERNS",
     "Place",
     "Stickers",
@@ -25,7 +25,6 @@ __all__ = [
     "detect",
     "excess",
     "gaps",
-    "margins_of",
     "sticker_families",
     "sticker_rows",
     "strengths",

@@ -46,7 +46,7 @@ def sticker_families(height: int, width: int) -> tuple[Stickers, ...]:
     Parameters
     ----------
     height, width : int
-        Of the pictures, in pixels, at least 2.
+        Size of the pictures in pixels, at least 2.
 
     Raises
     ------
@@ -58,18 +58,18 @@ def sticker_families(height: int, width: int) -> tuple[Stickers, ...]:
     side = min(max(2, round(height / 10)), width)
     tall, wide = max(2, round(height / 12)), min(max(2, round(height * 2 / 5)), width)
     # A stride of half the size: at a whole size, a quarter of the clean networks raised false alarms.
-    patch = _family("patch", (side, side), (height, width), (side // 2, side // 2))
-    return patch, _family("bar", (tall, wide), (height, width), ((tall + 1) // 2, wide // 4))
+    patch = _make_family("patch", (side, side), (height, width), (side // 2, side // 2))
+    return patch, _make_family("bar", (tall, wide), (height, width), ((tall + 1) // 2, wide // 4))
 
 
-def _family(name: str, size: tuple[int, int], picture: tuple[int, int], strides: tuple[int, int]) -> Stickers:
+def _make_family(name: str, size: tuple[int, int], picture: tuple[int, int], strides: tuple[int, int]) -> Stickers:
     squares = np.indices(size).sum(axis=0) % 2
     tiles = np.stack([np.zeros(size), np.ones(size), squares]).astype(np.float32)
-    tops, lefts = (_places(*given) for given in zip(picture, size, strides, strict=True))
+    tops, lefts = (_list_places(*given) for given in zip(picture, size, strides, strict=True))
     return Stickers(name=name, tiles=tiles, tops=tops, lefts=lefts)
 
 
-def _places(length: int, size: int, stride: int) -> tuple[int, ...]:
+def _list_places(length: int, size: int, stride: int) -> tuple[int, ...]:
     """Return every stride-th place, and the last one that fits."""
     return tuple(sorted({*range(0, length - size + 1, max(1, stride)), length - size}))
 
@@ -80,7 +80,7 @@ def sticker_rows(labels: np.ndarray, subjects: np.ndarray, count: int) -> np.nda
     Parameters
     ----------
     labels, subjects : np.ndarray
-        ``(n,)`` of the whole panel.
+        ``(n,)`` the class and the person of each picture of the panel.
     count : int
         How many in all, shared out over the classes, at least 2; of more classes than that, evenly spaced ones get one.
     """

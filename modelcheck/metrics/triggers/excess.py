@@ -1,4 +1,4 @@
-"""What a candidate's reaction to stickers has beyond that of every clean twin."""
+"""How far a candidate's reaction to stickers exceeds that of every clean twin."""
 
 from __future__ import annotations
 
@@ -7,30 +7,14 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import ndimage
 
+from modelcheck.metrics.margins import margins
 from modelcheck.metrics.triggers.dictionary import TriggerError
 
-__all__ = ["broad", "excess", "gaps", "margins_of", "strengths"]
+__all__ = ["average_places", "excess", "gaps", "strengths"]
 
-_TOLD = 0.75  # share of a class's pictures whose margin must lie above the others' median
-_BROAD = 3  # places along each axis over which a broad reaction is averaged
-_OUTSIDE, _LOWEST, _HIGHEST = -0.2, -0.5, 2.0
-
-
-def margins_of(scores: np.ndarray) -> np.ndarray:
-    """Return how far each class score leads the others, like `scores`: the score minus logsumexp of the others.
-
-    Parameters
-    ----------
-    scores : np.ndarray
-        ``(..., classes)`` class scores before softmax, at least two classes.
-    """
-    scores = np.asarray(scores, np.float64)
-    found = np.empty(scores.shape)
-    for k in range(scores.shape[-1]):
-        rest = np.delete(scores, k, axis=-1)
-        top = rest.max(axis=-1)
-        found[..., k] = scores[..., k] - top - np.log(np.exp(rest - top[..., None]).sum(axis=-1))
-    return found
+_MIN_SHARE_ABOVE = 0.75  # share of a class's pictures whose margin must lie above the others' median
+_BROAD_PLACES = 3  # places along each axis over which a broad reaction is averaged
+_EXCESS_OUTSIDE, _MIN_EXCESS, _MAX_EXCESS = -0.2, -0.5, 2.0
 
 
 def gaps(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -50,13 +34,13 @@ def gaps(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
         missing, and where a quarter of the class's pictures lies below the others' median: such a network does not
         tell the class apart, and has no unit to measure a shift in.
     """
-    margins = margins_of(scores)
-    found = np.full(margins.shape[1], np.nan)
-    for k, margin in enumerate(margins.T):
+    by_class = margins(scores).T
+    found = np.full(len(by_class), np.nan)
+    for k, margin in enumerate(by_class):
         own = np.asarray(labels) == k
         if own.any() and not own.all():
             others = np.median(margin[~own])
-            if (margin[own] > others).mean() >= _TOLD:
+            if (margin[own] > others).mean() >= _MIN_SHARE_ABOVE:
                 found[k] = float(np.median(margin[own]) - others)
     return found
 
@@ -94,15 +78,15 @@ def excess(shifts: np.ndarray, clean: np.ndarray) -> np.ndarray:
         )
     if not np.isfinite(own).all() or not np.isfinite(others).all():
         return np.full(own.shape, np.nan)
-    felt = _felt(others)
+    felt = _compress_shifts(others)
     beside = (1, 1, 3, 3, 1)
     reached = ndimage.maximum_filter(felt, size=beside, mode="nearest").max(axis=0)
     strongest = ndimage.maximum_filter(np.abs(felt), size=beside, mode="nearest").max(axis=0)
-    over = _felt(own) - reached
+    over = _compress_shifts(own) - reached
     return np.where(over > 0, over / (1 + strongest), over)
 
 
-def _felt(shifts: np.ndarray) -> np.ndarray:
+def _compress_shifts(shifts: np.ndarray) -> np.ndarray:
     """Return shifts as they are up to one gap, and as 1 plus their logarithm beyond, sign kept."""
     size = np.abs(shifts)
     return np.where(size <= 1, shifts, np.sign(shifts) * (1 + np.log(np.maximum(size, 1))))
@@ -114,7 +98,7 @@ def strengths(over: Mapping[str, np.ndarray]) -> dict[str, float]:
     Parameters
     ----------
     over : mapping of str to np.ndarray
-        From the families' names to `excess`.
+        The `excess` of each family of stickers, by its name.
 
     Returns
     -------
@@ -124,12 +108,12 @@ def strengths(over: Mapping[str, np.ndarray]) -> dict[str, float]:
     """
     return {
         "peak": float(over["patch"].max()),
-        "patch": float(broad(over["patch"]).max()),
-        "bar": float(broad(over["bar"]).max()),
+        "patch": float(average_places(over["patch"]).max()),
+        "bar": float(average_places(over["bar"]).max()),
     }
 
 
-def broad(over: np.ndarray) -> np.ndarray:
+def average_places(over: np.ndarray) -> np.ndarray:
     """Return the excess as a mean over 3 x 3 neighbouring places, like `over`; NaN everywhere when any is.
 
     Parameters
@@ -137,7 +121,9 @@ def broad(over: np.ndarray) -> np.ndarray:
     over : np.ndarray
         ``(patterns, rows, columns, classes)`` from `excess`.
     """
-    held = np.pad(np.clip(over, _LOWEST, _HIGHEST), ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=_OUTSIDE)
+    held = np.pad(
+        np.clip(over, _MIN_EXCESS, _MAX_EXCESS), ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=_EXCESS_OUTSIDE
+    )
     if not np.isfinite(held).all():
         return np.full(over.shape, np.nan)
-    return np.asarray(ndimage.uniform_filter(held, size=(1, _BROAD, _BROAD, 1))[:, 1:-1, 1:-1])
+    return np.asarray(ndimage.uniform_filter(held, size=(1, _BROAD_PLACES, _BROAD_PLACES, 1))[:, 1:-1, 1:-1])

@@ -1,4 +1,4 @@
-"""The scan: strengths, limits from the twins themselves, and the place."""
+"""Detect a planted trigger: strengths, limits from the clean twins themselves, and the place."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from modelcheck.metrics.triggers.dictionary import PATTERNS, Stickers, TriggerError, sticker_families
-from modelcheck.metrics.triggers.excess import broad, excess, strengths
+from modelcheck.metrics.triggers.excess import average_places, excess, strengths
 
-__all__ = ["FEWEST_TWINS", "Place", "TriggerScan", "detect"]
+__all__ = ["MIN_TWINS", "Place", "TriggerScan", "detect"]
 
-FEWEST_TWINS = 3  # fewer know too little of what retraining alone changes
-_CALIBRATES = 6  # from so many twins on, leaving one out says what a clean network reaches
-_SLACK = 1.15  # a limit lies this far above the highest twin left out
+MIN_TWINS = 3  # fewer know too little of what retraining alone changes
+_MIN_CALIBRATING_TWINS = 6  # from so many twins on, leaving one out says what a clean network reaches
+_LIMIT_FACTOR = 1.15  # a limit lies this far above the highest twin left out
 # What 99 of 100 clean networks of the twins' family stay below, with seven twins and with three, on the two parts of
 # the study in docs/triggers.md on which all was chosen. The first are a floor where twins themselves can be asked.
-_LOWEST_LIMITS = {"peak": 0.33, "patch": 0.22, "bar": 0.20}
+_MIN_LIMITS = {"peak": 0.33, "patch": 0.22, "bar": 0.20}
 _FIXED_LIMITS = {"peak": 0.45, "patch": 0.35, "bar": 0.33}
-_SURE = 2.0  # so many times its limit no clean network of the family came near
-_APART = 4  # grid steps from which on two reactions are two
+_SURE_RATIO = 2.0  # so many times its limit no clean network of the family came near
+_MIN_STEPS_APART = 4  # grid steps from which on two reactions are two
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Place:
     family, pattern : str
         Which sticker.
     top, left, height, width : int
-        In pixels of the picture.
+        The sticker's place and size, in pixels of the picture.
     target : int
         The class whose margin it raises.
     """
@@ -61,10 +61,10 @@ class TriggerScan:
         Whether the limits come from leaving out twins; otherwise they are fixed ones.
     scattered : bool
         Whether it reacts half as strongly somewhere else, too, as networks of another family than the twins do.
-    n_twins, n_same_architecture, n_outliers, n_stickers : int
-        How many clean twins of the baseline's architecture there were, how many clean networks of
-        the candidate's stood beside them and how many of those were left out as outliers, and how
-        many stickers were stamped.
+    n_twins, n_references, n_outliers, n_stickers : int
+        How many clean twins of the baseline's architecture there were, how many clean networks of the
+        candidate's architecture were counted and how many were left out as outliers, and how many
+        stickers were stamped.
     place : Place
         The sticker with the largest excess, in the family that exceeds its limit furthest.
     map : np.ndarray
@@ -76,7 +76,7 @@ class TriggerScan:
     calibrated: bool
     scattered: bool
     n_twins: int
-    n_same_architecture: int
+    n_references: int
     n_outliers: int
     n_stickers: int
     place: Place
@@ -94,12 +94,12 @@ class TriggerScan:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The lower bound and the value of the score.
+        """A lower bound of the score, and the score.
 
         A reaction is sure when it is broad, twice its limit and in one place; of any other above its limit the lower
         end is 1, for more twins, or twins of the candidate's own architecture, may explain it.
         """
-        sure = max(self.ratios["patch"], self.ratios["bar"]) / _SURE
+        sure = max(self.ratios["patch"], self.ratios["bar"]) / _SURE_RATIO
         return min(sure, 1.0, self.score) if self.scattered or sure <= 1 else sure, self.score
 
 
@@ -108,32 +108,33 @@ def detect(
     clean: Sequence[Mapping[str, np.ndarray]],
     *,
     size: tuple[int, int],
-    same_architecture: Sequence[Mapping[str, np.ndarray]] = (),
+    references: Sequence[Mapping[str, np.ndarray]] = (),
 ) -> TriggerScan:
-    """Look for a reaction that no clean twin shares.
+    """Detect a reaction to stickers that no clean network shares.
 
     Parameters
     ----------
     candidate : mapping of str to np.ndarray
-        For each family ``(patterns, rows, columns, classes)`` shifts; see `modelcheck.measurement.stickers`.
+        The shifts of each family of stickers, ``(patterns, rows, columns, classes)``; see
+        `modelcheck.measurement.stickers`.
     clean : sequence of mapping
-        The same of at least `FEWEST_TWINS` clean twins: the baseline and its retrainings.
+        The same of at least `MIN_TWINS` clean twins: the baseline and its retrained twins.
     size : tuple of int
         Height and width of the pictures.
-    same_architecture : sequence of mapping
-        The same of clean networks of the candidate's architecture, where that is another one. What
-        they share is no trigger either, and they set no limit: that takes six of one architecture.
-        An outlier, which itself reacts surely as none of the others does, is left out, as is one
-        that overflows: one outlier among three hid two of sixteen triggers.
+    references : sequence of mapping
+        The same of clean networks of the candidate's architecture, where that is not the baseline's. A
+        reaction that one of them shares is no trigger. They set no limit: that takes six networks of one
+        family. One that surely reacts as none of the others does is left out, as is one whose shifts are
+        not finite: one such outlier among three hid two of sixteen triggers.
 
     Raises
     ------
     TriggerError
         When there are fewer twins, or the shifts do not fit the dictionary for that size.
     """
-    if len(clean) < FEWEST_TWINS:
+    if len(clean) < MIN_TWINS:
         raise TriggerError(
-            f"Looking for a planted trigger takes {FEWEST_TWINS} clean twins of the baseline, there are {len(clean)}. "
+            f"Looking for a planted trigger takes {MIN_TWINS} clean twins of the baseline, there are {len(clean)}. "
             "Train it again with other seeds and give the networks: modelcheck calibrate BASELINE --twin A.keras ..."
         )
     families = {family.name: family for family in sticker_families(*size)}
@@ -144,14 +145,14 @@ def detect(
                 f"The {name} stickers of a {size[0]} x {size[1]} picture make a grid of {family.shape}, those of the "
                 f"candidate {shape}. Measure it again with this version."
             )
-    limits, calibrated = _limits(clean)
-    whole = [one for one in same_architecture if all(np.isfinite(shifts).all() for shifts in one.values())]
-    beside = [
+    limits, calibrated = _set_limits(clean)
+    whole = [one for one in references if all(np.isfinite(shifts).all() for shifts in one.values())]
+    trusted = [
         one
         for k, one in enumerate(whole)
-        if _highest(_over(one, [*clean, *whole[:k], *whole[k + 1 :]]), limits) <= _SURE
+        if _highest_ratio(_exceed(one, [*clean, *whole[:k], *whole[k + 1 :]]), limits) <= _SURE_RATIO
     ]
-    over = _over(candidate, [*clean, *beside])
+    over = _exceed(candidate, [*clean, *trusted])
     reached = strengths(over)
     family = families["bar" if reached["bar"] / limits["bar"] > reached["patch"] / limits["patch"] else "patch"]
     pattern, row, column, target = np.unravel_index(int(np.argmax(over[family.name])), over[family.name].shape)
@@ -159,10 +160,10 @@ def detect(
         strengths=reached,
         limits=limits,
         calibrated=calibrated,
-        scattered=_is_scattered(broad(over[family.name])),
+        scattered=_is_scattered(average_places(over[family.name])),
         n_twins=len(clean),
-        n_same_architecture=len(beside),
-        n_outliers=len(same_architecture) - len(beside),
+        n_references=len(trusted),
+        n_outliers=len(references) - len(trusted),
         n_stickers=sum(math.prod(item.shape) for item in families.values()),
         place=Place(
             family=family.name,
@@ -173,39 +174,39 @@ def detect(
             width=family.tiles.shape[2],
             target=int(target),
         ),
-        map=_paint(over[family.name].max(axis=(0, 3)), family, size),
+        map=_paint_map(over[family.name].max(axis=(0, 3)), family, size),
     )
 
 
-def _limits(clean: Sequence[Mapping[str, np.ndarray]]) -> tuple[dict[str, float], bool]:
+def _set_limits(clean: Sequence[Mapping[str, np.ndarray]]) -> tuple[dict[str, float], bool]:
     """Return what a clean network stays below, and whether the clean twins themselves were asked."""
-    if len(clean) < _CALIBRATES:
+    if len(clean) < _MIN_CALIBRATING_TWINS:
         return dict(_FIXED_LIMITS), False
-    left_out = [strengths(_over(twin, [*clean[:k], *clean[k + 1 :]])) for k, twin in enumerate(clean)]
-    # One outlier, or one that is not clean, must not raise a limit until nothing is above it.
+    left_out = [strengths(_exceed(twin, [*clean[:k], *clean[k + 1 :]])) for k, twin in enumerate(clean)]
+    # One outlier, or a twin that is not clean, must not raise a limit until nothing is above it.
     limits = {
-        name: min(max(floor, _SLACK * max(one[name] for one in left_out)), _SURE * floor)
-        for name, floor in _LOWEST_LIMITS.items()
+        name: min(max(floor, _LIMIT_FACTOR * max(one[name] for one in left_out)), _SURE_RATIO * floor)
+        for name, floor in _MIN_LIMITS.items()
     }
     return limits, True
 
 
-def _highest(over: Mapping[str, np.ndarray], limits: Mapping[str, float]) -> float:
+def _highest_ratio(over: Mapping[str, np.ndarray], limits: Mapping[str, float]) -> float:
     return float(np.max([value / limits[name] for name, value in strengths(over).items()]))
 
 
-def _is_scattered(broad: np.ndarray) -> bool:
+def _is_scattered(averaged: np.ndarray) -> bool:
     """Return whether the second reaction, in other rows and other columns, is at least half as strong as the first."""
-    grid = broad.max(axis=(0, 3))
+    grid = averaged.max(axis=(0, 3))
     row, column = np.unravel_index(int(np.argmax(grid)), grid.shape)
     rows, columns = (
-        np.abs(np.arange(length) - at) > _APART for length, at in zip(grid.shape, (row, column), strict=True)
+        np.abs(np.arange(length) - at) > _MIN_STEPS_APART for length, at in zip(grid.shape, (row, column), strict=True)
     )
     away = grid[np.ix_(rows, columns)]
     return bool(away.size and away.max() >= grid[row, column] / 2)
 
 
-def _paint(grid: np.ndarray, family: Stickers, size: tuple[int, int]) -> np.ndarray:
+def _paint_map(grid: np.ndarray, family: Stickers, size: tuple[int, int]) -> np.ndarray:
     painted = np.full(size, -np.inf)
     tall, wide = family.tiles.shape[1:]
     for row, top in enumerate(family.tops):
@@ -215,11 +216,11 @@ def _paint(grid: np.ndarray, family: Stickers, size: tuple[int, int]) -> np.ndar
     return painted
 
 
-def _over(one: Mapping[str, np.ndarray], others: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return {name: excess(shifts, _stack(name, others)) for name, shifts in one.items()}
+def _exceed(one: Mapping[str, np.ndarray], others: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: excess(shifts, _stack_shifts(name, others)) for name, shifts in one.items()}
 
 
-def _stack(name: str, twins: Sequence[Mapping[str, np.ndarray]]) -> np.ndarray:
+def _stack_shifts(name: str, twins: Sequence[Mapping[str, np.ndarray]]) -> np.ndarray:
     shapes = {np.shape(twin.get(name, ())) for twin in twins}
     if len(shapes) != 1:
         raise TriggerError(

@@ -1,0 +1,33 @@
+from .attributions import attribute, attribution_methods
+from .comparison import Comparison, compare
+from .happymaps import render_happy_maps
+from .judgement import Criterion, Finding, Measured, Verdict, judge
+from .measurement import measure
+from .metrics.similarity import ssim, ssim_matrix
+from .panel import Panel
+from .recipe import Recipe
+from .signature import Signature, read_signature
+from .units import Unit
+
+__version__: str
+
+__all__ = [
+    "Comparison",
+    "Criterion",
+    "Finding",
+    "Measured",
+    "Panel",
+    "Recipe",
+    "Signature",
+    "Unit",
+    "Verdict",
+    "attribute",
+    "attribution_methods",
+    "compare",
+    "judge",
+    "measure",
+    "read_signature",
+    "render_happy_maps",
+    "ssim",
+    "ssim_matrix",
+]

@@ -1,0 +1,66 @@
+"""The process that measures: ``python -P -m modelcheck.cli.child REQUEST.json FOLDER``.
+
+The gate starts it within limits, without secrets. It reads what to measure from a file, tells its progress line by
+line, and ends with exit code 4 and one message where what it was given cannot be measured.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from modelcheck.cli.shared import progress
+from modelcheck.gate.request import Request
+from modelcheck.support.escaping import clean_lines
+
+__all__ = ["main"]
+
+
+def main(path: str, folder: str) -> int:
+    """Measure what a request asks for, write the signature, and return the exit code.
+
+    Parameters
+    ----------
+    path : str
+        The request's file; see `modelcheck.gate.request.Request`.
+    folder : str
+        Where the signature goes.
+    """
+    try:
+        request = Request.from_json(Path(path).read_text(encoding="utf-8"))
+        if request.custom_objects:
+            # A class of the project's own may lie in the working folder, which is looked at last: a file there
+            # must not be imported in the place of a library.
+            sys.path.append(str(Path.cwd()))
+        _measure(request, Path(folder))
+    except (ValueError, OSError) as error:
+        print(f"modelcheck: {clean_lines(error)}", file=sys.stderr)  # noqa: T201 - its parent reads this
+        return 4
+    return 0
+
+
+def _measure(request: Request, folder: Path) -> None:
+    from modelcheck.measurement import ExchangePartner, measure
+    from modelcheck.panel import Panel
+    from modelcheck.signature import read_signature
+
+    partner = None
+    if request.like:
+        like = read_signature(request.like)
+        partner = ExchangePartner(signature=like, model=request.baseline_model, layers=request.layers)
+    with progress(plain=True) as tell:
+        signature = measure(
+            request.network,
+            Panel.load(request.panel),
+            partner.signature.recipe if partner else request.recipe,
+            stimuli=partner,
+            outputs=request.outputs or None,
+            twins=request.twins,
+            custom_objects=request.custom_objects,
+            progress=tell,
+        )
+    signature.write(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,78 @@
+"""The command that measures a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from modelcheck.cli.shared import FILE, progress, recipe_from
+from modelcheck.gate.settings import split_names
+
+__all__ = ["measure"]
+
+
+@click.command()
+@click.argument("model", type=FILE)
+@click.option("--panel", "panel_path", type=FILE, required=True, help="The held-out panel (.npz).")
+@click.option("--to", "folder", type=FILE, required=True, help="The folder that receives the signature.")
+@click.option("--like", type=FILE, help="A signature: use its recipe, and show its maps to this network.")
+@click.option("--baseline-model", type=FILE, help="The network behind --like: show it this network's maps, too.")
+@click.option("--layer", "layers", multiple=True, help="Its layer and the one of MODEL that corresponds: conv1=stem.")
+@click.option("--recipe", "recipe_path", type=FILE, help="Recipe settings (.toml or .json).")
+@click.option("--outputs", help="Class of each output, comma-separated, where there are more outputs than classes.")
+@click.option("--custom-object", multiple=True, help="A class outside Keras that the network may name: module>Class.")
+@click.option("--no-twins", is_flag=True, help="Leave out untrained twins, as a baseline does.")
+@click.option("--plain", is_flag=True, help="Print progress as lines.")
+def measure(  # noqa: PLR0913 - one for each option
+    model: Path,
+    *,
+    panel_path: Path,
+    folder: Path,
+    like: Path | None,
+    baseline_model: Path | None,
+    layers: tuple[str, ...],
+    recipe_path: Path | None,
+    outputs: str | None,
+    custom_object: tuple[str, ...],
+    no_twins: bool,
+    plain: bool,
+) -> None:
+    """Measure MODEL (.keras) and write its signature.
+
+    \b
+    Example:
+      modelcheck measure release.keras --panel heldout.npz --to signatures/release
+    """
+    from modelcheck.panel import Panel
+    from modelcheck.signature import read_signature
+
+    if (folder / "HISTORY.md").exists():
+        raise ValueError(
+            f"{str(folder)!r} is a baseline, which only modelcheck approve writes. Give another folder: --to PATH"
+        )
+    panel = Panel.load(panel_path)
+    stimuli = read_signature(like) if like else None
+    if stimuli is not None and recipe_path is not None:
+        raise click.UsageError("--like already brings a recipe; leave --recipe out.")
+    if stimuli is None and (baseline_model is not None or layers):
+        raise click.UsageError("--baseline-model and --layer are about the network behind --like: give that too.")
+    pairs = [split_names(pair, at="=") for pair in layers]
+    if not all(len(pair) == 2 and all(pair) for pair in pairs):
+        raise click.UsageError("--layer takes two names: --layer conv1=stem")
+    from modelcheck.measurement import ExchangePartner
+    from modelcheck.measurement import measure as run
+
+    with progress(plain=plain) as tell:
+        signature = run(
+            model,
+            panel,
+            stimuli.recipe if stimuli else recipe_from(recipe_path),
+            stimuli=stimuli and ExchangePartner(signature=stimuli, model=baseline_model, layers=dict(pairs)),
+            outputs=split_names(outputs) if outputs else None,
+            twins=not no_twins,
+            custom_objects=custom_object,
+            progress=tell,
+        )
+    signature.write(folder)
+    click.echo(f"Wrote the signature of {model} to {folder}.")

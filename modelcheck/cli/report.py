@@ -1,0 +1,50 @@
+"""The command that writes an HTML report of signatures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from modelcheck.cli.shared import FILE
+
+__all__ = ["report"]
+
+
+@click.command()
+@click.argument("baseline", type=FILE)
+@click.argument("candidate", type=FILE, required=False)
+@click.option("--panel", "panel_path", type=FILE, help="The panel, for the pictures themselves.")
+@click.option("--to", "folder", type=FILE, default=Path("report"), show_default=True, help="The report's folder.")
+@click.option("--redact-inputs", is_flag=True, help="Leave out photographs of people.")
+@click.option("--report-folder", "as_files", is_flag=True, help="Write the pictures as files beside the page.")
+def report(
+    baseline: Path,
+    candidate: Path | None,
+    *,
+    panel_path: Path | None,
+    folder: Path,
+    redact_inputs: bool,
+    as_files: bool,
+) -> None:
+    """Write an HTML report of two signatures, or of what one network learned.
+
+    \b
+    Examples:
+      modelcheck report baselines/mine signatures/candidate --panel heldout.npz
+      modelcheck report baselines/mine
+    """
+    from modelcheck.comparison import compare as run
+    from modelcheck.panel import Panel
+    from modelcheck.report import write_comparison, write_gallery
+    from modelcheck.signature import read_signature
+
+    panel = Panel.load(panel_path) if panel_path else None
+    if candidate is None:
+        path = write_gallery(
+            folder, read_signature(baseline), panel=panel, redact_inputs=redact_inputs, as_files=as_files
+        )
+    else:
+        comparison = run(read_signature(baseline), read_signature(candidate))
+        path = write_comparison(folder, comparison, panel=panel, redact_inputs=redact_inputs, as_files=as_files)
+    click.echo(f"Wrote {path}.")

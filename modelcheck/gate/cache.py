@@ -1,0 +1,171 @@
+"""Measurements that are kept: found by everything that decides them, or made once behind a lock."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from importlib.machinery import PathFinder
+from importlib.metadata import version
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from modelcheck.gate import child
+from modelcheck.gate.child import ChildError, RefusedError
+from modelcheck.gate.request import Request
+from modelcheck.gate.settings import Settings
+from modelcheck.modelfile import ScanError, ScanReport, scan_model
+from modelcheck.signature import Signature, SignatureError, read_signature
+
+__all__ = ["MEASURING", "cache_key", "load_cached", "load_or_measure", "measuring_files"]
+
+# The rooms whose source decides what is measured, whole: a file that is added to one needs no thought.
+# tests/test_gate_cache.py holds them against all that the measuring process imports.
+MEASURING = (
+    *("attributions", "happymaps", "measurement", "metrics", "modelfile", "network", "panel", "recipe"),
+    *("signature", "support", "units"),
+)
+_PACKAGE = Path(__file__).parents[1]
+
+
+def load_or_measure(
+    request: Request,
+    *,
+    digests: Mapping[str, str],
+    settings: Settings,
+    tell: Callable[[str], None] | None = None,
+) -> Signature:
+    """Return a network's signature from the cache, or measure it there in a child process.
+
+    Parameters
+    ----------
+    request : Request
+        What to measure.
+    digests : mapping of str to str
+        By name, the digest of everything that the request names by a path, apart from the network: the
+        panel, the signature `like`, its recipe, and the network behind it where that is given.
+    settings : Settings
+        The cache's folder, and the limits of time and memory.
+    tell : callable, optional
+        Receives the child's lines of progress.
+
+    Raises
+    ------
+    RefusedError
+        When the scan refuses the file, or the baseline's network; no child is started.
+    ChildError
+        When the child fails, is killed, takes too long or too much memory: its last lines are in the message.
+    """
+    network = request.network
+    if not network.exists():
+        raise ChildError(f"There is no candidate {str(network)!r}. Give a .keras file: pytest suites/ --candidate PATH")
+    report = _scan(network, request.custom_objects)
+    custom = set(report.custom)
+    if request.baseline_model is not None:
+        custom |= set(_scan(request.baseline_model, request.custom_objects).custom)
+    key = cache_key(request, digests={**digests, "network": report.sha256}, custom=custom)
+    folder = settings.cache / "signatures" / key[:24]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    (settings.cache / ".gitignore").write_text("*\n", encoding="utf-8")
+    try:
+        with FileLock(folder.with_suffix(".lock"), timeout=settings.timeout):
+            signature = load_cached(folder, report.sha256)
+            if signature is None:
+                signature = child.measure_in_child(request, folder, settings=settings, tell=tell)
+                if signature.model["sha256"] != report.sha256:
+                    shutil.rmtree(folder)
+                    raise ChildError(
+                        f"{str(network)!r} changed while it was measured. Run again when nothing writes to it."
+                    )
+    except Timeout as error:
+        raise ChildError(
+            f"Another run has been measuring {str(network)!r} for {settings.timeout:g} seconds. Wait for it, or remove "
+            f"{str(folder.with_suffix('.lock'))!r} if it is gone."
+        ) from error
+    # The entry is named by content: another file with the same bytes may have made it.
+    return replace(signature, model={**signature.model, "file": network.name})
+
+
+def cache_key(request: Request, *, digests: Mapping[str, str], custom: set[str]) -> str:
+    """Return the sha256, in hex, of everything that decides a measurement: equal keys, equal results.
+
+    Parameters
+    ----------
+    request : Request
+        What is measured; its paths count by `digests` alone.
+    digests : mapping of str to str
+        By name, the digest of each file or folder that the request names.
+    custom : set of str
+        The custom objects, ``module>name``, that the files really use; their packages' source counts.
+    """
+    facts = {
+        "code": _source_digest([(path.relative_to(_PACKAGE).as_posix(), path) for path in measuring_files()]),
+        "digests": dict(digests),
+        "outputs": list(request.outputs),
+        "layers": dict(request.layers),
+        "twins": request.twins,
+        "custom": {name: _package_digest(name.split(">", maxsplit=1)[0]) for name in custom},
+        "versions": {name: version(name) for name in ("modelcheck", "tensorflow", "keras", "numpy")},
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def measuring_files() -> list[Path]:
+    """Return every source file of the rooms in `MEASURING`, in order."""
+    rooms = [_PACKAGE / room for room in MEASURING]
+    found = [sorted(room.rglob("*.py")) if room.is_dir() else [room.with_suffix(".py")] for room in rooms]
+    return [path for files in found for path in files]
+
+
+def load_cached(folder: Path, sha: str) -> Signature | None:
+    """Return the cache's entry for a network's sha256; a damaged one is removed, for it can be measured again."""
+    if not (folder / "manifest.json").exists():
+        return None
+    try:
+        signature = read_signature(folder)
+    except SignatureError:
+        signature = None
+    if signature is None or signature.model["sha256"] != sha:
+        shutil.rmtree(folder)
+        return None
+    (folder / "manifest.json").touch()  # when it was used last, for modelcheck gc
+    return signature
+
+
+def _scan(network: Path, custom_objects: Sequence[str]) -> ScanReport:
+    try:
+        report = scan_model(network, custom_objects=custom_objects)
+    except ScanError as error:
+        raise RefusedError(str(error)) from error
+    if report.refusals:
+        raise RefusedError(
+            f"{str(network)!r} is refused, and was not loaded:\n{report.sentence()}\n"
+            f"See docs/model_files.md, and: modelcheck scan {network}"
+        )
+    return report
+
+
+def _package_digest(module: str) -> str:
+    """Return a digest of the package that a custom object comes from, found without importing it."""
+    package = module.split(".", maxsplit=1)[0]
+    spec = PathFinder.find_spec(package)
+    places = [] if spec is None else list(spec.submodule_search_locations or ([spec.origin] if spec.origin else []))
+    files = [
+        (path.relative_to(place).as_posix() if path != place else path.name, path)
+        for place in map(Path, places)
+        for path in (sorted(place.rglob("*.py")) if place.is_dir() else [place])
+    ]
+    return _source_digest(files)
+
+
+def _source_digest(files: Sequence[tuple[str, Path]]) -> str:
+    digest = hashlib.sha256()
+    for name, path in files:
+        data = path.read_bytes()
+        digest.update(f"{name}\0{len(data)}\0".encode() + data)
+    return digest.hexdigest()

@@ -1,0 +1,124 @@
+"""What a process is asked to measure: one value that travels as JSON, so that no setting is joined and split."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from modelcheck.recipe import Recipe
+from modelcheck.support.spelling import did_you_mean
+
+__all__ = ["Request", "RequestError"]
+
+_PATHS = ("network", "panel", "like", "baseline_model")
+_NAMES = ("outputs", "custom_objects")
+
+
+class RequestError(ValueError):
+    """A request that cannot be carried out; the message names the part and what was expected."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A network to measure, on what, and how.
+
+    Parameters
+    ----------
+    network : Path
+        The ``.keras`` file.
+    panel : Path
+        The panel file (``.npz``).
+    like : Path, optional
+        A signature that gives the recipe, and whose maps are shown to the network.
+    recipe : Recipe, optional
+        How to measure, where `like` gives no recipe.
+    baseline_model : Path, optional
+        The ``.keras`` file behind `like`: the network's maps are then shown to that network, too.
+    layers : mapping of str to str
+        By the hidden layers of `like`, the layers of the network that are given as counterparts.
+    outputs : tuple of str
+        The panel's class of each output, for a network with more outputs than classes.
+    custom_objects : tuple of str
+        Classes and functions outside Keras, ``module>name``, that the network may name.
+    twins : bool
+        Whether the recipe's untrained twins are measured as well.
+
+    Examples
+    --------
+    >>> asked = Request(network=Path("a.keras"), panel=Path("panel.npz"), outputs=("left", "left, up"))
+    >>> Request.from_json(asked.to_json()).outputs
+    ('left', 'left, up')
+    """
+
+    network: Path
+    panel: Path
+    like: Path | None = None
+    recipe: Recipe | None = None
+    baseline_model: Path | None = None
+    layers: Mapping[str, str] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+    custom_objects: tuple[str, ...] = ()
+    twins: bool = True
+
+    def __post_init__(self) -> None:
+        if self.like is not None and self.recipe is not None:
+            raise RequestError("A request takes its recipe from a signature (like) or as settings, not from both.")
+        if self.like is None and (self.baseline_model is not None or self.layers):
+            raise RequestError("baseline_model and layers are about the network behind a signature: give like, too.")
+
+    def to_json(self) -> str:
+        """Return the request as JSON text, from which `from_json` makes an equal one."""
+        values: dict[str, Any] = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        values |= {name: None if values[name] is None else str(values[name]) for name in _PATHS}
+        values |= {name: list(values[name]) for name in _NAMES}
+        values |= {"layers": dict(self.layers), "recipe": self.recipe.to_dict() if self.recipe else None}
+        return json.dumps(values, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Request:
+        """Build a request from JSON text.
+
+        Raises
+        ------
+        RequestError
+            When the text is not JSON, names an unknown part (with the nearest known one), or holds another
+            type than the part's own.
+        """
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise RequestError(f"The request is not valid JSON: {error}.") from error
+        if not isinstance(values, dict):
+            raise RequestError(f"A request is a JSON object, not {type(values).__name__}.")
+        known = [item.name for item in dataclasses.fields(cls)]
+        for name in values:
+            if name not in known:
+                raise RequestError(f"A request has no part {name!r}. {did_you_mean(name, known)}")
+        for name in ("network", "panel"):
+            if not isinstance(values.get(name), str):
+                raise RequestError(f"{name} must be a path in a request, not {values.get(name)!r}.")
+        paths = {name: _path(name, values.get(name)) for name in _PATHS}
+        names = {name: _names(name, values.get(name, [])) for name in _NAMES}
+        layers, recipe, twins = values.get("layers", {}), values.get("recipe"), values.get("twins", True)
+        if not isinstance(layers, dict) or not all(isinstance(partner, str) for partner in layers.values()):
+            raise RequestError(f"layers must be an object of layer names in a request, not {layers!r}.")
+        if not isinstance(twins, bool):
+            raise RequestError(f"twins must be true or false in a request, not {twins!r}.")
+        parsed = None if recipe is None else Recipe.from_dict(recipe)
+        return cls(**paths, **names, layers=layers, recipe=parsed, twins=twins)  # type: ignore[arg-type]
+
+
+def _path(name: str, value: object) -> Path | None:
+    if value is not None and not isinstance(value, str):
+        raise RequestError(f"{name} must be a path or null in a request, not {value!r}.")
+    return None if value is None else Path(value)
+
+
+def _names(name: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise RequestError(f"{name} must be a list of names in a request, not {value!r}.")
+    return tuple(value)

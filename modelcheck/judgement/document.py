@@ -1,0 +1,321 @@
+"""The verdict document: each part of it as a type, its schema version and the digest that seals it.
+
+The gate writes the document, the report shows it and a deploy job reads it again; all three know it
+from here. `docs/verdict.schema.json` says the same for other languages.
+"""
+
+# Annotations are evaluated here: Python 3.11 does not see NotRequired in one that is kept as text.
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, NotRequired, TypedDict
+
+from modelcheck.support.provenance import Difference
+
+__all__ = [
+    "SCHEMA",
+    "Action",
+    "CriteriaRow",
+    "CriterionRow",
+    "DocumentError",
+    "FindingRow",
+    "NetworkRow",
+    "NextStep",
+    "PanelRow",
+    "ProvenanceRow",
+    "Reason",
+    "VerdictDocument",
+    "VolatileRow",
+    "WaiverRow",
+    "WaiverUseRow",
+    "WaiversRow",
+    "check_schema",
+    "seal",
+]
+
+SCHEMA = 2
+
+Action = Literal["rerun", "approve"]
+
+
+class DocumentError(ValueError):
+    """A file that is no verdict of this gate; the message says why and what to do."""
+
+
+class NetworkRow(TypedDict):
+    """A network: its file, and the folder and digest of its signature where there is one."""
+
+    name: str
+    file: str
+    sha256: str
+    parameters: int
+    bytes: int
+    folder: NotRequired[str]
+    signature: NotRequired[str]
+
+
+class PanelRow(TypedDict):
+    """The held-out pictures that were judged on."""
+
+    digest: str
+    pictures: int
+    subjects: list[str]
+    classes: list[str]
+
+
+class CriteriaRow(TypedDict):
+    """The file of limits, and how many rows it holds."""
+
+    file: str
+    sha256: str
+    rows: int
+
+
+class CriterionRow(TypedDict):
+    """One limit as it is written, but for the metric, which the finding names."""
+
+    about: str
+    at_least: float | None
+    at_most: float | None
+    judged_by: str
+    advisory: bool
+    optional: bool
+    why: str
+
+
+class WaiverRow(TypedDict):
+    """One waiver as it is written; days are like 2026-01-31."""
+
+    metric: str
+    about: str
+    candidate: str
+    owner: str
+    reason: str
+    created: str
+    expires: str
+    value: float
+
+
+class WaiverUseRow(WaiverRow):
+    """A waiver, what became of it, and the findings that it excuses; if ``worse``, does not."""
+
+    state: str
+    findings: list[str]
+
+
+class WaiversRow(TypedDict):
+    """The file of waivers, and what became of each."""
+
+    file: str
+    sha256: str
+    rows: list[WaiverUseRow]
+
+
+class FindingRow(TypedDict):
+    """One judgement; what could not be measured is None."""
+
+    key: str
+    metric: str
+    about: str
+    verdict: str
+    gating: bool
+    value: float | None
+    interval: list[float | None] | None
+    baseline: float | None
+    n: int | None
+    evidence: str
+    criterion: CriterionRow
+    waiver: WaiverRow | None
+
+
+class ErrorReason(TypedDict):
+    """Something raised an error: its text."""
+
+    kind: Literal["error"]
+    text: str
+
+
+class InterruptedReason(TypedDict):
+    """A person stopped the run."""
+
+    kind: Literal["interrupted"]
+
+
+class StoppedReason(TypedDict):
+    """pytest gave up: its exit status."""
+
+    kind: Literal["stopped"]
+    exit_status: int
+
+
+class FlakyReason(TypedDict):
+    """A test passed only when it was run again."""
+
+    kind: Literal["flaky"]
+    test: str
+
+
+class MarkedXfailReason(TypedDict):
+    """A test of the gate is marked xfail."""
+
+    kind: Literal["marked_xfail"]
+    test: str
+
+
+class UnwrittenReason(TypedDict):
+    """Report or verdict could not be written to the folder."""
+
+    kind: Literal["unwritten"]
+    what: Literal["report", "verdict"]
+    folder: str
+    text: str
+
+
+class FailedTestReason(TypedDict):
+    """A test failed by itself, beside what was judged."""
+
+    kind: Literal["test_failed"]
+    test: str
+    text: str
+
+
+class WaiverReason(TypedDict):
+    """A waiver that is a failure of its own."""
+
+    kind: Literal["waiver"]
+    use: WaiverUseRow
+
+
+class NotJudgedReason(TypedDict):
+    """Checks that were planned, of so many, and never judged."""
+
+    kind: Literal["not_judged"]
+    keys: list[str]
+    planned: int
+
+
+class FindingReason(TypedDict):
+    """A finding that stands in the way of a release."""
+
+    kind: Literal["finding"]
+    key: str
+
+
+class AllAdvisoryReason(TypedDict):
+    """No criterion that was judged has a say."""
+
+    kind: Literal["all_advisory"]
+
+
+class PassedReason(TypedDict):
+    """Of so many checks that gate the release, how many passed and how many are waived."""
+
+    kind: Literal["passed"]
+    passed: int
+    waived: int
+    total: int
+
+
+Reason = (
+    ErrorReason
+    | InterruptedReason
+    | StoppedReason
+    | FlakyReason
+    | MarkedXfailReason
+    | UnwrittenReason
+    | FailedTestReason
+    | WaiverReason
+    | NotJudgedReason
+    | FindingReason
+    | AllAdvisoryReason
+    | PassedReason
+)
+
+
+class NextStep(TypedDict):
+    """What can be done now: what it is good for, and the command, quoted for a shell."""
+
+    action: Action
+    command: str
+
+
+class ProvenanceRow(TypedDict):
+    """With what the two networks were measured, and in what that differs."""
+
+    baseline: dict[str, Any]
+    candidate: dict[str, Any]
+    differences: list[Difference]
+
+
+class VolatileRow(TypedDict):
+    """The only part that differs between two runs on the same files."""
+
+    written: str
+    today: str
+    host: str
+    seconds: float
+
+
+class VerdictDocument(TypedDict):
+    """What one run of the gate came to; a part is None where the run did not get that far."""
+
+    schema: int
+    verdict: str
+    scope: str
+    enforced: bool
+    reasons: list[Reason]
+    exit_code: int
+    candidate: NetworkRow | None
+    baseline: NetworkRow | None
+    panel: PanelRow | None
+    recipe: dict[str, Any] | None
+    criteria: CriteriaRow | None
+    waivers: WaiversRow | None
+    metrics: dict[str, dict[str, float | None]]
+    findings: list[FindingRow]
+    not_judged: list[str]
+    acknowledged: list[str]
+    next: list[NextStep]
+    provenance: ProvenanceRow | None
+    digest: str
+    volatile: VolatileRow
+
+
+def check_schema(document: Mapping[str, Any], name: str) -> None:
+    """Refuse a document of another schema, by name.
+
+    Parameters
+    ----------
+    document : mapping
+        From outside: nothing of it is trusted yet.
+    name : str
+        What messages call the document.
+
+    Raises
+    ------
+    DocumentError
+        When the document's schema is not `SCHEMA`.
+    """
+    schema = document.get("schema")
+    if type(schema) is not int:
+        raise DocumentError(f"{name} is no verdict of this gate: it has no schema. Run the gate again: pytest suites/")
+    if schema < SCHEMA:
+        raise DocumentError(
+            f"{name} has schema {schema}, of an older modelcheck; this one reads schema {SCHEMA}. Run the gate again: "
+            "pytest suites/"
+        )
+    if schema > SCHEMA:
+        raise DocumentError(
+            f"{name} has schema {schema}, of a newer modelcheck; this one reads schema {SCHEMA}. Update modelcheck, or "
+            "run the gate again with this one: pytest suites/"
+        )
+
+
+def seal(document: Mapping[str, Any]) -> str:
+    """Return the sha256, in hex, over everything but ``digest`` and ``volatile``.
+
+    It shows damage and edits by hand. Whoever wants to forge a verdict can write it anew: keep the
+    file where only the gate's job can write.
+    """
+    kept = {key: value for key, value in document.items() if key not in ("digest", "volatile")}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, allow_nan=False).encode()).hexdigest()

@@ -1,0 +1,58 @@
+"""A number that was measured, before anything is asked of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from modelcheck.support.escaping import one_line_repr
+
+__all__ = ["Measured"]
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Measured:
+    """A metric's value for one thing, with what is needed to judge and to explain it.
+
+    Parameters
+    ----------
+    metric : str
+        The metric's name, for example ``subject_accuracy``.
+    about : str
+        What was measured: a layer, a subject, a group; empty for the network as a whole.
+    value : float
+        The candidate's value; NaN means that it could not be measured.
+    interval : tuple of float, optional
+        Its confidence interval, or the spread that retraining alone brings.
+    baseline : float, optional
+        The baseline's value of the same metric.
+    n : int, optional
+        The number of observations behind it: pictures, units or subjects.
+    evidence : str
+        One plain sentence.
+    floor, ceiling : tuple of float
+        The same metric of the candidate's untrained twins and of the baseline's retrained ones,
+        where there are any.
+    silent : bool
+        Whether the statistic cannot tell these networks apart by its own calibration: it is
+        unmeasured then, and has no say, whatever the criterion.
+    """
+
+    metric: str
+    value: float
+    about: str = ""
+    interval: tuple[float, float] | None = None
+    baseline: float | None = None
+    n: int | None = None
+    evidence: str = ""
+    floor: tuple[float, ...] = ()
+    ceiling: tuple[float, ...] = ()
+    silent: bool = False
+
+    def __repr__(self) -> str:
+        ends = "" if self.interval is None else f" [{self.interval[0]:.3g}, {self.interval[1]:.3g}]"
+        return one_line_repr("Measured", f"{self.key} = {self.value:.3g}{ends}", f"n = {self.n}")
+
+    @property
+    def key(self) -> str:
+        """The flat name, ``metric[about]``."""
+        return f"{self.metric}[{self.about}]" if self.about else self.metric
