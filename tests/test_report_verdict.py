@@ -45,7 +45,7 @@ REASONS = {
     "marked_xfail": ({"test": "suites/test_a.py"}, ["suites/test_a.py", "xfail"]),
     "unwritten": (
         {"what": "verdict", "folder": "out", "text": "disk full"},
-        ["verdict", "out", "disk full", "--report"],
+        ["verdict", "out", "disk full", "--modelcheck-report"],
     ),
     "test_failed": ({"test": "suites/test_a.py", "text": "assert 0"}, ["suites/test_a.py", "failed", "assert 0"]),
     "waiver": ({"use": USE}, ["waiver of subject_accuracy[ben]", "granted for 0.5"]),
