@@ -74,6 +74,7 @@ def in_markdown(document, folder):
 
 def in_page(document, folder):
     text = write_report(folder, document).read_text(encoding="utf-8")
+    text = re.sub(r"</?span[^>]*>", "", text)  # those stand within a command
     return html.unescape(re.sub(r"<(?:style|script).*?</(?:style|script)>|<[^>]*>", " ", text, flags=re.DOTALL))
 
 
