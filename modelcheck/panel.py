@@ -61,6 +61,13 @@ class Panel:
     ------
     PanelError
         When the parts do not fit together, or a value is NaN or out of range.
+
+    Examples
+    --------
+    >>> pictures = np.zeros((2, 6, 5), np.uint8)
+    >>> panel = Panel(pictures, np.array([1, 0]), ["an2i", "bpm"], ("left", "not left"))
+    >>> len(panel), panel.images.shape, panel.groups.tolist()
+    (2, (2, 6, 5, 1), ['not left', 'left'])
     """
 
     images: np.ndarray

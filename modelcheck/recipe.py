@@ -92,6 +92,14 @@ class Recipe:
     sticker_faces : int
         Pictures of the panel, shared out over its classes, on which every sticker of the dictionary is stamped in the
         search for planted triggers; 0 leaves the search out.
+
+    Examples
+    --------
+    >>> Recipe(steps=64).digest() == Recipe().digest()
+    False
+    >>> Recipe.from_dict({"setps": 64})
+    Traceback (most recent call last):
+    ValueError: The recipe has an unknown key 'setps'. Did you mean 'steps'?
     """
 
     input_range: tuple[float, float] = (0.0, 1.0)

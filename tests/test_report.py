@@ -62,7 +62,7 @@ def written(case, tmp_path_factory):
 def test_report_holds_verdict_findings_and_sections(written, case):
     """The page says the verdict, every finding with its limit and reason, and has every section."""
     page = Page(written)
-    text = " ".join(page.text)
+    text = " ".join(" ".join(page.text).split())
     assert "candidate should not replace the baseline." in text
     assert "half the parameters of the baseline" in text
     for part in ("because it is so", "nobody is left behind", "at least 0.9", "modelcheck report a b", "cka[dense1]"):
@@ -147,7 +147,8 @@ def test_error_without_comparison_has_reasons_and_next_command(tmp_path):
     document = empty_document(
         reasons=[{"kind": "error", "text": "no such file"}], next=[{"action": "rerun", "command": "try again"}]
     )
-    text = " ".join(Page(write_report(tmp_path, document).read_text(encoding="utf-8")).text)
+    page = Page(write_report(tmp_path, document).read_text(encoding="utf-8"))
+    text = " ".join(" ".join(page.text).split())
     for part in ("The gate could not judge", "no such file", "try again"):
         assert part in text
     assert "no such file" in (tmp_path / "summary.md").read_text(encoding="utf-8")

@@ -45,7 +45,7 @@ REASONS = {
     "marked_xfail": ({"test": "suites/test_a.py"}, ["suites/test_a.py", "xfail"]),
     "unwritten": (
         {"what": "verdict", "folder": "out", "text": "disk full"},
-        ["verdict", "out", "disk full", "--report"],
+        ["verdict", "out", "disk full", "--modelcheck-report"],
     ),
     "test_failed": ({"test": "suites/test_a.py", "text": "assert 0"}, ["suites/test_a.py", "failed", "assert 0"]),
     "waiver": ({"use": USE}, ["waiver of subject_accuracy[ben]", "granted for 0.5"]),
@@ -74,6 +74,7 @@ def in_markdown(document, folder):
 
 def in_page(document, folder):
     text = write_report(folder, document).read_text(encoding="utf-8")
+    text = re.sub(r"</?span[^>]*>", "", text)  # those stand within a command
     return html.unescape(re.sub(r"<(?:style|script).*?</(?:style|script)>|<[^>]*>", " ", text, flags=re.DOTALL))
 
 

@@ -64,7 +64,13 @@ SLOPES = ("gradient", "smoothgrad", "deconvolution", "guided_backprop")
 
 
 def attribution_methods() -> tuple[str, ...]:
-    """Return the names that `attribute` takes as its method."""
+    """Return the names that `attribute` takes as its method.
+
+    Examples
+    --------
+    >>> "lrp_epsilon" in attribution_methods()
+    True
+    """
     return tuple(_METHODS)
 
 
@@ -111,6 +117,15 @@ def attribute(
     AttributionError
         When the method or an option is unknown, the pictures or targets do not fit the network, the network cannot be
         read, or the method does not support one of its layers.
+
+    Examples
+    --------
+    >>> import keras
+    >>> layers = [keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(2, kernel_initializer="ones")]
+    >>> pictures = np.arange(4.0).reshape(1, 2, 2, 1)
+    >>> maps = attribute(keras.Sequential(layers), pictures, 0, method="gradient_x_input")
+    >>> maps[0, :, :, 0].tolist()
+    [[0.0, 1.0], [2.0, 3.0]]
     """
     if method not in _METHODS:
         raise AttributionError(f"There is no attribution method {method!r}. {did_you_mean(method, _METHODS)}")

@@ -130,6 +130,14 @@ def render_happy_maps(
     References
     ----------
     Erhan et al. 2009, "Visualizing higher-layer features of a deep network", section 3.
+
+    Examples
+    --------
+    >>> import keras
+    >>> layers = [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2, name="decision")]
+    >>> found = render_happy_maps(keras.Sequential(layers), "decision", [1], Recipe(steps=2, copies=1))
+    >>> found.maps.shape, found.activations.shape
+    ((1, 4, 4, 1), (1,))
     """
     network = model if isinstance(model, Network) else flatten(model)
     layers = {item.name: item for item in network.unit_layers()}

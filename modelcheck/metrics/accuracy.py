@@ -44,6 +44,12 @@ def balanced_accuracy(labels: np.ndarray, predicted: np.ndarray, *, confidence: 
     ----------
     Wilson 1927; Zou and Donner, "Construction of confidence limits about effect measures", Statistics in
     Medicine 27, 2008.
+
+    Examples
+    --------
+    >>> always_left = np.array([0, 0, 0, 0])
+    >>> balanced_accuracy(np.array([0, 0, 0, 1]), always_left).value
+    0.5
     """
     labels, predicted = np.asarray(labels), np.asarray(predicted)
     classes = np.unique(labels)
@@ -79,6 +85,11 @@ def group_mean(rates: Sequence[Rate], *, within: tuple[float, float] = (0.0, 1.0
     Rate
         `n` counts subjects. The interval is the wider, at each end, of Student's t between the subjects and of
         the subjects' own intervals combined: the first alone would claim certainty when all score 1.
+
+    Examples
+    --------
+    >>> group_mean([Rate(1.0, (0.8, 1.0), 20), Rate(0.5, (0.3, 0.7), 20)]).value
+    0.75
     """
     values = np.array([rate.value for rate in rates], np.float64)
     if not len(values) or not np.isfinite(values).all():
@@ -112,6 +123,11 @@ def change(labels: np.ndarray, baseline: np.ndarray, candidate: np.ndarray, *, c
     ----------
     Agresti and Min, "Simple improved confidence intervals for comparing matched proportions", Statistics in
     Medicine 24, 2005.
+
+    Examples
+    --------
+    >>> change(np.array([0, 0, 1, 1]), np.array([0, 0, 1, 0]), np.array([0, 0, 1, 1])).value
+    0.25
     """
     labels, baseline, candidate = (np.asarray(part) for part in (labels, baseline, candidate))
     classes = np.unique(labels)
@@ -150,6 +166,11 @@ def cohen_kappa(one: np.ndarray, other: np.ndarray) -> float:
     References
     ----------
     Cohen, "A coefficient of agreement for nominal scales", 1960.
+
+    Examples
+    --------
+    >>> cohen_kappa(np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1]))
+    1.0
     """
     one, other = np.asarray(one), np.asarray(other)
     classes = np.union1d(one, other)

@@ -31,6 +31,11 @@ def calibrate(value: float, *, floor: Sequence[float], ceiling: Sequence[float])
         0 at the median of the floor, 1 at the median of the ceiling, and beyond; NaN where the value or too many
         twins are not finite, or where floor and ceiling are closer than three standard deviations: such a statistic
         cannot tell learning the same from learning nothing.
+
+    Examples
+    --------
+    >>> calibrate(0.5, floor=[0.0, 0.1, 0.2], ceiling=[0.8, 0.9, 1.0])
+    0.5
     """
     low, high = (np.asarray([x for x in side if math.isfinite(x)], dtype=np.float64) for side in (floor, ceiling))
     if min(len(low), len(high)) < _MIN_TWINS or not math.isfinite(value):
@@ -52,6 +57,11 @@ def steadiness(ceiling: Sequence[float], *, fallback: float) -> float:
     fallback : float
         What holds where there are fewer than three; also the least that is believed, halved, for the spread of a few
         twins is itself uncertain.
+
+    Examples
+    --------
+    >>> steadiness([0.8], fallback=0.12)
+    0.12
     """
     finite = [x for x in ceiling if math.isfinite(x)]
     if len(finite) < 3:

@@ -34,6 +34,11 @@ def unit_health(maps: np.ndarray, features: np.ndarray, *, input_range: tuple[fl
         ``(pictures, cells, n)`` activations after the layer's nonlinearity.
     input_range : tuple of float
         Lowest and highest value that a map can take.
+
+    Examples
+    --------
+    >>> unit_health(np.ones((1, 6, 6, 1)), np.ones((3, 1, 1)), input_range=(0.0, 1.0))
+    ('all on',)
     """
     low, high = input_range
     silent = np.abs(features).max(axis=(0, 1), initial=0.0) <= 1e-6

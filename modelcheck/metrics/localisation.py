@@ -39,6 +39,11 @@ def reduce_evidence(relevance: np.ndarray, *, reduce: str) -> np.ndarray:
     ------
     LocalisationError
         When the shape is another, a value is not finite, or the reduction is unknown.
+
+    Examples
+    --------
+    >>> reduce_evidence(np.array([[[[1.0, -3.0]]]]), reduce="positive_sum")
+    array([[[1.]]])
     """
     maps = np.asarray(relevance, np.float64)
     if maps.ndim == 3:
@@ -128,6 +133,11 @@ def relevance_rank(relevance: np.ndarray, region: np.ndarray, *, reduce: str = "
     References
     ----------
     Arras et al. 2022, "CLEVR-XAI", relevance rank accuracy.
+
+    Examples
+    --------
+    >>> relevance_rank(np.array([[[3.0, 2.0], [1.0, 0.0]]]), np.array([[[True, False], [True, False]]]))
+    array([0.5])
     """
     maps, mask = _check_pair(relevance, region, reduce)
     rows, inside = maps.reshape(len(maps), -1), mask.reshape(len(maps), -1)
@@ -157,6 +167,11 @@ def pointing_game(relevance: np.ndarray, region: np.ndarray, *, reduce: str = "p
     References
     ----------
     Zhang et al. 2018, "Top-down neural attention by excitation backprop", here without their 15 pixels of tolerance.
+
+    Examples
+    --------
+    >>> pointing_game(np.array([[[3.0, 2.0], [1.0, 0.0]]]), np.array([[[True, False], [False, False]]]))
+    array([1.])
     """
     maps, mask = _check_pair(relevance, region, reduce)
     top = maps.max((1, 2))

@@ -66,6 +66,12 @@ def match(
     Returns
     -------
     Matching
+
+    Examples
+    --------
+    >>> found = match(np.array([[0.1, 0.9], [0.8, 0.2]]), [0, 1], [0, 1])
+    >>> [(pair.baseline, pair.candidate) for pair in found.pairs]
+    [(1, 0), (0, 1)]
     """
     scores = np.asarray(scores, np.float64)
     left, right = np.asarray(baseline_units), np.asarray(candidate_units)
@@ -110,6 +116,11 @@ def align(
     -------
     dict
         From each layer of the baseline to its counterpart, or None.
+
+    Examples
+    --------
+    >>> align(["conv1", "conv2"], ["conv1"], lambda one, other: float(one == other))
+    {'conv1': 'conv1', 'conv2': None}
     """
     n, m = len(baseline), len(candidate)
     best = np.zeros((n + 1, m + 1))

@@ -36,6 +36,12 @@ def ssim(a: np.ndarray, b: np.ndarray, *, data_range: float) -> float:
     ----------
     Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to structural
     similarity", IEEE TIP 13(4), 2004, equation 13.
+
+    Examples
+    --------
+    >>> ramp = np.tile(np.linspace(0, 1, 12), (12, 1))
+    >>> round(ssim(ramp, ramp, data_range=1.0), 3), round(ssim(ramp, 1 - ramp, data_range=1.0), 3)
+    (1.0, -0.937)
     """
     if np.shape(a) != np.shape(b):
         raise ValueError(f"Pictures of one shape are needed, not {np.shape(a)} and {np.shape(b)}.")
@@ -56,6 +62,12 @@ def ssim_matrix(a: np.ndarray, b: np.ndarray, *, data_range: float) -> np.ndarra
     -------
     np.ndarray
         ``(n, m)`` float64, exact to about 1e-5; NaN where a picture holds NaN.
+
+    Examples
+    --------
+    >>> ramp = np.tile(np.linspace(0, 1, 12), (12, 1))
+    >>> ssim_matrix(np.stack([ramp, 1 - ramp]), ramp[None], data_range=1.0).shape
+    (2, 1)
     """
     left, right = _check_stack(a), _check_stack(b)
     if left.shape[1:] != right.shape[1:]:
@@ -83,6 +95,12 @@ def local_ssim(a: np.ndarray, b: np.ndarray, *, data_range: float) -> np.ndarray
         ``(n, h, w)`` float64 between -1 and 1, the mean over channels; NaN throughout a pair that holds NaN. Its mean
         over the places where the whole window fits is `ssim`; beyond the border pictures are mirrored, as
         scikit-image does with ``full=True``.
+
+    Examples
+    --------
+    >>> ramp = np.tile(np.linspace(0, 1, 12), (1, 12, 1))
+    >>> local_ssim(ramp, ramp, data_range=1.0).shape
+    (1, 12, 12)
     """
     if np.shape(a) != np.shape(b):
         raise ValueError(f"Pictures of one shape are needed, not {np.shape(a)} and {np.shape(b)}.")
@@ -116,6 +134,11 @@ def correlation_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     -------
     np.ndarray
         ``(n, m)`` float64; NaN where a row is constant or holds NaN.
+
+    Examples
+    --------
+    >>> correlation_matrix(np.array([[1.0, 2.0, 3.0]]), np.array([[2.0, 4.0, 6.0], [1.0, 1.0, 1.0]]))
+    array([[ 1., nan]])
     """
     left, right = (np.asarray(x, np.float64).reshape(len(x), -1) for x in (a, b))
     if left.shape[1] != right.shape[1]:
@@ -134,6 +157,11 @@ def low_pass(pictures: np.ndarray, *, sigma: float) -> np.ndarray:
         ``(n, h, w, c)``.
     sigma : float
         Standard deviation in pixels.
+
+    Examples
+    --------
+    >>> low_pass(np.eye(5)[None, :, :, None], sigma=1.0).shape
+    (1, 5, 5, 1)
     """
     return ndimage.gaussian_filter(np.asarray(pictures, np.float64), sigma, axes=(1, 2), mode="nearest")
 
@@ -182,6 +210,12 @@ def linear_cka(a: np.ndarray, b: np.ndarray) -> float:
     ----------
     Kornblith, Norouzi, Lee and Hinton, ICML 2019; the unbiased HSIC of Song et al., JMLR 13, 2012, equation 5, as
     used by Nguyen, Raghu and Kornblith, ICLR 2021.
+
+    Examples
+    --------
+    >>> activations = np.random.default_rng(0).normal(size=(8, 3))
+    >>> round(linear_cka(activations, 2 * activations[:, ::-1]), 6)
+    1.0
     """
     if len(a) != len(b) or len(a) < _MIN_EXAMPLES:
         raise ValueError(f"The same examples, at least {_MIN_EXAMPLES}, are needed, not {len(a)} and {len(b)}.")

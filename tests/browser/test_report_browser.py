@@ -293,7 +293,8 @@ def test_link_opens_a_closed_layer(report, visit):
 def test_hostile_names_do_not_run(visit, tmp_path):
     """Markup as layer, subject, candidate, reason and command is shown as text, and nothing of it runs."""
     panel, comparison = make_case(hostile=HOSTILE)
-    document = make_document(comparison, why=HOSTILE) | {"next": [HOSTILE], "not_judged": [HOSTILE]}
+    document = make_document(comparison, why=HOSTILE) | {"not_judged": [HOSTILE]}
+    document |= {"next": [{"action": "rerun", "command": HOSTILE}], "reasons": [{"kind": "error", "text": HOSTILE}]}
     page = visit(write_report(tmp_path, document, comparison=comparison, panel=panel))
     page.get_by_label("Search").fill("onerror")
     assert visible_rows(page).count() > 0

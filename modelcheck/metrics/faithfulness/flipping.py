@@ -78,6 +78,12 @@ def pixel_flipping(
     References
     ----------
     Bach et al. 2015, pixel flipping; Samek et al. 2017; Petsiuk et al. 2018.
+
+    Examples
+    --------
+    >>> picture = np.array([[[[3.0], [1.0]]]])
+    >>> pixel_flipping(lambda pictures: pictures.sum((1, 2, 3)), picture, picture, steps=2).scores
+    array([[4., 1., 0.]])
     """
     pictures, maps = check_maps(images, relevance)
     if steps < 1 or patch < 1 or not 0 < largest <= 1:

@@ -16,6 +16,11 @@ def sparseness(relevance: np.ndarray) -> np.ndarray:
     References
     ----------
     Chalasani et al. 2020, "Concise explanations of neural networks using adversarial training".
+
+    Examples
+    --------
+    >>> sparseness(np.array([[[1.0, 1.0]], [[0.0, 2.0]]]))
+    array([0. , 0.5])
     """
     values = np.sort(np.abs(flatten_maps(relevance)), axis=1)
     total, size = values.sum(1), values.shape[1]
@@ -29,6 +34,11 @@ def complexity(relevance: np.ndarray) -> np.ndarray:
     References
     ----------
     Bhatt et al. 2020, definition 4.
+
+    Examples
+    --------
+    >>> complexity(np.array([[[1.0, 1.0]]])).round(3)
+    array([0.693])
     """
     values = np.abs(flatten_maps(relevance))
     total = values.sum(1, keepdims=True)
@@ -43,6 +53,11 @@ def completeness_error(relevance: np.ndarray, scores: np.ndarray, reference_scor
     References
     ----------
     Sundararajan et al. 2017, "Axiomatic attribution for deep networks", proposition 1.
+
+    Examples
+    --------
+    >>> completeness_error(np.array([[[1.0, 2.0]]]), np.array([4.0]), np.array([0.0]))
+    array([0.25])
     """
     maps = np.asarray(relevance, np.float64)
     change = np.asarray(scores, np.float64) - np.asarray(reference_scores, np.float64)
@@ -61,6 +76,11 @@ def map_similarity(baseline: np.ndarray, candidate: np.ndarray, *, absolute: boo
     References
     ----------
     Adebayo et al. 2018, "Sanity checks for saliency maps".
+
+    Examples
+    --------
+    >>> map_similarity(np.array([[[1.0, 2.0, 3.0]]]), np.array([[[10.0, 20.0, 30.0]]])).round(6)
+    array([1.])
     """
     one, other = flatten_maps(baseline), flatten_maps(candidate)
     if one.shape != other.shape:

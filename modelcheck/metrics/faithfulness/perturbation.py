@@ -99,6 +99,12 @@ def infidelity(
     References
     ----------
     Yeh et al. 2019, "On the (in)fidelity and sensitivity of explanations", definition 2.1.
+
+    Examples
+    --------
+    >>> picture = np.ones((1, 2, 2, 1))
+    >>> infidelity(lambda pictures: pictures.sum((1, 2, 3)), picture, np.ones_like(picture)).round(6)
+    array([0.])
     """
     pictures, _ = check_maps(images, relevance)
     rates = np.asarray(relevance, np.float64).reshape(*pictures.shape[:3], -1)
@@ -131,6 +137,11 @@ def max_sensitivity(
     References
     ----------
     Yeh et al. 2019, eq. 5.
+
+    Examples
+    --------
+    >>> max_sensitivity(np.ones_like, np.ones((1, 2, 2, 1)))
+    array([0.])
     """
     if radius <= 0 or samples < 1:
         raise FaithfulnessError(f"The radius is above 0 and samples at least 1, not {radius!r} and {samples!r}.")
@@ -165,6 +176,11 @@ def continuity(explain: Explain, images: np.ndarray, *, shifts: tuple[int, ...] 
     References
     ----------
     Montavon et al. 2018, "Methods for interpreting and understanding deep neural networks", section 7.1.
+
+    Examples
+    --------
+    >>> continuity(np.ones_like, np.arange(12.0).reshape(1, 3, 4, 1))
+    array([0.])
     """
     pictures = np.asarray(images)
     own = ask_explain(explain, pictures)

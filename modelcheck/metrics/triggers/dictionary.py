@@ -52,6 +52,11 @@ def sticker_families(height: int, width: int) -> tuple[Stickers, ...]:
     ------
     TriggerError
         When the picture is smaller.
+
+    Examples
+    --------
+    >>> [(family.name, family.tiles.shape) for family in sticker_families(60, 64)]
+    [('patch', (3, 6, 6)), ('bar', (3, 5, 24))]
     """
     if min(height, width) < 2:
         raise TriggerError(f"Pictures of {height} x {width} pixels have no room for stickers; they need 2 x 2.")

@@ -33,6 +33,11 @@ def gaps(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
         ``(classes,)``: the median margin on the class's pictures minus the median on the others; NaN where either is
         missing, and where a quarter of the class's pictures lies below the others' median: such a network does not
         tell the class apart, and has no unit to measure a shift in.
+
+    Examples
+    --------
+    >>> gaps(np.array([[2.0, 0.0], [0.0, 2.0]]), np.array([0, 1]))
+    array([4., 4.])
     """
     by_class = margins(scores).T
     found = np.full(len(by_class), np.nan)
