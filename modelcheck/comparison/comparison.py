@@ -6,7 +6,7 @@ A comparison is a pure value: it knows numbers and the evidence for them, and no
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Comparison", "compare", "reduce_twin"]
-
-_OF_LAYERS = ("layer", "decision", "calibrated", "hidden")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -82,28 +80,28 @@ class Comparison:
 
     def about_layer(self, layer: str) -> tuple[Measured, ...]:
         """Return all that was measured of one layer of the baseline."""
-        return self._about(layer, _OF_LAYERS)
+        return self._about(layer, "layer")
 
     def about_subject(self, subject: str) -> tuple[Measured, ...]:
         """Return all that was measured of one held-out person."""
-        return self._about(subject, ("subject",))
+        return self._about(subject, "subject")
 
     def about_group(self, group: str) -> tuple[Measured, ...]:
         """Return all that was measured of the attributions on one group of pictures, for example one pose."""
-        return self._about(group, ("group",))
+        return self._about(group, "group")
 
     def about_method(self, method: str) -> tuple[Measured, ...]:
         """Return what an attribution method did to earn its say."""
-        return self._about(method, ("method",))
+        return self._about(method, "method")
 
-    def _about(self, about: str, domains: Sequence[str]) -> tuple[Measured, ...]:
-        return tuple(item for item in self.measures if item.about == about and METRICS[item.metric].domain in domains)
+    def _about(self, about: str, kind: str) -> tuple[Measured, ...]:
+        return tuple(item for item in self.measures if item.about == about and METRICS[item.metric].about == kind)
 
     def table(self) -> pd.DataFrame:
         """Return one row per layer of the baseline: its counterpart and every layer metric."""
         import pandas as pd
 
-        names = [name for name, metric in METRICS.items() if metric.domain in _OF_LAYERS]
+        names = [name for name, metric in METRICS.items() if metric.about == "layer"]
         rows = [
             {
                 "layer": layer.baseline.name,

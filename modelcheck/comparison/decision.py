@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from modelcheck.comparison.catalogue import METRICS
 from modelcheck.comparison.layers import floor_words, twins_of
 from modelcheck.judgement.criteria import Measured
 from modelcheck.metrics.calibration import calibrate, steadiness
@@ -15,10 +16,6 @@ from modelcheck.metrics.similarity import correlation_matrix, low_pass, ssim_mat
 from modelcheck.signature import Signature
 
 __all__ = ["decision_measures"]
-
-# How far retraining with another seed moves a value: its interval where fewer than three twins calibrate it. Seen on
-# CMU Faces in retrained, halved, deeper and wider networks (docs/cmu_faces.md).
-_SPREAD = {"recognition": 0.12, "natural_recognition": 0.12, "likeness": 0.12}
 
 _VIEWS = {"recognition": "free", "natural_recognition": "natural"}
 
@@ -33,7 +30,7 @@ def decision_measures(baseline: Signature, candidate: Signature) -> Iterator[Mea
         mean = float(np.mean(by_class))
         floor, ceiling = twins_of(f"{metric}[{name}]", baseline, [float(np.mean(values[metric])) for values in floors])
         if metric in _VIEWS:
-            scores[_VIEWS[metric]] = calibrate(mean, floor=floor, ceiling=ceiling)
+            scores[metric] = calibrate(mean, floor=floor, ceiling=ceiling)
         yield Measured(
             metric=metric,
             about=name,
@@ -57,17 +54,17 @@ def decision_measures(baseline: Signature, candidate: Signature) -> Iterator[Mea
 
 
 def _transfer_back(baseline: Signature, candidate: Signature) -> Measured:
-    """Return how happy the candidate's maps make the baseline, with how surely it knows both views of them."""
+    """Return how happy the candidate's maps make the baseline, with its recognition of both views of them."""
     name = baseline.decision.name
     by_class = _back(baseline, candidate)
     twins = [float(np.mean(_back(baseline, twin))) for twin in candidate.twins]
     floor, ceiling = twins_of(f"transfer_back[{name}]", baseline, [value for value in twins if math.isfinite(value)])
     if candidate.responses_back:
         known = [
-            f"{view} {np.mean(_certainties(baseline, _margins_back(baseline, candidate, view))):.2f}"
-            for view in _VIEWS.values()
+            f"{METRICS[metric].head} {np.mean(_certainties(baseline, _margins_back(baseline, candidate, view))):.2f}"
+            for metric, view in _VIEWS.items()
         ]
-        told = f"{_each(by_class, baseline.class_names)} The baseline knows the candidate's maps: {', '.join(known)}."
+        told = f"{_each(by_class, baseline.class_names)} The baseline, shown the candidate's maps: {', '.join(known)}."
         told += floor_words(floor)
     else:
         told = "The baseline's network was not shown the candidate's maps: set baseline_model in [tool.modelcheck]."
@@ -96,11 +93,15 @@ def _happiness(signature: Signature, shown: np.ndarray) -> np.ndarray:
 
 
 def _likeness(name: str, scores: Mapping[str, float], retrained: int, untrained: int) -> Measured:
-    """Return the lowest calibrated score of the views that can tell twins apart; where none can, no value."""
-    known = {view: score for view, score in scores.items() if math.isfinite(score)}
+    """Return the lowest calibrated recognition that can tell twins apart; where none can, no value."""
+    known = {metric: score for metric, score in scores.items() if math.isfinite(score)}
     value = min(known.values(), default=math.nan)
-    told = [f"{view} {score:.2f}" for view, score in known.items()]
-    told += [f"{view} says nothing, its floor and ceiling lie too close" for view in scores if view not in known]
+    told = [f"{METRICS[metric].head} {score:.2f}" for metric, score in known.items()]
+    told += [
+        f"{METRICS[metric].head} says nothing, its floor and ceiling lie too close"
+        for metric in scores
+        if metric not in known
+    ]
     return Measured(
         metric="likeness",
         about=name,
@@ -114,7 +115,7 @@ def _likeness(name: str, scores: Mapping[str, float], retrained: int, untrained:
 
 
 def _band(metric: str, value: float, ceiling: Sequence[float]) -> tuple[float, float] | None:
-    fallback = _SPREAD.get(metric)
+    fallback = METRICS[metric].spread
     if fallback is None or not math.isfinite(value):
         return None
     spread = steadiness(ceiling, fallback=fallback)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modelcheck.comparison.catalogue import rate_of
+from modelcheck.comparison.catalogue import METRICS, rate_of
 from modelcheck.comparison.lineage import vouching
 from modelcheck.judgement.criteria import Measured
 from modelcheck.metrics.accuracy import Rate, group_mean
@@ -29,7 +29,7 @@ __all__ = ["changes_of", "region_measures"]
 _MOST_ALIKE = 0.7
 _FEWEST_KIN = 2  # one network of a family does not say what is the family's
 _LEARNED = 0.5  # of recognition: half way from a guess to certain
-_METRICS = ("mass_over_area", "mass_lift", "mass_change", "pointing")
+_METRICS = tuple(name for name, row in METRICS.items() if row.domain == "group")
 _ROWS, _COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
 
 

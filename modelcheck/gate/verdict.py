@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from modelcheck.comparison import unit_of
 from modelcheck.gate.artefacts import describe_candidate
 from modelcheck.gate.evidence import Evidence, Plan
 from modelcheck.gate.settings import Settings
@@ -232,7 +233,7 @@ def _reasons(
     if missing and not outcome.narrowed and plan is not None:
         reasons.append(f"{len(missing)} of {len(plan.keys)} planned checks were never judged: {_few(missing)}.")
     red = [row for row in rows if row.red]
-    reasons += [row.sentence() for row in red[:5]]
+    reasons += [row.sentence(unit_of(row.criterion.metric)) for row in red[:5]]
     if len(red) > 5:
         reasons.append(f"And {len(red) - 5} more.")
     gating = [row for row in rows if row.gating]

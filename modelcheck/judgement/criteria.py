@@ -178,8 +178,14 @@ class Finding:
         """Whether the finding stands in the way of a release."""
         return self.gating and self.verdict not in (Verdict.PASS, Verdict.WAIVED)
 
-    def sentence(self) -> str:
-        """Return the finding as one harmless line: what, value, limit, baseline, evidence."""
+    def sentence(self, unit: tuple[str, str] = ("observation", "observations")) -> str:
+        """Return the finding as one harmless line: what, value, limit, baseline, evidence.
+
+        Parameters
+        ----------
+        unit : tuple of str
+            What `n` counts, one and many; see `modelcheck.comparison.unit_of`.
+        """
         value = "not measured" if math.isnan(self.value) else f"{self.value:.3f}"
         if self.interval is not None and all(math.isfinite(end) for end in self.interval):
             value += f" [{self.interval[0]:.3f}, {self.interval[1]:.3f}]"
@@ -187,7 +193,7 @@ class Finding:
         if self.baseline is not None:
             parts.append(f"baseline {self.baseline:.3f}")
         if self.n is not None:
-            parts.append(f"n = {self.n}")
+            parts.append(f"{self.n} {unit[self.n != 1]}")
         line = f"{self.verdict.value.upper()}: {'; '.join(parts)}"
         return clean(f"{line}. {self.evidence}" if self.evidence else f"{line}.", longest=2000)
 

@@ -5,22 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from modelcheck.comparison import Comparison
+from modelcheck.comparison import Comparison, shown_in
 from modelcheck.judgement.criteria import Measured
 from modelcheck.metrics.calibration import calibrate
 from modelcheck.report.charts import Axis
-from modelcheck.report.words import NOTHING, clean, number
+from modelcheck.report.words import NOTHING, clean, head, meaning, number, title
 from modelcheck.units import LayerKind
 
 __all__ = ["calibration_view"]
 
-_CALIBRATED = {
-    "recognition": "recognised",
-    "natural_recognition": "recognised, natural",
-    "coarse_similarity": "coarse maps",
-    "activation_correlation": "responses",
-    "map_ssim": "maps",
-}
 _ALIKE = 0.8  # of the way from untrained to retrained: as alike as retraining leaves a layer
 
 
@@ -38,7 +31,7 @@ def calibration_view(comparison: Comparison) -> dict[str, Any]:
     }
     measures = [
         item
-        for metric in _CALIBRATED
+        for metric in shown_in("strip")
         for item in comparison.measures
         if item.metric == metric
         and item.about in anchors
@@ -52,7 +45,7 @@ def calibration_view(comparison: Comparison) -> dict[str, Any]:
         score = calibrate(item.value, floor=item.floor, ceiling=item.ceiling)
         rows.append(
             {
-                "name": f"{clean(item.about, longest=24)}: {_CALIBRATED[item.metric]}",
+                "name": f"{clean(item.about, longest=24)}: {head(item.metric)}",
                 "anchor": anchors[item.about],
                 "at": axis.at(item.value),
                 "says": number(item.value),
@@ -67,6 +60,7 @@ def calibration_view(comparison: Comparison) -> dict[str, Any]:
         "ticks": axis.ticks,
         "untrained": len(comparison.candidate.twins),
         "retrained": len(comparison.baseline.twins_like(comparison.baseline)),
+        "meanings": {title(item.metric): meaning(item.metric) for item in measures},
         "alike": _layers_alike(comparison),
     }
 

@@ -7,9 +7,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modelcheck.comparison import METRICS, Comparison
+from modelcheck.comparison import Comparison
 from modelcheck.judgement.criteria import Measured
-from modelcheck.report.words import COUNTS, MINUS, STATES, area_of, clean, format_with_interval, limits, number, title
+from modelcheck.report.words import (
+    COUNTS,
+    MINUS,
+    STATES,
+    area_of,
+    clean,
+    format_with_interval,
+    limits,
+    meaning,
+    number,
+    observations,
+    title,
+)
 
 __all__ = ["Axis", "describe_row", "dot_plot", "layer_rows", "network_map", "row", "score_step"]
 
@@ -118,6 +130,8 @@ def describe_row(found: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **found,
         "title": title(found["metric"]),
+        "meaning": meaning(found["metric"]),
+        "counted": observations(found["metric"], found["n"]),
         "area": area_of(found["metric"]),
         "about": clean(found["subject"]),
         "says": format_with_interval(found["value"], found["interval"], whole=whole),
@@ -142,8 +156,6 @@ def layer_rows(comparison: Comparison, layer: str, findings: Mapping[str, Mappin
         Rows of a verdict document by key.
     """
     rows = [row(item, findings) for item in comparison.about_layer(layer) if item.metric != "floor_ssim"]
-    for item in rows:
-        item["meaning"] = METRICS[item["metric"]].says
     return sorted(rows, key=_gravity)
 
 
@@ -170,9 +182,10 @@ def dot_plot(title: str, of: str, rows: list[dict[str, Any]], span: tuple[float,
     axis = Axis.over([*(item[key] for item in rows for key in keys), *ends], at_least=span)
     rows = sorted(rows, key=lambda item: (not item["about"], *_gravity(item), item["value"] or 0))
     for item in rows:
-        item["strip"], item["who"] = axis.strip(item), item["about"] or "mean of all"
+        item["strip"], item["who"] = axis.strip(item), item["about"] or item["title"]
     whys = list(dict.fromkeys(item["why"] for item in rows if item["why"]))
-    return {"title": title, "of": of, "rows": rows, "ticks": axis.ticks, "whys": whys[:3]}
+    meanings = list(dict.fromkeys(item["meaning"] for item in rows if item["meaning"]))
+    return {"title": title, "of": of, "rows": rows, "ticks": axis.ticks, "meanings": meanings, "whys": whys[:3]}
 
 
 def score_step(score: float | None) -> str:

@@ -15,7 +15,7 @@ from modelcheck.metrics.matching import Match
 from modelcheck.metrics.similarity import local_ssim
 from modelcheck.report.charts import layer_rows
 from modelcheck.report.pictures import Sheet, as_bytes, likeness_sheet, sheet, shrunk
-from modelcheck.report.words import STATES, clean, format_objective, number
+from modelcheck.report.words import STATES, clean, format_objective, head, number
 from modelcheck.signature import LayerRecord, Signature
 
 __all__ = ["gallery_layers", "layer_views"]
@@ -114,7 +114,7 @@ def _layer(
         "units": (layer.baseline.n_units, partner.n_units if partner else 0),
         "rows": rows,
         "verdict": next((state for state in STATES if state in judged), "info"),
-        "similarity": number(layer.matching.mean),
+        "similarity": f"{head('map_ssim')} {number(layer.matching.mean)}",
         "pairs": [],
         "rest": [],
         "left_out": 0,

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from modelcheck.report.words import (
-    NOTHING,
+    COUNTS,
     clean,
     compare_sizes,
     format_with_interval,
     limits,
     list_waivers,
     number,
+    observations,
     reasons,
     surroundings,
     title,
@@ -76,7 +77,7 @@ def summary_markdown(document: Mapping[str, Any], *, rows: int = _ROWS) -> str:
     if findings:
         lines += [
             "",
-            "| Result | What | Of | Candidate | Baseline | Must be | n | Why |",
+            "| Result | What | Of | Candidate | Baseline | Must be | Measured on | Why |",
             "|---|---|---|---|---|---|---|---|",
         ]
         lines += [_row(found) for found in findings[:rows]]
@@ -90,15 +91,15 @@ def summary_markdown(document: Mapping[str, Any], *, rows: int = _ROWS) -> str:
 
 
 def _row(found: Mapping[str, Any]) -> str:
-    sign = _SIGNS.get(found["verdict"], "⚠️")
+    sign, whole = _SIGNS.get(found["verdict"], "⚠️"), found["metric"] in COUNTS
     cells = [
         f"{sign} {found['verdict']}" + ("" if found["gating"] else " (advisory)"),
         title(found["metric"]),
         clean(found["subject"], longest=80),
-        format_with_interval(found["value"], found["interval"]),
-        number(found["baseline"]),
+        format_with_interval(found["value"], found["interval"], whole=whole),
+        number(found["baseline"], whole=whole),
         limits(found),
-        NOTHING if found["n"] is None else str(found["n"]),
+        observations(found["metric"], found["n"]),
         clean(found["why"], longest=300),
     ]
     return "| " + " | ".join(markdown(cell) for cell in cells) + " |"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modelcheck.comparison import METRICS, shown_in
 from modelcheck.report.words import (
     MINUS,
     NOTHING,
@@ -13,13 +14,13 @@ from modelcheck.report.words import (
     bad,
     clean,
     count,
+    head,
     limits,
     list_waivers,
     number,
     plain,
     reasons,
     surroundings,
-    title,
     verdict_line,
     worst,
 )
@@ -39,33 +40,13 @@ _STYLES = {
     "error": "bold red",
 }
 # For terminals that know no Unicode.
-_SIMPLER = str.maketrans({MINUS: "-", NOTHING: "-", "…": "~", "≥": ">=", "≤": "<=", "\u2009": " "})
+_SIMPLER = str.maketrans({MINUS: "-", NOTHING: "-", "…": "~", "≥": ">=", "≤": "<=", "\u2009": " ", "\xa0": " "})
 _WORST = 5
 _ROWS = 8
-_LAYERS = (
-    *("recognition", "natural_recognition", "likeness", "map_ssim", "floor_ssim"),
-    *("activation_correlation", "mapped_units"),
-)
-# Left out where a terminal is narrower than this: the report has them.
-_ROOMY = 96
-_OPTIONAL = ("floor_ssim", "activation_correlation", "mass_change")
-_SUBJECTS = ("subject_accuracy", "subject_change")
-_GROUPS = ("mass_over_area", "mass_lift", "mass_change", "pointing")
-_HEADS = {
-    "mapped_units": "mapped",
-    "recognition": "known",
-    "natural_recognition": "natural",
-    "likeness": "likeness",
-    "map_ssim": "maps",
-    "floor_ssim": "untrained",
-    "activation_correlation": "responses",
-    "subject_accuracy": "accuracy",
-    "subject_change": "change",
-    "mass_over_area": "over chance",
-    "mass_lift": "over untrained",
-    "mass_change": "change",
-    "pointing": "pointing",
-}
+# The tables: the kind of thing that a row is about, and what a row is called.
+_TABLES = {"layer": "layer", "subject": "subject", "group": "region check"}
+# How many columns the limit takes where its words are folded: the longest of them and a number.
+_LIMIT = 18
 
 
 def print_summary(document: Mapping[str, Any], console: Console, *, report: str | Path | None = None) -> None:
@@ -90,15 +71,19 @@ def print_summary(document: Mapping[str, Any], console: Console, *, report: str 
 
 
 def _print(document: Mapping[str, Any], console: Console, report: str | Path | None) -> None:
+    from rich.measure import Measurement
     from rich.padding import Padding
     from rich.text import Text
 
     findings = document.get("findings") or []
-    for name, metrics in (("layer", _LAYERS), ("subject", _SUBJECTS), ("region check", _GROUPS)):
-        shown = [metric for metric in metrics if console.width >= _ROOMY or metric not in _OPTIONAL]
-        table = _table(name, shown, document.get("metrics") or {}, findings)
-        if table is not None:
-            console.print(table)
+    roomy = console.options.update(width=1000)
+    for kind in _TABLES:
+        # As many columns as the terminal has room for; the report has them all.
+        for most in range(len(shown_in("column", about=kind)), 0, -1):
+            table = _table(kind, document.get("metrics") or {}, findings, most=most)
+            if table is not None and (most == 1 or Measurement.get(console, roomy, table).minimum <= console.width):
+                console.print(table)
+                break
     state = str(document.get("verdict", "error"))
     excused = list_waivers(document)
     style = _STYLES["waived"] if state == "pass" and excused else _STYLES.get(state, "bold red")
@@ -141,14 +126,18 @@ def _print_worst(findings: Sequence[Mapping[str, Any]], console: Console) -> Non
         console.print(Padding(line, (0, 0, 0, 2), expand=False), highlight=False)
 
 
-def _table(
-    name: str, metrics: Sequence[str], values: Mapping[str, Any], findings: Sequence[Mapping[str, Any]]
-) -> Table | None:
+def _table(kind: str, values: Mapping[str, Any], findings: Sequence[Mapping[str, Any]], *, most: int) -> Table | None:
+    """Return the table of one kind of thing, a key of `_TABLES`, with at most so many columns of metrics.
+
+    What was judged shows in the verdict of a row, whether or not there is room for its column.
+    """
     from rich.table import Table
     from rich.text import Text
 
     found = {row["key"]: row for row in findings}
-    used = [metric for metric in metrics if any(_split(key)[0] == metric for key in values)]
+    ranked = shown_in("column", about=kind)
+    used = [metric for metric in METRICS if metric in ranked and any(_split(key)[0] == metric for key in values)]
+    columns = [metric for metric in used if metric in ranked[:most]]
     abouts = list(dict.fromkeys(_split(key)[1] for key in values if _split(key)[0] in used))
     rows = []
     for about in abouts:
@@ -157,7 +146,7 @@ def _table(
         ]
         states = {row["verdict"] for row in here}
         state = next((state for state in STATES if state in states), "")
-        rows.append((about, state, {metric: values.get(f"{metric}[{about}]") for metric in used}))
+        rows.append((about, state, {metric: values.get(f"{metric}[{about}]") for metric in columns}))
     if not rows:
         return None
     # The decision, which alone has a recognition, stands last as in the network.
@@ -169,11 +158,11 @@ def _table(
         hidden = len(rows) - len(kept)
         rows = [row for row in rows if id(row) in kept]
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
-    table.add_column(Text(f"By {name}"), max_width=30, overflow="ellipsis", no_wrap=True, min_width=12)
-    for metric in used:
-        table.add_column(Text(_HEADS.get(metric, title(metric))), justify="right", no_wrap=True)
-    table.add_column(Text("limit"), max_width=26, no_wrap=True, overflow="ellipsis")
-    table.add_column(Text("verdict"), no_wrap=True)
+    table.add_column(Text(f"By {_TABLES[kind]}"), max_width=30, overflow="ellipsis", no_wrap=True, vertical="bottom")
+    for metric in columns:
+        table.add_column(Text(_fold(head(metric))), justify="right", no_wrap=True, vertical="bottom")
+    table.add_column(Text("limit"), min_width=_LIMIT, max_width=34, vertical="bottom")
+    table.add_column(Text("verdict"), no_wrap=True, vertical="bottom")
     for about, state, cells in rows:
         limit = _limit(about, used, found)
         table.add_row(
@@ -193,7 +182,18 @@ def _limit(about: str, used: Sequence[str], found: Mapping[str, Mapping[str, Any
     if not rows:
         return ""
     worst = min(rows, key=lambda row: STATES.index(row["verdict"]) if row["verdict"] in STATES else 0)
-    return f"{_HEADS.get(worst['metric'], '')} {limits(worst).replace('at least', '≥').replace('at most', '≤')}".strip()
+    words = limits(worst)
+    for word, sign in (("at least", "≥"), ("at most", "≤")):
+        # The sign stays on the line of its number.
+        words = words.replace(f"{word} ", f"{sign}\N{NO-BREAK SPACE}")
+    return f"{head(worst['metric'])} {words}"
+
+
+def _fold(words: str) -> str:
+    """Return words on two lines, as narrow as they can be; a single word stays as it is."""
+    places = [k for k, letter in enumerate(words) if letter == " "]
+    folded = [f"{words[:k]}\n{words[k + 1 :]}" for k in places]
+    return min(folded, key=lambda text: max(map(len, text.split("\n"))), default=words)
 
 
 def _split(key: str) -> tuple[str, str]:
