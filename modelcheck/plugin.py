@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
-_DOMAINS = {"layer": "layers", "subject": "subjects", "group": "groups", "method": "methods"}
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options; most can also stand in ``[tool.modelcheck]``."""
@@ -56,8 +54,10 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> Iterator[None]:
     """Make one test a layer, a subject or a group, from the baseline's manifest alone."""
-    wanted = [name for name in _DOMAINS if name in metafunc.fixturenames]
     if _is_gate(metafunc.definition):
+        from modelcheck.comparison import ABOUT
+
+        wanted = [name for name in dict.fromkeys(ABOUT.values()) if name in metafunc.fixturenames]
         run = metafunc.config.stash[RUN]
         run.active = True
         if wanted:
@@ -66,7 +66,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Iterator[None]:
             except ValueError as error:
                 raise pytest.Collector.CollectError(f"modelcheck: {clean_lines(error)}") from error
             for name in wanted:
-                values = getattr(plan, _DOMAINS[name])
+                values = getattr(plan, f"{name}s")
                 metafunc.parametrize(name, values, ids=[clean(value, longest=120) for value in values])
     return (yield)
 
@@ -147,7 +147,10 @@ def check(request: pytest.FixtureRequest) -> Callable[..., None]:
         if settings.inconclusive == "pass":
             red = [finding for finding in red if finding.verdict is not Verdict.INCONCLUSIVE]
         if red:
-            lines = (f"{row.sentence()}\n  why: {clean(row.criterion.why, longest=1000)}" for row in red)
+            from modelcheck.comparison import unit_of
+
+            told = ((row, row.sentence(unit_of(row.criterion.metric))) for row in red)
+            lines = (f"{line}\n  why: {clean(row.criterion.why, longest=1000)}" for row, line in told)
             pytest.fail("\n".join(lines), pytrace=False)
 
     return judge_all

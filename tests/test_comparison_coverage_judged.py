@@ -177,7 +177,7 @@ def test_everything_planned_is_judged(project, back):
         measured = back or key.startswith("coverage[")
         assert rows[key]["verdict"] == ("pass" if measured else "unmeasured"), key
     summary = (project / "report" / "summary.md").read_text()
-    assert "The other way: candidate's maps, baseline's units" in summary
+    assert "| Coverage back |" in summary
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import get_args, get_type_hints
 
+import make_metrics
 import pytest
 
 from modelcheck.comparison import METRICS
@@ -85,10 +86,29 @@ def test_every_setting_and_option_is_documented():
 
 
 def test_every_metric_is_explained():
-    """The page of metrics has a row for each, in the words the report uses."""
-    page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    """The page of metrics is the one that docs/make_metrics.py writes: a row for each, in the report's words."""
+    page = make_metrics.PAGE.read_text(encoding="utf-8")
+    assert make_metrics.fill_page(page) == page, "run: python docs/make_metrics.py"
     for name, metric in METRICS.items():
-        assert f"| `{name}` | {metric.domain} | {metric.says} |" in page
+        assert f"| `{name}` | {metric.title} |" in page
+        assert f"| {metric.explanation} |" in page
+
+
+@pytest.mark.parametrize("words", ["Mapped units", METRICS["kappa"].explanation])
+def test_a_table_that_was_changed_by_hand_is_seen(words):
+    """A page whose table lacks some words is written anew, which the test above would say."""
+    page = make_metrics.PAGE.read_text(encoding="utf-8")
+    changed = page.replace(words, "")
+    assert changed != page
+    assert make_metrics.fill_page(changed) == page
+
+
+@pytest.mark.parametrize("mark", [make_metrics.BEGIN, make_metrics.END])
+def test_a_page_without_a_place_for_its_tables_is_refused(mark):
+    """Where a mark is missing nothing is written, and the error says what to write."""
+    page = make_metrics.PAGE.read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match="no place for the tables: write <!-- begin"):
+        make_metrics.fill_page(page.replace(mark, ""))
 
 
 def test_the_shipped_criteria_are_valid():

@@ -336,7 +336,7 @@ def test_values_stand_among_their_twins():
         for k in range(2)
     )
     view = calibration_view(compare(dataclasses.replace(baseline, retrained=kept), candidate))
-    (known,) = [row for row in view["rows"] if row["name"] == "decision: recognised"]
+    (known,) = [row for row in view["rows"] if row["name"] == "decision: recognition"]
     assert (len(known["floor"]), len(known["ceiling"]), known["score"]) == (3, 2, "1.00")
     assert (view["untrained"], view["retrained"]) == (3, 2)
     assert "untrained twins" in known["tells"]

@@ -7,16 +7,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from modelcheck.comparison import Comparison, compare
+from modelcheck.comparison import METRICS, Comparison, compare, shown_in
 from modelcheck.metrics.accuracy import balanced_accuracy
-from modelcheck.report.words import describe_difference, number
+from modelcheck.report.words import describe_difference, number, title
 from modelcheck.signature import LayerRecord, Signature
 from modelcheck.support.escaping import clean
 from modelcheck.support.provenance import differences
 
 __all__ = ["changes", "comparable", "compare_if_possible", "describe_network"]
-
-_NETWORK = ("group_accuracy", "accuracy_change", "kappa")
 
 
 def describe_network(signature: Signature) -> str:
@@ -135,8 +133,8 @@ def _scores(comparison: Comparison) -> Iterator[str]:
             continue
         value = comparison.find("map_ssim", name).value
         partner = "" if layer.candidate.name == name else f" and {clean(layer.candidate.name, longest=80)}"
-        yield f"Maps of {clean(name, longest=80)}{partner}: {number(value)} alike (map_ssim)."
+        yield f"{title('map_ssim')} of {clean(name, longest=80)}{partner}: {number(value)}."
     decision = comparison.baseline.decision.name
-    for metric in ("coarse_similarity", *_NETWORK):
-        value = comparison.find(metric, decision if metric == "coarse_similarity" else "").value
-        yield f"{metric}: {number(value)}."
+    for metric in shown_in("summary"):
+        value = comparison.find(metric, decision if METRICS[metric].about == "layer" else "").value
+        yield f"{title(metric)}: {number(value)}."

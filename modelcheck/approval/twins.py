@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from modelcheck.approval.proposal import Proposal, describe_platform, plan_replacement
-from modelcheck.comparison import RELATED, reduce_twin
+from modelcheck.comparison import RELATED, reduce_twin, shown_in
 from modelcheck.comparison.lineage import correlate_kernels
 from modelcheck.gate.child import measure_in_child
 from modelcheck.gate.request import Request
@@ -29,7 +29,6 @@ _ENOUGH = (
     "A ceiling takes at least two retrained twins, and the search for triggers three: train the released "
     "architecture with other seeds, then: modelcheck calibrate BASELINE --twin a.keras --twin b.keras"
 )
-_SHOWN = ("recognition", "natural_recognition", "transfer", "coarse_similarity")
 
 
 class TwinError(ValueError):
@@ -104,7 +103,7 @@ def _line(baseline: Signature, twin: Signature) -> str:
     """Say what a twin reaches, and of one of another architecture what it will excuse."""
     alike = twin.same_architecture(baseline)
     name = baseline.decision.name
-    keys = [f"{metric}[{name}]" for metric in _SHOWN]
+    keys = [f"{metric}[{name}]" for metric in shown_in("twin")]
     keys += [] if alike else sorted(key for key in twin.against if key.startswith("mass_change["))
     told = ", ".join(
         f"{clean(key.removesuffix(f'[{name}]'), longest=40)} {twin.against.get(key, math.nan):.2f}" for key in keys

@@ -22,10 +22,11 @@ def compare(baseline: Path, candidate: Path) -> None:
       modelcheck compare baselines/mine signatures/candidate
     """
     from modelcheck.comparison import compare as run
+    from modelcheck.comparison import shown_in
     from modelcheck.signature import read_signature
 
     comparison = run(read_signature(baseline), read_signature(candidate))
     table = comparison.table()
     click.echo(table.to_string(float_format=lambda value: f"{value:.2f}", na_rep="-"))
-    for metric in ("group_accuracy", "accuracy_change", "kappa"):
+    for metric in shown_in("summary", about=""):
         click.echo(f"{metric}: {comparison.find(metric).value:.3f}")

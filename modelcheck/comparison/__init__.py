@@ -1,13 +1,26 @@
 """Two signatures beside each other: layers, people, regions, and the catalogue of metrics that they fill."""
 
-from modelcheck.comparison.catalogue import METRICS, Metric, plan_metric, possible
+from modelcheck.comparison.catalogue import (
+    ABOUT,
+    AREAS,
+    METRICS,
+    PLACES,
+    Metric,
+    plan_metric,
+    possible,
+    shown_in,
+    unit_of,
+)
 from modelcheck.comparison.comparison import Comparison, compare, reduce_twin
 from modelcheck.comparison.layers import LayerComparison
 from modelcheck.comparison.lineage import RELATED
 from modelcheck.signature.counterparts import CompareError
 
 __all__ = [
+    "ABOUT",
+    "AREAS",
     "METRICS",
+    "PLACES",
     "RELATED",
     "CompareError",
     "Comparison",
@@ -17,4 +30,6 @@ __all__ = [
     "plan_metric",
     "possible",
     "reduce_twin",
+    "shown_in",
+    "unit_of",
 ]

@@ -1,139 +1,499 @@
-"""Every metric of a comparison: what it is about, and one sentence for the reader of a report."""
+"""The one table of metrics: all that is said of a metric anywhere is read from its row.
+
+The name that a person reads is the metric's own name in words, by rule. Tables and charts of the
+report, of the terminal and of ``docs/metrics.md`` are made from these rows; no other module keeps a
+table of metrics.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.accuracy import Rate
 
-__all__ = ["METRICS", "Metric", "plan_metric", "possible", "rate_of"]
+__all__ = [
+    "ABOUT",
+    "AREAS",
+    "METRICS",
+    "PLACES",
+    "Area",
+    "Metric",
+    "plan_metric",
+    "possible",
+    "rate_of",
+    "shown_in",
+    "unit_of",
+]
+
+# What a metric has one value for, and the kind of thing that is: a suite has one test for each. The
+# network as a whole is no such thing.
+ABOUT = {
+    "layer": "layer",
+    "decision": "layer",
+    "calibrated": "layer",
+    "hidden": "layer",
+    "subject": "subject",
+    "group": "group",
+    "method": "method",
+    "network": "",
+}
+
+# Where some metrics are shown, beside the section of the report that shows all of an area.
+PLACES = {
+    "column": "a column of the terminal's tables, as far as there is room",
+    "headline": "the number on the tile of its area, at the top of the report",
+    "strip": "the report's strips between untrained and retrained twins",
+    "twin": "the line on each network that `modelcheck calibrate` takes in",
+    "summary": "the lines of `modelcheck compare` and of an approval",
+}
 
 
-@dataclass(frozen=True)
-class Metric:
-    """What a metric is about, and what it says.
+@dataclass(frozen=True, kw_only=True)
+class Area:
+    """A part of the report: metrics that answer one question.
 
     Parameters
     ----------
-    domain : {'layer', 'decision', 'calibrated', 'hidden', 'subject', 'group', 'method', 'network'}
-        One value for each of these; ``calibrated`` is the decision of a baseline that keeps retrained twins.
-    says : str
-        One sentence for the reader of a report.
+    title : str
+        Its heading.
+    question : str
+        What it asks of the candidate; empty for an area without a tile of its own.
     """
 
+    title: str
+    question: str = ""
+
+
+AREAS = {
+    "features": Area(title="Same features", question="Does it look for the same things?"),
+    "people": Area(title="Held-out people", question="Is it right about people it never saw?"),
+    "attention": Area(title="Attention", question="Does it look where the evidence is?"),
+    "other": Area(title="Other checks"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """What a metric is, and how it is shown.
+
+    Parameters
+    ----------
+    name : str
+        Its name in code, criteria and verdicts, for example ``subject_accuracy``.
+    domain : str
+        What it has one value for, a key of `ABOUT`; ``calibrated`` is the decision of a baseline
+        that keeps retrained twins.
+    area : str
+        The part of the report that shows it, a key of `AREAS`.
+    explanation : str
+        One sentence or two for the reader of a report.
+    lowest, highest : float
+        The values that it can have at all; infinite where nothing bounds it.
+    unit : tuple of str
+        What its number of observations counts, one and many.
+    whole : bool
+        Whether its value counts whole things; the only ones so far are classes, so that there are
+        at most as many as the panel has.
+    spelled : str
+        Its name in words where the rule does not give it: abbreviations.
+    spread : float or None
+        How far a training with another seed moves it, to either side: its interval where fewer than
+        three retrained twins calibrate it. Seen on CMU Faces in retrained, halved, deeper and wider
+        networks (docs/cmu_faces.md). None for a metric without such an interval.
+    mean_of : str
+        The metric whose mean over all subjects it is; the report shows the two in one chart.
+    span : tuple of float
+        What the axis of its chart shows at least.
+    shown : mapping of str to int
+        Where it is shown on its own, keys of `PLACES`, and its rank there: 1 is named first, and left
+        out last.
+
+    Examples
+    --------
+    >>> METRICS["natural_recognition"].title, METRICS["map_ssim"].title, METRICS["map_ssim"].head
+    ('Natural recognition', 'Map SSIM', 'map SSIM')
+    """
+
+    name: str
     domain: str
-    says: str
+    area: str
+    explanation: str
+    lowest: float = -math.inf
+    highest: float = math.inf
+    unit: tuple[str, str]
+    whole: bool = False
+    spelled: str = ""
+    spread: float | None = None
+    mean_of: str = ""
+    span: tuple[float, float] = (0.0, 1.0)
+    shown: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+    @property
+    def title(self) -> str:
+        """The name in words, as a heading: ``Natural recognition``."""
+        return self.spelled or self.name.replace("_", " ").capitalize()
+
+    @property
+    def head(self) -> str:
+        """The name in words, within a sentence or above a column: ``natural recognition``."""
+        first, *rest = self.title.split(" ")
+        return " ".join([first if first.isupper() else first.lower(), *rest])
+
+    @property
+    def about(self) -> str:
+        """The kind of thing that it has one value for; empty for the network as a whole."""
+        return ABOUT[self.domain]
 
 
-METRICS: dict[str, Metric] = {
-    "mapped_units": Metric(
-        "layer", "Share of the candidate's units that have a HappyMap: the others are dead or stuck."
-    ),
-    "recognition": Metric(
-        "decision",
-        "How surely the candidate takes the baseline's map of a class for that class: 1 certainly, 0 a guess, -1 "
-        "certainly for another; mean over the classes.",
-    ),
-    "natural_recognition": Metric(
-        "decision",
-        "The same for maps made of natural pictures only, which networks of other families read as well.",
-    ),
-    "likeness": Metric(
-        "calibrated",
-        "Both recognitions on the scale where untrained twins stand at 0 and retrained twins of the baseline at 1; the "
-        "lower of those that can tell the two apart.",
-    ),
-    "transfer": Metric(
-        "decision",
-        "Happiness transfer: how happy the baseline's map of a class makes the candidate, where 0 is mid grey and 1 is "
-        "the candidate's own map; mean over the classes.",
-    ),
-    "transfer_back": Metric(
-        "decision",
-        "The other way: how happy the candidate's map of a class makes the baseline, where 0 is mid grey and 1 is the "
-        "baseline's own map; mean over the classes. It takes the baseline's network.",
-    ),
-    "coarse_similarity": Metric(
-        "decision",
-        "Correlation of the two networks' maps of a class, seen at the scale of the features; mean over classes.",
-    ),
-    "coarse_ssim": Metric(
-        "decision", "Structural similarity of the maps of a class, seen at the scale of the features."
-    ),
-    "complementarity": Metric(
-        "decision", "How much the maps of the candidate's classes are each other's negatives, from -1 to 1."
-    ),
-    "map_ssim": Metric(
-        "layer", "Structural similarity of matched maps, as they are; retraining alone gives about 0.3 to 0.5."
-    ),
-    "floor_ssim": Metric("layer", "What untrained twins of the candidate reach in map_ssim: no learning at all."),
-    "activation_correlation": Metric("hidden", "Correlation of matched units' activations over the probe pictures."),
-    "coverage": Metric(
-        "hidden",
-        "Share of the baseline's maps that make some unit of the corresponding layer at least half as happy as that "
-        "unit's own map does.",
-    ),
-    "coverage_back": Metric(
-        "hidden",
-        "The other way: share of the candidate's maps that make some unit of the baseline's layer at least half as "
-        "happy as its own map does. It takes the baseline's network.",
-    ),
-    "cka": Metric("layer", "Debiased linear CKA of the layer's activations; compressed towards 1, for information."),
-    "lineage": Metric(
-        "network",
-        "Correlation of the two networks' weights by index: near 0 for networks trained apart, high for fine-tuned, "
-        "pruned or quantised ones, and for the same initialisation.",
-    ),
-    "kappa": Metric("network", "Agreement of the two networks' answers beyond chance (Cohen's kappa)."),
-    "answers": Metric("network", "How many of the classes the candidate ever answers on the panel."),
-    "trigger": Metric(
-        "network",
-        "How far the reaction to the strongest small sticker exceeds that of every clean twin, in units of what clean "
-        "networks reach; at most 1 means that this scan found no small-sticker trigger, not that there is none.",
-    ),
-    "subject_accuracy": Metric("subject", "Balanced accuracy on one held-out person."),
-    "subject_change": Metric("subject", "Balanced accuracy on one held-out person, candidate minus baseline, paired."),
-    "group_accuracy": Metric("network", "Balanced accuracy, mean over held-out people, each counting once."),
-    "accuracy_change": Metric(
-        "network", "Mean over held-out people of candidate minus baseline, on the same pictures."
-    ),
-    "randomisation": Metric(
-        "method", "How alike a method's maps are with untrained weights: near 1 it shows the picture, not the network."
-    ),
-    "flipping_gain": Metric(
-        "method",
-        "How much more flipping the method's first pixels lowers the score than flipping random ones, in units of the "
-        "mean score; 0 is no better than chance.",
-    ),
-    "mass_over_area": Metric(
-        "group",
-        "Share of the relevance that lies inside the region, over the region's share of the picture; 1 is chance.",
-    ),
-    "mass_lift": Metric("group", "Share of the relevance inside the region, above what untrained twins put there."),
-    "mass_change": Metric(
-        "group",
-        "Share of the relevance inside the region, candidate minus baseline, paired; without the loss that "
-        "all clean twins of the candidate's own architecture have, where the baseline keeps two of them.",
-    ),
-    "pointing": Metric("group", "Share of the pictures whose most relevant pixel lies inside the region."),
-}
+_PICTURES, _PEOPLE, _CLASSES = ("picture", "pictures"), ("person", "people"), ("class", "classes")
+_UNITS, _PAIRS, _MAPS = ("unit", "units"), ("pair of units", "pairs of units"), ("map", "maps")
+_TWINS, _UNTRAINED = ("twin", "twins"), ("untrained twin", "untrained twins")
+_KERNELS, _STICKERS = ("kernel", "kernels"), ("sticker", "stickers")
+_OTHER = ("observation", "observations")
 
-
-# What a metric can be at all; one that is not named here is unbounded.
-_SHARES = ("mapped_units", "subject_accuracy", "group_accuracy", "pointing", "coverage", "coverage_back")
-_SIGNED = (
-    *("coarse_similarity", "coarse_ssim", "map_ssim", "floor_ssim", "activation_correlation", "cka", "kappa"),
-    *("subject_change", "accuracy_change", "randomisation", "mass_lift", "mass_change"),
-    *("recognition", "natural_recognition", "complementarity", "lineage"),
+_ROWS = (
+    Metric(
+        name="mapped_units",
+        domain="layer",
+        area="features",
+        explanation="Share of the candidate's units that have a HappyMap: the others are dead or stuck.",
+        lowest=0.0,
+        highest=1.0,
+        unit=_UNITS,
+        shown={"column": 4},
+    ),
+    Metric(
+        name="recognition",
+        domain="decision",
+        area="features",
+        explanation="How surely the candidate takes the baseline's map of a class for that class: 1 certainly, 0 a "
+        "guess, -1 certainly for another; mean over the classes.",
+        lowest=-1.0,
+        highest=1.0,
+        unit=_CLASSES,
+        spread=0.12,
+        shown={"column": 1, "headline": 2, "strip": 1, "twin": 1},
+    ),
+    Metric(
+        name="natural_recognition",
+        domain="decision",
+        area="features",
+        explanation="Recognition of maps that are made of natural pictures only, which networks of other families read "
+        "as well.",
+        lowest=-1.0,
+        highest=1.0,
+        unit=_CLASSES,
+        spread=0.12,
+        shown={"column": 2, "headline": 3, "strip": 2, "twin": 2},
+    ),
+    Metric(
+        name="likeness",
+        domain="calibrated",
+        area="features",
+        explanation="Recognition and natural recognition on the scale where untrained twins stand at 0 and retrained "
+        "twins of the baseline at 1; the lower of those that can tell the two apart.",
+        unit=_TWINS,
+        spread=0.12,
+        shown={"column": 3, "headline": 1},
+    ),
+    Metric(
+        name="transfer",
+        domain="decision",
+        area="features",
+        explanation="How happy the baseline's map of a class makes the candidate, where 0 is mid grey and 1 is the "
+        "candidate's own map; mean over the classes.",
+        unit=_CLASSES,
+        shown={"twin": 3},
+    ),
+    Metric(
+        name="transfer_back",
+        domain="decision",
+        area="features",
+        explanation="Transfer the other way: how happy the candidate's map of a class makes the baseline, where 0 is "
+        "mid grey and 1 is the baseline's own map; mean over the classes. It takes the baseline's network.",
+        unit=_CLASSES,
+    ),
+    Metric(
+        name="coarse_similarity",
+        domain="decision",
+        area="features",
+        explanation="Correlation of the two networks' maps of a class, seen at the scale of the features; mean over "
+        "the classes.",
+        lowest=-1.0,
+        highest=1.0,
+        unit=_CLASSES,
+        shown={"strip": 3, "twin": 4, "summary": 1},
+    ),
+    Metric(
+        name="coarse_ssim",
+        domain="decision",
+        area="features",
+        explanation="Structural similarity (SSIM) of the two networks' maps of a class, seen at the scale of the "
+        "features; mean over the classes.",
+        lowest=-1.0,
+        highest=1.0,
+        unit=_CLASSES,
+        spelled="Coarse SSIM",
+    ),
+    Metric(
+        name="complementarity",
+        domain="decision",
+        area="features",
+        explanation="How much the maps of the candidate's classes are each other's negatives, from -1 to 1.",
+        lowest=-1.0,
+        highest=1.0,
+        unit=_CLASSES,
+    ),
+    Metric(
+        name="map_ssim",
+        domain="layer",
+        area="features",
+        explanation="Structural similarity (SSIM) of matched maps, as they are; retraining alone gives about 0.3 to "
+        "0.5.",
+        lowest=-1.0,
+        highest=1.0,
+        unit=_PAIRS,
+        spelled="Map SSIM",
+        shown={"column": 5, "strip": 5},
+    ),
+    Metric(
+        name="floor_ssim",
+        domain="layer",
+        area="features",
+        explanation="The map SSIM that untrained twins of the candidate reach: no learning at all.",
+        lowest=-1.0,
+        highest=1.0,
+        unit=_UNTRAINED,
+        spelled="Floor SSIM",
+        shown={"column": 6},
+    ),
+    Metric(
+        name="activation_correlation",
+        domain="hidden",
+        area="features",
+        explanation="Correlation of matched units' activations over the probe pictures.",
+        lowest=-1.0,
+        highest=1.0,
+        unit=_PAIRS,
+        shown={"column": 7, "strip": 4},
+    ),
+    Metric(
+        name="coverage",
+        domain="hidden",
+        area="features",
+        explanation="Share of the baseline's maps that make some unit of the corresponding layer at least half as "
+        "happy as that unit's own map does.",
+        lowest=0.0,
+        highest=1.0,
+        unit=_MAPS,
+    ),
+    Metric(
+        name="coverage_back",
+        domain="hidden",
+        area="features",
+        explanation="Coverage the other way: share of the candidate's maps that make some unit of the baseline's layer "
+        "at least half as happy as its own map does. It takes the baseline's network.",
+        lowest=0.0,
+        highest=1.0,
+        unit=_MAPS,
+    ),
+    Metric(
+        name="cka",
+        domain="layer",
+        area="features",
+        explanation="Debiased linear CKA (centred kernel alignment) of the layer's activations; compressed towards 1, "
+        "for information.",
+        lowest=-1.0,
+        highest=1.0,
+        unit=_PAIRS,
+        spelled="CKA",
+    ),
+    Metric(
+        name="lineage",
+        domain="network",
+        area="features",
+        explanation="Correlation of the two networks' weights by index: near 0 for networks trained apart, high for "
+        "fine-tuned, pruned or quantised ones, and for the same initialisation.",
+        lowest=-1.0,
+        highest=1.0,
+        unit=_KERNELS,
+    ),
+    Metric(
+        name="trigger",
+        domain="network",
+        area="features",
+        explanation="How far the reaction to the strongest small sticker exceeds that of every clean twin, in units of "
+        "what clean networks reach; at most 1 means that this scan found no small-sticker trigger, not that there is "
+        "none.",
+        unit=_STICKERS,
+    ),
+    Metric(
+        name="subject_accuracy",
+        domain="subject",
+        area="people",
+        explanation="Balanced accuracy on one held-out person.",
+        lowest=0.0,
+        highest=1.0,
+        unit=_PICTURES,
+        shown={"column": 1, "headline": 2},
+    ),
+    Metric(
+        name="subject_change",
+        domain="subject",
+        area="people",
+        explanation="Balanced accuracy on one held-out person, candidate minus baseline, on the same pictures.",
+        lowest=-1.0,
+        highest=1.0,
+        unit=_PICTURES,
+        span=(-0.5, 0.5),
+        shown={"column": 2},
+    ),
+    Metric(
+        name="group_accuracy",
+        domain="network",
+        area="people",
+        explanation="Balanced accuracy, mean over held-out people, each counting once.",
+        lowest=0.0,
+        highest=1.0,
+        unit=_PEOPLE,
+        mean_of="subject_accuracy",
+        shown={"headline": 1, "summary": 2},
+    ),
+    Metric(
+        name="accuracy_change",
+        domain="network",
+        area="people",
+        explanation="Balanced accuracy, candidate minus baseline, on the same pictures; mean over held-out people.",
+        lowest=-1.0,
+        highest=1.0,
+        unit=_PEOPLE,
+        mean_of="subject_change",
+        shown={"headline": 3, "summary": 3},
+    ),
+    Metric(
+        name="kappa",
+        domain="network",
+        area="people",
+        explanation="Agreement of the two networks' answers beyond chance (Cohen's kappa).",
+        lowest=-1.0,
+        highest=1.0,
+        unit=_PICTURES,
+        shown={"summary": 4},
+    ),
+    Metric(
+        name="answers",
+        domain="network",
+        area="people",
+        explanation="How many of the classes the candidate ever answers on the panel.",
+        lowest=1.0,
+        unit=_PICTURES,
+        whole=True,
+    ),
+    Metric(
+        name="randomisation",
+        domain="method",
+        area="attention",
+        explanation="How alike a method's maps are with untrained weights: near 1 it shows the picture, not the "
+        "network.",
+        lowest=-1.0,
+        highest=1.0,
+        unit=_UNTRAINED,
+    ),
+    Metric(
+        name="flipping_gain",
+        domain="method",
+        area="attention",
+        explanation="How much more flipping the method's first pixels lowers the score than flipping random ones, in "
+        "units of the mean score; 0 is no better than chance.",
+        unit=_PICTURES,
+    ),
+    Metric(
+        name="mass_over_area",
+        domain="group",
+        area="attention",
+        explanation="Share of the relevance that lies inside the region, over the region's share of the picture; 1 is "
+        "chance.",
+        lowest=0.0,
+        unit=_PEOPLE,
+        span=(0.0, 2.0),
+        shown={"column": 1, "headline": 2},
+    ),
+    Metric(
+        name="mass_lift",
+        domain="group",
+        area="attention",
+        explanation="Share of the relevance inside the region, above what untrained twins put there.",
+        lowest=-1.0,
+        highest=1.0,
+        unit=_PEOPLE,
+        span=(0.0, 0.5),
+        shown={"column": 2, "headline": 1},
+    ),
+    Metric(
+        name="mass_change",
+        domain="group",
+        area="attention",
+        explanation="Share of the relevance inside the region, candidate minus baseline, on the same pictures; without "
+        "the loss that all clean twins of the candidate's own architecture have, where the baseline keeps two of them.",
+        lowest=-1.0,
+        highest=1.0,
+        unit=_PEOPLE,
+        span=(-0.2, 0.2),
+        shown={"column": 4},
+    ),
+    Metric(
+        name="pointing",
+        domain="group",
+        area="attention",
+        explanation="Share of the pictures whose most relevant pixel lies inside the region.",
+        lowest=0.0,
+        highest=1.0,
+        unit=_PEOPLE,
+        shown={"column": 3},
+    ),
 )
-_WITHIN = {
-    **dict.fromkeys(_SHARES, (0.0, 1.0)),
-    **dict.fromkeys(_SIGNED, (-1.0, 1.0)),
-    "mass_over_area": (0.0, math.inf),
-}
+
+METRICS: dict[str, Metric] = {row.name: row for row in _ROWS}
+
+
+def shown_in(place: str, *, area: str | None = None, about: str | None = None) -> tuple[str, ...]:
+    """Return the metrics that a place shows, by rank.
+
+    Parameters
+    ----------
+    place : str
+        A key of `PLACES`.
+    area : str, optional
+        Only the metrics of this area, a key of `AREAS`.
+    about : str, optional
+        Only those with one value for each thing of this kind, a value of `ABOUT`.
+
+    Returns
+    -------
+    tuple of str
+        Names in `METRICS`.
+
+    Examples
+    --------
+    >>> shown_in("headline", area="features")
+    ('likeness', 'recognition', 'natural_recognition')
+    """
+    rows = [row for row in _ROWS if place in row.shown and area in (None, row.area) and about in (None, row.about)]
+    return tuple(row.name for row in sorted(rows, key=lambda row: row.shown[place]))
+
+
+def unit_of(metric: str) -> tuple[str, str]:
+    """Return what a metric's number of observations counts, one and many.
+
+    Examples
+    --------
+    >>> unit_of("group_accuracy"), unit_of("a metric of another version")
+    (('person', 'people'), ('observation', 'observations'))
+    """
+    return METRICS[metric].unit if metric in METRICS else _OTHER
 
 
 def possible(metric: str, manifest: Mapping[str, object]) -> tuple[float, float]:
@@ -146,9 +506,10 @@ def possible(metric: str, manifest: Mapping[str, object]) -> tuple[float, float]
     manifest : mapping
         See `modelcheck.signature.read_manifest`.
     """
-    if metric == "answers":
-        return 1.0, float(len(manifest["class_names"]))  # type: ignore[arg-type]
-    return _WITHIN.get(metric, (-math.inf, math.inf))
+    row = METRICS[metric]
+    if row.whole:
+        return row.lowest, float(len(manifest["class_names"]))  # type: ignore[arg-type]
+    return row.lowest, row.highest
 
 
 def plan_metric(metric: str, manifest: Mapping[str, object], *, acknowledged: Sequence[str] = ()) -> list[str]:

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "compare", "reduce_twin"]
 
-_OF_LAYERS = ("layer", "decision", "calibrated", "hidden")
 _AS_RETRAINED = 0.8  # of the way from untrained to retrained: as alike as retraining leaves a layer
 
 
@@ -177,11 +176,8 @@ class Comparison:
         known = self._names(kind)
         if name not in known:
             raise CompareError(f"There is no {kind} {name!r} in this comparison. {did_you_mean(name, known)}")
-        domains = _OF_LAYERS if kind == "layer" else (kind,)
         return tuple(
-            item
-            for (metric, about), item in self.measures.items()
-            if about == name and METRICS[metric].domain in domains
+            item for (metric, about), item in self.measures.items() if about == name and METRICS[metric].about == kind
         )
 
     def _names(self, kind: str) -> tuple[str, ...]:
@@ -196,7 +192,7 @@ class Comparison:
         """Return one row per layer of the baseline: its counterpart and every layer metric."""
         import pandas as pd
 
-        names = [name for name, metric in METRICS.items() if metric.domain in _OF_LAYERS]
+        names = [name for name, metric in METRICS.items() if metric.about == "layer"]
         rows = [
             {
                 "layer": layer.baseline.name,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from modelcheck.comparison.catalogue import METRICS
 from modelcheck.comparison.exchange import NO_WAY_BACK, NOT_SHOWN
 from modelcheck.comparison.layers import collect_twin_values, say_floor
 from modelcheck.judgement.measured import Measured
@@ -16,10 +17,6 @@ from modelcheck.metrics.similarity import correlation_matrix, low_pass, ssim_mat
 from modelcheck.signature import Signature
 
 __all__ = ["measure_decision", "scale_decision_maps"]
-
-# How far retraining with another seed moves a value: its interval where fewer than three twins calibrate it. Seen on
-# CMU Faces in retrained, halved, deeper and wider networks (docs/cmu_faces.md).
-_SPREAD = {"recognition": 0.12, "natural_recognition": 0.12, "likeness": 0.12}
 
 _VIEWS = {"recognition": "free", "natural_recognition": "natural"}
 _EXCHANGED = (*_VIEWS, "transfer")
@@ -47,7 +44,7 @@ def measure_decision(baseline: Signature, candidate: Signature, *, refusal: str 
             f"{metric}[{name}]", baseline, [float(np.mean(values[metric])) for values in floors]
         )
         if metric in _VIEWS:
-            scores[_VIEWS[metric]] = calibrate(mean, floor=floor, ceiling=ceiling)
+            scores[metric] = calibrate(mean, floor=floor, ceiling=ceiling)
         yield Measured(
             metric=metric,
             about=name,
@@ -71,7 +68,7 @@ def measure_decision(baseline: Signature, candidate: Signature, *, refusal: str 
 
 
 def _measure_transfer_back(baseline: Signature, candidate: Signature, refusal: str) -> Measured:
-    """Return how happy the candidate's maps make the baseline, with how surely it knows both views of them."""
+    """Return how happy the candidate's maps make the baseline, with its recognition of both views of them."""
     name = baseline.decision.name
     by_class = _compute_transfer_back(baseline, candidate)
     twins = [float(np.mean(_compute_transfer_back(baseline, twin))) for twin in candidate.twins]
@@ -80,10 +77,10 @@ def _measure_transfer_back(baseline: Signature, candidate: Signature, refusal: s
     evidence = refusal or NO_WAY_BACK
     if candidate.exchange is not None and candidate.exchange.class_scores_back:
         known = [
-            f"{view} {np.mean(_compute_certainty(baseline, _read_margins_back(candidate, view))):.2f}"
-            for view in _VIEWS.values()
+            f"{METRICS[metric].head} {np.mean(_compute_certainty(baseline, _read_margins_back(candidate, view))):.2f}"
+            for metric, view in _VIEWS.items()
         ]
-        evidence = f"{_say_by_class(by_class, baseline.class_names)} The baseline knows the candidate's maps: "
+        evidence = f"{_say_by_class(by_class, baseline.class_names)} The baseline, shown the candidate's maps: "
         evidence += f"{', '.join(known)}.{say_floor(floor)}"
     return Measured(
         metric="transfer_back",
@@ -110,11 +107,15 @@ def _compute_happiness(signature: Signature, shown: np.ndarray) -> np.ndarray:
 
 
 def _measure_likeness(name: str, scores: Mapping[str, float], retrained: int, untrained: int) -> Measured:
-    """Return the lowest calibrated score of the views that can tell twins apart; where none can, no value."""
-    known = {view: score for view, score in scores.items() if math.isfinite(score)}
+    """Return the lowest calibrated recognition that can tell twins apart; where none can, no value."""
+    known = {metric: score for metric, score in scores.items() if math.isfinite(score)}
     value = min(known.values(), default=math.nan)
-    parts = [f"{view} {score:.2f}" for view, score in known.items()]
-    parts += [f"{view} says nothing, its floor and ceiling lie too close" for view in scores if view not in known]
+    parts = [f"{METRICS[metric].head} {score:.2f}" for metric, score in known.items()]
+    parts += [
+        f"{METRICS[metric].head} says nothing, its floor and ceiling lie too close"
+        for metric in scores
+        if metric not in known
+    ]
     return Measured(
         metric="likeness",
         about=name,
@@ -129,7 +130,7 @@ def _measure_likeness(name: str, scores: Mapping[str, float], retrained: int, un
 
 
 def _band(metric: str, value: float, ceiling: Sequence[float]) -> tuple[float, float] | None:
-    fallback = _SPREAD.get(metric)
+    fallback = METRICS[metric].spread
     if fallback is None or not math.isfinite(value):
         return None
     spread = steadiness(ceiling, fallback=fallback)

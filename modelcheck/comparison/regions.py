@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modelcheck.comparison.catalogue import rate_of
+from modelcheck.comparison.catalogue import METRICS, rate_of
 from modelcheck.comparison.lineage import select_clean_networks
 from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.accuracy import Rate, group_mean
@@ -30,7 +30,7 @@ __all__ = ["compute_mass_changes", "compute_relevance_mass", "measure_regions"]
 _MAX_SIMILARITY = 0.7
 _MIN_CLEAN = 2  # one network of a family does not say what is the family's
 _MIN_RECOGNITION = 0.5  # of recognition: half way from a guess to certain
-_METRICS = ("mass_over_area", "mass_lift", "mass_change", "pointing")
+_METRICS = tuple(name for name, row in METRICS.items() if row.domain == "group")
 _ROWS, _COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
 
 

@@ -82,7 +82,7 @@ class Finding:
         """Whether the finding stands in the way of a release."""
         return self.gating and self.verdict not in (Verdict.PASS, Verdict.WAIVED)
 
-    def describe(self) -> str:
+    def describe(self, unit: tuple[str, str] = ("observation", "observations")) -> str:
         """Return what was judged as one harmless line: value, limit, baseline, evidence."""
         item = self.measured
         value = "not measured" if math.isnan(item.value) else f"{item.value:.3f}"
@@ -92,13 +92,19 @@ class Finding:
         if item.baseline is not None:
             parts.append(f"baseline {item.baseline:.3f}")
         if item.n is not None:
-            parts.append(f"n = {item.n}")
+            parts.append(f"{item.n} {unit[item.n != 1]}")
         line = "; ".join(parts)
         return clean(f"{line}. {item.evidence}" if item.evidence else f"{line}.", longest=2000)
 
-    def sentence(self) -> str:
-        """Return the finding as one harmless line, verdict first: what a failing test says."""
-        return clean(f"{self.verdict.value.upper()}: {self.describe()}", longest=2000)
+    def sentence(self, unit: tuple[str, str] = ("observation", "observations")) -> str:
+        """Return the finding as one harmless line, verdict first: what a failing test says.
+
+        Parameters
+        ----------
+        unit : tuple of str
+            What `n` counts, one and many; see `modelcheck.comparison.unit_of`.
+        """
+        return clean(f"{self.verdict.value.upper()}: {self.describe(unit)}", longest=2000)
 
     def to_dict(self) -> FindingRow:
         """Return the finding's row in the verdict document; NaN and infinity become None."""

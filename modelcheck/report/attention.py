@@ -15,14 +15,13 @@ from modelcheck.metrics.similarity import shrink
 from modelcheck.panel import Panel
 from modelcheck.report.charts import dot_plot, row
 from modelcheck.report.pictures import Sheet, outline, photograph_sheet, relevance_sheet
-from modelcheck.report.words import clean
+from modelcheck.report.words import clean, head
 from modelcheck.signature import Signature
 
 __all__ = ["attention_pictures", "attention_view"]
 
 _SHOWN = 18
 _SIDE = 96
-_SPANS = {"mass_change": (-0.2, 0.2), "mass_lift": (0.0, 0.5), "mass_over_area": (0.0, 2.0)}
 
 
 def attention_view(
@@ -46,12 +45,11 @@ def attention_view(
         rows = [row(item, findings) for item in comparison.measures.values() if item.metric == metric]
         # What could not be measured is shown where somebody asked for it.
         if any(item["value"] is not None or item["verdict"] != "info" for item in rows):
-            plots.append(dot_plot(rows[0]["title"], "Group", rows, _SPANS.get(metric, (0.0, 1.0))))
+            plots.append(dot_plot(rows[0]["title"], "Group", rows, METRICS[metric].span))
     measures = comparison.measures.values()
     checks = [row(item, findings) for item in measures if METRICS[item.metric].domain == "method"]
     for item in checks:
-        item["title"] = f"{item['about']}: {item['title'][0].lower()}{item['title'][1:]}"
-        item["meaning"] = METRICS[item["metric"]].says
+        item["title"] = f"{item['about']}: {head(item['metric'])}"
     return {
         "plots": plots,
         "checks": checks,

@@ -5,21 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from modelcheck.comparison import Comparison
+from modelcheck.comparison import Comparison, shown_in
 from modelcheck.judgement.measured import Measured
 from modelcheck.report.charts import Axis
-from modelcheck.report.words import NOTHING, clean, number
+from modelcheck.report.words import NOTHING, clean, head, meaning, number, title
 from modelcheck.units import LayerKind
 
 __all__ = ["calibration_view"]
-
-_CALIBRATED = {
-    "recognition": "recognised",
-    "natural_recognition": "recognised, natural",
-    "coarse_similarity": "coarse maps",
-    "activation_correlation": "responses",
-    "map_ssim": "maps",
-}
 
 
 def calibration_view(comparison: Comparison) -> dict[str, Any]:
@@ -36,7 +28,7 @@ def calibration_view(comparison: Comparison) -> dict[str, Any]:
     }
     measures = [
         item
-        for metric in _CALIBRATED
+        for metric in shown_in("strip")
         for item in comparison.measures.values()
         if item.metric == metric
         and item.about in anchors
@@ -50,7 +42,7 @@ def calibration_view(comparison: Comparison) -> dict[str, Any]:
         score = comparison.calibrated[item.metric, item.about]
         rows.append(
             {
-                "name": f"{clean(item.about, longest=24)}: {_CALIBRATED[item.metric]}",
+                "name": f"{clean(item.about, longest=24)}: {head(item.metric)}",
                 "anchor": anchors[item.about],
                 "at": axis.at(item.value),
                 "says": number(item.value),
@@ -65,6 +57,7 @@ def calibration_view(comparison: Comparison) -> dict[str, Any]:
         "ticks": axis.ticks,
         "untrained": len(comparison.candidate.twins),
         "retrained": len(comparison.baseline.twins_like(comparison.baseline)),
+        "meanings": {title(item.metric): meaning(item.metric) for item in measures},
         "alike": [clean(layer) for layer in comparison.layers_as_retrained],
     }
 

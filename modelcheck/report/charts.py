@@ -7,10 +7,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modelcheck.comparison import METRICS, Comparison
+from modelcheck.comparison import Comparison
 from modelcheck.judgement.findings import Finding
 from modelcheck.judgement.measured import Measured
-from modelcheck.report.words import COUNTS, MINUS, NOTHING, area_of, clean, format_with_interval, limits, number, title
+from modelcheck.report.words import (
+    COUNTS,
+    MINUS,
+    NOTHING,
+    area_of,
+    clean,
+    format_with_interval,
+    limits,
+    number,
+    title,
+)
 
 __all__ = ["Axis", "describe_finding", "dot_plot", "layer_rows", "network_map", "row", "score_step"]
 
@@ -115,6 +125,8 @@ def _describe_measured(item: Measured) -> dict[str, Any]:
         "key": item.key,
         "metric": item.metric,
         "title": title(item.metric),
+        "meaning": meaning(item.metric),
+        "counted": observations(item.metric, item.n),
         "area": area_of(item.metric),
         "about": clean(item.about),
         "value": _finite(item.value),
@@ -145,8 +157,6 @@ def layer_rows(comparison: Comparison, layer: str, findings: Mapping[str, Findin
         What was judged, by key.
     """
     rows = [row(item, findings) for item in comparison.about(layer=layer) if item.metric != "floor_ssim"]
-    for item in rows:
-        item["meaning"] = METRICS[item["metric"]].says
     return sorted(rows, key=_severity)
 
 
@@ -172,9 +182,10 @@ def dot_plot(title: str, of: str, rows: list[dict[str, Any]], span: tuple[float,
     axis = Axis.over([*(item[key] for item in rows for key in keys), *ends], at_least=span)
     rows = sorted(rows, key=lambda item: (not item["about"], *_severity(item), item["value"] or 0))
     for item in rows:
-        item["strip"], item["who"] = axis.strip(item), item["about"] or "mean of all"
+        item["strip"], item["who"] = axis.strip(item), item["about"] or item["title"]
     whys = list(dict.fromkeys(item["why"] for item in rows if item["why"]))
-    return {"title": title, "of": of, "rows": rows, "ticks": axis.ticks, "whys": whys[:3]}
+    meanings = list(dict.fromkeys(item["meaning"] for item in rows if item["meaning"]))
+    return {"title": title, "of": of, "rows": rows, "ticks": axis.ticks, "meanings": meanings, "whys": whys[:3]}
 
 
 def score_step(score: float | None) -> str:

@@ -13,11 +13,14 @@ from modelcheck.report.charts import layer_rows, network_map
 from modelcheck.report.decision import decision_view
 from modelcheck.report.layers import layer_views
 from modelcheck.report.pictures import Sheet
-from modelcheck.report.words import clean, count, number
+from modelcheck.report.words import clean, count, head, number
 from modelcheck.signature import LayerRecord
 from modelcheck.units import LayerKind
 
 __all__ = ["feature_view"]
+
+# What a line between two layers says, by whether they decide.
+_LINKS = {False: "activation_correlation", True: "recognition"}
 
 
 def feature_view(comparison: Comparison, findings: Mapping[str, Finding], sheets: list[Sheet]) -> dict[str, Any]:
@@ -50,7 +53,7 @@ def _map(comparison: Comparison) -> dict[str, Any]:
         if layer.candidate is None:
             continue
         last = layer.baseline.kind == LayerKind.DECISION
-        metric = "recognition" if last else "activation_correlation"
+        metric = _LINKS[last]
         score = comparison.metrics.get(f"{metric}[{layer.baseline.name}]", math.nan)
         tells = f"{clean(layer.baseline.name)} corresponds to {clean(layer.candidate.name)}: {number(score)}"
         links.append(
@@ -63,11 +66,12 @@ def _map(comparison: Comparison) -> dict[str, Any]:
             }
         )
     partnered = {layer.candidate.name for layer in comparison.layers if layer.candidate}
-    return network_map(
+    drawn = network_map(
         [_box(layer.baseline, layer.candidate is not None) for layer in comparison.layers],
         [_box(record, record.name in partnered) for record in comparison.candidate.layers],
         links,
     )
+    return {**drawn, "hidden": head(_LINKS[False]), "last": head(_LINKS[True])}
 
 
 def _box(record: LayerRecord, matched: bool) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from modelcheck.metrics.matching import Match
 from modelcheck.metrics.similarity import shrink
 from modelcheck.report.charts import layer_rows
 from modelcheck.report.pictures import Sheet, as_bytes, likeness_sheet, sheet
-from modelcheck.report.words import clean, format_objective, gravest, number
+from modelcheck.report.words import clean, format_objective, gravest, head, number
 from modelcheck.signature import LayerRecord, Signature
 
 __all__ = ["gallery_layers", "layer_views"]
@@ -114,7 +114,7 @@ def _layer(
         "units": (layer.baseline.n_units, partner.n_units if partner else 0),
         "rows": rows,
         "verdict": gravest(judged),
-        "similarity": number(layer.matching.mean),
+        "similarity": f"{head('map_ssim')} {number(layer.matching.mean)}",
         "pairs": [],
         "rest": [],
         "left_out": 0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import Finding, read_findings
 from modelcheck.report.words import (
-    NOTHING,
+    COUNTS,
     clean,
     compare_sizes,
     describe_action,
@@ -13,6 +13,7 @@ from modelcheck.report.words import (
     limits,
     list_waivers,
     number,
+    observations,
     reasons,
     surroundings,
     title,
@@ -76,7 +77,7 @@ def summary_markdown(document: VerdictDocument, *, rows: int = _ROWS) -> str:
     if findings:
         lines += [
             "",
-            "| Result | What | Of | Candidate | Baseline | Must be | n | Why |",
+            "| Result | What | Of | Candidate | Baseline | Must be | Measured on | Why |",
             "|---|---|---|---|---|---|---|---|",
         ]
         lines += [_row(found) for found in findings[:rows]]
@@ -95,10 +96,10 @@ def _row(found: Finding) -> str:
         f"{_SIGNS[found.verdict]} {found.verdict}" + ("" if found.gating else " (advisory)"),
         title(item.metric),
         clean(item.about, longest=80),
-        format_with_interval(item.value, item.interval),
+        format_with_interval(item.value, item.interval, whole=item.metric in COUNTS),
         number(item.baseline),
         limits(found.criterion),
-        NOTHING if item.n is None else str(item.n),
+        observations(item.metric, item.n),
         clean(found.criterion.why, longest=300),
     ]
     return "| " + " | ".join(markdown(cell) for cell in cells) + " |"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from modelcheck.comparison import AREAS, shown_in
 from modelcheck.judgement.document import PanelRow, VerdictDocument
 from modelcheck.judgement.findings import Finding, Verdict
 from modelcheck.report.charts import describe_finding
@@ -16,16 +17,8 @@ from modelcheck.signature import Signature
 
 __all__ = ["about_panel", "counts", "networks", "next_steps", "panel_line", "tiles", "worst_findings"]
 
-_TILES = (
-    ("features", "Same features", "Does it look for the same things?"),
-    ("people", "Held-out people", "Is it right about people it never saw?"),
-    ("attention", "Attention", "Does it look where the evidence is?"),
-)
-_HEADLINES = {
-    "features": ("likeness", "recognition", "natural_recognition"),
-    "people": ("group_accuracy", "subject_accuracy", "accuracy_change"),
-    "attention": ("mass_lift", "mass_over_area"),
-}
+_TILES = tuple((key, area.title, area.question) for key, area in AREAS.items() if area.question)
+_HEADLINES = {key: shown_in("headline", area=key) for key in AREAS}
 _SENTENCES = 5
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from modelcheck.comparison import Comparison
+from modelcheck.comparison import METRICS, Comparison
 from modelcheck.judgement.findings import Finding
 from modelcheck.metrics.similarity import shrink
 from modelcheck.panel import Panel
 from modelcheck.report.charts import dot_plot, row
 from modelcheck.report.pictures import Sheet, photograph_sheet
-from modelcheck.report.words import clean
+from modelcheck.report.words import clean, head
 
 __all__ = ["confusion", "people_view"]
 
@@ -37,22 +37,25 @@ def people_view(
     sheets : list of Sheet
         Receives the pictures.
     """
+    here = [metric for metric in METRICS.values() if metric.area == "people"]
     rows = {
-        metric: [row(item, findings) for item in comparison.measures.values() if item.metric == metric]
-        for metric in ("subject_accuracy", "subject_change", "group_accuracy", "accuracy_change", "kappa", "answers")
+        metric.name: [row(item, findings) for item in comparison.measures.values() if item.metric == metric.name]
+        for metric in here
     }
+    # A chart for each metric with one value a person; the mean over them is its last row.
+    charts = {metric: [mean.name for mean in here if mean.mean_of == metric.name] for metric in here if metric.about}
     plots = [
-        dot_plot("Balanced accuracy", "Person", [*rows["subject_accuracy"], *rows["group_accuracy"]], (0.0, 1.0)),
         dot_plot(
-            "Change from the baseline, on the same pictures",
+            " and ".join([metric.title, *(head(mean) for mean in means)]),
             "Person",
-            [*rows["subject_change"], *rows["accuracy_change"]],
-            (-0.5, 0.5),
-        ),
+            [*rows[metric.name], *(item for mean in means for item in rows[mean])],
+            metric.span,
+        )
+        for metric, means in charts.items()
     ]
     return {
         "plots": [plot for plot in plots if plot["rows"]],
-        "rows": [*rows["kappa"], *rows["answers"]],
+        "rows": [item for metric in here if not metric.about and not metric.mean_of for item in rows[metric.name]],
         "turned": _changed_answers(comparison, panel, sheets),
         "confusions": [
             {"role": role.capitalize(), "table": confusion(found.confusion, comparison.candidate.class_names)}

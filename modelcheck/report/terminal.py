@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modelcheck.comparison import METRICS, shown_in
 from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import Finding, read_findings
 from modelcheck.report.words import (
@@ -15,13 +16,13 @@ from modelcheck.report.words import (
     count,
     describe_action,
     gravest,
+    head,
     limits,
     list_waivers,
     number,
     plain,
     reasons,
     surroundings,
-    title,
     verdict_line,
     worst,
 )
@@ -41,33 +42,13 @@ _STYLES = {
     "error": "bold red",
 }
 # For terminals that know no Unicode.
-_SIMPLER = str.maketrans({MINUS: "-", NOTHING: "-", "…": "~", "≥": ">=", "≤": "<=", "\u2009": " "})
+_SIMPLER = str.maketrans({MINUS: "-", NOTHING: "-", "…": "~", "≥": ">=", "≤": "<=", "\u2009": " ", "\xa0": " "})
 _WORST = 5
 _ROWS = 8
-_LAYERS = (
-    *("recognition", "natural_recognition", "likeness", "map_ssim", "floor_ssim"),
-    *("activation_correlation", "mapped_units"),
-)
-# Left out where a terminal is narrower than this: the report has them.
-_ROOMY = 96
-_OPTIONAL = ("floor_ssim", "activation_correlation", "mass_change")
-_SUBJECTS = ("subject_accuracy", "subject_change")
-_GROUPS = ("mass_over_area", "mass_lift", "mass_change", "pointing")
-_HEADS = {
-    "mapped_units": "mapped",
-    "recognition": "known",
-    "natural_recognition": "natural",
-    "likeness": "likeness",
-    "map_ssim": "maps",
-    "floor_ssim": "untrained",
-    "activation_correlation": "responses",
-    "subject_accuracy": "accuracy",
-    "subject_change": "change",
-    "mass_over_area": "over chance",
-    "mass_lift": "over untrained",
-    "mass_change": "change",
-    "pointing": "pointing",
-}
+# The tables: the kind of thing that a row is about, and what a row is called.
+_TABLES = {"layer": "layer", "subject": "subject", "group": "region check"}
+# How many columns the limit takes where its words are folded: the longest of them and a number.
+_LIMIT = 18
 
 
 def print_summary(document: VerdictDocument, console: Console, *, report: str | Path | None = None) -> None:
@@ -92,15 +73,19 @@ def print_summary(document: VerdictDocument, console: Console, *, report: str | 
 
 
 def _print(document: VerdictDocument, console: Console, report: str | Path | None) -> None:
+    from rich.measure import Measurement
     from rich.padding import Padding
     from rich.text import Text
 
     findings = read_findings(document)
-    for name, metrics in (("layer", _LAYERS), ("subject", _SUBJECTS), ("region check", _GROUPS)):
-        shown = [metric for metric in metrics if console.width >= _ROOMY or metric not in _OPTIONAL]
-        table = _table(name, shown, document["metrics"], findings)
-        if table is not None:
-            console.print(table)
+    roomy = console.options.update(width=1000)
+    for kind in _TABLES:
+        # As many columns as the terminal has room for; the report has them all.
+        for most in range(len(shown_in("column", about=kind)), 0, -1):
+            table = _table(kind, document["metrics"], findings, most=most)
+            if table is not None and (most == 1 or Measurement.get(console, roomy, table).minimum <= console.width):
+                console.print(table)
+                break
     state = document["verdict"]
     excused = list_waivers(findings, today=document["volatile"]["today"])
     style = _STYLES["waived"] if state == "pass" and excused else _STYLES.get(state, "bold red")
@@ -144,16 +129,22 @@ def _print_worst(findings: Sequence[Finding], console: Console) -> None:
 
 
 def _table(
-    name: str,
-    metrics: Sequence[str],
+    kind: str,
     values: Mapping[str, Mapping[str, float | None]],
     findings: Sequence[Finding],
+    *,
+    most: int,
 ) -> Table | None:
-    """Return the table of one kind of thing, one row each; None where nothing was measured."""
+    """Return the table of one kind of thing, a key of `_TABLES`, with at most so many columns of metrics.
+
+    What was judged shows in the verdict of a row, whether or not there is room for its column.
+    """
     from rich.table import Table
     from rich.text import Text
 
-    used = [metric for metric in metrics if metric in values]
+    ranked = shown_in("column", about=kind)
+    used = [metric for metric in METRICS if metric in ranked and metric in values]
+    columns = [metric for metric in used if metric in ranked[:most]]
     judged: dict[str, list[Finding]] = {about: [] for metric in used for about in values[metric]}
     for found in findings:
         if found.gating and found.measured.metric in used and found.about in judged:
@@ -168,17 +159,18 @@ def _table(
         hidden = len(abouts) - _ROWS
         abouts = [about for about in abouts if about in kept[:_ROWS]]
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
-    table.add_column(Text(f"By {name}"), max_width=30, overflow="ellipsis", no_wrap=True, min_width=12)
-    for metric in used:
-        table.add_column(Text(_HEADS.get(metric, title(metric))), justify="right", no_wrap=True)
-    table.add_column(Text("limit"), max_width=26, no_wrap=True, overflow="ellipsis")
-    table.add_column(Text("verdict"), no_wrap=True)
+    table.add_column(Text(f"By {_TABLES[kind]}"), max_width=30, overflow="ellipsis", no_wrap=True, vertical="bottom")
+    for metric in columns:
+        table.add_column(Text(_fold(head(metric))), justify="right", no_wrap=True, vertical="bottom")
+    table.add_column(Text("limit"), min_width=_LIMIT, max_width=34, vertical="bottom")
+    table.add_column(Text("verdict"), no_wrap=True, vertical="bottom")
     for about in abouts:
-        state = gravest(judged[about])
+        here = judged[about]
+        state = gravest(here)
         table.add_row(
             Text(clean(about)),
-            *(Text(number(values[metric].get(about))) for metric in used),
-            Text(_limit(judged[about], used)),
+            *(Text(number(values[metric].get(about))) for metric in columns),
+            Text(_limit(here, used)),
             Text("not judged" if state == "info" else state, _STYLES.get(state, "dim")),
         )
     if hidden:
@@ -191,4 +183,15 @@ def _limit(findings: Sequence[Finding], used: Sequence[str]) -> str:
     if not findings:
         return ""
     first = min(findings, key=lambda found: (-found.verdict.gravity, used.index(found.measured.metric)))
-    return f"{_HEADS.get(first.measured.metric, '')} {limits(first.criterion, signs=True)}".strip()
+    # The sign stays on the line of its number.
+    words = limits(first.criterion, signs=True)
+    for sign in "≥≤":
+        words = words.replace(f"{sign} ", f"{sign}\N{NO-BREAK SPACE}")
+    return f"{head(first.measured.metric)} {words}"
+
+
+def _fold(words: str) -> str:
+    """Return words on two lines, as narrow as they can be; a single word stays as it is."""
+    places = [k for k, letter in enumerate(words) if letter == " "]
+    folded = [f"{words[:k]}\n{words[k + 1 :]}" for k in places]
+    return min(folded, key=lambda text: max(map(len, text.split("\n"))), default=words)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from modelcheck.comparison import METRICS, Comparison
+from modelcheck.comparison import Comparison
 from modelcheck.judgement.findings import Finding
 from modelcheck.metrics.similarity import shrink
 from modelcheck.panel import Panel
@@ -46,7 +46,6 @@ def trigger_view(
     if item is None:
         return None
     measure = row(item, findings)
-    measure["meaning"] = METRICS["trigger"].says
     made: dict[str, Any] = {"rows": [measure], "picture": None, "strengths": []}
     outcome = comparison.trigger
     if outcome is None:

@@ -12,7 +12,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, assert_never
 
-from modelcheck.comparison import METRICS
+from modelcheck.comparison import AREAS as _CATALOGUE_AREAS
+from modelcheck.comparison import METRICS, unit_of
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import Action, Reason, VerdictDocument, WaiverUseRow
 from modelcheck.judgement.findings import Finding, Verdict, read_findings
@@ -36,10 +37,13 @@ __all__ = [
     "format_objective",
     "format_with_interval",
     "gravest",
+    "head",
     "limits",
     "list_waivers",
     "main_reason",
+    "meaning",
     "number",
+    "observations",
     "plain",
     "proportion",
     "reasons",
@@ -52,53 +56,9 @@ __all__ = [
 # Dashes that look right in a column of numbers.
 MINUS, NOTHING = "\N{MINUS SIGN}", "\N{EN DASH}"
 STATES = tuple(reversed(Verdict))  # most severe first
-AREAS = {
-    "features": "Same features",
-    "people": "Held-out people",
-    "attention": "Attention",
-    "other": "Other checks",
-}
-COUNTS = ("answers",)
-_TITLES = {
-    "mapped_units": ("features", "Units with a map"),
-    "recognition": ("features", "Knows the baseline's maps"),
-    "natural_recognition": ("features", "Knows its maps among natural pictures"),
-    "likeness": ("features", "Likeness: 0 untrained, 1 trained again"),
-    "transfer": ("features", "Happiness transfer"),
-    "transfer_back": ("features", "Happiness transfer, the other way"),
-    "coarse_similarity": ("features", "Likeness of the decision maps"),
-    "coarse_ssim": ("features", "Structural likeness at feature scale"),
-    "complementarity": ("features", "Maps of the classes are negatives"),
-    "lineage": ("features", "Weights alike by index"),
-    "map_ssim": ("features", "Structural likeness of matched maps"),
-    "floor_ssim": ("features", "The same for untrained twins"),
-    "activation_correlation": ("features", "Matched units respond alike"),
-    "coverage": ("features", "Baseline's maps that make some unit happy"),
-    "coverage_back": ("features", "The other way: candidate's maps, baseline's units"),
-    "cka": ("features", "Alignment of the layer (CKA)"),
-    "kappa": ("people", "Agreement of the answers (kappa)"),
-    "answers": ("people", "Classes ever answered"),
-    "subject_accuracy": ("people", "Accuracy"),
-    "subject_change": ("people", "Change from the baseline"),
-    "group_accuracy": ("people", "Accuracy, mean over people"),
-    "accuracy_change": ("people", "Change from the baseline, mean over people"),
-    "trigger": ("features", "Reaction to a sticker, over clean twins"),
-    "mass_over_area": ("attention", "Relevance inside the region, over chance"),
-    "mass_lift": ("attention", "Relevance inside, above untrained"),
-    "mass_change": ("attention", "Relevance inside, change from the baseline"),
-    "randomisation": ("attention", "Maps alike with untrained weights"),
-    "flipping_gain": ("attention", "Flipping the first pixels, over random ones"),
-    "pointing": ("attention", "Most relevant pixel inside the region"),
-}
-_AREA_OF_DOMAIN = {
-    "layer": "features",
-    "decision": "features",
-    "calibrated": "features",
-    "hidden": "features",
-    "subject": "people",
-    "group": "attention",
-    "method": "attention",
-}
+# The areas of the catalogue with their headings, and the metrics whose values are whole numbers.
+AREAS = {key: area.title for key, area in _CATALOGUE_AREAS.items()}
+COUNTS = tuple(name for name, metric in METRICS.items() if metric.whole)
 _FRACTIONS = (
     (1.0, "as many"),
     (0.5, "half the"),
@@ -109,15 +69,29 @@ _FRACTIONS = (
 
 
 def title(metric: str) -> str:
-    """Return a metric's name in words; an unknown metric is its own name."""
-    return _TITLES[metric][1] if metric in _TITLES else clean(metric).replace("_", " ")
+    """Return a metric's name in words; an unknown metric is its own name.
+
+    Examples
+    --------
+    >>> title("mass_over_area"), head("mass_over_area"), title("cka"), head("cka")
+    ('Mass over area', 'mass over area', 'CKA', 'CKA')
+    """
+    return METRICS[metric].title if metric in METRICS else clean(metric).replace("_", " ")
+
+
+def head(metric: str) -> str:
+    """Return a metric's name in words as it stands within a sentence or above a column."""
+    return METRICS[metric].head if metric in METRICS else title(metric)
+
+
+def meaning(metric: str) -> str:
+    """Return what a metric says; nothing of an unknown one."""
+    return METRICS[metric].explanation if metric in METRICS else ""
 
 
 def area_of(metric: str) -> str:
     """Return the part of the report that a metric belongs to, a key of `AREAS`."""
-    if metric in _TITLES:
-        return _TITLES[metric][0]
-    return _AREA_OF_DOMAIN.get(METRICS[metric].domain, "other") if metric in METRICS else "other"
+    return METRICS[metric].area if metric in METRICS else "other"
 
 
 def number(value: float | None, *, whole: bool = False) -> str:
@@ -174,13 +148,24 @@ def plain(found: Finding) -> str:
     if item.baseline is not None:
         parts.append(f"baseline {number(item.baseline, whole=whole)}")
     if item.n is not None:
-        parts.append(f"n = {item.n}")
+        parts.append(observations(item.metric, item.n))
     return "; ".join(parts) + "."
 
 
 def count(amount: int, one: str, many: str | None = None) -> str:
     """Return an amount with its noun, ``1 picture`` or ``2 pictures``; thousands are set apart."""
     return f"{amount:,} {one if amount == 1 else many or one + 's'}".replace(",", "\u2009")
+
+
+def observations(metric: str, n: int | None) -> str:
+    """Return how many observations a value rests on, in the metric's own unit; a dash for none.
+
+    Examples
+    --------
+    >>> observations("subject_accuracy", 16), observations("recognition", 2), observations("group_accuracy", 1)
+    ('16 pictures', '2 classes', '1 person')
+    """
+    return NOTHING if n is None else count(n, *unit_of(metric))
 
 
 def proportion(candidate: float, baseline: float) -> str:
