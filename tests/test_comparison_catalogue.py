@@ -73,7 +73,7 @@ def test_what_is_measured_lies_in_the_range(options, tmp_path):
     baseline, candidate = make_signature(panel=PANEL), make_signature("c", panel=PANEL, **options)
     baseline.write(tmp_path / "b")
     manifest = read_manifest(tmp_path / "b")
-    measures = compare(baseline, candidate).measures
+    measures = compare(baseline, candidate).measures.values()
     assert {item.metric for item in measures} == METRICS.keys() - {"likeness"}
     for item in measures:
         low, high = possible(item.metric, manifest)
@@ -97,7 +97,7 @@ def test_observations_are_what_their_unit_says():
         "kernel": {1},
         "map": {0},  # nothing was exchanged
     }
-    for item in comparison.measures:
+    for item in comparison.measures.values():
         assert item.n is None or item.n in amounts[unit_of(item.metric)[0]], item
 
 

@@ -140,8 +140,10 @@ def test_judge_carries_what_explains_the_verdict():
         "FAIL: subject_accuracy[glickman] = 0.750 [0.600, 0.790], must be at least 0.8 and at most 1; "
         "baseline 0.938; 32 observations. 8 of 32 wrong."
     )
-    assert "; 32 pictures. 8 of" in judged.sentence(("picture", "pictures"))
-    assert "; 1 picture. 8 of" in replace(judged, n=1).sentence(("picture", "pictures"))
+    assert "; 32 pictures. 8 of" in found.sentence(("picture", "pictures"))
+    assert "; 1 picture. 8 of" in replace(found, measured=replace(found.measured, n=1)).sentence(
+        ("picture", "pictures")
+    )
 
 
 def test_sentence_of_an_unmeasured_value_says_so():

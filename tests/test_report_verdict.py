@@ -50,7 +50,7 @@ REASONS = {
     "test_failed": ({"test": "suites/test_a.py", "text": "assert 0"}, ["suites/test_a.py", "failed", "assert 0"]),
     "waiver": ({"use": USE}, ["waiver of subject_accuracy[ben]", "granted for 0.5"]),
     "not_judged": ({"keys": list("abcdefgh"), "planned": 12}, ["8 of 12", "a, b, c, d, e, f and 2 more"]),
-    "finding": ({"key": "subject_accuracy[ben]"}, ["1 of 1 checks did not pass", "Accuracy"]),
+    "finding": ({"key": "subject_accuracy[ben]"}, ["1 of 1 checks did not pass", "Subject accuracy"]),
     "all_advisory": ({}, ["is advisory"]),
     "passed": ({"passed": 3, "waived": 1, "total": 4}, ["3 of 4", "1 waived"]),
 }
@@ -126,8 +126,8 @@ def test_every_state_of_a_waiver_has_words(state):
 def test_the_main_reason_has_all_that_is_known():
     """As the one sentence, a finding comes with value and limit; no reason gives no sentence."""
     document = empty_document(reasons=[{"kind": "finding", "key": RED.key}], findings=[RED.to_dict()])
-    assert main_reason(document) == RED.describe()
-    assert "= 0.500 [0.400, 0.600], must be at least 0.75; baseline 0.900; n = 8" in main_reason(document)
+    assert main_reason(document) == RED.describe(("picture", "pictures"))
+    assert "= 0.500 [0.400, 0.600], must be at least 0.75; baseline 0.900; 8 pictures" in main_reason(document)
     assert main_reason({**document, "findings": []}) == "subject_accuracy[ben] did not pass."
     assert main_reason(empty_document()) == ""
 

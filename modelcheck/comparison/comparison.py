@@ -163,8 +163,8 @@ class Comparison:
             When none or several are named, or there is none of that name.
         """
         given = {
-            kind: name
-            for kind, name in (("layer", layer), ("subject", subject), ("group", group), ("method", method))
+            sort: name
+            for sort, name in (("layer", layer), ("subject", subject), ("group", group), ("method", method))
             if name is not None
         }
         if len(given) != 1:
@@ -172,21 +172,21 @@ class Comparison:
                 f"Name exactly one of layer, subject, group and method, not {', '.join(given) or 'none of them'}: "
                 "comparison.about(layer='conv1')"
             )
-        [(kind, name)] = given.items()
-        known = self._names(kind)
+        [(sort, name)] = given.items()
+        known = self._names(sort)
         if name not in known:
-            raise CompareError(f"There is no {kind} {name!r} in this comparison. {did_you_mean(name, known)}")
+            raise CompareError(f"There is no {sort} {name!r} in this comparison. {did_you_mean(name, known)}")
         return tuple(
-            item for (metric, about), item in self.measures.items() if about == name and METRICS[metric].about == kind
+            item for (metric, about), item in self.measures.items() if about == name and METRICS[metric].about == sort
         )
 
-    def _names(self, kind: str) -> tuple[str, ...]:
-        """Return the names of all things of a kind that this comparison is about."""
-        if kind == "layer":
+    def _names(self, sort: str) -> tuple[str, ...]:
+        """Return the names of all things of a sort that this comparison is about."""
+        if sort == "layer":
             return tuple(layer.baseline.name for layer in self.layers)
-        if kind == "method":
+        if sort == "method":
             return self.candidate.recipe.attribution_methods
-        return tuple(sorted(set(self.baseline.pictures[f"{kind}s"].tolist())))
+        return tuple(sorted(set(self.baseline.pictures[f"{sort}s"].tolist())))
 
     def table(self) -> pd.DataFrame:
         """Return one row per layer of the baseline: its counterpart and every layer metric."""

@@ -18,7 +18,9 @@ from modelcheck.report.words import (
     clean,
     format_with_interval,
     limits,
+    meaning,
     number,
+    observations,
     title,
 )
 

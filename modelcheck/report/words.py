@@ -318,7 +318,8 @@ def main_reason(document: VerdictDocument) -> str:
     first = document["reasons"][0]
     named = {found.key: found for found in read_findings(document)}
     if first["kind"] == "finding" and first["key"] in named:
-        return named[first["key"]].describe()
+        found = named[first["key"]]
+        return found.describe(unit_of(found.measured.metric))
     return describe_reason(first)
 
 
