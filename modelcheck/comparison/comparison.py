@@ -43,6 +43,14 @@ class Comparison:
         One a layer of the baseline, in its order.
     measures : tuple of Measured
         Every metric's value for everything it is about.
+
+    Examples
+    --------
+    >>> from modelcheck import read_signature
+    >>> baseline = read_signature("baselines/drawn-faces")
+    >>> found = compare(baseline, baseline)
+    >>> found.measured("kappa").value, found.metrics["subject_change[visitor_zoe]"]
+    (1.0, 0.0)
     """
 
     baseline: Signature
@@ -137,6 +145,13 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
     ------
     CompareError
         When recipe, panel or classes differ, or `layers` names a layer that is not there.
+
+    Examples
+    --------
+    >>> from modelcheck import read_signature
+    >>> baseline = read_signature("baselines/drawn-faces")
+    >>> compare(baseline, baseline, layers={"conv2": None})
+    Comparison(experiment0 -> experiment0, 5 layers, 73 measures)
     """
     _check(baseline, candidate)
     pairs = counterparts(baseline, candidate, layers or {})

@@ -66,6 +66,12 @@ def read_signature(folder: str | os.PathLike[str]) -> Signature:
     ------
     SignatureError
         When anything is missing, damaged, unknown or of another format.
+
+    Examples
+    --------
+    >>> signature = read_signature("baselines/drawn-faces")
+    >>> [layer.name for layer in signature.layers]
+    ['conv1', 'conv2', 'conv3', 'dense1', 'decision']
     """
     document = read_manifest(folder)
     members, arrays = document.get("members"), dict[str, np.ndarray]()

@@ -114,6 +114,15 @@ class Signature:
         Of a retrained twin: every metric of the comparison with the network that keeps it.
     provenance : mapping
         Versions and platform of the measurement.
+
+    Examples
+    --------
+    >>> from modelcheck import read_signature
+    >>> signature = read_signature("baselines/drawn-faces")
+    >>> signature.class_names, signature.scores.shape
+    (('not_left', 'left'), (224, 2))
+    >>> signature.maps["conv1"].shape
+    (16, 3, 3, 1)
     """
 
     model: Mapping[str, Any]
