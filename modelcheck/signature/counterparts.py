@@ -38,6 +38,14 @@ def counterparts(
     ------
     CompareError
         When `given` names a layer that is not there, or the decision.
+
+    Examples
+    --------
+    >>> from modelcheck import read_signature
+    >>> baseline = read_signature("baselines/drawn-faces")
+    >>> found = counterparts(baseline, baseline, {"conv2": None})
+    >>> [(layer.name, partner and partner.name) for layer, partner, _ in found[:2]]
+    [('conv1', 'conv1'), ('conv2', None)]
     """
     check_given(baseline, given)
     own, other = [x.name for x in baseline.layers], [x.name for x in candidate.layers]
@@ -70,6 +78,11 @@ def check_given(baseline: Signature, given: Mapping[str, str | None]) -> None:
     ------
     CompareError
         When it names a layer that the baseline lacks, or the decision.
+
+    Examples
+    --------
+    >>> from modelcheck import read_signature
+    >>> check_given(read_signature("baselines/drawn-faces"), {"conv2": None})
     """
     own = [x.name for x in baseline.layers]
     for name in given:
@@ -80,7 +93,14 @@ def check_given(baseline: Signature, given: Mapping[str, str | None]) -> None:
 
 
 def cka(left: np.ndarray, right: np.ndarray) -> float:
-    """Return the alignment of two layers' features; of fewer than four pictures nothing can be said."""
+    """Return the alignment of two layers' features; of fewer than four pictures nothing can be said.
+
+    Examples
+    --------
+    >>> features = np.random.default_rng(0).normal(size=(8, 2, 3))
+    >>> round(cka(features, 2 * features), 6), cka(features[:3], features[:3])
+    (1.0, nan)
+    """
     if len(left) < 4:
         return math.nan
     return linear_cka(left.reshape(len(left), -1), right.reshape(len(right), -1))

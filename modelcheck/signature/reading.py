@@ -29,6 +29,12 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
     ------
     SignatureError
         When it is missing, damaged or of another format.
+
+    Examples
+    --------
+    >>> manifest = read_manifest("baselines/drawn-faces")
+    >>> [layer["name"] for layer in manifest["layers"]]
+    ['conv1', 'conv2', 'conv3', 'dense1', 'decision']
     """
     path = Path(folder) / MANIFEST
     try:

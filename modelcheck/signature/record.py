@@ -38,6 +38,11 @@ class LayerRecord:
         What its HappyMaps maximise.
     patch : bool
         Whether its maps are receptive fields rather than whole pictures.
+
+    Examples
+    --------
+    >>> LayerRecord(name="conv1", kind="conv", n_units=16, objective="mean", patch=True)
+    LayerRecord(conv1, conv, 16 units)
     """
 
     name: str

@@ -81,7 +81,13 @@ def stray_members(folder: Path, members: Mapping[str, str]) -> list[Path]:
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:
-    """Return a document's one spelling, of which digests are taken."""
+    """Return a document's one spelling, of which digests are taken.
+
+    Examples
+    --------
+    >>> canonical({"b": 1, "a": 2}) == canonical({"a": 2, "b": 1})
+    True
+    """
     return (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n").encode()
 
 
