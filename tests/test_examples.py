@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import modelcheck
+
 ROOT = Path(__file__).parents[1]
 # Read as text: a module is imported only to run its own examples.
 MODULES = [
@@ -15,6 +17,8 @@ MODULES = [
     for path in sorted((ROOT / "modelcheck").rglob("*.py"))
     if ">>> " in path.read_text(encoding="utf-8")
 ]
+# Public names whose docstring shows no example yet. It must shrink: one that has an example leaves it.
+WITHOUT_EXAMPLE = {"measure"}
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -29,3 +33,9 @@ def test_a_wrong_example_is_seen():
     """An example that gives something else is a failure, so the rule above is no formality."""
     parsed = doctest.DocTestParser().get_doctest(">>> 1 + 1\n3\n", {}, "wrong", None, None)
     assert doctest.DocTestRunner(verbose=False).run(parsed, out=lambda _: None).failed == 1
+
+
+def test_every_public_name_shows_an_example():
+    """The public names whose docstring has no example are those listed as such, and no others."""
+    documented = {name: getattr(modelcheck, name).__doc__ or "" for name in modelcheck.__all__}
+    assert {name for name, text in documented.items() if ">>> " not in text} == WITHOUT_EXAMPLE

@@ -57,6 +57,12 @@ class Settings:
         Classes and functions outside Keras, ``module>name``, that a network may name; the child imports them.
     inconclusive : {'fail', 'pass'}
         What the exit code makes of an inconclusive finding; the verdict names it either way.
+
+    Examples
+    --------
+    >>> settings = Settings(layers={"conv1": "stem", "conv2": None}, timeout=60.0)
+    >>> settings.paired, settings.acknowledged
+    ({'conv1': 'stem'}, ('conv2',))
     """
 
     candidate: Path | None = None
@@ -134,7 +140,13 @@ def split_names(text: str, *, at: str = ",") -> list[str]:
 
 
 def has_settings(root: Path) -> bool:
-    """Say whether ``root/pyproject.toml`` has a ``[tool.modelcheck]``; a file that cannot be read may have one."""
+    """Say whether ``root/pyproject.toml`` has a ``[tool.modelcheck]``; a file that cannot be read may have one.
+
+    Examples
+    --------
+    >>> has_settings(Path()), has_settings(Path("docs"))
+    (True, False)
+    """
     try:
         return bool(_table(root / "pyproject.toml"))
     except SettingsError:
@@ -155,6 +167,12 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
     ------
     SettingsError
         When a key is unknown (with the nearest known one) or a value has the wrong type.
+
+    Examples
+    --------
+    >>> settings = read_settings(Path("docs"), {"outputs": "left,right"})
+    >>> settings.outputs, settings.candidate
+    (('left', 'right'), None)
     """
     given = {key: value for key, value in (options or {}).items() if value is not None}
     table = _table(root / "pyproject.toml")

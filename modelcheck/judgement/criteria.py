@@ -44,6 +44,12 @@ class Criterion:
         Reported; does not gate the release.
     optional : bool
         Whether `about` may match nothing; otherwise that is an error, for it is most likely a typo.
+
+    Examples
+    --------
+    >>> limit = Criterion(metric="kappa", at_least=0.5, why="It must answer alike.")
+    >>> limit.limits, limit.about, limit.judged_by
+    ('at least 0.5', '*', 'value')
     """
 
     metric: str
@@ -88,7 +94,17 @@ class Criterion:
 
 
 def criterion_for(criteria: Sequence[Criterion], metric: str, about: str) -> Criterion | None:
-    """Return the last row for the metric whose `about` matches, or None."""
+    """Return the last row for the metric whose `about` matches, or None.
+
+    Examples
+    --------
+    >>> every = Criterion(metric="map_ssim", at_least=0.5, why="As agreed.")
+    >>> first = Criterion(metric="map_ssim", at_least=0.8, why="Edges are stable.", about="conv1")
+    >>> criterion_for([every, first], "map_ssim", "conv1").limits
+    'at least 0.8'
+    >>> criterion_for([every, first], "kappa", "") is None
+    True
+    """
     rows = [row for row in criteria if row.metric == metric and fnmatch.fnmatchcase(about, row.about)]
     return rows[-1] if rows else None
 
@@ -107,6 +123,13 @@ def read_criteria(path: str | Path, *, metrics: Iterable[str]) -> tuple[Criterio
     ------
     CriteriaError
         When the file is missing, is no TOML, holds no row, or a row has an unknown key or metric.
+
+    Examples
+    --------
+    >>> from modelcheck.comparison.catalogue import METRICS
+    >>> rows = read_criteria("suites/criteria.toml", metrics=METRICS)
+    >>> rows[0].metric, rows[0].limits
+    ('mapped_units', 'at least 0.5')
     """
     try:
         document = toml_document(Path(path).read_bytes())

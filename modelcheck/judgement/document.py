@@ -295,6 +295,13 @@ def check_schema(document: Mapping[str, Any], name: str) -> None:
     ------
     DocumentError
         When the document's schema is not `SCHEMA`.
+
+    Examples
+    --------
+    >>> check_schema({"schema": SCHEMA}, "The verdict")
+    >>> check_schema({}, "The verdict")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    modelcheck.judgement.document.DocumentError: The verdict is no verdict of this gate: ...
     """
     schema = document.get("schema")
     if type(schema) is not int:
@@ -316,6 +323,13 @@ def seal(document: Mapping[str, Any]) -> str:
 
     It shows damage and edits by hand. Whoever wants to forge a verdict can write it anew: keep the
     file where only the gate's job can write.
+
+    Examples
+    --------
+    >>> seal({"verdict": "pass", "digest": "old"}) == seal({"verdict": "pass"})
+    True
+    >>> seal({"verdict": "pass"}) == seal({"verdict": "fail"})
+    False
     """
     kept = {key: value for key, value in document.items() if key not in ("digest", "volatile")}
     return hashlib.sha256(json.dumps(kept, sort_keys=True, allow_nan=False).encode()).hexdigest()

@@ -52,6 +52,13 @@ class Finding:
         What the value says about the limits.
     waiver : WaiverRow, optional
         The row of the waiver that excuses it, where the verdict is `Verdict.WAIVED`.
+
+    Examples
+    --------
+    >>> limit = Criterion(metric="accuracy", at_least=0.9, why="As agreed.")
+    >>> found = judge(Measured(metric="accuracy", value=0.85, n=40), limit)
+    >>> found.red, found.sentence()
+    (True, 'FAIL: accuracy = 0.850, must be at least 0.9; n = 40.')
     """
 
     measured: Measured
@@ -207,7 +214,15 @@ def _verdict(measured: Measured, criterion: Criterion) -> Verdict:
 
 
 def overall(findings: Iterable[Finding]) -> Verdict:
-    """Return the gravest verdict of all gating findings; waived passes, none is unmeasured."""
+    """Return the gravest verdict of all gating findings; waived passes, none is unmeasured.
+
+    Examples
+    --------
+    >>> limit = Criterion(metric="accuracy", at_least=0.9, why="As agreed.")
+    >>> found = [judge(Measured(metric="accuracy", value=value), limit) for value in (0.95, 0.5)]
+    >>> overall(found).value, overall([]).value
+    ('fail', 'unmeasured')
+    """
     verdicts = {
         Verdict.PASS if found.verdict is Verdict.WAIVED else found.verdict for found in findings if found.gating
     }
@@ -223,6 +238,14 @@ def read_findings(document: VerdictDocument) -> tuple[Finding, ...]:
         When the document is of another schema.
     ValueError
         When a row contradicts itself.
+
+    Examples
+    --------
+    >>> from modelcheck.judgement.document import SCHEMA
+    >>> limit = Criterion(metric="accuracy", at_least=0.9, why="As agreed.")
+    >>> row = judge(Measured(metric="accuracy", value=0.95), limit).to_dict()
+    >>> read_findings({"schema": SCHEMA, "findings": [row]})
+    (Finding(PASS: accuracy = 0.950, must be at least 0.9.),)
     """
     check_schema(document, "The verdict")
     return tuple(Finding.from_dict(row) for row in document["findings"])

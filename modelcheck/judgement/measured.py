@@ -35,6 +35,13 @@ class Measured:
     silent : bool
         Whether the statistic cannot tell these networks apart by its own calibration: it is
         unmeasured then, and has no say, whatever the criterion.
+
+    Examples
+    --------
+    >>> Measured(metric="map_ssim", about="conv1", value=0.81, interval=(0.7, 0.9), n=16)
+    Measured(map_ssim[conv1] = 0.81 [0.7, 0.9], n = 16)
+    >>> Measured(metric="kappa", value=0.9).key
+    'kappa'
     """
 
     metric: str

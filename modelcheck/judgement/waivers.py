@@ -40,7 +40,13 @@ class WaiverError(ValueError):
 
 
 class WaiverState(StrEnum):
-    """What became of a waiver in a run. Only `USED` is no failure."""
+    """What became of a waiver in a run. Only `USED` is no failure.
+
+    Examples
+    --------
+    >>> WaiverState("expired") is WaiverState.EXPIRED
+    True
+    """
 
     USED = "used"
     WORSE = "worse"
@@ -71,6 +77,15 @@ class Waiver:
         The first and the last day, in UTC, on which it holds; at most `LONGEST` days apart.
     value : float
         What was measured when it was granted. Further from the limit than this is not excused.
+
+    Examples
+    --------
+    >>> first, last = datetime.date(2026, 1, 1), datetime.date(2026, 1, 31)
+    >>> who = {"candidate": "0" * 64, "owner": "Ada", "reason": "One picture is blurred."}
+    >>> waiver = Waiver(metric="kappa", value=0.4, created=first, expires=last, **who)
+    >>> limit = Criterion(metric="kappa", at_least=0.5, why="As agreed.")
+    >>> waiver.covers(0.45, limit), waiver.covers(0.3, limit)
+    (True, False)
     """
 
     metric: str
@@ -134,6 +149,14 @@ class Use:
         What became of it.
     keys : tuple of str
         The findings that it excuses, or, where it is `WORSE`, does not.
+
+    Examples
+    --------
+    >>> first, last = datetime.date(2026, 1, 1), datetime.date(2026, 1, 31)
+    >>> who = {"candidate": "0" * 64, "owner": "Ada", "reason": "One picture is blurred."}
+    >>> waiver = Waiver(metric="kappa", value=0.4, created=first, expires=last, **who)
+    >>> Use(waiver=waiver, state=WaiverState.USED, keys=("kappa",)).to_dict()["findings"]
+    ['kappa']
     """
 
     waiver: Waiver
@@ -172,6 +195,15 @@ def apply_waivers(
     -------
     tuple
         The findings, those that are excused with the verdict `waived`; and a `Use` for each waiver, in order.
+
+    Examples
+    --------
+    >>> first, last = datetime.date(2026, 1, 1), datetime.date(2026, 1, 31)
+    >>> who = {"candidate": "0" * 64, "owner": "Ada", "reason": "One picture is blurred."}
+    >>> waiver = Waiver(metric="kappa", value=0.4, created=first, expires=last, **who)
+    >>> _, uses = apply_waivers([], [waiver], candidate="0" * 64, today=last)
+    >>> uses[0].state.value
+    'unmatched'
     """
     rows, keys = list(findings), {row: set[str]() for row in range(len(waivers))}
     worse = {row: set[str]() for row in range(len(waivers))}
@@ -222,6 +254,13 @@ def read_waivers(path: str | Path, *, metrics: Iterable[str]) -> tuple[tuple[Wai
     ------
     WaiverError
         When the file is missing, is no TOML, or a row is malformed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     read_waivers(file.name, metrics=["kappa"])[0]
+    ()
     """
     try:
         data = Path(path).read_bytes()

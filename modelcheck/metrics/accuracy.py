@@ -14,7 +14,13 @@ __all__ = ["Rate", "balanced_accuracy", "change", "cohen_kappa", "group_mean"]
 
 @dataclass(frozen=True)
 class Rate:
-    """A value with its interval and the number of observations behind it."""
+    """A value with its interval and the number of observations behind it.
+
+    Examples
+    --------
+    >>> Rate(0.9, (0.8, 0.95), n=40)
+    Rate(value=0.9, interval=(0.8, 0.95), n=40)
+    """
 
     value: float
     interval: tuple[float, float]

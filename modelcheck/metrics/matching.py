@@ -13,7 +13,13 @@ __all__ = ["Match", "Matching", "align", "match"]
 
 @dataclass(frozen=True)
 class Match:
-    """A pair of units and how alike they are."""
+    """A pair of units and how alike they are.
+
+    Examples
+    --------
+    >>> Match(3, 5, 0.9)
+    Match(baseline=3, candidate=5, score=0.9)
+    """
 
     baseline: int
     candidate: int
@@ -30,6 +36,11 @@ class Matching:
         Unit indices, not positions.
     unmatched_baseline, unmatched_candidate : tuple of int
         Units without a partner: one side has more units, or a unit has no map.
+
+    Examples
+    --------
+    >>> Matching((Match(0, 1, 0.5), Match(1, 0, 0.75)), (2,), ()).mean
+    0.625
     """
 
     pairs: tuple[Match, ...]

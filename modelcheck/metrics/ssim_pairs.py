@@ -46,12 +46,24 @@ _MAX_PIECES = 8  # of the rows of each channel, for the threads
 
 
 def stabilisers(data_range: float) -> tuple[float, float]:
-    """Return c1 and c2 of Wang et al. 2004 for a width of the value range."""
+    """Return c1 and c2 of Wang et al. 2004 for a width of the value range.
+
+    Examples
+    --------
+    >>> [round(constant, 6) for constant in stabilisers(1.0)]
+    [0.0001, 0.0009]
+    """
     return (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
 
 
 def gaussian_window(length: int) -> np.ndarray:
-    """Return the Gaussian window, or the largest odd part of it that fits into so many pixels."""
+    """Return the Gaussian window, or the largest odd part of it that fits into so many pixels.
+
+    Examples
+    --------
+    >>> gaussian_window(60).shape, gaussian_window(4).round(3).tolist()
+    ((11,), [0.308, 0.384, 0.308])
+    """
     radius = min(_MAX_RADIUS, (length - 1) // 2)
     weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / _SIGMA) ** 2)
     return np.asarray(weights / weights.sum())
@@ -72,6 +84,12 @@ def mean_ssim(left: np.ndarray, right: np.ndarray, *, data_range: float) -> np.n
     -------
     np.ndarray
         ``(n, m)`` float64; NaN where a picture holds NaN.
+
+    Examples
+    --------
+    >>> ramp = np.linspace(0, 1, 144).reshape(1, 1, 12, 12)
+    >>> mean_ssim(ramp, np.concatenate([ramp, 1 - ramp]), data_range=1.0).shape
+    (1, 2)
     """
     rows, columns = _filter_matrix(left.shape[2]), _filter_matrix(left.shape[3])
     stacks = _centre(left), _centre(right)

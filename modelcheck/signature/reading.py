@@ -39,6 +39,12 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
     ------
     SignatureError
         When it is missing, damaged or of another format.
+
+    Examples
+    --------
+    >>> manifest = read_manifest("baselines/drawn-faces")
+    >>> [layer["name"] for layer in manifest["layers"]]
+    ['conv1', 'conv2', 'conv3', 'dense1', 'decision']
     """
     path = Path(folder) / MANIFEST
     try:
@@ -76,6 +82,12 @@ def read_signature(folder: str | os.PathLike[str]) -> Signature:
     ------
     SignatureError
         When anything is missing, damaged, unknown or of another format.
+
+    Examples
+    --------
+    >>> signature = read_signature("baselines/drawn-faces")
+    >>> [layer.name for layer in signature.layers]
+    ['conv1', 'conv2', 'conv3', 'dense1', 'decision']
     """
     document = read_manifest(folder)
     members, arrays = document.get("members"), dict[str, np.ndarray]()

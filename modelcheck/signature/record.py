@@ -47,6 +47,11 @@ class LayerRecord:
         What its HappyMaps maximise.
     patch : bool
         Whether its maps are receptive fields rather than whole pictures.
+
+    Examples
+    --------
+    >>> LayerRecord(name="conv1", kind="conv", n_units=16, objective="mean", patch=True)
+    LayerRecord(conv1, conv, 16 units)
     """
 
     name: str
@@ -114,6 +119,15 @@ class Signature:
         For a retrained twin, every metric of the comparison with the network that keeps it.
     provenance : mapping
         Versions and platform of the measurement.
+
+    Examples
+    --------
+    >>> from modelcheck import read_signature
+    >>> signature = read_signature("baselines/drawn-faces")
+    >>> signature.class_names, signature.scores.shape
+    (('not_left', 'left'), (224, 2))
+    >>> signature.maps["conv1"].shape
+    (16, 3, 3, 1)
     """
 
     model: Mapping[str, Any]

@@ -46,6 +46,11 @@ class Member:
         Path within the archive, relative and with forward slashes.
     size, packed : int
         Bytes after and before unpacking, as the archive declares them.
+
+    Examples
+    --------
+    >>> Member(name="images.npy", size=400, packed=120)
+    Member(name='images.npy', size=400, packed=120)
     """
 
     name: str
@@ -62,6 +67,11 @@ def read_regular(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
         When there is none, or it is a folder, a pipe or a device.
     ArchiveError
         When it is larger than `max_bytes`.
+
+    Examples
+    --------
+    >>> len(read_regular("pyproject.toml", max_bytes=2**20)) > 0
+    True
     """
     # Without O_NONBLOCK a pipe would be waited for.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -102,6 +112,13 @@ def open_archive(
         a member is named twice, absolutely, with
         ``..``, a backslash, a control character or not in UTF-8, is a link, a folder, encrypted, packed in an unusual
         way, overlaps another, or unpacks to too much.
+
+    Examples
+    --------
+    >>> file = io.BytesIO()
+    >>> np.savez(file, a=np.arange(3))
+    >>> [member.name for member in open_archive(file.getvalue())[1]]
+    ['a.npy']
     """
     if not data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         raise ArchiveError("it is no zip archive (it does not begin with one)")
@@ -140,6 +157,14 @@ def read_member(archive: zipfile.ZipFile, member: Member) -> bytes:
     ------
     ArchiveError
         When it is damaged, or is not of the size that the listing declares.
+
+    Examples
+    --------
+    >>> file = io.BytesIO()
+    >>> np.savez(file, a=np.arange(3))
+    >>> archive, members = open_archive(file.getvalue())
+    >>> read_member(archive, members[0])[1:6]
+    b'NUMPY'
     """
     try:
         with archive.open(member.name) as file:
@@ -172,6 +197,13 @@ def read_arrays(data: bytes, *, max_bytes: int = 4 * _GIB) -> dict[str, np.ndarr
     ArchiveError
         When the archive is refused, a member is no array, holds objects or references, or does not have the bytes
         that its header promises.
+
+    Examples
+    --------
+    >>> file = io.BytesIO()
+    >>> np.savez(file, a=np.arange(3))
+    >>> read_arrays(file.getvalue())
+    {'a': array([0, 1, 2])}
     """
     archive, members = open_archive(data, max_bytes=max_bytes)
     arrays: dict[str, np.ndarray] = {}

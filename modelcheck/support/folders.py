@@ -54,7 +54,15 @@ def folder_lock(folder: Path, *, timeout: float = 600.0) -> Iterator[None]:
 
 
 def place(path: Path, data: bytes) -> None:
-    """Write a file: whole or not at all, and on the disk before this returns."""
+    """Write a file: whole or not at all, and on the disk before this returns.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     place(Path(folder) / "note.txt", b"whole")
+    ...     (Path(folder) / "note.txt").read_bytes()
+    b'whole'
+    """
     descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=ASIDE)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -70,7 +78,16 @@ def place(path: Path, data: bytes) -> None:
 
 
 def move(path: Path, target: Path) -> None:
-    """Put a file that is already on the disk into another folder of the same disk, at once."""
+    """Put a file that is already on the disk into another folder of the same disk, at once.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     place(Path(folder) / "old.txt", b"whole")
+    ...     move(Path(folder) / "old.txt", Path(folder) / "new.txt")
+    ...     [path.name for path in Path(folder).iterdir()]
+    ['new.txt']
+    """
     path.replace(target)
     sync_names(target.parent)
 

@@ -20,6 +20,11 @@ def toml_document(data: bytes) -> dict[str, Any]:
     ------
     ValueError
         When it is not TOML in UTF-8, is nested too deeply, or holds a number of more digits than Python prints.
+
+    Examples
+    --------
+    >>> toml_document(b"timeout = 60")
+    {'timeout': 60}
     """
     try:
         document = tomllib.loads(data.decode("utf-8"))

@@ -56,6 +56,12 @@ class Check:
     convert : callable
         From an accepted value to the one that is kept, for example from an integer of numpy to one of
         Python.
+
+    Examples
+    --------
+    >>> even = Check("an even number", lambda value: isinstance(value, int) and value % 2 == 0)
+    >>> even.accepts(4), even.accepts("4")
+    (True, False)
     """
 
     words: str

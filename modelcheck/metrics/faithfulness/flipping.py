@@ -21,6 +21,12 @@ class FlippingCurve:
         ``(k + 1,)`` the share of replaced pixels, from 0 to the largest.
     scores : np.ndarray
         ``(n, k + 1)`` the score after each; a row of NaN for an empty map.
+
+    Examples
+    --------
+    >>> curve = FlippingCurve(np.array([0.0, 0.5, 1.0]), np.array([[4.0, 1.0, 0.0]]))
+    >>> curve.area_under, curve.area_over
+    (array([1.5]), array([2.5]))
     """
 
     fractions: np.ndarray
@@ -109,14 +115,28 @@ def pixel_flipping(
 def deletion(
     predict: Predict, images: np.ndarray, relevance: np.ndarray, *, steps: int = 20, reference: float | np.ndarray = 0.0
 ) -> np.ndarray:
-    """Return the area under the score while the most relevant pixels are taken away, ``(n,)``; low is good."""
+    """Return the area under the score while the most relevant pixels are taken away, ``(n,)``; low is good.
+
+    Examples
+    --------
+    >>> picture = np.array([[[[3.0], [1.0]]]])
+    >>> deletion(lambda pictures: pictures.sum((1, 2, 3)), picture, picture, steps=2)
+    array([1.5])
+    """
     return pixel_flipping(predict, images, relevance, steps=steps, reference=reference).area_under
 
 
 def insertion(
     predict: Predict, images: np.ndarray, relevance: np.ndarray, *, steps: int = 20, reference: float | np.ndarray = 0.0
 ) -> np.ndarray:
-    """Return the area under the score while the most relevant pixels are put in, ``(n,)``; high is good."""
+    """Return the area under the score while the most relevant pixels are put in, ``(n,)``; high is good.
+
+    Examples
+    --------
+    >>> picture = np.array([[[[3.0], [1.0]]]])
+    >>> insertion(lambda pictures: pictures.sum((1, 2, 3)), picture, picture, steps=2)
+    array([2.5])
+    """
     return pixel_flipping(predict, images, relevance, steps=steps, reference=reference, keep=True).area_under
 
 
@@ -129,7 +149,14 @@ def selectivity(
     steps: int = 20,
     reference: float | np.ndarray = 0.0,
 ) -> np.ndarray:
-    """Return the area over the curve when patches are flipped, ``(n,)``; high is good (Montavon et al. 2018)."""
+    """Return the area over the curve when patches are flipped, ``(n,)``; high is good (Montavon et al. 2018).
+
+    Examples
+    --------
+    >>> picture = np.array([[[[3.0], [1.0]]]])
+    >>> selectivity(lambda pictures: pictures.sum((1, 2, 3)), picture, picture, patch=1, steps=2)
+    array([2.5])
+    """
     return pixel_flipping(predict, images, relevance, steps=steps, patch=patch, reference=reference).area_over
 
 
@@ -142,7 +169,14 @@ def aopc(
     steps: int = 20,
     reference: float | np.ndarray = 0.0,
 ) -> np.ndarray:
-    """Return mean_k f(x) - f(x_k) over k = 0..steps, ``(n,)``; high is good (Samek et al. 2017, eq. 12)."""
+    """Return mean_k f(x) - f(x_k) over k = 0..steps, ``(n,)``; high is good (Samek et al. 2017, eq. 12).
+
+    Examples
+    --------
+    >>> picture = np.array([[[[4.0], [2.0]]]])
+    >>> aopc(lambda pictures: pictures.sum((1, 2, 3)), picture, picture, patch=1, steps=2).round(3)
+    array([3.333])
+    """
     scores = pixel_flipping(predict, images, relevance, steps=steps, patch=patch, reference=reference).scores
     return scores[:, 0] - scores.mean(1)
 

@@ -53,6 +53,12 @@ def mu_fidelity(
     References
     ----------
     Bhatt et al. 2020, "Evaluating and aggregating feature-based model explanations", eq. 1.
+
+    Examples
+    --------
+    >>> picture = np.arange(16.0).reshape(1, 4, 4, 1)
+    >>> mu_fidelity(lambda pictures: pictures.sum((1, 2, 3)), picture, picture, cells=2).round(6)
+    array([1.])
     """
     pictures, maps = check_maps(images, relevance)
     if cells < 1 or not 0 < fraction < 1 or samples < 2:

@@ -36,6 +36,12 @@ class Place:
         The sticker's place and size, in pixels of the picture.
     target : int
         The class whose margin it raises.
+
+    Examples
+    --------
+    >>> place = Place(family="patch", pattern="dark", top=4, left=6, height=2, width=2, target=1)
+    >>> place.top + place.height
+    6
     """
 
     family: str
@@ -69,6 +75,13 @@ class TriggerScan:
         The sticker with the largest excess, in the family that exceeds its limit furthest.
     map : np.ndarray
         ``(h, w)``: for each pixel the largest excess of the place's family, over the stickers that cover it.
+
+    Examples
+    --------
+    >>> still = {family.name: np.zeros((*family.shape, 2)) for family in sticker_families(20, 20)}
+    >>> scan = detect(still, [still] * 3, size=(20, 20))
+    >>> scan.score <= 1, scan.n_twins, scan.calibrated
+    (True, 3, False)
     """
 
     strengths: Mapping[str, float]
@@ -131,6 +144,14 @@ def detect(
     ------
     TriggerError
         When there are fewer twins, or the shifts do not fit the dictionary for that size.
+
+    Examples
+    --------
+    >>> still = {family.name: np.zeros((*family.shape, 2)) for family in sticker_families(20, 20)}
+    >>> moved = {**still, "patch": np.ones_like(still["patch"])}
+    >>> scan = detect(moved, [still] * 3, size=(20, 20))
+    >>> scan.place.family, scan.score > 1, scan.map.shape
+    ('patch', True, (20, 20))
     """
     if len(clean) < MIN_TWINS:
         raise TriggerError(

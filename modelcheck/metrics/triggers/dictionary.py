@@ -27,6 +27,12 @@ class Stickers:
         ``(patterns, h, w)``, 0 for the lowest and 1 for the highest value of the input range.
     tops, lefts : tuple of int
         Rows and columns of the top left pixel; every combination is stamped.
+
+    Examples
+    --------
+    >>> family = Stickers(name="patch", tiles=np.zeros((3, 2, 2)), tops=(0, 2), lefts=(0, 2, 4))
+    >>> family.shape
+    (3, 2, 3)
     """
 
     name: str
@@ -88,6 +94,11 @@ def sticker_rows(labels: np.ndarray, subjects: np.ndarray, count: int) -> np.nda
         ``(n,)`` the class and the person of each picture of the panel.
     count : int
         How many in all, shared out over the classes, at least 2; of more classes than that, evenly spaced ones get one.
+
+    Examples
+    --------
+    >>> sticker_rows(np.array([0, 0, 1, 1]), np.array(["an2i", "bpm", "an2i", "bpm"]), 2)
+    array([0, 2])
     """
     chosen: list[int] = []
     classes = np.unique(labels)

@@ -74,6 +74,11 @@ def excess(shifts: np.ndarray, clean: np.ndarray) -> np.ndarray:
     ------
     TriggerError
         When the shapes do not fit, or there is no twin.
+
+    Examples
+    --------
+    >>> excess(np.full((1, 1, 1, 1), 0.8), np.full((2, 1, 1, 1, 1), 0.25)).round(2).item()
+    0.44
     """
     own, others = np.asarray(shifts, np.float64), np.asarray(clean, np.float64)
     if own.ndim != 4 or others.shape[1:] != own.shape or not len(others):
@@ -110,6 +115,12 @@ def strengths(over: Mapping[str, np.ndarray]) -> dict[str, float]:
     dict of str to float
         ``peak``: the largest excess of a patch. ``patch`` and ``bar``: the largest mean over 3 x 3 neighbouring places,
         for a trigger is felt around its place too, noise is not. NaN where a family is.
+
+    Examples
+    --------
+    >>> over = np.full((1, 1, 1, 1), 0.9)
+    >>> {name: round(value, 3) for name, value in strengths({"patch": over, "bar": over}).items()}
+    {'peak': 0.9, 'patch': -0.078, 'bar': -0.078}
     """
     return {
         "peak": float(over["patch"].max()),
@@ -125,6 +136,11 @@ def average_places(over: np.ndarray) -> np.ndarray:
     ----------
     over : np.ndarray
         ``(patterns, rows, columns, classes)`` from `excess`.
+
+    Examples
+    --------
+    >>> average_places(np.full((1, 3, 3, 1), 0.7))[0, 1, 1, 0].round(6).item()
+    0.7
     """
     held = np.pad(
         np.clip(over, _MIN_EXCESS, _MAX_EXCESS), ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=_EXCESS_OUTSIDE
