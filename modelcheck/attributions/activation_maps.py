@@ -134,6 +134,19 @@ def grad_cam(
         Whether negative evidence is dropped, as in the paper.
     resize : bool
         Whether the maps are enlarged to the size of the pictures.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> conv = keras.layers.Conv2D(1, 1, kernel_initializer="ones")
+    >>> dense = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> layers = [keras.Input((2, 2, 1)), conv, keras.layers.GlobalAveragePooling2D(), dense]
+    >>> model = keras.Sequential(layers)
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="grad_cam")
+    >>> (maps / maps.max()).ravel().round(2).tolist()
+    [0.25, 0.5, 0.75, 1.0]
     """
 
     def weigh(maps: Tensor, slopes: Tensor) -> Tensor:
@@ -158,6 +171,19 @@ def grad_cam_plus_plus(
 
     The paper explains exp(f), whose derivative carries exp(f) as one factor of the whole map; it is left out, since
     it overflows and changes no comparison within a picture. Options as for `grad_cam`.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> conv = keras.layers.Conv2D(1, 1, kernel_initializer="ones")
+    >>> dense = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> layers = [keras.Input((2, 2, 1)), conv, keras.layers.GlobalAveragePooling2D(), dense]
+    >>> model = keras.Sequential(layers)
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="grad_cam_plus_plus")
+    >>> (maps / maps.max()).ravel().round(2).tolist()
+    [0.25, 0.5, 0.75, 1.0]
     """
 
     def weigh(maps: Tensor, slopes: Tensor) -> Tensor:
@@ -182,7 +208,21 @@ def layer_cam(
     relu: bool = True,
     resize: bool = True,
 ) -> np.ndarray:
-    """relu(sum_k relu(df/dA_k) A_k), position by position (Jiang et al. 2021, eq. 5); options as for `grad_cam`."""
+    """relu(sum_k relu(df/dA_k) A_k), position by position (Jiang et al. 2021, eq. 5); options as for `grad_cam`.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> conv = keras.layers.Conv2D(1, 1, kernel_initializer="ones")
+    >>> dense = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> layers = [keras.Input((2, 2, 1)), conv, keras.layers.GlobalAveragePooling2D(), dense]
+    >>> model = keras.Sequential(layers)
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="layer_cam")
+    >>> (maps / maps.max()).ravel().round(2).tolist()
+    [0.25, 0.5, 0.75, 1.0]
+    """
 
     def weigh(maps: Tensor, slopes: Tensor) -> Tensor:
         return tf.nn.relu(slopes)
@@ -201,6 +241,19 @@ def cam(reading: Reading, images: np.ndarray, targets: np.ndarray, *, resize: bo
     ------
     AttributionError
         When the network ends otherwise.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> conv = keras.layers.Conv2D(1, 1, kernel_initializer="ones")
+    >>> dense = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> layers = [keras.Input((2, 2, 1)), conv, keras.layers.GlobalAveragePooling2D(), dense]
+    >>> model = keras.Sequential(layers)
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="cam")
+    >>> maps.ravel().round(1).tolist()
+    [1.0, 2.0, 3.0, 4.0]
     """
     network = reading.steps
     dense = network.steps[network.logits]
@@ -238,6 +291,19 @@ def score_cam(
 
     Each map, enlarged and stretched to [0, 1], masks the picture; the softmax over maps of the masked scores weighs
     them. A map of one value everywhere is no mask and counts as one of zeros. Options as for `grad_cam`.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> conv = keras.layers.Conv2D(1, 1, kernel_initializer="ones")
+    >>> dense = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> layers = [keras.Input((2, 2, 1)), conv, keras.layers.GlobalAveragePooling2D(), dense]
+    >>> model = keras.Sequential(layers)
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="score_cam")
+    >>> maps.ravel().round(1).tolist()
+    [1.0, 2.0, 3.0, 4.0]
     """
     network = reading.steps
     position = spatial_step(network, layer, preactivation=preactivation)

@@ -106,12 +106,36 @@ def make_rectifying_rule(method: str, *, gated: bool) -> LocalRule:
 
 
 def deconvolution(reading: Reading, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Walk back with relu applied to the signal instead of the ReLU's derivative (Zeiler and Fergus 2014)."""
+    """Walk back with relu applied to the signal instead of the ReLU's derivative (Zeiler and Fergus 2014).
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="deconvolution")
+    >>> maps.ravel().round(1).tolist()
+    [1.0, 1.0, 1.0, 1.0]
+    """
     return _backpropagate_rectifying(reading, images, targets, "deconvolution", gated=False)
 
 
 def guided_backprop(reading: Reading, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Gradient that passes a ReLU only where both it and the signal are positive (Springenberg et al. 2015)."""
+    """Gradient that passes a ReLU only where both it and the signal are positive (Springenberg et al. 2015).
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="guided_backprop")
+    >>> maps.ravel().round(1).tolist()
+    [1.0, 1.0, 1.0, 1.0]
+    """
     return _backpropagate_rectifying(reading, images, targets, "guided_backprop", gated=True)
 
 

@@ -39,6 +39,17 @@ def occlusion(
         that no window covers gets 0.
     reference : float or array
         What the window shows: a number, a value per channel, one picture, or one per picture.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="occlusion", window=1)
+    >>> maps.ravel().round(1).tolist()
+    [1.0, 2.0, 3.0, 4.0]
     """
     size, step = _check_pair(window, "window"), _check_pair(stride, "stride")
     _, height, width, channels = images.shape

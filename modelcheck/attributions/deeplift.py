@@ -59,6 +59,17 @@ def deeplift(
     ------
     AttributionError
         When a layer is neither linear, nor works on single values, nor takes a maximum or a product.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="deeplift")
+    >>> maps.ravel().round(1).tolist()
+    [1.0, 2.0, 3.0, 4.0]
     """
     network = reading.steps
     _refuse_unsupported(network)

@@ -38,7 +38,19 @@ def gradient_of(reading: Reading, images: Tensor, targets: Tensor) -> tuple[Tens
 
 
 def gradient(reading: Reading, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """df/dx, signed (Simonyan et al. 2014, without the absolute value)."""
+    """df/dx, signed (Simonyan et al. 2014, without the absolute value).
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="gradient")
+    >>> maps.ravel().round(1).tolist()
+    [1.0, 1.0, 1.0, 1.0]
+    """
 
     def call(pictures: Tensor, classes: Tensor) -> Tensor:
         return gradient_of(reading, pictures, classes)[1]
@@ -47,12 +59,36 @@ def gradient(reading: Reading, images: np.ndarray, targets: np.ndarray) -> np.nd
 
 
 def sensitivity(reading: Reading, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """(df/dx)^2, sensitivity analysis (Montavon et al. 2018)."""
+    """(df/dx)^2, sensitivity analysis (Montavon et al. 2018).
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="sensitivity")
+    >>> maps.ravel().round(1).tolist()
+    [1.0, 1.0, 1.0, 1.0]
+    """
     return np.square(gradient(reading, images, targets))
 
 
 def gradient_x_input(reading: Reading, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """df/dx * x (Shrikumar et al. 2016)."""
+    """df/dx * x (Shrikumar et al. 2016).
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="gradient_x_input")
+    >>> maps.ravel().round(1).tolist()
+    [1.0, 2.0, 3.0, 4.0]
+    """
     return gradient(reading, images, targets) * images
 
 
@@ -75,6 +111,17 @@ def integrated_gradients(
         x': a number, a value per channel, one picture, or one per picture.
     quadrature : {'gauss_legendre', 'midpoint'}
         Gauss and Legendre's points, the best for as many steps on smooth paths, or the midpoints of equal parts.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="integrated_gradients")
+    >>> maps.ravel().round(1).tolist()
+    [1.0, 2.0, 3.0, 4.0]
     """
     if steps < 1:
         raise AttributionError(f"integrated_gradients takes at least 1 step, not {steps!r}.")
@@ -119,6 +166,17 @@ def smoothgrad(
         Standard deviation of the noise in units of each picture's max - min.
     seed : int
         Sample k's noise depends on the seed and k alone, so a picture's map does not depend on its batch.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="smoothgrad")
+    >>> maps.ravel().round(1).tolist()
+    [1.0, 1.0, 1.0, 1.0]
     """
     _check_noise(samples, noise_scale)
 
@@ -143,7 +201,19 @@ def vargrad(
     noise_scale: float = 0.15,
     seed: int = 0,
 ) -> np.ndarray:
-    """Variance of the gradient under Gaussian noise (Adebayo et al. 2018); options as for `smoothgrad`."""
+    """Variance of the gradient under Gaussian noise (Adebayo et al. 2018); options as for `smoothgrad`.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="vargrad")
+    >>> maps.ravel().round(1).tolist()
+    [0.0, 0.0, 0.0, 0.0]
+    """
     if samples < 2:
         raise AttributionError(f"vargrad takes at least 2 samples, not {samples!r}.")
     _check_noise(samples, noise_scale)

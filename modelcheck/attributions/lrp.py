@@ -50,6 +50,17 @@ def lrp(
     composite : Composite or mapping of str to Rule
         Rules for every layer, or a mapping from names of layers to rules; the epsilon rule serves the layers
         that it leaves out.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones", name="dense")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="lrp", composite={"dense": z_plus()})
+    >>> maps.ravel().round(1).tolist()
+    [1.0, 2.0, 3.0, 4.0]
     """
     if not isinstance(composite, Composite):
         names = {step.name for step in reading.steps.steps if step.weights is not None}
@@ -64,7 +75,19 @@ def lrp(
 
 
 def lrp_0(reading: Reading, images: np.ndarray, targets: np.ndarray, *, batch_norm: str = "fold") -> np.ndarray:
-    """LRP-0 at every layer: no stabiliser, 0/0 = 0."""
+    """LRP-0 at every layer: no stabiliser, 0/0 = 0.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="lrp_0")
+    >>> maps.ravel().round(1).tolist()
+    [1.0, 2.0, 3.0, 4.0]
+    """
     composite = Composite(epsilon_rule(0.0), epsilon_rule(0.0), epsilon=0.0)
     return propagate(reading, images, targets, composite, method="lrp_0", batch_norm=batch_norm)
 
@@ -87,6 +110,17 @@ def lrp_epsilon(
         poolings, additions and unfolded batch normalisation are stabilised by 1e-6, as in Zennit. A
         number is the epsilon of all of them, of max-pooling and of flattening, as in Captum, whose own
         is 1e-9.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="lrp_epsilon")
+    >>> maps.ravel().round(1).tolist()
+    [1.0, 2.0, 3.0, 4.0]
     """
     rule = epsilon_rule(_positive_number(epsilon, "epsilon"))
     composite = Composite(rule, rule)
@@ -98,7 +132,19 @@ def lrp_epsilon(
 def lrp_gamma(
     reading: Reading, images: np.ndarray, targets: np.ndarray, *, gamma: float = 0.25, batch_norm: str = "fold"
 ) -> np.ndarray:
-    """LRP-gamma at every layer, in the form for inputs and outputs of both signs."""
+    """LRP-gamma at every layer, in the form for inputs and outputs of both signs.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="lrp_gamma")
+    >>> maps.ravel().round(1).tolist()
+    [1.0, 2.0, 3.0, 4.0]
+    """
     rule = gamma_rule(_positive_number(gamma, "gamma"))
     return propagate(reading, images, targets, Composite(rule, rule), method="lrp_gamma", batch_norm=batch_norm)
 
@@ -106,32 +152,92 @@ def lrp_gamma(
 def lrp_alpha1_beta0(
     reading: Reading, images: np.ndarray, targets: np.ndarray, *, batch_norm: str = "fold"
 ) -> np.ndarray:
-    """LRP-alpha-beta with alpha 1 and beta 0 at every layer."""
+    """LRP-alpha-beta with alpha 1 and beta 0 at every layer.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="lrp_alpha1_beta0")
+    >>> maps.ravel().round(1).tolist()
+    [1.0, 2.0, 3.0, 4.0]
+    """
     return lrp_z_plus(reading, images, targets, batch_norm=batch_norm)
 
 
 def lrp_alpha2_beta1(
     reading: Reading, images: np.ndarray, targets: np.ndarray, *, batch_norm: str = "fold"
 ) -> np.ndarray:
-    """LRP-alpha-beta with alpha 2 and beta 1 at every layer; a positive bias counts as positive only."""
+    """LRP-alpha-beta with alpha 2 and beta 1 at every layer; a positive bias counts as positive only.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="lrp_alpha2_beta1")
+    >>> maps.ravel().round(1).tolist()
+    [2.0, 4.0, 6.0, 8.0]
+    """
     composite = Composite(alpha_beta(), alpha_beta())
     return propagate(reading, images, targets, composite, method="lrp_alpha2_beta1", batch_norm=batch_norm)
 
 
 def lrp_z_plus(reading: Reading, images: np.ndarray, targets: np.ndarray, *, batch_norm: str = "fold") -> np.ndarray:
-    """LRP-z-plus at every layer."""
+    """LRP-z-plus at every layer.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="lrp_z_plus")
+    >>> maps.ravel().round(1).tolist()
+    [1.0, 2.0, 3.0, 4.0]
+    """
     composite = Composite(z_plus(), z_plus())
     return propagate(reading, images, targets, composite, method="lrp_z_plus", batch_norm=batch_norm)
 
 
 def lrp_w_square(reading: Reading, images: np.ndarray, targets: np.ndarray, *, batch_norm: str = "fold") -> np.ndarray:
-    """LRP-w-square at every layer."""
+    """LRP-w-square at every layer.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="lrp_w_square")
+    >>> maps.ravel().round(1).tolist()
+    [2.5, 2.5, 2.5, 2.5]
+    """
     composite = Composite(w_square(), w_square())
     return propagate(reading, images, targets, composite, method="lrp_w_square", batch_norm=batch_norm)
 
 
 def lrp_flat(reading: Reading, images: np.ndarray, targets: np.ndarray, *, batch_norm: str = "fold") -> np.ndarray:
-    """LRP-flat at every layer."""
+    """LRP-flat at every layer.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="lrp_flat")
+    >>> maps.ravel().round(1).tolist()
+    [2.5, 2.5, 2.5, 2.5]
+    """
     return propagate(reading, images, targets, Composite(flat(), flat()), method="lrp_flat", batch_norm=batch_norm)
 
 
@@ -143,7 +249,19 @@ def lrp_z_box(
     input_range: InputRange = (0.0, 1.0),
     batch_norm: str = "fold",
 ) -> np.ndarray:
-    """LRP-z-box at the first layers, the only ones whose inputs have known bounds, and LRP-epsilon elsewhere."""
+    """LRP-z-box at the first layers, the only ones whose inputs have known bounds, and LRP-epsilon elsewhere.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="lrp_z_box")
+    >>> maps.ravel().round(1).tolist()
+    [1.0, 2.0, 3.0, 4.0]
+    """
     composite = Composite(epsilon_rule(), epsilon_rule(), z_box())
     return propagate(
         reading, images, targets, composite, method="lrp_z_box", input_range=input_range, batch_norm=batch_norm
@@ -153,7 +271,19 @@ def lrp_z_box(
 def lrp_epsilon_plus(
     reading: Reading, images: np.ndarray, targets: np.ndarray, *, epsilon: float = STABILISER, batch_norm: str = "fold"
 ) -> np.ndarray:
-    """z-plus at convolutions, epsilon at dense layers."""
+    """z-plus at convolutions, epsilon at dense layers.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="lrp_epsilon_plus")
+    >>> maps.ravel().round(1).tolist()
+    [1.0, 2.0, 3.0, 4.0]
+    """
     composite = Composite(z_plus(), epsilon_rule(_positive_number(epsilon, "epsilon")))
     return propagate(reading, images, targets, composite, method="lrp_epsilon_plus", batch_norm=batch_norm)
 
@@ -161,7 +291,19 @@ def lrp_epsilon_plus(
 def lrp_epsilon_plus_flat(
     reading: Reading, images: np.ndarray, targets: np.ndarray, *, epsilon: float = STABILISER, batch_norm: str = "fold"
 ) -> np.ndarray:
-    """Flat at the first layers, z-plus at other convolutions, epsilon at dense layers."""
+    """Flat at the first layers, z-plus at other convolutions, epsilon at dense layers.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="lrp_epsilon_plus_flat")
+    >>> maps.ravel().round(1).tolist()
+    [2.5, 2.5, 2.5, 2.5]
+    """
     composite = Composite(z_plus(), epsilon_rule(_positive_number(epsilon, "epsilon")), flat())
     return propagate(reading, images, targets, composite, method="lrp_epsilon_plus_flat", batch_norm=batch_norm)
 
@@ -169,7 +311,19 @@ def lrp_epsilon_plus_flat(
 def lrp_epsilon_alpha2_beta1(
     reading: Reading, images: np.ndarray, targets: np.ndarray, *, epsilon: float = STABILISER, batch_norm: str = "fold"
 ) -> np.ndarray:
-    """Alpha 2, beta 1 at convolutions, epsilon at dense layers."""
+    """Alpha 2, beta 1 at convolutions, epsilon at dense layers.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="lrp_epsilon_alpha2_beta1")
+    >>> maps.ravel().round(1).tolist()
+    [1.0, 2.0, 3.0, 4.0]
+    """
     composite = Composite(alpha_beta(), epsilon_rule(_positive_number(epsilon, "epsilon")))
     return propagate(reading, images, targets, composite, method="lrp_epsilon_alpha2_beta1", batch_norm=batch_norm)
 
@@ -184,7 +338,19 @@ def lrp_epsilon_gamma_box(
     input_range: InputRange = (0.0, 1.0),
     batch_norm: str = "fold",
 ) -> np.ndarray:
-    """z-box at the first layers, gamma at other convolutions, epsilon at dense layers."""
+    """z-box at the first layers, gamma at other convolutions, epsilon at dense layers.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="lrp_epsilon_gamma_box")
+    >>> maps.ravel().round(1).tolist()
+    [1.0, 2.0, 3.0, 4.0]
+    """
     dense = epsilon_rule(_positive_number(epsilon, "epsilon"))
     composite = Composite(gamma_rule(_positive_number(gamma, "gamma")), dense, z_box())
     return propagate(
@@ -201,7 +367,19 @@ def deep_taylor(
     input_range: InputRange = (0.0, 1.0),
     batch_norm: str = "fold",
 ) -> np.ndarray:
-    """Deep Taylor decomposition for bounded inputs: z-box at the first layers, z-plus elsewhere."""
+    """Deep Taylor decomposition for bounded inputs: z-box at the first layers, z-plus elsewhere.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="deep_taylor")
+    >>> maps.ravel().round(1).tolist()
+    [1.0, 2.0, 3.0, 4.0]
+    """
     composite = Composite(z_plus(), z_plus(), z_box())
     return propagate(
         reading, images, targets, composite, method="deep_taylor", input_range=input_range, batch_norm=batch_norm
@@ -211,7 +389,19 @@ def deep_taylor(
 def deep_taylor_w_square(
     reading: Reading, images: np.ndarray, targets: np.ndarray, *, batch_norm: str = "fold"
 ) -> np.ndarray:
-    """Deep Taylor decomposition for unbounded inputs: w-square at the first layers, z-plus elsewhere."""
+    """Deep Taylor decomposition for unbounded inputs: w-square at the first layers, z-plus elsewhere.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="deep_taylor_w_square")
+    >>> maps.ravel().round(1).tolist()
+    [2.5, 2.5, 2.5, 2.5]
+    """
     composite = Composite(z_plus(), z_plus(), w_square())
     return propagate(reading, images, targets, composite, method="deep_taylor_w_square", batch_norm=batch_norm)
 

@@ -48,6 +48,17 @@ def simple_taylor(
     References
     ----------
     Montavon et al. 2017, "Explaining nonlinear classification decisions with deep Taylor decomposition", section 2.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.attributions import attribute
+    >>> ones = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), ones])
+    >>> picture = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    >>> maps = attribute(model, picture, 1, method="simple_taylor")
+    >>> maps.ravel().round(1).tolist()
+    [2.5, 2.5, 2.5, 2.5]
     """
     if search not in ("gradient", "reference"):
         raise AttributionError(f"search is 'gradient' or 'reference', not {search!r}.")

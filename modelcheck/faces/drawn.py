@@ -72,6 +72,12 @@ def draw(
     ------
     ValueError
         When the pose, the expression or the eyes are unknown words.
+
+    Examples
+    --------
+    >>> image, region = draw(colleagues()[0], "left", "happy", "open")
+    >>> image.shape, image.dtype.name, region.dtype.name
+    ((60, 64), 'uint8', 'bool')
     """
     for what, word, known in (("pose", pose, POSES), ("expression", expression, EXPRESSIONS), ("eyes", eyes, EYES)):
         if word not in known:

@@ -94,18 +94,36 @@ def _person(name: str, style: int, room: str) -> Subject:
 
 
 def training_subjects() -> tuple[Subject, ...]:
-    """Return the people to train on; nobody among them is a colleague or a visitor."""
+    """Return the people to train on; nobody among them is a colleague or a visitor.
+
+    Examples
+    --------
+    >>> len(training_subjects())
+    14
+    """
     return tuple(_person(f"training_{name}", style, "office") for style, name in enumerate(_TRAINING))
 
 
 def colleagues() -> tuple[Subject, ...]:
-    """Return four held-out people of the same room and camera."""
+    """Return four held-out people of the same room and camera.
+
+    Examples
+    --------
+    >>> [person.name for person in colleagues()][:2]
+    ['colleague_ada', 'colleague_ben']
+    """
     styles = {"ada": 1, "ben": 7, "eva": 4, "tim": 12}
     return tuple(_person(f"colleague_{name}", style, "office") for name, style in styles.items())
 
 
 def visitors() -> tuple[Subject, ...]:
-    """Return three held-out people before other walls, at other distances, off centre, in other light."""
+    """Return three held-out people before other walls, at other distances, off centre, in other light.
+
+    Examples
+    --------
+    >>> [person.wall for person in visitors()]
+    ['library', 'kitchen', 'window']
+    """
     mona, ravi, zoe = (
         _person(f"visitor_{name}", style, room)
         for name, style, room in (("mona", 4, "library"), ("ravi", 2, "kitchen"), ("zoe", 3, "window"))

@@ -35,6 +35,11 @@ def task_classes(task: str) -> tuple[str, ...]:
     ------
     ValueError
         When there is no such task.
+
+    Examples
+    --------
+    >>> task_classes("left")
+    ('not_left', 'left')
     """
     if task not in TASKS:
         raise ValueError(f"There is no task {task!r}. {did_you_mean(task, TASKS)}")

@@ -65,6 +65,12 @@ def natural_pictures(images: np.ndarray, *, components: int) -> NaturalPictures:
         ``(n, h, w, c)`` floats in the network's input range, n at least 2.
     components : int
         How many components are kept at most.
+
+    Examples
+    --------
+    >>> images = np.random.default_rng(0).random((5, 4, 3, 1))
+    >>> natural_pictures(images, components=2).components.shape
+    (2, 12)
     """
     flat = images.reshape(len(images), -1).astype(np.float64)
     mean = flat.mean(axis=0)

@@ -34,6 +34,12 @@ def flatten(model: Any) -> Network:
     ------
     NetworkError
         When the network is subclassed, has several inputs or outputs, or takes something else than pictures.
+
+    Examples
+    --------
+    >>> layers = [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(3)]
+    >>> flatten(keras.Sequential(layers)).n_classes
+    3
     """
     graph = _find_graph(model)
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
