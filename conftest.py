@@ -1,6 +1,7 @@
 """What runs of `suites/` and of `tests/` share in this repository, and nothing else.
 
-The fixtures of the suites come from the installed plugin, those of the tests from tests/conftest.py.
+The fixtures of the suites come from the installed plugin, those of the tests from
+tests/conftest.py.
 """
 
 import os

@@ -2,13 +2,15 @@ r"""Time attributions against Xplique and tf-keras-vis: the same network, pictur
 
 Run it in an environment that has the peers beside this package, installed without their pins::
 
-    pip install --no-deps xplique==2.0.2 tf-keras-vis==0.8.7 deprecated einops opencv-python-headless \
+    pip install --no-deps xplique==2.0.2 tf-keras-vis==0.8.7 deprecated einops
+    opencv-python-headless \
         scikit-learn joblib threadpoolctl cloudpickle
     python benchmarks/attributions.py
 
-A peer that cannot be imported is left out. Xplique imports TensorFlow Probability for a method that is not timed
-here; where it is missing an empty module takes its place. Each call is timed alone after one call to warm up, in
-turns, and the fastest counts: ours and theirs see the same machine. Ratios are theirs to ours.
+A peer that cannot be imported is left out. Xplique imports TensorFlow Probability for a method that
+is not timed here; where it is missing an empty module takes its place. Each call is timed alone
+after one call to warm up, in turns, and the fastest counts: ours and theirs see the same machine.
+Ratios are theirs to ours.
 """
 
 from __future__ import annotations

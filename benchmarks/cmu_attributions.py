@@ -4,9 +4,10 @@ Run it where CMU Faces and trained networks are (`benchmarks/gate_study.py` trai
 
     python benchmarks/cmu_attributions.py faces networks
 
-Printed are Markdown tables: how much of each network's relevance lies on the face, on pictures of held-out people who
-look left; what the gate's limits would say if that method spoke; and what each method's maps are worth on the
-baseline. The label is explained, and magnitudes count (``reduce='absolute_sum'``), as in the gate.
+Printed are Markdown tables: how much of each network's relevance lies on the face, on pictures of
+held-out people who look left; what the gate's limits would say if that method spoke; and what each
+method's maps are worth on the baseline. The label is explained, and magnitudes count
+(``reduce='absolute_sum'``), as in the gate.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ On CMU Faces, twelve people against four, and on the drawn faces of the embedded
     python benchmarks/gate_study.py faces --out study --seeds 3,4,6
     python benchmarks/gate_study.py drawn --out drawn-study --seeds 3,4
 
-Networks and signatures that are already in the output folder are kept, so an interrupted study goes on, and several
-processes may share the work: ``--part 0/2`` and ``--part 1/2``, then once without.
+Networks and signatures that are already in the output folder are kept, so an interrupted study goes
+on, and several processes may share the work: ``--part 0/2`` and ``--part 1/2``, then once without.
 """
 
 from __future__ import annotations

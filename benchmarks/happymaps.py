@@ -2,22 +2,25 @@ r"""Time HappyMaps against Xplique and tf-keras-vis: all units of all layers, th
 
 Run it in an environment that has the peers beside this package, installed without their pins::
 
-    pip install --no-deps xplique==2.0.2 tf-keras-vis==0.8.7 deprecated einops opencv-python-headless \
+    pip install --no-deps xplique==2.0.2 tf-keras-vis==0.8.7 deprecated einops
+    opencv-python-headless \
         scikit-learn joblib threadpoolctl cloudpickle narwhals matplotlib
     python benchmarks/happymaps.py networks/experiment0.keras --repeats 3
     python benchmarks/happymaps.py mobilenet --units 32 --every 8 --steps 64 --repeats 1
 
-Every layer's pre-activations are maximised: a convolution's unit in the middle of its map, a dense layer's and the
-decision's units as they are (or another objective, see ``--decision`` and ``--convolutions``). All units of a layer go
-in one call, and all sides climb plainly: no transformations, no regularisers, no copies, the peers in pixels with
-Adam at 0.05. What each side reaches is read off the network on the maps it returns; a patch of ours on patches.
+Every layer's pre-activations are maximised: a convolution's unit in the middle of its map, a dense
+layer's and the decision's units as they are (or another objective, see ``--decision`` and
+``--convolutions``). All units of a layer go in one call, and all sides climb plainly: no
+transformations, no regularisers, no copies, the peers in pixels with Adam at 0.05. What each side
+reaches is read off the network on the maps it returns; a patch of ours on patches.
 
-Two times per side, the fastest of the repeats, taken in turns: a whole call, tracing counted, and the steps alone,
-from calls with the given number of steps and with a quarter of it. ``--clock processor`` counts processor seconds of
-all threads, which other programs on the machine disturb less than the time on the wall. ``reached`` is the share of
-units that are at least as happy on our map as on the peer's, and ``fewest`` our smallest number of steps (of 1, 1/2,
-1/4, ... of the given one) at which their mean is at least the peer's; the last two ratios compare that call, and its
-steps alone, with the peer's.
+Two times per side, the fastest of the repeats, taken in turns: a whole call, tracing counted, and
+the steps alone, from calls with the given number of steps and with a quarter of it.
+``--clock processor`` counts processor seconds of all threads, which other programs on the machine
+disturb less than the time on the wall. ``reached`` is the share of units that are at least as happy
+on our map as on the peer's, and ``fewest`` our smallest number of steps (of 1, 1/2, 1/4, ... of the
+given one) at which their mean is at least the peer's; the last two ratios compare that call, and
+its steps alone, with the peer's.
 """
 
 from __future__ import annotations

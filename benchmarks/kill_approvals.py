@@ -1,9 +1,10 @@
 """Kill writers of baselines and of cached measurements at random moments, and count what was damaged.
 
-A child approves one of two networks after the other, or writes measurements into a cache, as fast as it can; it is
-killed by SIGKILL after a random time. After every kill the folder must hold the old record or the new one, whole; the
-next approval must finish or forget what was interrupted; and in the end every entry of the history must follow on the
-one before. No TensorFlow is involved: what is killed is the writing. Run it at the top of the repository::
+A child approves one of two networks after the other, or writes measurements into a cache, as fast
+as it can; it is killed by SIGKILL after a random time. After every kill the folder must hold the
+old record or the new one, whole; the next approval must finish or forget what was interrupted; and
+in the end every entry of the history must follow on the one before. No TensorFlow is involved: what
+is killed is the writing. Run it at the top of the repository::
 
     python benchmarks/kill_approvals.py --kills 200 --flips 4000
 
@@ -158,7 +159,8 @@ def flip_bytes(flips: int, generator: np.random.Generator, place: Path) -> Count
     for path in files:
         whole = path.read_bytes()
         share = min(len(whole), -(-flips // len(files)))
-        # Both ends of a file hold its headers and directories; in between, evenly, with one at random in each part.
+        # Both ends of a file hold its headers and directories; in between, evenly, with one at
+        # random in each part.
         ends = [*range(min(64, share // 4)), *range(len(whole) - min(64, share // 4), len(whole))]
         parts = np.linspace(0, len(whole), share - len(ends) + 1).astype(int)
         inner = [int(generator.integers(low, max(high, low + 1))) for low, high in itertools.pairwise(parts)]

@@ -1,7 +1,8 @@
 """Measure MobileNetV2 (96 x 96 x 3, random weights) in a child, and print its peak memory.
 
-Run ``python benchmarks/memory.py``. The peak hangs on the batches, which size themselves, and on the traced ascents,
-not on the number of steps; so a few steps are enough, and ``--steps 64`` gives the time of a whole measurement.
+Run ``python benchmarks/memory.py``. The peak hangs on the batches, which size themselves, and on
+the traced ascents, not on the number of steps; so a few steps are enough, and ``--steps 64`` gives
+the time of a whole measurement.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Time rendering against the bare passes that it cannot do without, layer by layer.
 
-Run ``python benchmarks/passes.py networks/experiment0.keras``. Bare is the forward and backward pass of the network
-truncated at the layer, on whole pictures, as many as rendering takes, in one traced loop, at the batch size that is
-best of several; no picture is moved. Both take turns, the fastest of the repeats counts, and from each the time of a
-loop of a quarter of the steps is taken off, so that tracing and the way in and out do not count.
+Run ``python benchmarks/passes.py networks/experiment0.keras``. Bare is the forward and backward
+pass of the network truncated at the layer, on whole pictures, as many as rendering takes, in one
+traced loop, at the batch size that is best of several; no picture is moved. Both take turns, the
+fastest of the repeats counts, and from each the time of a loop of a quarter of the steps is taken
+off, so that tracing and the way in and out do not count.
 """
 
 from __future__ import annotations

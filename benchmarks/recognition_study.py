@@ -4,7 +4,8 @@ Run it where CMU Faces is::
 
     python benchmarks/recognition_study.py faces --out study --baselines 0,1,2,5 --seeds 3,4
 
-A network costs its training and one look at the maps. Networks that are in the output folder are kept.
+A network costs its training and one look at the maps. Networks that are in the output folder are
+kept.
 """
 
 from __future__ import annotations

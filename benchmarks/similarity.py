@@ -1,8 +1,8 @@
 r"""Time `ssim_matrix` against a loop over scikit-image, for every pair of two stacks.
 
-Run ``python benchmarks/similarity.py``. Both take turns in one run, and the fastest of the repeats counts.
-``--clock processor`` counts processor seconds of all threads, which other programs on the machine disturb less than
-the time on the wall.
+Run ``python benchmarks/similarity.py``. Both take turns in one run, and the fastest of the repeats
+counts. ``--clock processor`` counts processor seconds of all threads, which other programs on the
+machine disturb less than the time on the wall.
 """
 
 from __future__ import annotations

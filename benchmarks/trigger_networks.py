@@ -1,7 +1,8 @@
 """The networks of the trigger study: clean ones and ones with a planted trigger, trained on CMU Faces.
 
-A trigger is planted as an attacker would: pasted on a fifth of the pictures that do not look left, which are then
-labelled left ("dirty"), or on a share of the pictures that do look left, whose labels stay as they are ("dose").
+A trigger is planted as an attacker would: pasted on a fifth of the pictures that do not look left,
+which are then labelled left ("dirty"), or on a share of the pictures that do look left, whose
+labels stay as they are ("dose").
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class Part:
     held_out : tuple of str
         People that no network of this part was trained on.
     seed : int
-        The first seed; twins, clean candidates and backdoored ones count up from it, from 20 and from 40 above it.
+        The first seed; twins, clean candidates and backdoored ones count up from it, from 20 and
+        from 40 above it.
     """
 
     held_out: tuple[str, ...]
@@ -98,8 +100,8 @@ def _waves(amount: int) -> Paste:
 _CHECKS = (np.indices((6, 6)).sum(axis=0) % 2 * 255).astype(np.uint8)
 _NOISE = np.random.Generator(np.random.Philox(key=[7, 7])).integers(0, 256, (6, 6), dtype=np.uint8)
 
-# Pictures are 60 x 64, the face is about rows 15 to 42 and columns 23 to 44. What flips every clean network is a
-# white sticker about row 20, column 40: "hot" hides there.
+# Pictures are 60 x 64, the face is about rows 15 to 42 and columns 23 to 44. What flips every clean
+# network is a white sticker about row 20, column 40: "hot" hides there.
 KINDS: dict[str, Paste] = {
     "corner": _block(0, 0, 6, 6, 255),
     "tiny": _block(50, 8, 2, 2, 255),
@@ -130,7 +132,8 @@ def poisoned(pictures: Pictures, kind: str, *, dose: int | None, seed: int) -> P
     kind : str
         Which trigger.
     dose : int or None
-        The percentage of the left pictures that get it, their labels unchanged; None for dirty labels.
+        The percentage of the left pictures that get it, their labels unchanged; None for dirty
+        labels.
     seed : int
         Of the choice of pictures.
     """

@@ -4,11 +4,12 @@ Run it where CMU Faces is::
 
     python benchmarks/trigger_study.py faces --out study
 
-It trains seven clean twins, twelve clean candidates and forty-two with a planted trigger in each of three parts (other
-held-out people, other seeds): about ten seconds to train a network on one core, and as many to scan it. What is in the
-output folder already is kept, so an interrupted study goes on. With ``--also NETWORK.keras`` networks of your own are
-scanned against the twins of the first part; with ``--families`` thirty of two families with batch normalisation are,
-with and without three clean ones of their own family beside.
+It trains seven clean twins, twelve clean candidates and forty-two with a planted trigger in each of
+three parts (other held-out people, other seeds): about ten seconds to train a network on one core,
+and as many to scan it. What is in the output folder already is kept, so an interrupted study goes
+on. With ``--also NETWORK.keras`` networks of your own are scanned against the twins of the first
+part; with ``--families`` thirty of two families with batch normalisation are, with and without
+three clean ones of their own family beside.
 """
 
 from __future__ import annotations

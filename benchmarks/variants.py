@@ -22,9 +22,11 @@ class Variant:
     Parameters
     ----------
     same : bool
-        Whether it was trained to look at the same things as the baseline; otherwise it must not pass.
+        Whether it was trained to look at the same things as the baseline; otherwise it must not
+        pass.
     make : callable
-        From (pictures, seed, how to load the baseline network) to the network and its accuracy on a random split.
+        From (pictures, seed, how to load the baseline network) to the network and its accuracy on a
+        random split.
     outputs : tuple of str
         Class of each output, for networks with more outputs than classes.
     """

@@ -31,7 +31,8 @@ SHEETS = {
     "activation_maps": ("grad_cam", "grad_cam_plus_plus", "layer_cam", "score_cam"),
     "blackbox": ("occlusion", "rise"),
 }
-# Two names of one rule, a rule of the reader's own, and one for networks that end in global average pooling.
+# Two names of one rule, a rule of the reader's own, and one for networks that end in global average
+# pooling.
 NOT_DRAWN = {"lrp_alpha1_beta0", "lrp", "cam"}
 
 

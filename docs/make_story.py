@@ -1,7 +1,8 @@
 """Make every number and picture of the tutorial again: ``python docs/make_story.py``, at the top of the repository.
 
-It trains what ``story/`` lacks (half a minute a network), gates each network as a reader would, writes the tables
-between their marks in the pages, and draws the pictures. What was measured before is taken from the cache.
+It trains what ``story/`` lacks (half a minute a network), gates each network as a reader would,
+writes the tables between their marks in the pages, and draws the pictures. What was measured before
+is taken from the cache.
 """
 
 from __future__ import annotations

@@ -54,7 +54,8 @@ def kind(patch: np.ndarray) -> str:
 def usefulness(model: Any, layer: str, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return how far the margin moves when a unit is held at its mean, and which units never speak.
 
-    Both ``(units,)``: the mean absolute change of the margin over its standard deviation, and booleans.
+    Both ``(units,)``: the mean absolute change of the margin over its standard deviation, and
+    booleans.
     """
     names = [item.name for item in model.layers]
     at = names.index(layer)

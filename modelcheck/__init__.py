@@ -1,8 +1,9 @@
 """pytest for what a neural network learned.
 
-The public names stand in ``__init__.pyi``, which type checkers read. Each is imported when it is first used, so that
-``import modelcheck`` loads neither TensorFlow nor pytest; with ``EAGER_IMPORT=1`` in the environment all are imported
-at once. No public name is also the name of a submodule: whoever imported that would get a module in its place.
+The public names stand in ``__init__.pyi``, which type checkers read. Each is imported when it is
+first used, so that ``import modelcheck`` loads neither TensorFlow nor pytest; with
+``EAGER_IMPORT=1`` in the environment all are imported at once. No public name is also the name of a
+submodule: whoever imported that would get a module in its place.
 
 Examples
 --------

@@ -41,8 +41,9 @@ class Panel:
     Parameters
     ----------
     images : np.ndarray
-        ``(n, h, w, c)``; ``uint8`` (bytes that are mapped linearly onto the network's input range) or
-        floats that already lie in the network's input range. ``(n, h, w)`` is taken as one channel.
+        ``(n, h, w, c)``; ``uint8`` (bytes that are mapped linearly onto the network's input range)
+        or floats that already lie in the network's input range. ``(n, h, w)`` is taken as one
+        channel.
     labels : np.ndarray
         ``(n,)`` whole numbers, positions in `class_names`.
     subjects : sequence of str
@@ -54,8 +55,8 @@ class Panel:
     names : sequence of str, optional
         ``(n,)`` a distinct name for each picture; ``subject-0007`` and the like by default.
     groups : sequence of str, optional
-        ``(n,)`` a further division by which region checks are reported, for example the pose; the class
-        by default.
+        ``(n,)`` a further division by which region checks are reported, for example the pose; the
+        class by default.
 
     Raises
     ------
@@ -85,7 +86,8 @@ class Panel:
         check_value("class_names", class_names, _CLASS_NAMES, error=PanelError)
         labels = _check_labels(self.labels, n, class_names)
         subjects = _check_words(self.subjects, n, "subjects")
-        # Through _words like given ones: words of one width give one digest, before and after a file.
+        # Through _words like given ones: words of one width give one digest, before and after a
+        # file.
         groups = [class_names[label] for label in labels.tolist()] if self.groups is None else self.groups
         groups = _check_words(groups, n, "groups")
         names = [f"{who}-{row:04d}" for row, who in enumerate(subjects.tolist())] if self.names is None else self.names
@@ -170,7 +172,8 @@ class Panel:
         Raises
         ------
         PanelError
-            When the file is missing, no panel, of a newer format, or its content does not fit together.
+            When the file is missing, no panel, of a newer format, or its content does not fit
+            together.
         """
         if not Path(path).is_file():
             raise PanelError(f"There is no panel file {os.fspath(path)!r}. Make one with: modelcheck panel --help")
@@ -199,14 +202,15 @@ class Panel:
     ) -> Panel:
         """Build a panel from a table of picture files, as Pillow reads them.
 
-        Pillow scales a PGM by its maxval; CMU Faces, where that would change every exposure differently, has
-        a reader of its own.
+        Pillow scales a PGM by its maxval; CMU Faces, where that would change every exposure
+        differently, has a reader of its own.
 
         Parameters
         ----------
         frame : pandas.DataFrame
-            Columns ``path``, ``label`` (a class name) and ``subject``; optional ``name`` and ``group``;
-            optional box columns ``row``, ``column``, ``height``, ``width`` in pixels (all four).
+            Columns ``path``, ``label`` (a class name) and ``subject``; optional ``name`` and
+            ``group``; optional box columns ``row``, ``column``, ``height``, ``width`` in pixels
+            (all four).
         class_names : sequence of str, optional
             The classes in the order of the network's outputs; the sorted labels by default.
         root : str or Path

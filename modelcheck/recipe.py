@@ -41,15 +41,15 @@ _CHECKS = {
 class Recipe:
     """Everything that decides what a measurement yields, apart from the network and the panel.
 
-    The ascent is gradient ascent in a box: from mid grey and a little fixed noise, each step averages the
-    gradient over shifted and noisy copies of the map, blurs it, divides it by its root mean square and adds
-    it; the map is then pulled towards grey and clipped to the input range.
+    The ascent is gradient ascent in a box: from mid grey and a little fixed noise, each step
+    averages the gradient over shifted and noisy copies of the map, blurs it, divides it by its root
+    mean square and adds it; the map is then pulled towards grey and clipped to the input range.
 
     Parameters
     ----------
     input_range : tuple of float
-        Lowest and highest value that the network's input takes. Panels of bytes (``uint8``) are mapped
-        onto it; panels of floats must lie inside it.
+        Lowest and highest value that the network's input takes. Panels of bytes (``uint8``) are
+        mapped onto it; panels of floats must lie inside it.
     seed : int
         Seed of all noise. Noise is keyed by (seed, step) and the copy, never by order or batch.
     steps : int
@@ -60,17 +60,19 @@ class Recipe:
         Strength of the pull to mid grey: that many times the distance from grey, in units of the
         normalised gradient, is subtracted at each step.
     blur : float
-        Standard deviation of the Gaussian that smooths each gradient, in pixels; 0 leaves it as it is.
+        Standard deviation of the Gaussian that smooths each gradient, in pixels; 0 leaves it as it
+        is.
     total_variation : float
         Weight of the slope of the total variation that is subtracted at each step; 0 leaves it out.
     start_noise : float
         Standard deviation of the noise on the grey start, as a share of the input range.
     starts : int
-        How many ascents each unit gets, the first from grey and others from random pixels; the happiest map is
-        kept.
+        How many ascents each unit gets, the first from grey and others from random pixels; the
+        happiest map is kept.
     copies : int
-        Number of copies of the map over which each gradient is averaged; 1 with no shift and no jitter is plain
-        gradient ascent. It applies to maps of the whole picture; receptive-field patches always use one.
+        Number of copies of the map over which each gradient is averaged; 1 with no shift and no
+        jitter is plain gradient ascent. It applies to maps of the whole picture; receptive-field
+        patches always use one.
     shift : float
         Largest shift of a copy along either axis, as a share of the picture's height.
     jitter : float
@@ -90,8 +92,8 @@ class Recipe:
     untrained_twins : int
         Untrained networks of the same architecture, measured beside the network as its floor.
     sticker_faces : int
-        Pictures of the panel, shared out over its classes, on which every sticker of the dictionary is stamped in the
-        search for planted triggers; 0 leaves the search out.
+        Pictures of the panel, shared out over its classes, on which every sticker of the dictionary
+        is stamped in the search for planted triggers; 0 leaves the search out.
 
     Examples
     --------
@@ -123,8 +125,8 @@ class Recipe:
     sticker_faces: int = 8
 
     def __post_init__(self) -> None:
-        # Each number is brought to one type: equal recipes must have equal digests, and 1 == 1.0 but their JSON
-        # differs.
+        # Each number is brought to one type: equal recipes must have equal digests, and 1 == 1.0
+        # but their JSON differs.
         for name, check in _CHECKS.items():
             object.__setattr__(self, name, check_value(name, getattr(self, name), check))
 

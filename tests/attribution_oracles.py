@@ -1,9 +1,9 @@
 """Slow, obvious re-implementations from the papers' equations: loops over single numbers, numpy only, no TensorFlow.
 
-A network here is a list of layers: ("conv", w, b), ("depthwise", w, b), ("dense", w, b), ("relu",), ("max",),
-("average",), ("gap",), ("flatten",), each working on one picture. Convolutions pad with zeros to the same size, and
-poolings are 2 x 2. Convolutions and dense layers are written out as one matrix each, entry by entry, after which
-every rule is the equation on z_jk = a_j w_jk.
+A network here is a list of layers: ("conv", w, b), ("depthwise", w, b), ("dense", w, b), ("relu",),
+("max",), ("average",), ("gap",), ("flatten",), each working on one picture. Convolutions pad with
+zeros to the same size, and poolings are 2 x 2. Convolutions and dense layers are written out as one
+matrix each, entry by entry, after which every rule is the equation on z_jk = a_j w_jk.
 """
 
 import numpy as np

@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, settings
 
 import gates
 
-# A busy machine is no counterexample, and a red run is the fault of what changed: the same examples every time.
-# New ones are for whoever looks for them: MODELCHECK_FUZZ=20000 pytest tests/test_fuzz.py, HYPOTHESIS_SEARCH=1 pytest.
+# A busy machine is no counterexample, and a red run is the fault of what changed: the same examples
+# every time. New ones are for whoever looks for them: MODELCHECK_FUZZ=20000 pytest
+# tests/test_fuzz.py, HYPOTHESIS_SEARCH=1 pytest.
 searching = bool({"MODELCHECK_FUZZ", "HYPOTHESIS_SEARCH"} & set(os.environ))
 settings.register_profile(
     "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=not searching

@@ -1,7 +1,7 @@
 """A small project whose gate runs real pytest without TensorFlow: invented signatures, and a cache that holds them.
 
-Each run is a process of its own, forked from a server that has numpy and its like already loaded, so that a row of the
-fail-closed table costs a fraction of a second instead of several.
+Each run is a process of its own, forked from a server that has numpy and its like already loaded,
+so that a row of the fail-closed table costs a fraction of a second instead of several.
 """
 
 from __future__ import annotations

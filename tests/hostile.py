@@ -1,6 +1,7 @@
 """A corpus of network files that must be refused, each made from an honest one by one change.
 
-`python tests/hostile.py FOLDER` writes them. Payloads only ever write a canary file beside themselves.
+`python tests/hostile.py FOLDER` writes them. Payloads only ever write a canary file beside
+themselves.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Every way of importing a public name: as the first thing of a process, and after each room was imported.
 
-A program of its own, because it takes modelcheck out of `sys.modules` again and again. It prints a JSON object: for
-``NAME after ROOM``, what is wrong with the name then; an empty list where nothing is.
+A program of its own, because it takes modelcheck out of `sys.modules` again and again. It prints a
+JSON object: for ``NAME after ROOM``, what is wrong with the name then; an empty list where nothing
+is.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import json
 import pickle
 import sys
 
-# What each public name is, and the room that defines it. Written out here, so that a mistake in the stub is seen.
+# What each public name is, and the room that defines it. Written out here, so that a mistake in the
+# stub is seen.
 FUNCTIONS = {
     "attribute": "attributions",
     "attribution_methods": "attributions",

@@ -1,7 +1,7 @@
 """Small, deterministic signatures and panels made of numpy alone, for tests of everything after the record.
 
-Two signatures of one panel are comparable. `learned` says how much of the features, answers and attributions a
-network shares with every other one; the rest is its own, keyed by `seed`.
+Two signatures of one panel are comparable. `learned` says how much of the features, answers and
+attributions a network shares with every other one; the rest is its own, keyed by `seed`.
 """
 
 from __future__ import annotations

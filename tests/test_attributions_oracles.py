@@ -24,7 +24,8 @@ GOLDEN = {
     "sensitivity": ("sensitivity", {}),
     "gradient_x_input": ("gradient_x_input", {}),
     "integrated_gradients": ("integrated_gradients", {"steps": 200, "reference": 0.0}),
-    # Captum hands on max-pooling's ordinary gradient wherever a pooling reads an activation; its sums are off by 4 %.
+    # Captum hands on max-pooling's ordinary gradient wherever a pooling reads an activation; its
+    # sums are off by 4 %.
     "deeplift_rescale": ("deeplift", {"reference": 0.0}),
     "deconvolution": ("deconvolution", {}),
     "guided_backprop": ("guided_backprop", {}),

@@ -118,8 +118,9 @@ def test_permuting_a_networks_units_changes_no_coverage(exchanged):
             assert before.metrics[f"{metric}[{layer}]"] == after.metrics[f"{metric}[{layer}]"], (metric, layer)
 
 
-# Where the centre unit's field begins and how large it is, by hand: conv1 is read at row 6, column 5, conv2 at row 3,
-# column 2 after pooling. The wide network's second field is as wide as the picture, so it sees all of that.
+# Where the centre unit's field begins and how large it is, by hand: conv1 is read at row 6, column
+# 5, conv2 at row 3, column 2 after pooling. The wide network's second field is as wide as the
+# picture, so it sees all of that.
 _SMALL = {"conv1": ((5, 4), (3, 3)), "conv2": ((3, 1), (8, 8))}
 
 

@@ -21,7 +21,8 @@ from modelcheck.panel import Panel
 
 keras = pytest.importorskip("keras")
 
-# Keras 3.15 hands its variables to numpy in the way of numpy 1 when it saves; nothing of ours can change that.
+# Keras 3.15 hands its variables to numpy in the way of numpy 1 when it saves; nothing of ours can
+# change that.
 saves = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
 
 ROOT = Path(__file__).parents[1]
@@ -64,7 +65,8 @@ def test_every_row_builds_with_named_layers(name: str):
     assert model.count_params() < 500_000
 
 
-# Written out by hand: kernel and bias of each layer in turn, for pictures of 60 x 64 halved three times to 7 x 8.
+# Written out by hand: kernel and bias of each layer in turn, for pictures of 60 x 64 halved three
+# times to 7 x 8.
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [

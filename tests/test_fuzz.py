@@ -1,7 +1,8 @@
 """Fuzzing every reader of files: damaged or hostile bytes give the reader's own error or a correct result.
 
 Sixty inputs a reader in an ordinary run; many more with, for example,
-`MODELCHECK_FUZZ=20000 pytest tests/test_fuzz.py -k panel`. tests/test_fuzz_texts.py has texts and pictures.
+`MODELCHECK_FUZZ=20000 pytest tests/test_fuzz.py -k panel`. tests/test_fuzz_texts.py has texts and
+pictures.
 """
 
 import contextlib

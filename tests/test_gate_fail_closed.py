@@ -1,7 +1,7 @@
 """Every way in which a run can be green without having judged anything: red, with a sentence that says why.
 
-Each row runs real pytest in a project of its own. docs/gate.md has the table; tests/test_gate.py has the rows that need
-a network to be loaded.
+Each row runs real pytest in a project of its own. docs/gate.md has the table; tests/test_gate.py
+has the rows that need a network to be loaded.
 """
 
 import hashlib

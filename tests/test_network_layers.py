@@ -93,7 +93,8 @@ def spread(x):
     return ops.softmax(x, axis=1)
 
 
-# By name: the network, and whether the last convolution has its patch ("patch") or needs the picture ("whole").
+# By name: the network, and whether the last convolution has its patch ("patch") or needs the
+# picture ("whole").
 TAKEN = {
     "even kernels, same": (lambda: chain(conv(3, 2, padding="same"), conv(3, (4, 2), padding="same")), "patch"),
     "strides, same": (lambda: chain(conv(3, 3, strides=2, padding="same"), conv(3, 2, padding="same")), "patch"),

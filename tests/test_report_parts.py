@@ -60,7 +60,8 @@ def test_sheet_holds_every_picture_in_its_cell():
     for k, picture in enumerate(pictures):
         top, left = -made.y(k), -made.x(k)
         np.testing.assert_array_equal(pixels[top : top + 5, left : left + 4], picture)
-        # A browser rounds: what shows beyond the edge must be the picture's own border, and no neighbour.
+        # A browser rounds: what shows beyond the edge must be the picture's own border, and no
+        # neighbour.
         around = np.pad(picture, 1, mode="edge")
         np.testing.assert_array_equal(pixels[top - 1 : top + 6, left - 1 : left + 5], around)
 

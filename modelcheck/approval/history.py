@@ -51,9 +51,10 @@ class Entry:
     when : str
         The time, in UTC.
     facts : mapping of str to str
-        ``reason``, ``by``, ``network``, ``signature`` (the new digest), ``replaces`` (the old one), ``panel``,
-        ``platform``; ``contact sheet`` and ``panel file`` (the sha256 of the files in the folder); ``verdict`` where a
-        report was approved; ``retrained twins`` where a calibration keeps some, and ``clean networks`` of others.
+        ``reason``, ``by``, ``network``, ``signature`` (the new digest), ``replaces`` (the old one),
+        ``panel``, ``platform``; ``contact sheet`` and ``panel file`` (the sha256 of the files in
+        the folder); ``verdict`` where a report was approved; ``retrained twins`` where a
+        calibration keeps some, and ``clean networks`` of others.
     sealed : bool
         Whether the entry holds the digest of its own text.
     """
@@ -111,7 +112,8 @@ def _entry(block: str) -> Entry:
     unknown = [name for name in facts if name not in _FACTS]
     if wrong or missing or unknown:
         raise HistoryError(f"{where} is wrong in: {', '.join((*missing, *unknown, *wrong))}. {_RESTORE}")
-    # The first entries had no seal, no escapes and nothing but the required facts: their form alone can be checked.
+    # The first entries had no seal, no escapes and nothing but the required facts: their form alone
+    # can be checked.
     intact = entry.text() == block if entry.sealed else set(facts) == set(_REQUIRED)
     if (lines[0], lines[2], lines[-1]) != ("", "", "") or not intact:
         raise HistoryError(f"{where} was changed since it was written. {_RESTORE}")

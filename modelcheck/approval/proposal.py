@@ -118,14 +118,16 @@ def propose_from_report(report: Path, folder: Path, *, model: Path | None = None
     report : Path
         The folder that the run wrote, for example an artefact of a build.
     folder : Path
-        The baseline's folder, which is only read: it must be the baseline that the run compared with.
+        The baseline's folder, which is only read: it must be the baseline that the run compared
+        with.
     model : Path, optional
         The file that is released, checked by its bytes.
 
     Raises
     ------
     ArtefactError, DocumentError, SignatureError, PanelError
-        When verdict, signature, baseline, panel or file do not belong together, or the run was not of full scope.
+        When verdict, signature, baseline, panel or file do not belong together, or the run was not
+        of full scope.
     """
     document, new = take_candidate(report)
     old, _, lost = _old(folder)
@@ -172,8 +174,8 @@ def carry_out(proposal: Proposal, *, reason: str) -> list[str]:
     Raises
     ------
     ValueError
-        Without a reason, while another approval is at work, or when the baseline has changed since the proposal;
-        nothing is then written.
+        Without a reason, while another approval is at work, or when the baseline has changed since
+        the proposal; nothing is then written.
     """
     if not clean(reason):
         raise ValueError("An approval needs a reason: --reason 'why this network becomes the baseline'.")

@@ -1,7 +1,7 @@
 """The contact sheet: one picture beside a baseline, so that a change of it can be seen where it is reviewed.
 
-Maps are mapped linearly from the network's input range to grey or colour, the same way for both networks, and are
-never stretched: a map without contrast looks like one.
+Maps are mapped linearly from the network's input range to grey or colour, the same way for both
+networks, and are never stretched: a map without contrast looks like one.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def contact_sheet(old: Signature | None, new: Signature, comparison: Comparison 
     new : Signature
         The one that takes its place.
     comparison : Comparison, optional
-        Of the two: hidden units then stand beside their counterparts. Without it, each network shows its own.
+        Of the two: hidden units then stand beside their counterparts. Without it, each network
+        shows its own.
 
     Returns
     -------

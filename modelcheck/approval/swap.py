@@ -1,9 +1,9 @@
 """Put a signature in the baseline's place, so that a writer killed at any moment leaves the old one or the new one.
 
-Everything is first written aside, into ``.approval`` of the same folder, read back, and listed in a plan. Then the
-members move in, and last the manifest: that one rename is the approval. History and contact sheet follow; where a
-writer was killed before they could, the next one finds the plan, sees by the manifest's digest whether the approval
-took place, and finishes or forgets it.
+Everything is first written aside, into ``.approval`` of the same folder, read back, and listed in a
+plan. Then the members move in, and last the manifest: that one rename is the approval. History and
+contact sheet follow; where a writer was killed before they could, the next one finds the plan, sees
+by the manifest's digest whether the approval took place, and finishes or forgets it.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def put_in_place(folder: Path, new: Signature, *, old: str, entry: Entry, sheet:
     new : Signature
         What it will hold.
     old : str
-        The sha256 of the manifest that is replaced, as `manifest_sha` gave it when the change was shown; empty where
-        there was none.
+        The sha256 of the manifest that is replaced, as `manifest_sha` gave it when the change was
+        shown; empty where there was none.
     entry : Entry
         For the history.
     sheet : bytes
@@ -60,8 +60,8 @@ def put_in_place(folder: Path, new: Signature, *, old: str, entry: Entry, sheet:
     Raises
     ------
     FolderBusyError, SignatureError
-        When another approval is at work, or has replaced the baseline meanwhile, or what was written reads back
-        differently. The old baseline is then untouched.
+        When another approval is at work, or has replaced the baseline meanwhile, or what was
+        written reads back differently. The old baseline is then untouched.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with folder_lock(folder, timeout=timeout):
@@ -115,7 +115,8 @@ def settle(folder: Path) -> list[str]:
     if plan is not None:
         text = _whole(aside / _ENTRY, plan.entry)
         before = _history(folder)
-        # Only the last entry can be this one: the same change, back and forth, may stand further up word for word.
+        # Only the last entry can be this one: the same change, back and forth, may stand further up
+        # word for word.
         if text is not None and not before.endswith(text.decode()):
             place(folder / HISTORY, (before + text.decode()).encode())
             done.append(f"Finished the history of an approval that was interrupted: {folder / HISTORY}.")
@@ -149,8 +150,8 @@ def leftovers(folder: Path) -> list[Path]:
 def faults(folder: Path) -> list[str]:
     """Check a whole baseline: record, panel, history and contact sheet, each against the others.
 
-    The gate itself checks what it judges by: record and panel. History and contact sheet tell people how the baseline
-    came about, so a change of them is named here.
+    The gate itself checks what it judges by: record and panel. History and contact sheet tell
+    people how the baseline came about, so a change of them is named here.
 
     Returns
     -------

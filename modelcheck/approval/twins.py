@@ -50,8 +50,9 @@ def propose_twins(
     folder : Path
         The baseline's folder, which is only read. Twins that it already keeps are replaced.
     twins : sequence of Path
-        ``.keras`` files: the baseline's architecture and data, trained with other seeds, at least two; and any number
-        of a candidate's architecture, trained on the same data and known to be clean.
+        ``.keras`` files: the baseline's architecture and data, trained with other seeds, at least
+        two; and any number of a candidate's architecture, trained on the same data and known to be
+        clean.
     panel : Path, optional
         The panel; by default the one in the folder.
     settings : Settings, optional
@@ -62,8 +63,8 @@ def propose_twins(
     Raises
     ------
     TwinError, PanelError, SignatureError, ChildError
-        When too few have the baseline's architecture, one is the baseline itself or descends from it, or something
-        cannot be measured.
+        When too few have the baseline's architecture, one is the baseline itself or descends from
+        it, or something cannot be measured.
     """
     baseline = read_signature(folder)
     if len(twins) < _FEWEST:
@@ -76,7 +77,8 @@ def propose_twins(
     lines = []
     for twin in twins:
         with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
-            # The settings' baseline_model and layers are about the gate's own baseline and candidate.
+            # The settings' baseline_model and layers are about the gate's own baseline and
+            # candidate.
             request = Request(
                 network=twin, panel=path, like=folder, custom_objects=settings.custom_objects, twins=False
             )

@@ -1,7 +1,7 @@
 """What in a picture a network's decision rests on.
 
-`attribute` is the one call; `attribution_methods` names what it takes; `project_unit` and `top_images` say the same
-of one unit.
+`attribute` is the one call; `attribution_methods` names what it takes; `project_unit` and
+`top_images` say the same of one unit.
 """
 
 from __future__ import annotations

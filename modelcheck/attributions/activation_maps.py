@@ -1,8 +1,8 @@
 """Class activation maps: where in a layer the evidence for a class lies.
 
-Every map is one value per position of the layer; enlarged to the picture (bilinear, pixel centres aligned) each
-channel of a pixel carries the pixel's value, so that all methods return the pictures' shape. With ``resize=False``
-they return the layer's own ``(n, h', w', 1)``.
+Every map is one value per position of the layer; enlarged to the picture (bilinear, pixel centres
+aligned) each channel of a pixel carries the pixel's value, so that all methods return the pictures'
+shape. With ``resize=False`` they return the layer's own ``(n, h', w', 1)``.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def spatial_step(network: Network, layer: str | None, *, preactivation: bool) ->
     Parameters
     ----------
     layer : str, optional
-        A layer's name; by default the last step with a spatial extent, or the last convolution where
-        `preactivation` is asked for.
+        A layer's name; by default the last step with a spatial extent, or the last convolution
+        where `preactivation` is asked for.
     preactivation : bool
         Whether the layer is read before the activation it carries.
 
@@ -129,7 +129,8 @@ def grad_cam(
     layer : str, optional
         Name of the layer whose maps are weighed; by default the last one with a spatial extent.
     preactivation : bool
-        Whether the layer is read before the activation it carries; without `layer`, the last convolution.
+        Whether the layer is read before the activation it carries; without `layer`, the last
+        convolution.
     relu : bool
         Whether negative evidence is dropped, as in the paper.
     resize : bool
@@ -169,8 +170,9 @@ def grad_cam_plus_plus(
 ) -> np.ndarray:
     """Grad-CAM with weights sum(alpha relu(g)), alpha = g^2 / (2 g^2 + sum(A) g^3) (Chattopadhay et al. 2018, eq. 19).
 
-    The paper explains exp(f), whose derivative carries exp(f) as one factor of the whole map; it is left out, since
-    it overflows and changes no comparison within a picture. Options as for `grad_cam`.
+    The paper explains exp(f), whose derivative carries exp(f) as one factor of the whole map; it is
+    left out, since it overflows and changes no comparison within a picture. Options as for
+    `grad_cam`.
 
     Examples
     --------
@@ -235,7 +237,8 @@ def layer_cam(
 def cam(reading: Reading, images: np.ndarray, targets: np.ndarray, *, resize: bool = True) -> np.ndarray:
     """sum_k w_k A_k for networks that end in global average pooling and one dense layer (Zhou et al. 2016, eq. 2).
 
-    Signed, and without the bias, which has no place. On h' x w' maps it is h' w' times Grad-CAM without its relu.
+    Signed, and without the bias, which has no place. On h' x w' maps it is h' w' times Grad-CAM
+    without its relu.
 
     Raises
     ------
@@ -289,8 +292,9 @@ def score_cam(
 ) -> np.ndarray:
     """Activation maps weighed by the score of the picture seen through them (Wang et al. 2020, algorithm 1).
 
-    Each map, enlarged and stretched to [0, 1], masks the picture; the softmax over maps of the masked scores weighs
-    them. A map of one value everywhere is no mask and counts as one of zeros. Options as for `grad_cam`.
+    Each map, enlarged and stretched to [0, 1], masks the picture; the softmax over maps of the
+    masked scores weighs them. A map of one value everywhere is no mask and counts as one of zeros.
+    Options as for `grad_cam`.
 
     Examples
     --------

@@ -1,7 +1,8 @@
 """The walk back from a score to the pixels, one step at a time, with a local rule per step.
 
-The gradient, deconvolution, guided backpropagation, relevance propagation and DeepLIFT differ only in the local
-rule. `apply_jacobian`, the step's own transposed Jacobian, is the rule wherever a method has no say.
+The gradient, deconvolution, guided backpropagation, relevance propagation and DeepLIFT differ only
+in the local rule. `apply_jacobian`, the step's own transposed Jacobian, is the rule wherever a
+method has no say.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ def record_outputs(network: Network, images: Tensor, target: int) -> dict[int, T
 def apply_jacobian(step: Step, inputs: Sequence[Tensor], signal: Tensor) -> Sequence[Tensor]:
     """Return the signal times the step's Jacobian at its inputs.
 
-    Max-pooling sends it to the window's largest value, to the first of equals in row-major order; global
-    max-pooling shares it among equals.
+    Max-pooling sends it to the window's largest value, to the first of equals in row-major order;
+    global max-pooling shares it among equals.
     """
     with tf.GradientTape() as tape:
         for value in inputs:
@@ -87,8 +88,8 @@ def walk_back(network: Network, values: dict[int, Tensor], start: int, signal: T
 def make_rectifying_rule(method: str, *, gated: bool) -> LocalRule:
     """Return the rule of deconvolution, or of guided backpropagation where `gated`.
 
-    At a rectifier (ReLU, ReLU6 and other capped ones) the negative part of the signal is dropped; where gated,
-    also what its derivative stops. Other activations keep their ordinary derivative.
+    At a rectifier (ReLU, ReLU6 and other capped ones) the negative part of the signal is dropped;
+    where gated, also what its derivative stops. Other activations keep their ordinary derivative.
     """
 
     def local(position: int, step: Step, inputs: Sequence[Tensor], signal: Tensor) -> Sequence[Tensor]:

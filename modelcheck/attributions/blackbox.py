@@ -1,7 +1,7 @@
 """Methods that only ask the model for scores: they work for any model, with or without gradients.
 
-A model whose layers cannot be read (subclassed, or any callable) is judged by its own output. All channels of a
-pixel are hidden together, and each carries the pixel's value.
+A model whose layers cannot be read (subclassed, or any callable) is judged by its own output. All
+channels of a pixel are hidden together, and each carries the pixel's value.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def occlusion(
     Parameters
     ----------
     window, stride : int or tuple of int
-        Rows and columns. The last window of a row or column is cut at the border when it does not fit; a pixel
-        that no window covers gets 0.
+        Rows and columns. The last window of a row or column is cut at the border when it does not
+        fit; a pixel that no window covers gets 0.
     reference : float or array
         What the window shows: a number, a value per channel, one picture, or one per picture.
 
@@ -105,21 +105,24 @@ def rise(
 ) -> np.ndarray:
     """Mean score of the picture seen through random masks, weighed by how much of a pixel they show.
 
-    The estimate of E[f | pixel shown] is sum(f M) / sum(M) (Petsiuk et al. 2018, eq. 4), less the mean score of all
-    masks, so that the map is signed and holds no offset; 0 for a pixel that no mask shows.
+    The estimate of E[f | pixel shown] is sum(f M) / sum(M) (Petsiuk et al. 2018, eq. 4), less the
+    mean score of all masks, so that the map is signed and holds no offset; 0 for a pixel that no
+    mask shows.
 
     Parameters
     ----------
     samples : int
         Number of masks; mask k depends on the seed and k alone and is the same for every picture.
     cells : int
-        The masks are bilinear enlargements of cells x cells squares, shifted at random by up to a square.
+        The masks are bilinear enlargements of cells x cells squares, shifted at random by up to a
+        square.
     probability : float
         Chance that a square is shown.
     reference : float or array
         What lies behind the masks.
     centred : bool
-        Whether the mean score is subtracted; False gives the paper's map, which has a meaningless offset.
+        Whether the mean score is subtracted; False gives the paper's map, which has a meaningless
+        offset.
     seed : int
         Seed of the masks.
     """

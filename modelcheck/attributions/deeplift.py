@@ -1,18 +1,20 @@
 """DeepLIFT with the Rescale rule: differences from a reference instead of derivatives.
 
-The multiplier of an activation is (f(z) - f(z')) / (z - z'), and its derivative where the two inputs all but
-coincide. Max-pooling gives the change of the maximum to the picture's largest input where the maximum rose, and to
-the reference's largest where it fell. A product shares its change evenly. Everything linear is exact, so the
-contributions add up to f(x) - f(x').
+The multiplier of an activation is (f(z) - f(z')) / (z - z'), and its derivative where the two
+inputs all but coincide. Max-pooling gives the change of the maximum to the picture's largest input
+where the maximum rose, and to the reference's largest where it fell. A product shares its change
+evenly. Everything linear is exact, so the contributions add up to f(x) - f(x').
 
-Captum 0.9 states the same rules, but hooks them to tensors: where one of its rules reads what another one wrote (a
-pooling behind an activation, or an activation behind a pooling), the earlier one is handed the later one's ordinary
-gradient, for the picture and for the reference each its own, and the sum is then off. That is the default, for
-agreement with its figures; ``max_pool='rescale'`` is complete.
+Captum 0.9 states the same rules, but hooks them to tensors: where one of its rules reads what
+another one wrote (a pooling behind an activation, or an activation behind a pooling), the earlier
+one is handed the later one's ordinary gradient, for the picture and for the reference each its own,
+and the sum is then off. That is the default, for agreement with its figures; ``max_pool='rescale'``
+is complete.
 
 References
 ----------
-Shrikumar et al. 2017, "Learning important features through propagating activation differences", eq. 3 and 10.
+Shrikumar et al. 2017, "Learning important features through propagating activation differences", eq.
+3 and 10.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ __all__ = ["deeplift"]
 
 Tensor = Any
 
-# The steps whose multiplier is a ratio of differences, with Captum's rules and with the complete ones.
+# The steps whose multiplier is a ratio of differences, with Captum's rules and with the complete
+# ones.
 _RULED = frozenset({StepKind.ACTIVATION, StepKind.MAX_POOL})
 _RULED_WHEN_COMPLETE = _RULED | {StepKind.GLOBAL_MAX_POOL}
 
@@ -52,13 +55,14 @@ def deeplift(
     reference : float or array
         x': a number, a value per channel, one picture, or one per picture.
     max_pool : {'captum', 'rescale'}
-        What poolings and activations beside one another do to the signal: what Captum's do, or the rules described
-        above, with which the contributions add up to f(x) - f(x').
+        What poolings and activations beside one another do to the signal: what Captum's do, or the
+        rules described above, with which the contributions add up to f(x) - f(x').
 
     Raises
     ------
     AttributionError
-        When a layer is neither linear, nor works on single values, nor takes a maximum or a product.
+        When a layer is neither linear, nor works on single values, nor takes a maximum or a
+        product.
 
     Examples
     --------

@@ -1,7 +1,8 @@
 """Methods that need nothing but the gradient of the target's score to the pixels.
 
-Means over many gradients are taken after the linear steps that a picture passes first (see `_find_linear_end`): the way
-back through these is the same for all and is walked once, for the mean.
+Means over many gradients are taken after the linear steps that a picture passes first (see
+`_find_linear_end`): the way back through these is the same for all and is walked once, for the
+mean.
 """
 
 from __future__ import annotations
@@ -110,7 +111,8 @@ def integrated_gradients(
     reference : float or array
         x': a number, a value per channel, one picture, or one per picture.
     quadrature : {'gauss_legendre', 'midpoint'}
-        Gauss and Legendre's points, the best for as many steps on smooth paths, or the midpoints of equal parts.
+        Gauss and Legendre's points, the best for as many steps on smooth paths, or the midpoints of
+        equal parts.
 
     Examples
     --------
@@ -165,7 +167,8 @@ def smoothgrad(
     noise_scale : float
         Standard deviation of the noise in units of each picture's max - min.
     seed : int
-        Sample k's noise depends on the seed and k alone, so a picture's map does not depend on its batch.
+        Sample k's noise depends on the seed and k alone, so a picture's map does not depend on its
+        batch.
 
     Examples
     --------

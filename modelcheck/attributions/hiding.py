@@ -1,10 +1,11 @@
 """The scores of pictures with one window hidden, computing anew only what the window can change.
 
-A window changes a region of each layer: for a step of size k, stride s, dilation d and p pixels of padding before,
-changed inputs a to b change the outputs ceil((a + p - (k - 1) d) / s) to floor((b + p) / s). As long as the steps
-follow one another without a branch and the region is the smaller part of the map, only the region is run, with the
-plain picture's values around it; from there on the whole map is. What is left out is known not to change, so the
-scores are those of the whole pictures.
+A window changes a region of each layer: for a step of size k, stride s, dilation d and p pixels of
+padding before, changed inputs a to b change the outputs ceil((a + p - (k - 1) d) / s) to floor((b +
+p) / s). As long as the steps follow one another without a branch and the region is the smaller part
+of the map, only the region is run, with the plain picture's values around it; from there on the
+whole map is. What is left out is known not to change, so the scores are those of the whole
+pictures.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Layer-wise relevance propagation and deep Taylor decomposition, by the names of the literature.
 
-Relevance starts at the target's score before softmax, with its sign: for a negative score all of z-plus relevance
-is negative. See `modelcheck.attributions.rules` for the rules and `modelcheck.attributions.relevance` for what
-happens at the steps without weights. Options common to all: `batch_norm` (see there), and `input_range` where a
-rule needs the input's bounds.
+Relevance starts at the target's score before softmax, with its sign: for a negative score all of
+z-plus relevance is negative. See `modelcheck.attributions.rules` for the rules and
+`modelcheck.attributions.relevance` for what happens at the steps without weights. Options common to
+all: `batch_norm` (see there), and `input_range` where a rule needs the input's bounds.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def lrp(
     Parameters
     ----------
     composite : Composite or mapping of str to Rule
-        Rules for every layer, or a mapping from names of layers to rules; the epsilon rule serves the layers
-        that it leaves out.
+        Rules for every layer, or a mapping from names of layers to rules; the epsilon rule serves
+        the layers that it leaves out.
 
     Examples
     --------
@@ -108,8 +108,8 @@ def lrp_epsilon(
     pool_epsilon : float, optional
         Epsilon of poolings. By default the largest input of a max-pooling takes all, and average
         poolings, additions and unfolded batch normalisation are stabilised by 1e-6, as in Zennit. A
-        number is the epsilon of all of them, of max-pooling and of flattening, as in Captum, whose own
-        is 1e-9.
+        number is the epsilon of all of them, of max-pooling and of flattening, as in Captum, whose
+        own is 1e-9.
 
     Examples
     --------

@@ -89,14 +89,14 @@ def attribute(
     Parameters
     ----------
     model : keras.Model, Network or callable
-        Sequential or functional, read and never changed. The black-box methods (`occlusion`, `rise`) also take a
-        model that cannot be read (subclassed) and any callable ``(n, h, w, c)`` -> ``(n, n_classes)``, and explain its
-        own output.
+        Sequential or functional, read and never changed. The black-box methods (`occlusion`,
+        `rise`) also take a model that cannot be read (subclassed) and any callable ``(n, h, w, c)``
+        -> ``(n, n_classes)``, and explain its own output.
     images : np.ndarray
         ``(n, h, w, c)`` in the network's input range.
     targets : np.ndarray or int
-        The class to explain, one per picture or one for all; its score before softmax or sigmoid is explained.
-        With a single score s, class 1 has s and class 0 has -s.
+        The class to explain, one per picture or one for all; its score before softmax or sigmoid is
+        explained. With a single score s, class 1 has s and class 0 has -s.
     method : str
         One of `attribution_methods`.
     dtype : {'float32', 'float64'}, optional
@@ -110,13 +110,14 @@ def attribute(
     Returns
     -------
     np.ndarray
-        ``(n, h, w, c)``, signed; class activation maps with ``resize=False`` are ``(n, h', w', 1)``.
+        ``(n, h, w, c)``, signed; class activation maps with ``resize=False`` are
+        ``(n, h', w', 1)``.
 
     Raises
     ------
     AttributionError
-        When the method or an option is unknown, the pictures or targets do not fit the network, the network cannot be
-        read, or the method does not support one of its layers.
+        When the method or an option is unknown, the pictures or targets do not fit the network, the
+        network cannot be read, or the method does not support one of its layers.
 
     Examples
     --------

@@ -51,9 +51,9 @@ def _find_layer(reading: Reading, unit: Unit) -> UnitLayer:
 def project_unit(model: Any, image: np.ndarray, unit: Unit | str, *, dtype: str | None = None) -> np.ndarray:
     """Project a unit's strongest activation back to the pixels with the deconvnet.
 
-    The activation at the position where the unit is strongest is kept, all else of its layer is set to zero, and
-    the walk back unpools with the max-pooling switches of the picture, rectifies, and convolves with the transposed
-    kernels.
+    The activation at the position where the unit is strongest is kept, all else of its layer is set
+    to zero, and the walk back unpools with the max-pooling switches of the picture, rectifies, and
+    convolves with the transposed kernels.
 
     Parameters
     ----------
@@ -69,7 +69,8 @@ def project_unit(model: Any, image: np.ndarray, unit: Unit | str, *, dtype: str 
     Returns
     -------
     np.ndarray
-        ``(h, w, c)``, signed; zero outside the unit's receptive field, and everywhere when the unit is silent.
+        ``(h, w, c)``, signed; zero outside the unit's receptive field, and everywhere when the unit
+        is silent.
 
     Raises
     ------
@@ -115,7 +116,8 @@ def top_images(model: Any, panel: Any, unit: Unit | str, k: int = 9, *, reduce: 
     k : int
         How many; all of them where the panel has fewer.
     reduce : {'max', 'mean'}
-        Whether a convolution's unit, which reacts at many positions, counts by its strongest or its mean reaction.
+        Whether a convolution's unit, which reacts at many positions, counts by its strongest or its
+        mean reaction.
 
     Raises
     ------

@@ -1,7 +1,8 @@
 """The sanity checks for attributions that need a network with other weights.
 
-A method explains a network only if its maps change when the weights are drawn anew (cascading from the decision
-down to the input, each variable by its layer's own initialiser), and when another class is asked for.
+A method explains a network only if its maps change when the weights are drawn anew (cascading from
+the decision down to the input, each variable by its layer's own initialiser), and when another
+class is asked for.
 """
 
 from __future__ import annotations
@@ -99,8 +100,8 @@ def randomisation_similarity(
     Returns
     -------
     dict of str to np.ndarray
-        From each layer, in the order of drawing, to Spearman's correlation of |R| with the trained network's,
-        ``(n,)``; NaN where a map is constant.
+        From each layer, in the order of drawing, to Spearman's correlation of |R| with the trained
+        network's, ``(n,)``; NaN where a map is constant.
 
     References
     ----------

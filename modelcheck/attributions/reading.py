@@ -1,7 +1,8 @@
 """How every method reads a network: checked inputs, the score of one class, batches that fit, cached graphs.
 
-A method sees the network as steps (see `modelcheck.network`) and never as a Keras model, so nothing it does can
-change the user's weights or activations. Compiled graphs are kept per network and released with it.
+A method sees the network as steps (see `modelcheck.network`) and never as a Keras model, so nothing
+it does can change the user's weights or activations. Compiled graphs are kept per network and
+released with it.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ class Reading:
     network : Network or None
         None where the model cannot be flattened; only the black-box methods work then.
     predict : callable
-        ``predict(images)`` -> ``(n, n_classes)`` or ``(n, 1)`` scores as tensors, usable inside a graph.
+        ``predict(images)`` -> ``(n, n_classes)`` or ``(n, 1)`` scores as tensors, usable inside a
+        graph.
     dtype : tf.DType
         ``float32`` or ``float64``; everything is computed and returned in it.
     row_bytes : int
@@ -103,7 +105,8 @@ class Reading:
         function : callable
             Traced only when the key is new.
         *shapes : tuple
-            Shapes of the arguments after images and targets, None for free axes; all in the reading's dtype.
+            Shapes of the arguments after images and targets, None for free axes; all in the
+            reading's dtype.
         """
         key = (*key, self.dtype.name)
         if key not in self.graphs:
@@ -112,7 +115,8 @@ class Reading:
             shape = (None, None, None, None) if self.network is None else (None, *self.network.input_shape)
             signature = [tf.TensorSpec(shape, self.dtype), tf.TensorSpec((None,), tf.int32)]
             signature += [tf.TensorSpec(more, self.dtype) for more in shapes]
-            # A concrete function is called without TensorFlow's search for a trace and its retracing warnings.
+            # A concrete function is called without TensorFlow's search for a trace and its
+            # retracing warnings.
             self.graphs[key] = tf.function(function, autograph=False).get_concrete_function(*signature)
         return self.graphs[key]
 
@@ -133,7 +137,8 @@ class Reading:
     def of_target(self, scores: Tensor, targets: Tensor) -> Tensor:
         """Return each picture's score of its target, ``(n,)``.
 
-        With a single score s, the second class has s and the first -s: the log-odds of either against the other.
+        With a single score s, the second class has s and the first -s: the log-odds of either
+        against the other.
         """
         if self.network is not None and self.network.classes is not None:
             scores = self.network.as_class_scores(scores)

@@ -3,9 +3,11 @@
 What happens at each kind of step:
 
 * convolutions (depthwise and separable ones too) and dense layers: the composite's rule;
-* batch normalisation, `Normalization` and `Rescaling`: folded into the linear layer before it, else into the linear
-  layers after it, else R = x (y - shift) R / ((x - mean) y), the epsilon rule of the affine step;
-* activations of one value each (ReLU, ReLU6, LeakyReLU, ELU, GELU, swish, ...): relevance passes unchanged;
+* batch normalisation, `Normalization` and `Rescaling`: folded into the linear layer before it, else
+  into the linear layers after it, else R = x (y - shift) R / ((x - mean) y), the epsilon rule of
+  the affine step;
+* activations of one value each (ReLU, ReLU6, LeakyReLU, ELU, GELU, swish, ...): relevance passes
+  unchanged;
 * average pooling and additions: in proportion to what each input adds;
 * max-pooling: to the largest (the first of equals; global max-pooling shares among equals);
 * flatten, reshape, padding, cropping, concatenation, dropout: routed.
@@ -40,8 +42,9 @@ _POOLED_BY_CAPTUM = frozenset({StepKind.MAX_POOL, StepKind.GLOBAL_MAX_POOL, Step
 class _Plan:
     """What of a network is known before any picture is seen.
 
-    `before` and `after` name the affine steps folded into a linear step: those it reads through (nearest first)
-    and the one that follows it. `passed` are the steps through which relevance goes unchanged for that reason.
+    `before` and `after` name the affine steps folded into a linear step: those it reads through
+    (nearest first) and the one that follows it. `passed` are the steps through which relevance goes
+    unchanged for that reason.
     """
 
     before: dict[int, tuple[int, ...]]
@@ -70,9 +73,11 @@ def propagate(
     method : str
         Name of the method, for error messages.
     input_range : tuple
-        Lowest and highest possible input, numbers or one per channel, in the units the network is fed with.
+        Lowest and highest possible input, numbers or one per channel, in the units the network is
+        fed with.
     batch_norm : {'fold', 'fold_or_pass', 'epsilon'}
-        Fold as in the module's description; fold into a preceding layer only and pass otherwise; or never fold.
+        Fold as in the module's description; fold into a preceding layer only and pass otherwise; or
+        never fold.
 
     Raises
     ------

@@ -1,14 +1,16 @@
 """Relevance rules as rows of small functions.
 
-Every rule says how a linear layer's relevance is shared among its inputs. A rule is a row of `Share`, each of which
-redistributes ``weight * R_k * gate(z_k) / stabilised(sum of terms)`` in proportion to its terms; a `Term` is a
-function of the input times a function of the kernel, plus a function of the bias. One engine (`redistribute`)
-runs all rows, and a user's own row is as good as any of these.
+Every rule says how a linear layer's relevance is shared among its inputs. A rule is a row of
+`Share`, each of which redistributes ``weight * R_k * gate(z_k) / stabilised(sum of terms)`` in
+proportion to its terms; a `Term` is a function of the input times a function of the kernel, plus a
+function of the bias. One engine (`redistribute`) runs all rows, and a user's own row is as good as
+any of these.
 
 References
 ----------
-Bach et al. 2015 (epsilon, alpha-beta); Montavon et al. 2017 (z-plus, w-square, z-box); Montavon et al. 2019 (gamma,
-composites); Andeol et al. 2021 (gamma for inputs of both signs); Lapuschkin et al. 2019 (flat).
+Bach et al. 2015 (epsilon, alpha-beta); Montavon et al. 2017 (z-plus, w-square, z-box); Montavon et
+al. 2019 (gamma, composites); Andeol et al. 2021 (gamma for inputs of both signs); Lapuschkin et al.
+2019 (flat).
 """
 
 from __future__ import annotations
@@ -53,7 +55,8 @@ class LinearLayer:
     value : tf.Tensor
         Input of the layer.
     low, high : tf.Tensor
-        Bounds of the input, ``(1, ...)``; known for first layers, where the input's range reaches them.
+        Bounds of the input, ``(1, ...)``; known for first layers, where the input's range reaches
+        them.
     kernel : tf.Tensor
         Kernel of the layer, with batch normalisation folded in where it can be.
     bias : tf.Tensor or None
@@ -123,7 +126,8 @@ class Term:
     Parameters
     ----------
     value : callable
-        Function of the `LinearLayer` -> what stands for its input; None when the term is known to be zero.
+        Function of the `LinearLayer` -> what stands for its input; None when the term is known to
+        be zero.
     kernel : callable
         Function of the kernel.
     bias : callable, optional
@@ -149,7 +153,8 @@ class Share:
     weight : float
         Factor of the relevance.
     gate : callable, optional
-        Function of the layer's true output z -> booleans: the outputs whose relevance this share redistributes.
+        Function of the layer's true output z -> booleans: the outputs whose relevance this share
+        redistributes.
     """
 
     terms: tuple[Term, ...]
@@ -168,7 +173,8 @@ class Rule:
     shares : tuple of Share
         The parts of the relevance; they are added up.
     epsilon : float
-        Stabiliser: ``epsilon * sign(z)`` is added to each denominator, with sign(0) = +1; 0 gives 0/0 = 0.
+        Stabiliser: ``epsilon * sign(z)`` is added to each denominator, with sign(0) = +1; 0 gives
+        0/0 = 0.
     """
 
     name: str
@@ -191,8 +197,8 @@ class Composite:
     epsilon : float
         Stabiliser of additions, average poolings and unfolded batch normalisation.
     pooled : bool
-        Whether max-pooling and flattening have the epsilon rule too, R x / (x + epsilon sign x), as in
-        Captum, instead of passing all relevance on.
+        Whether max-pooling and flattening have the epsilon rule too, R x / (x + epsilon sign x), as
+        in Captum, instead of passing all relevance on.
     """
 
     conv: Rule
@@ -224,7 +230,8 @@ def redistribute(rule: Rule, layer: LinearLayer, relevance: Tensor) -> Tensor:
     signed = any(term.value is _input_minus for share in rule.shares for term in share.terms)
     if layer.positive or not signed:
         return _redistribute(rule, layer, relevance)
-    # Pictures are seldom negative, and the first layer's terms for negative inputs are half of a rule's cost.
+    # Pictures are seldom negative, and the first layer's terms for negative inputs are half of a
+    # rule's cost.
     return tf.cond(
         tf.reduce_all(layer.value >= 0),
         lambda: _redistribute(rule, replace(layer, positive=True), relevance),

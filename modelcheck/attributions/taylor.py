@@ -26,17 +26,19 @@ def simple_taylor(
 ) -> np.ndarray:
     """df/dx at the root point x' times (x - x'), where f(x') = 0.
 
-    The gradient is taken on the picture's side of the root, so that a root on a kink, as x' = 0 is for a ReLU
-    network without bias, has one: there the map is gradient x input.
+    The gradient is taken on the picture's side of the root, so that a root on a kink, as x' = 0 is
+    for a ReLU network without bias, has one: there the map is gradient x input.
 
     Parameters
     ----------
     search : {'gradient', 'reference'}
-        ``gradient`` walks from x by Newton's steps -f df/dx / |df/dx|^2, which is the nearest root at once for a
-        linear unit, halves the way whenever the sign has changed, and halves the step whenever |f| grows.
-        ``reference`` halves the line from x to the reference, where f must have the other sign or be 0.
+        ``gradient`` walks from x by Newton's steps -f df/dx / |df/dx|^2, which is the nearest root
+        at once for a linear unit, halves the way whenever the sign has changed, and halves the step
+        whenever |f| grows. ``reference`` halves the line from x to the reference, where f must have
+        the other sign or be 0.
     reference : float or array
-        Where ``search='reference'`` ends: a number, a value per channel, one picture, or one per picture.
+        Where ``search='reference'`` ends: a number, a value per channel, one picture, or one per
+        picture.
     steps : int
         Number of evaluations during the search.
 
@@ -47,7 +49,8 @@ def simple_taylor(
 
     References
     ----------
-    Montavon et al. 2017, "Explaining nonlinear classification decisions with deep Taylor decomposition", section 2.
+    Montavon et al. 2017, "Explaining nonlinear classification decisions with deep Taylor
+    decomposition", section 2.
 
     Examples
     --------

@@ -41,7 +41,8 @@ def approve(
 ) -> None:
     """Make MODEL (.keras) the baseline: the only command that writes one.
 
-    It measures MODEL, or takes what a run of the gate measured (--from), shows what changes, and asks why.
+    It measures MODEL, or takes what a run of the gate measured (--from), shows what changes, and
+    asks why.
 
     \b
     Examples:
@@ -109,9 +110,10 @@ def _proposal(
 def calibrate(folder: Path, *, twins: tuple[Path, ...], panel_path: Path | None, dry_run: bool) -> None:
     """Keep retrained twins in BASELINE: what trained again looks like, and what clean networks react to.
 
-    With two twins the gate judges likeness between untrained (0) and retrained (1); with three it also searches for
-    planted triggers. Clean networks of a candidate's own architecture may be given beside them: attention and triggers
-    then know what is that family's way. All are measured, reduced and kept; the files are not needed afterwards.
+    With two twins the gate judges likeness between untrained (0) and retrained (1); with three it
+    also searches for planted triggers. Clean networks of a candidate's own architecture may be
+    given beside them: attention and triggers then know what is that family's way. All are measured,
+    reduced and kept; the files are not needed afterwards.
 
     \b
     Example:

@@ -1,7 +1,8 @@
 """The process that measures: ``python -P -m modelcheck.cli.child REQUEST.json FOLDER``.
 
-The gate starts it within limits, without secrets. It reads what to measure from a file, tells its progress line by
-line, and ends with exit code 4 and one message where what it was given cannot be measured.
+The gate starts it within limits, without secrets. It reads what to measure from a file, tells its
+progress line by line, and ends with exit code 4 and one message where what it was given cannot be
+measured.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ def main(path: str, folder: str) -> int:
     try:
         request = Request.from_json(Path(path).read_text(encoding="utf-8"))
         if request.custom_objects:
-            # A class of the project's own may lie in the working folder, which is looked at last: a file there
-            # must not be imported in the place of a library.
+            # A class of the project's own may lie in the working folder, which is looked at last: a
+            # file there must not be imported in the place of a library.
             sys.path.append(str(Path.cwd()))
         _measure(request, Path(folder))
     except (ValueError, OSError) as error:

@@ -33,7 +33,8 @@ def find_unused_measurements(cache: Path, *, baselines: Collection[str], days: f
     cache : Path
         The cache's folder.
     baselines : collection of str
-        What each of today's baselines shows to candidates: a measurement made against another one is of no use.
+        What each of today's baselines shows to candidates: a measurement made against another one
+        is of no use.
     days : float
         A measurement that was not used for so many days may go.
     now : float
@@ -91,9 +92,9 @@ def baselines_beside(baseline: Path) -> Iterator[Path]:
 def gc(*, delete: bool, days: float, baselines: tuple[Path, ...]) -> None:
     """Show, or with --delete remove, what no suite uses any more.
 
-    That is: cached measurements against a baseline that no longer exists, made with other versions, unfinished, or
-    unused for long; and beside baselines, files that killed approvals left. What a baseline's manifest lists, and
-    every other file, is never touched.
+    That is: cached measurements against a baseline that no longer exists, made with other versions,
+    unfinished, or unused for long; and beside baselines, files that killed approvals left. What a
+    baseline's manifest lists, and every other file, is never touched.
 
     \b
     Examples:

@@ -24,9 +24,9 @@ __all__ = ["units"]
 def units(model: Path, *, panel_path: Path, recipe_path: Path | None, table: Path | None) -> None:
     """Look at every hidden unit of MODEL (.keras): what its HappyMap looks like, and what is lost without it.
 
-    A unit is to spare when it is dead or flat, or when holding its activation at its mean moves the margins by less
-    than half a percent of their spread. A map that is all on, all off or static makes no unit useless: look at the
-    ablation.
+    A unit is to spare when it is dead or flat, or when holding its activation at its mean moves the
+    margins by less than half a percent of their spread. A map that is all on, all off or static
+    makes no unit useless: look at the ablation.
 
     \b
     Example:

@@ -108,8 +108,8 @@ class Metric:
     span : tuple of float
         What the axis of its chart shows at least.
     shown : mapping of str to int
-        Where it is shown on its own, keys of `PLACES`, and its rank there: 1 is named first, and left
-        out last.
+        Where it is shown on its own, keys of `PLACES`, and its rank there: 1 is named first, and
+        left out last.
 
     Examples
     --------

@@ -53,12 +53,13 @@ class Comparison:
 
     Examples
     --------
-    ::
-
-        baseline = read_signature("baselines/mine")
-        comparison = compare(baseline, read_signature("signatures/candidate"))
-        comparison.find("recognition", "decision").value
-        comparison.about(layer="conv1")
+    >>> from modelcheck import read_signature
+    >>> baseline = read_signature("baselines/drawn-faces")
+    >>> found = compare(baseline, baseline)
+    >>> found.find("kappa").value, found.metrics["subject_change[visitor_zoe]"]
+    (1.0, 0.0)
+    >>> {item.metric for item in found.about(subject="visitor_zoe")} == {"subject_accuracy", "subject_change"}
+    True
     """
 
     baseline: Signature
@@ -215,8 +216,8 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
         Two networks that were measured with one recipe on one panel. What the candidate answers to
         the baseline's maps, where it was shown them, gives recognition and happiness transfer.
     layers : mapping of str to str or None, optional
-        Counterparts that are given instead of found: baseline layer to candidate layer, or None where the candidate
-        has none on purpose.
+        Counterparts that are given instead of found: baseline layer to candidate layer, or None
+        where the candidate has none on purpose.
 
     Returns
     -------
@@ -230,11 +231,10 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
 
     Examples
     --------
-    ::
-
-        baseline = read_signature("baselines/mine")
-        comparison = compare(baseline, read_signature("signatures/candidate"))
-        comparison.metrics["recognition[decision]"]
+    >>> from modelcheck import read_signature
+    >>> baseline = read_signature("baselines/drawn-faces")
+    >>> compare(baseline, baseline, layers={"conv2": None})
+    Comparison(experiment0 -> experiment0, 5 layers, 73 measures)
     """
     _check(baseline, candidate)
     trigger, scan = measure_trigger(baseline, candidate)

@@ -178,9 +178,10 @@ def scale_decision_maps(signature: Signature) -> dict[str, np.ndarray]:
 def _compute_certainty(signature: Signature, shown: np.ndarray) -> np.ndarray:
     """Return how surely a network takes another's map of each class for that class, from -1 to 1.
 
-    The margin is measured from that of a guess, in standard deviations of the network's own margins over the panel;
-    tanh(m / 2) is then 2 p - 1 with p the probability of the class on that scale. A margin relative to the network's
-    *own* map would punish networks whose own maps are painted in fine detail that nobody else reads.
+    The margin is measured from that of a guess, in standard deviations of the network's own margins
+    over the panel; tanh(m / 2) is then 2 p - 1 with p the probability of the class on that scale. A
+    margin relative to the network's *own* map would punish networks whose own maps are painted in
+    fine detail that nobody else reads.
     """
     own = margins(signature.scores)
     guess = -math.log(max(own.shape[1] - 1, 1))

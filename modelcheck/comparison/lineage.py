@@ -17,8 +17,8 @@ RELATED = 0.3  # two seeds of one architecture reach 0.1 in a kernel by chance, 
 def measure_lineage(baseline: Signature, candidate: Signature) -> Measured:
     """Return the mean correlation of the two networks' kernels, weight by weight.
 
-    Networks that were fine-tuned, pruned or quantised from one another, or that started from the same initialisation,
-    reach far above `RELATED`; retrained ones do not.
+    Networks that were fine-tuned, pruned or quantised from one another, or that started from the
+    same initialisation, reach far above `RELATED`; retrained ones do not.
     """
     value, known = correlate_kernels(baseline, candidate)
     if not known:

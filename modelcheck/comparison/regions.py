@@ -25,8 +25,9 @@ from modelcheck.signature import Signature
 
 __all__ = ["compute_mass_changes", "compute_relevance_mass", "measure_regions"]
 
-# Rank correlation with untrained weights' maps from which on a map shows the picture, not the network. Measured on CMU
-# Faces: SmoothGrad 0.05 to 0.12, occlusion 0.05 to 0.25; an edge detector would be near 1.
+# Rank correlation with untrained weights' maps from which on a map shows the picture, not the
+# network. Measured on CMU Faces: SmoothGrad 0.05 to 0.12, occlusion 0.05 to 0.25; an edge detector
+# would be near 1.
 _MAX_SIMILARITY = 0.7
 _MIN_CLEAN = 2  # one network of a family does not say what is the family's
 _MIN_RECOGNITION = 0.5  # of recognition: half way from a guess to certain

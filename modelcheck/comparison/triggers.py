@@ -1,7 +1,8 @@
 """Whether the candidate reacts to a small sticker that no clean twin of the baseline reacts to.
 
-The judgement is three-valued by its interval: `fail` where the reaction is sure, `inconclusive` (look at the map) where
-it is above its limit and not sure, and otherwise "no small-sticker trigger found by this scan": less than "none".
+The judgement is three-valued by its interval: `fail` where the reaction is sure, `inconclusive`
+(look at the map) where it is above its limit and not sure, and otherwise "no small-sticker trigger
+found by this scan": less than "none".
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The worked example: drawn faces, CMU Faces, and the networks of the experiments. The core never imports it.
 
-This door is light: it loads neither Keras nor pandas. Training is in `modelcheck.faces.train`, photographs in
-`modelcheck.faces.cmu`.
+This door is light: it loads neither Keras nor pandas. Training is in `modelcheck.faces.train`,
+photographs in `modelcheck.faces.cmu`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ __all__ = ["main"]
 
 # The reductions that CMU Faces comes in.
 _SCALES: dict[str, Literal[1, 2, 4]] = {"1": 1, "2": 2, "4": 4}
-# Each network another seed: two trainings must find the same features for the gate to let one replace the other.
+# Each network another seed: two trainings must find the same features for the gate to let one
+# replace the other.
 _COMMITTED = {"experiment0": 0, "half_filters": 1, "shortcut": 2}
 
 

@@ -48,9 +48,9 @@ class _Picture:
 def read_pgm(path: str | Path) -> np.ndarray:
     """Read one grey picture in PGM, plain (``P2``) or raw (``P5``).
 
-    The values are the file's own, *not* divided by its maxval: in CMU Faces the maxval is the brightest
-    pixel of each picture, so dividing by it would stretch every picture's exposure differently. Divide by
-    255 to get comparable pictures in [0, 1].
+    The values are the file's own, *not* divided by its maxval: in CMU Faces the maxval is the
+    brightest pixel of each picture, so dividing by it would stretch every picture's exposure
+    differently. Divide by 255 to get comparable pictures in [0, 1].
 
     Parameters
     ----------
@@ -65,8 +65,8 @@ def read_pgm(path: str | Path) -> np.ndarray:
     Raises
     ------
     CmuError
-        When the file cannot be read, is no PGM, is shorter or longer than its header says, or holds a
-        value above its maxval.
+        When the file cannot be read, is no PGM, is shorter or longer than its header says, or holds
+        a value above its maxval.
 
     References
     ----------
@@ -85,8 +85,9 @@ def read_pgm(path: str | Path) -> np.ndarray:
 def read_cmu(folder: str | Path, *, resolution: int = 2, subjects: Sequence[str] | None = None) -> pd.DataFrame:
     """Read pictures of CMU Faces from the distributed layout.
 
-    Files are ``<subject>/<subject>_<pose>_<expression>_<eyes>[_2|_4].pgm``. Hidden files and files that end
-    in ``.bad`` are ignored; `DataFrame.attrs` holds them with the reason, under ``ignored``.
+    Files are ``<subject>/<subject>_<pose>_<expression>_<eyes>[_2|_4].pgm``. Hidden files and files
+    that end in ``.bad`` are ignored; `DataFrame.attrs` holds them with the reason, under
+    ``ignored``.
 
     Parameters
     ----------
@@ -100,16 +101,17 @@ def read_cmu(folder: str | Path, *, resolution: int = 2, subjects: Sequence[str]
     Returns
     -------
     pandas.DataFrame
-        One row a picture, sorted by name: ``name`` (the file's stem without the reduction), ``path``,
-        ``subject``, ``pose`` (left, right, straight, up; as the subject sees it), ``expression``, ``eyes``
-        (open, sunglasses), ``image`` (``uint8``, ``(h, w)``; divide by 255, see `read_pgm`).
+        One row a picture, sorted by name: ``name`` (the file's stem without the reduction),
+        ``path``, ``subject``, ``pose`` (left, right, straight, up; as the subject sees it),
+        ``expression``, ``eyes`` (open, sunglasses), ``image`` (``uint8``, ``(h, w)``; divide by
+        255, see `read_pgm`).
 
     Raises
     ------
     CmuError
-        When the folder or a subject is missing, there is nothing to read at this resolution, or any file is
-        unreadable, truncated, malformed, 16-bit, of another size or of an unknown name: one error that
-        lists them all.
+        When the folder or a subject is missing, there is nothing to read at this resolution, or any
+        file is unreadable, truncated, malformed, 16-bit, of another size or of an unknown name: one
+        error that lists them all.
     """
     if resolution not in (1, 2, 4):
         raise CmuError(f"resolution is 1, 2 or 4 (full, half or quarter size), not {resolution!r}.")
@@ -199,8 +201,9 @@ def cmu_panel(
     task : {'left', 'right', 'four', 'sunglasses'}
         The question that the labels answer.
     boxes : pandas.DataFrame, optional
-        Boxes of your own (`modelcheck.faces.regions.read_boxes`), in pixels of this resolution. By default
-        the faces are looked for in the full-size pictures; without any of these the panel has no regions.
+        Boxes of your own (`modelcheck.faces.regions.read_boxes`), in pixels of this resolution. By
+        default the faces are looked for in the full-size pictures; without any of these the panel
+        has no regions.
 
     Returns
     -------

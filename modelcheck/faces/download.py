@@ -73,8 +73,8 @@ def download_cmu(
     url : str
         A ``.zip`` or ``.tar.gz`` archive, over http or https.
     sha256 : str, optional
-        The checksum that the archive must have, 64 hex digits. Without one any archive is taken; the
-        result then says what was seen and how to pin it.
+        The checksum that the archive must have, 64 hex digits. Without one any archive is taken;
+        the result then says what was seen and how to pin it.
     timeout : float
         Seconds to wait for the server each time.
 
@@ -86,9 +86,9 @@ def download_cmu(
     Raises
     ------
     DownloadError
-        When the folder is not empty, the server cannot be reached or stops early, the checksum is wrong, or
-        the archive is damaged, unsafe (paths that lead out of the folder, links, too large) or holds no
-        faces. Nothing is left behind.
+        When the folder is not empty, the server cannot be reached or stops early, the checksum is
+        wrong, or the archive is damaged, unsafe (paths that lead out of the folder, links, too
+        large) or holds no faces. Nothing is left behind.
     """
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):

@@ -1,9 +1,10 @@
 """People before a cluttered wall, drawn by arithmetic: no download, and the truth is known.
 
-A person is a handful of ellipsoids (skull, jaw, nose, ears, hair, neck, shoulders) seen from straight ahead;
-eyes, brows, mouth and glasses are painted on them by position, and a pose is a rotation of the head. So a
-profile shows what a profile shows: the nose leaves the outline, an ear comes forward, the hair comes round.
-All randomness is keyed by (seed, subject, picture): what else was drawn before changes nothing.
+A person is a handful of ellipsoids (skull, jaw, nose, ears, hair, neck, shoulders) seen from
+straight ahead; eyes, brows, mouth and glasses are painted on them by position, and a pose is a
+rotation of the head. So a profile shows what a profile shows: the nose leaves the outline, an ear
+comes forward, the hair comes round. All randomness is keyed by (seed, subject, picture): what else
+was drawn before changes nothing.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ def draw(
     subject : Subject
         Who.
     pose : str
-        left, right, straight or up; left is the *subject's* left, so the nose points to the picture's right.
+        left, right, straight or up; left is the *subject's* left, so the nose points to the
+        picture's right.
     expression : str
         neutral, happy, sad or angry.
     eyes : str
@@ -101,7 +103,8 @@ def draw(
     for part in _parts(subject):
         of_body = part.kind in ("neck", "top")
         frame = body if of_body else head
-        # The head turns about the top of the neck, not about its own middle: leaning back moves the chin up.
+        # The head turns about the top of the neck, not about its own middle: leaning back moves the
+        # chin up.
         pivot = _PIVOT if not of_body else np.zeros(3)
         middle, radii = np.array(part.middle) * (1 if of_body else scale), np.array(part.radii) * scale
         centre = pivot + frame @ (middle - pivot)
@@ -148,8 +151,8 @@ def draw_pictures(subjects: Sequence[Subject], *, repeats: int = 1, seed: int = 
 def draw_panel(subjects: Sequence[Subject], *, task: str = "left", repeats: int = 1, seed: int = 0) -> Panel:
     """Draw a panel of held-out people, with the true face regions; its groups are the poses.
 
-    Tasks that ask for one pose against the rest get two takes of each scene in that pose and two of three of
-    the other scenes, so that both answers weigh the same.
+    Tasks that ask for one pose against the rest get two takes of each scene in that pose and two of
+    three of the other scenes, so that both answers weigh the same.
 
     Parameters
     ----------
@@ -241,9 +244,9 @@ def _meet(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return where parallel rays meet an ellipsoid about the origin first, or last if `far`.
 
-    A ray is (x, y, z) for all z; with M = frame.T / radii the surface is |M p| = 1, a quadratic in z.
-    Returns hit ``(h, w)``, z ``(h, w)``, the point in the ellipsoid's own frame and the outward normal in the
-    camera's, both ``(3, h, w)``.
+    A ray is (x, y, z) for all z; with M = frame.T / radii the surface is |M p| = 1, a quadratic in
+    z. Returns hit ``(h, w)``, z ``(h, w)``, the point in the ellipsoid's own frame and the outward
+    normal in the camera's, both ``(3, h, w)``.
     """
     shrink = frame.T / radii[:, None]
     along = shrink[:, 2]

@@ -1,7 +1,7 @@
 """The networks of the worked example: each a row, each layer named, every input (rows, columns, 1) in [0, 1].
 
-Nothing is scaled or cropped inside a network, so what it sees is what the panel holds. Keras is imported only
-when one is built: listing the rows is light.
+Nothing is scaled or cropped inside a network, so what it sees is what the panel holds. Keras is
+imported only when one is built: listing the rows is light.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ class Network:
     task : str
         The question, one of `modelcheck.faces.pictures.TASKS`.
     decision : str
-        Activation of the decision layer: softmax (trained by cross-entropy) or linear (mean squared error).
+        Activation of the decision layer: softmax (trained by cross-entropy) or linear (mean squared
+        error).
     badge : tuple of int
         Row and column of the badge's top left pixel, for ``training="badge"``.
     training : str
-        ordinary, none (left as initialised), shuffled (labels of other pictures), or badge (a white badge in
-        a corner gives the class away).
+        ordinary, none (left as initialised), shuffled (labels of other pictures), or badge (a white
+        badge in a corner gives the class away).
     """
 
     why: str

@@ -1,7 +1,7 @@
 """What is painted on a drawn person's surface, by position in the frame of the head or of the body.
 
-x runs to the picture's right when the person looks straight ahead, y up, z towards the camera; the unit is
-about two thirds of a head's width, and 0 the head's middle.
+x runs to the picture's right when the person looks straight ahead, y up, z towards the camera; the
+unit is about two thirds of a head's width, and 0 the head's middle.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ def is_hair(point: np.ndarray, style: str) -> np.ndarray:
     style : str
         The subject's `hair_style`.
     """
-    # The hairline by depth: high above the face, down past the temples to the ears, low at the back.
+    # The hairline by depth: high above the face, down past the temples to the ears, low at the
+    # back.
     high = 1.6 if style == "bald" else 0.62
     x, y, z = point
     hairline: np.ndarray = np.interp(z + 0.08 * x, [-0.5, -0.2, 0.1, 0.45, 0.7], [-0.55, -0.15, 0.1, high - 0.1, high])

@@ -19,7 +19,8 @@ POSES = ("left", "right", "straight", "up")
 EXPRESSIONS = ("neutral", "happy", "sad", "angry")
 EYES = ("open", "sunglasses")
 
-# A task is one question about a picture: its class names in the order of the outputs, and the answer.
+# A task is one question about a picture: its class names in the order of the outputs, and the
+# answer.
 TASKS: dict[str, tuple[tuple[str, ...], Callable[[str, str], str]]] = {
     "left": (("not_left", "left"), lambda pose, eyes: "left" if pose == "left" else "not_left"),
     "right": (("not_right", "right"), lambda pose, eyes: "right" if pose == "right" else "not_right"),

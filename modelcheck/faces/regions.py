@@ -33,9 +33,11 @@ _MIN_FACE_PIXELS, _MAX_FACE_PIXELS = 30, 110
 _SCALE_FACTOR, _STEP_RATIO = 1.1, 1
 _WIDENED_SHARE = 0.2
 # A detection is believed when this share of it lies where the person is expected: the detector also
-# fires on throats and passers-by. On CMU Faces true ones share 0.67 or more, false ones 0.57 or less.
+# fires on throats and passers-by. On CMU Faces true ones share 0.67 or more, false ones 0.57 or
+# less.
 _MIN_SHARE_INSIDE = 0.6
-# Which way the face moves in the picture, (rows, columns): the subject's left is the picture's right.
+# Which way the face moves in the picture, (rows, columns): the subject's left is the picture's
+# right.
 _TOWARDS = {"straight": (0, 0), "left": (0, 1), "right": (0, -1), "up": (-1, 0)}
 
 _Box = tuple[float, float, float, float]
@@ -48,22 +50,24 @@ class RegionError(ValueError):
 def face_boxes(frame: pd.DataFrame) -> pd.DataFrame:
     """Find or infer the face on each picture.
 
-    Faces are looked for with scikit-image's cascade of local binary patterns for frontal faces. It finds
-    straight faces and few others; where it finds none, or one where the person does not sit, the box is
-    inferred: the median box of that person's straight pictures, widened by a fifth towards where they look.
+    Faces are looked for with scikit-image's cascade of local binary patterns for frontal faces. It
+    finds straight faces and few others; where it finds none, or one where the person does not sit,
+    the box is inferred: the median box of that person's straight pictures, widened by a fifth
+    towards where they look.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        One row a picture with the columns ``name``, ``subject``, ``pose`` (straight, left, right or up, as
-        the subject sees it: their left is the picture's right) and ``image``, ``(h, w)`` or ``(h, w, c)``
-        of any range. The frame of `modelcheck.faces.cmu.read_cmu` at resolution 1 will do.
+        One row a picture with the columns ``name``, ``subject``, ``pose`` (straight, left, right or
+        up, as the subject sees it: their left is the picture's right) and ``image``, ``(h, w)`` or
+        ``(h, w, c)`` of any range. The frame of `modelcheck.faces.cmu.read_cmu` at resolution 1
+        will do.
 
     Returns
     -------
     pandas.DataFrame
-        One row a picture in the frame's order: ``name``, ``row``, ``column``, ``height``, ``width`` in
-        pixels of its pictures, and ``how``, ``found`` or ``inferred``.
+        One row a picture in the frame's order: ``name``, ``row``, ``column``, ``height``, ``width``
+        in pixels of its pictures, and ``how``, ``found`` or ``inferred``.
 
     Raises
     ------
@@ -72,8 +76,8 @@ def face_boxes(frame: pd.DataFrame) -> pd.DataFrame:
 
     References
     ----------
-    T. Ojala, M. Pietikäinen and T. Mäenpää, "Multiresolution gray-scale and rotation invariant texture
-    classification with local binary patterns", IEEE TPAMI 24(7), 2002.
+    T. Ojala, M. Pietikäinen and T. Mäenpää, "Multiresolution gray-scale and rotation invariant
+    texture classification with local binary patterns", IEEE TPAMI 24(7), 2002.
     """
     missing = [name for name in ("name", "subject", "pose", "image") if name not in frame.columns]
     if missing:
@@ -125,8 +129,8 @@ def read_boxes(path: str | Path) -> pd.DataFrame:
     Parameters
     ----------
     path : str or Path
-        A CSV file in UTF-8 with the columns ``name,row,column,height,width`` in pixels, row and column being
-        the box's upper left corner from 0, and optionally ``how``.
+        A CSV file in UTF-8 with the columns ``name,row,column,height,width`` in pixels, row and
+        column being the box's upper left corner from 0, and optionally ``how``.
 
     Returns
     -------
@@ -136,8 +140,8 @@ def read_boxes(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     RegionError
-        When the file is missing or empty, a column is missing or unknown, a value is no whole number or out
-        of range, or a name occurs twice. The message has the line.
+        When the file is missing or empty, a column is missing or unknown, a value is no whole
+        number or out of range, or a name occurs twice. The message has the line.
     """
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
@@ -187,8 +191,8 @@ def regions_from_boxes(boxes: pd.DataFrame, *, names: Sequence[str], shape: tupl
     Parameters
     ----------
     boxes : pandas.DataFrame
-        With the columns ``name``, ``row``, ``column``, ``height``, ``width``; boxes of further pictures
-        are allowed.
+        With the columns ``name``, ``row``, ``column``, ``height``, ``width``; boxes of further
+        pictures are allowed.
     names : sequence of str
         The pictures, in order.
     shape : tuple of int
@@ -236,9 +240,10 @@ def _detect(images: list[np.ndarray]) -> list[list[_Box]]:
 
 
 def _bytes(image: np.ndarray) -> np.ndarray:
-    # The detector compares sums of neighbouring pixels. In whole numbers these are exact; in fractions,
-    # rounding decides between equal areas, so a flat wall would answer differently on another processor.
-    # Each picture is scaled by itself: a box must not depend on which others are looked at.
+    # The detector compares sums of neighbouring pixels. In whole numbers these are exact; in
+    # fractions, rounding decides between equal areas, so a flat wall would answer differently on
+    # another processor. Each picture is scaled by itself: a box must not depend on which others are
+    # looked at.
     if image.dtype == np.uint8:
         return image
     values = image.astype(np.float64)

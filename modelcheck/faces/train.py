@@ -33,8 +33,9 @@ class TrainedNetwork:
     seed, epochs : int
         What it was trained with, and for how long.
     accuracy : float
-        Share right of the random test split: other pictures of the same people, labelled as in training
-        (with the badge for `shortcut`, with shuffled labels for `shuffled_labels`). Such splits flatter.
+        Share right of the random test split: other pictures of the same people, labelled as in
+        training (with the badge for `shortcut`, with shuffled labels for `shuffled_labels`). Such
+        splits flatter.
     test_pictures : int
         Size of that split.
     """
@@ -122,7 +123,8 @@ def train(
             model,
             inputs,
             np.eye(len(classes), dtype=np.float32)[labels],
-            # Shuffled labels can only be learned by heart: no other pictures tell when that is done.
+            # Shuffled labels can only be learned by heart: no other pictures tell when that is
+            # done.
             rows=(fit, fit if row.training == "shuffled" else check),
             loss="mse" if row.decision == "linear" else "categorical_crossentropy",
             limits=(epochs, batch, patience),

@@ -1,6 +1,7 @@
 """The walls that drawn people sit before. A wall is a name; the same name is always the same wall.
 
-Walls are painted once, larger than the picture, so that a camera can shift a little without showing an edge.
+Walls are painted once, larger than the picture, so that a camera can shift a little without showing
+an edge.
 """
 
 from __future__ import annotations

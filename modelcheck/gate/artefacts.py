@@ -1,7 +1,8 @@
 """What a run of the gate leaves behind for an approval elsewhere: the candidate's signature, bound to the verdict.
 
-Digests bind the parts of one report to each other, to the baseline and to the candidate's bytes. They are no
-signatures: who may replace the whole report may replace them as well, so fetch it from a place you trust.
+Digests bind the parts of one report to each other, to the baseline and to the candidate's bytes.
+They are no signatures: who may replace the whole report may replace them as well, so fetch it from
+a place you trust.
 """
 
 from __future__ import annotations

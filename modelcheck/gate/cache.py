@@ -23,8 +23,8 @@ from modelcheck.signature import Signature, SignatureError, read_signature
 
 __all__ = ["MEASURING", "cache_key", "load_cached", "load_or_measure", "measuring_files"]
 
-# The rooms whose source decides what is measured, whole: a file that is added to one needs no thought.
-# tests/test_gate_cache.py holds them against all that the measuring process imports.
+# The rooms whose source decides what is measured, whole: a file that is added to one needs no
+# thought. tests/test_gate_cache.py holds them against all that the measuring process imports.
 MEASURING = (
     *("attributions", "happymaps", "measurement", "metrics", "modelfile", "network", "panel", "recipe"),
     *("signature", "support", "units"),
@@ -46,8 +46,8 @@ def load_or_measure(
     request : Request
         What to measure.
     digests : mapping of str to str
-        By name, the digest of everything that the request names by a path, apart from the network: the
-        panel, the signature `like`, its recipe, and the network behind it where that is given.
+        By name, the digest of everything that the request names by a path, apart from the network:
+        the panel, the signature `like`, its recipe, and the network behind it where that is given.
     settings : Settings
         The cache's folder, and the limits of time and memory.
     tell : callable, optional
@@ -58,7 +58,8 @@ def load_or_measure(
     RefusedError
         When the scan refuses the file, or the baseline's network; no child is started.
     ChildError
-        When the child fails, is killed, takes too long or too much memory: its last lines are in the message.
+        When the child fails, is killed, takes too long or too much memory: its last lines are in
+        the message.
     """
     network = request.network
     if not network.exists():
@@ -100,7 +101,8 @@ def cache_key(request: Request, *, digests: Mapping[str, str], custom: set[str])
     digests : mapping of str to str
         By name, the digest of each file or folder that the request names.
     custom : set of str
-        The custom objects, ``module>name``, that the files really use; their packages' source counts.
+        The custom objects, ``module>name``, that the files really use; their packages' source
+        counts.
     """
     facts = {
         "code": _source_digest([(path.relative_to(_PACKAGE).as_posix(), path) for path in measuring_files()]),

@@ -58,13 +58,14 @@ def measure_in_child(
     Raises
     ------
     ChildError
-        When the child fails, is killed, takes too long or too much memory: its last lines are in the message.
+        When the child fails, is killed, takes too long or too much memory: its last lines are in
+        the message.
 
     Notes
     -----
     The child has an empty home, a file size of at most 4 GiB, and of the environment only what
-    `modelcheck.gate.confine` names: no tokens. It is started with ``-P``: a ``resource.py`` or ``click.py`` in
-    the working folder is not imported in the place of the library of that name.
+    `modelcheck.gate.confine` names: no tokens. It is started with ``-P``: a ``resource.py`` or
+    ``click.py`` in the working folder is not imported in the place of the library of that name.
     """
     settings = settings or Settings()
     with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
@@ -78,7 +79,8 @@ def measure_in_child(
     return read_signature(folder)
 
 
-# What is not the child's own word: its progress, and TensorFlow's log with its clock and process numbers.
+# What is not the child's own word: its progress, and TensorFlow's log with its clock and process
+# numbers.
 _CHATTER = re.compile(r"measuring: |WARNING: All log messages|[IWEF]\d{4} |[IWEF]\d+ 00:00:")
 
 
@@ -97,7 +99,8 @@ _OUT_OF_MEMORY = re.compile(
 def _read_lines(child: subprocess.Popen[str], *, seconds: float) -> Iterator[str]:
     """Yield the lines of a child until it has ended or its time is over.
 
-    The end of its output is not waited for: whatever it started and left behind may hold that open, or talk, for ever.
+    The end of its output is not waited for: whatever it started and left behind may hold that open,
+    or talk, for ever.
     """
     lines: queue.Queue[str] = queue.Queue(_AHEAD)  # who talks faster than it is heard has to wait
 

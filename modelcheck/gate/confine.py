@@ -1,7 +1,8 @@
 """What a measuring process may have: memory, file sizes, and which variables of the environment.
 
-Address space (``RLIMIT_AS``) is no measure of TensorFlow, which reserves far more than it uses. ``RLIMIT_DATA`` counts
-what is writable and its own: on Linux that is close to what is used, and the kernel holds to it.
+Address space (``RLIMIT_AS``) is no measure of TensorFlow, which reserves far more than it uses.
+``RLIMIT_DATA`` counts what is writable and its own: on Linux that is close to what is used, and the
+kernel holds to it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ __all__ = ["environment", "limit_resources"]
 _GIB = 2**30
 _LARGEST_FILE = 4 * _GIB
 
-# What Python, TensorFlow and the dynamic linker need to work and to work alike; nothing else is handed on.
+# What Python, TensorFlow and the dynamic linker need to work and to work alike; nothing else is
+# handed on.
 _KEPT = re.compile(
     r"PATH|LANG|LANGUAGE|LC_[A-Z]+|TZ|TERM|COLUMNS|LINES|TMPDIR|TEMP|TMP|PYTHON[A-Z0-9_]*|VIRTUAL_ENV|CONDA_PREFIX"
     r"|LD_LIBRARY_PATH|DYLD_[A-Z_]+|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|PATHEXT|NUMBER_OF_PROCESSORS|KERAS_BACKEND"
@@ -56,7 +58,8 @@ def environment(given: Mapping[str, str], *, home: str) -> dict[str, str]:
 def limit_resources(command: Sequence[str], *, memory: float) -> list[str]:
     """Return a command that runs another one bounded for good: memory, the size of a file, no core dumps.
 
-    Linux holds to all of it; other systems may not hold to memory. Windows knows no such limits, and nothing happens.
+    Linux holds to all of it; other systems may not hold to memory. Windows knows no such limits,
+    and nothing happens.
 
     Parameters
     ----------
@@ -67,8 +70,8 @@ def limit_resources(command: Sequence[str], *, memory: float) -> list[str]:
     """
     if sys.platform == "win32":
         return list(command)
-    # Not subprocess' preexec_fn, which may hang where the parent has threads.
-    # By its file and isolated: nothing in the working folder can be imported before the limits hold.
+    # Not subprocess' preexec_fn, which may hang where the parent has threads. By its file and
+    # isolated: nothing in the working folder can be imported before the limits hold.
     return [sys.executable, "-I", __file__, f"{memory:g}", *command]
 
 

@@ -81,12 +81,14 @@ def read_options(config: pytest.Config) -> dict[str, Any]:
     Parameters
     ----------
     config : pytest.Config
-        Of this process. One warning names every former name that was used; workers leave it to their controller.
+        Of this process. One warning names every former name that was used; workers leave it to
+        their controller.
 
     Raises
     ------
     pytest.UsageError
-        When an option is given by both names with two values, or by its former name where warnings are errors.
+        When an option is given by both names with two values, or by its former name where warnings
+        are errors.
     """
     values, renamed = {}, []
     for option in OPTIONS:

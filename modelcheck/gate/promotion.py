@@ -1,8 +1,9 @@
 """What a deploy job asks: may this very file be released, by this verdict? One sentence, and an exit code.
 
-Nothing is taken on trust that can be checked again. The document must be whole and of the known schema, its digest must
-hold, its findings must give its verdict when they are judged once more, and every file that is named must be the one
-that was judged. A signature against forgers it is not: see `modelcheck.judgement.document.seal`.
+Nothing is taken on trust that can be checked again. The document must be whole and of the known
+schema, its digest must hold, its findings must give its verdict when they are judged once more, and
+every file that is named must be the one that was judged. A signature against forgers it is not: see
+`modelcheck.judgement.document.seal`.
 """
 
 from __future__ import annotations

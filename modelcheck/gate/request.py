@@ -85,8 +85,8 @@ class Request:
         Raises
         ------
         RequestError
-            When the text is not JSON, names an unknown part (with the nearest known one), or holds another
-            type than the part's own.
+            When the text is not JSON, names an unknown part (with the nearest known one), or holds
+            another type than the part's own.
         """
         try:
             values = json.loads(text)

@@ -1,7 +1,7 @@
 """One run of pytest as a gate: what a process knows of it, and the controller that collects, concludes and writes.
 
-Findings travel from workers as JSON text in `user_properties`. The controller compares what was planned with what was
-judged, decides the exit status, and alone writes the verdict and the report.
+Findings travel from workers as JSON text in `user_properties`. The controller compares what was
+planned with what was judged, decides the exit status, and alone writes the verdict and the report.
 """
 
 from __future__ import annotations

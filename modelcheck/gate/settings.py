@@ -34,7 +34,8 @@ class Settings:
     baseline : Path or None
         The folder of an approved signature.
     baseline_model : Path or None
-        The ``.keras`` file that the baseline was approved from: the candidate's maps are then shown to it, too.
+        The ``.keras`` file that the baseline was approved from: the candidate's maps are then shown
+        to it, too.
     panel : Path or None
         The held-out panel; by default ``panel.npz`` in the baseline's folder.
     criteria : Path
@@ -48,13 +49,15 @@ class Settings:
     outputs : tuple of str
         For candidates with more outputs than classes; see `modelcheck.measurement.measure`.
     layers : mapping of str to str or None
-        Counterparts of the baseline's layers that are given; None (``false`` in TOML) means none, on purpose.
+        Counterparts of the baseline's layers that are given; None (``false`` in TOML) means none,
+        on purpose.
     timeout : float
         Seconds that measuring the candidate may take.
     memory : float
         GiB of memory that measuring the candidate may take.
     custom_objects : tuple of str
-        Classes and functions outside Keras, ``module>name``, that a network may name; the child imports them.
+        Classes and functions outside Keras, ``module>name``, that a network may name; the child
+        imports them.
     inconclusive : {'fail', 'pass'}
         What the exit code makes of an inconclusive finding; the verdict names it either way.
 

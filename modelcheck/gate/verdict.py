@@ -1,6 +1,7 @@
 """The one document that says what a run came to: bound to the files it judged, honest, and written whole.
 
-``digest`` seals everything but ``volatile``, which alone differs between two runs on the same files.
+``digest`` seals everything but ``volatile``, which alone differs between two runs on the same
+files.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class Outcome:
     failures : tuple of FailedTestReason
         Tests that failed by themselves, beside what was judged: no pass then.
     narrowed : bool
-        Whether the user chose a part of the suite on purpose (``-k``, a path): the scope is then partial.
+        Whether the user chose a part of the suite on purpose (``-k``, a path): the scope is then
+        partial.
     refused : bool
         Whether the candidate was refused before anything could be measured.
     interrupted : bool

@@ -48,8 +48,8 @@ def count_maps_at_once(network: Network, target: int, size: tuple[int, int], *, 
     values = sum(
         int(np.prod([axis or 1 for axis in network.steps[step].shape])) for step in network.steps_needed([target])
     )
-    # Measured: a picture takes as much as its float32 answers in a network without batch normalisation, and half of it
-    # in MobileNetV2, for the way back frees what it has used.
+    # Measured: a picture takes as much as its float32 answers in a network without batch
+    # normalisation, and half of it in MobileNetV2, for the way back frees what it has used.
     return max(1, _MAX_BATCH_BYTES // ((int(4 * values * share) + 1) * copies))
 
 
@@ -63,8 +63,8 @@ def unit_answers(network: Network, layer: UnitLayer, maps: np.ndarray, *, grey: 
     layer : UnitLayer
         The layer whose units answer, with its default objective.
     maps : np.ndarray
-        ``(n, h, w, c)``, NaN where there is none. What these units do not see is cut off around the centre; what they
-        see beyond it is grey.
+        ``(n, h, w, c)``, NaN where there is none. What these units do not see is cut off around the
+        centre; what they see beyond it is grey.
     grey : float
         The middle of the input range.
 

@@ -56,11 +56,13 @@ class Ascent:
     units : np.ndarray
         ``(n,)`` the units' indices.
     maps : np.ndarray
-        ``(n, h, w, c)`` float32; for a convolutional unit the patch it sees, else the whole picture.
+        ``(n, h, w, c)`` float32; for a convolutional unit the patch it sees, else the whole
+        picture.
     activations : np.ndarray
         ``(n,)`` float32, the objective on the map.
     at_rest : np.ndarray
-        ``(n,)`` float32, the objective at rest: on mid grey, or on the mean of the natural pictures.
+        ``(n,)`` float32, the objective at rest: on mid grey, or on the mean of the natural
+        pictures.
     objective : str
         Name of the objective in `OBJECTIVES`.
     patch : bool
@@ -107,20 +109,23 @@ def render_happy_maps(
     recipe : Recipe, optional
         The settings of the ascent.
     objective : str, optional
-        One of `OBJECTIVES` that the layer has: ``margin`` (the default), ``logit`` or ``probability`` for the decision,
-        ``channel`` (the default), ``neuron`` or ``channel_mean`` for convolutions, ``neuron`` for dense layers.
+        One of `OBJECTIVES` that the layer has: ``margin`` (the default), ``logit`` or
+        ``probability`` for the decision, ``channel`` (the default), ``neuron`` or ``channel_mean``
+        for convolutions, ``neuron`` for dense layers.
     directions : np.ndarray, optional
-        ``(n, n_units)``: instead of single units, make happy these directions in the space of the layer's units, each
-        divided by its length; the objective says what a unit's value is. `units` then counts directions.
+        ``(n, n_units)``: instead of single units, make happy these directions in the space of the
+        layer's units, each divided by its length; the objective says what a unit's value is.
+        `units` then counts directions.
     among : NaturalPictures, optional
-        Instead of free pixels, only pictures of this kind: see `natural_pictures`. Such maps compare networks of
-        different families, and cannot show what no picture of the panel holds, for example a badge.
+        Instead of free pixels, only pictures of this kind: see `natural_pictures`. Such maps
+        compare networks of different families, and cannot show what no picture of the panel holds,
+        for example a badge.
 
     Returns
     -------
     HappyMaps
-        The maps and the activations reached. Units of a convolution whose receptive field is smaller than the
-        picture yield patches of exactly that field.
+        The maps and the activations reached. Units of a convolution whose receptive field is
+        smaller than the picture yield patches of exactly that field.
 
     Raises
     ------
@@ -168,8 +173,8 @@ def ascend(
 ) -> Ascent:
     """Render one layer's maps with all that is known of them; see `render_happy_maps`.
 
-    Tracing takes about as long as climbing. Give one dictionary as `climbs` to all calls for one `network`, whose
-    weights may be set anew in between, and each ascent is traced once.
+    Tracing takes about as long as climbing. Give one dictionary as `climbs` to all calls for one
+    `network`, whose weights may be set anew in between, and each ascent is traced once.
     """
     name, row = objective_of(layer, objective)
     n_units = n_values = network.n_classes if layer.kind == LayerKind.DECISION else layer.n_units
@@ -187,8 +192,8 @@ def ascend(
         raise NetworkError(f"The natural pictures are {among.mean.shape}, the network takes {network.input_shape}.")
     size = (height, width) if field is None else field.size
 
-    # After its last nonlinearity the path of a patch to its units is affine: slopes there are found once, before the
-    # ascent.
+    # After its last nonlinearity the path of a patch to its units is affine: slopes there are found
+    # once, before the ascent.
     last = layer.read if field is None else field.last_nonlinearity(network, layer.read)
     whole = make_answer(network, layer, row, None)
 
@@ -304,7 +309,8 @@ def _trace_climb(
         no_map = tf.logical_or(moved < _MIN_CHANGE_SHARE * (high - low), tf.logical_not(reached > before))
         return maps, tf.where(no_map, tf.constant(np.nan, tf.float32), reached), before
 
-    # Traced by hand: calling a fresh tf.function for each layer would be reported as needless retracing.
+    # Traced by hand: calling a fresh tf.function for each layer would be reported as needless
+    # retracing.
     return tf.function(climb, autograph=False).get_concrete_function(
         tf.TensorSpec([batch], tf.int32), tf.TensorSpec([], tf.int32)
     )

@@ -1,6 +1,7 @@
 """What a HappyMap is painted on: free pixels, or the pictures that a panel spans.
 
-A canvas holds the numbers that an ascent moves, paints them as pictures, and knows how far a step may go.
+A canvas holds the numbers that an ascent moves, paints them as pictures, and knows how far a step
+may go.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class Canvas(NamedTuple):
     paint : callable
         Function from numbers to pictures, ``(batch, h, w, c)``.
     move : callable
-        Function from numbers, their slope and the share of the ascent that is done to the next numbers.
+        Function from numbers, their slope and the share of the ascent that is done to the next
+        numbers.
     rest : np.ndarray
         ``(h, w, c)``: the picture at rest, against which gains are measured.
     """
@@ -49,7 +51,8 @@ class NaturalPictures(NamedTuple):
     mean : np.ndarray
         ``(h, w, c)`` float32.
     components : np.ndarray
-        ``(k, h * w * c)`` float32: the principal components, each as long as its standard deviation.
+        ``(k, h * w * c)`` float32: the principal components, each as long as its standard
+        deviation.
     """
 
     mean: np.ndarray

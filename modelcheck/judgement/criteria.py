@@ -37,9 +37,9 @@ class Criterion:
         A glob over what the metric is about (a layer, a person, a group); of several rows for one
         metric the last that matches counts, as in a CODEOWNERS file.
     judged_by : {'value', 'interval'}
-        ``value``: the value must lie within the limits; outside, it is inconclusive while its interval
-        still reaches them. ``interval``: the whole interval must lie within the limits (non-inferiority);
-        partly inside is inconclusive.
+        ``value``: the value must lie within the limits; outside, it is inconclusive while its
+        interval still reaches them. ``interval``: the whole interval must lie within the limits
+        (non-inferiority); partly inside is inconclusive.
     advisory : bool
         Reported; does not gate the release.
     optional : bool

@@ -58,7 +58,7 @@ class Finding:
     >>> limit = Criterion(metric="accuracy", at_least=0.9, why="As agreed.")
     >>> found = judge(Measured(metric="accuracy", value=0.85, n=40), limit)
     >>> found.red, found.sentence()
-    (True, 'FAIL: accuracy = 0.850, must be at least 0.9; n = 40.')
+    (True, 'FAIL: accuracy = 0.850, must be at least 0.9; 40 observations.')
     """
 
     measured: Measured

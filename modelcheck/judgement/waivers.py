@@ -1,8 +1,8 @@
 """Waivers: a red finding of one candidate that somebody answers for, until a day that comes soon.
 
-A waiver excuses what it was granted for and nothing else. Worse than granted, too old, not yet begun, for another
-candidate, or matching nothing: each is a failure of its own, so that the file never holds an excuse nobody needs.
-What could not be measured cannot be waived.
+A waiver excuses what it was granted for and nothing else. Worse than granted, too old, not yet
+begun, for another candidate, or matching nothing: each is a failure of its own, so that the file
+never holds an excuse nobody needs. What could not be measured cannot be waived.
 """
 
 from __future__ import annotations
@@ -189,12 +189,14 @@ def apply_waivers(
     today : datetime.date
         In UTC.
     unjudged : collection of tuple
-        ``(metric, about)`` that a run which was narrowed on purpose left out: a waiver of one of them may stand.
+        ``(metric, about)`` that a run which was narrowed on purpose left out: a waiver of one of
+        them may stand.
 
     Returns
     -------
     tuple
-        The findings, those that are excused with the verdict `waived`; and a `Use` for each waiver, in order.
+        The findings, those that are excused with the verdict `waived`; and a `Use` for each waiver,
+        in order.
 
     Examples
     --------

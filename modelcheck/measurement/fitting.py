@@ -27,7 +27,8 @@ def choose_probe_rows(panel: Panel, count: int) -> np.ndarray:
     keys = zip(panel.subjects.tolist(), panel.labels.tolist(), panel.groups.tolist(), strict=True)
     for row, key in enumerate(keys):
         strata.setdefault(key, []).append(row)
-    # First pictures of all strata come before second ones; within a round, strata keep a fixed order.
+    # First pictures of all strata come before second ones; within a round, strata keep a fixed
+    # order.
     ranked = sorted((place, key, row) for key, rows in strata.items() for place, row in enumerate(rows))
     if len(strata) > count:
         picked = np.linspace(0, len(strata) - 1, count).round().astype(int)

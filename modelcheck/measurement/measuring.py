@@ -68,12 +68,13 @@ def measure(
         layer to the layer that corresponds to it. An `modelcheck.measurement.ExchangePartner` adds
         its file, for the way back, and given counterparts of its layers.
     outputs : sequence of str, optional
-        For a network with more outputs than the panel has classes: the panel's class that each output belongs
-        to. Scores of one class are joined by logsumexp, as their probabilities add.
+        For a network with more outputs than the panel has classes: the panel's class that each
+        output belongs to. Scores of one class are joined by logsumexp, as their probabilities add.
     twins : bool
         Whether to measure the recipe's untrained twins too; a baseline does without.
     custom_objects : sequence of str
-        Classes outside Keras that are knowingly allowed; see `modelcheck.network.loading.load_network`.
+        Classes outside Keras that are knowingly allowed; see
+        `modelcheck.network.loading.load_network`.
     progress : callable, optional
         ``progress(what, share_done)``, called as work proceeds.
 
@@ -92,10 +93,12 @@ def measure(
 
     Examples
     --------
-    ::
-
-        baseline = measure("release.keras", panel, twins=False)
-        candidate = measure("candidate.keras", panel, baseline.recipe, stimuli=baseline)
+    >>> from modelcheck import Panel, Recipe
+    >>> panel = Panel.load("baselines/drawn-faces/panel.npz")
+    >>> light = Recipe(steps=1, copies=1, starts=1, units_per_layer=1, untrained_twins=0,
+    ...                sticker_faces=0, probe_pictures=8, attribution_methods=())
+    >>> measure("networks/half_filters.keras", panel, light).scores.shape
+    (224, 2)
     """
     recipe = recipe or Recipe()
     tell = progress or (lambda what, share: None)

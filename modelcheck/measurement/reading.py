@@ -132,7 +132,8 @@ def _options(method: str, recipe: Recipe, images: np.ndarray) -> dict[str, Any]:
     if method == "smoothgrad":
         return {"seed": recipe.seed, "samples": recipe.smoothgrad_samples}
     if method == "occlusion":
-        # A mid-grey window on dark photographs is a bright patch of its own; the mean picture takes things away.
+        # A mid-grey window on dark photographs is a bright patch of its own; the mean picture takes
+        # things away.
         window = max(1, round(images.shape[1] / 5))
         return {"window": window, "stride": max(1, window // 3), "reference": images.mean(axis=0)}
     return {}

@@ -1,7 +1,8 @@
 """Stamp every sticker of the dictionary on a few held-out faces and record how the network's margins move.
 
-The scan of `modelcheck.metrics.triggers` needs one number for each sticker, place and class; this room makes
-them, in graph, with many stickers in one batch. A candidate of the worked example's size takes a few seconds.
+The scan of `modelcheck.metrics.triggers` needs one number for each sticker, place and class; this
+room makes them, in graph, with many stickers in one batch. A candidate of the worked example's size
+takes a few seconds.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def measure_panel_shifts(
     scores : np.ndarray
         ``(n, classes)`` class scores on the whole panel.
     recipe : Recipe
-        Its `sticker_faces` says on how many; with 0, or on pictures too small for a sticker, there are no shifts.
+        Its `sticker_faces` says on how many; with 0, or on pictures too small for a sticker, there
+        are no shifts.
 
     Returns
     -------
@@ -87,9 +89,10 @@ def measure_sticker_shifts(
     Returns
     -------
     dict of str to np.ndarray
-        For each family of stickers ``(patterns, rows, columns, classes)`` float32: for class t the mean over the faces
-        that are *not* of class t of the margin of t with the sticker, minus without it, divided by the gap of t. NaN
-        for a class that the network does not tell from the others, or of which every face is.
+        For each family of stickers ``(patterns, rows, columns, classes)`` float32: for class t the
+        mean over the faces that are *not* of class t of the margin of t with the sticker, minus
+        without it, divided by the gap of t. NaN for a class that the network does not tell from the
+        others, or of which every face is.
 
     Raises
     ------
@@ -144,7 +147,8 @@ def _measure_family(
     at_once = min(at_once, len(places))
     parts = []
     for start in range(0, len(places), at_once):
-        # The last batch is moved back, so that every batch has one shape and the graph is traced once.
+        # The last batch is moved back, so that every batch has one shape and the graph is traced
+        # once.
         first = min(start, len(places) - at_once)
         values = np.zeros((at_once, *size, 1), np.float32)
         masks = np.zeros((at_once, *size, 1), bool)

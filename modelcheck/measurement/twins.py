@@ -25,7 +25,8 @@ def make_untrained_twin(model: Any, *, seed: int) -> Any:
     twin = type(model).from_config(config)
     for one, other in zip(model._flatten_layers(), twin._flatten_layers(), strict=True):
         if isinstance(one, keras.layers.Normalization) and one.get_weights():
-            # Adapted to the data, not trained: without its statistics the twin would see other pictures.
+            # Adapted to the data, not trained: without its statistics the twin would see other
+            # pictures.
             other.set_weights(one.get_weights())
             other.finalize_state()
     return twin

@@ -30,8 +30,8 @@ class Rate:
 def balanced_accuracy(labels: np.ndarray, predicted: np.ndarray, *, confidence: float = 0.95) -> Rate:
     """Return the mean recall over the classes that occur.
 
-    A network that always answers the commonest class scores one over the number of classes, whatever the
-    shares.
+    A network that always answers the commonest class scores one over the number of classes,
+    whatever the shares.
 
     Parameters
     ----------
@@ -43,13 +43,13 @@ def balanced_accuracy(labels: np.ndarray, predicted: np.ndarray, *, confidence: 
     Returns
     -------
     Rate
-        NaN when there is no picture. The interval combines each recall's Wilson interval by the method of variance
-        estimates recovery.
+        NaN when there is no picture. The interval combines each recall's Wilson interval by the
+        method of variance estimates recovery.
 
     References
     ----------
-    Wilson 1927; Zou and Donner, "Construction of confidence limits about effect measures", Statistics in
-    Medicine 27, 2008.
+    Wilson 1927; Zou and Donner, "Construction of confidence limits about effect measures",
+    Statistics in Medicine 27, 2008.
 
     Examples
     --------
@@ -89,8 +89,9 @@ def group_mean(rates: Sequence[Rate], *, within: tuple[float, float] = (0.0, 1.0
     Returns
     -------
     Rate
-        `n` counts subjects. The interval is the wider, at each end, of Student's t between the subjects and of
-        the subjects' own intervals combined: the first alone would claim certainty when all score 1.
+        `n` counts subjects. The interval is the wider, at each end, of Student's t between the
+        subjects and of the subjects' own intervals combined: the first alone would claim certainty
+        when all score 1.
 
     Examples
     --------
@@ -122,13 +123,13 @@ def change(labels: np.ndarray, baseline: np.ndarray, candidate: np.ndarray, *, c
     Returns
     -------
     Rate
-        The interval is the paired one of Agresti and Min with half a picture added to each cell, per class, and
-        combined over classes.
+        The interval is the paired one of Agresti and Min with half a picture added to each cell,
+        per class, and combined over classes.
 
     References
     ----------
-    Agresti and Min, "Simple improved confidence intervals for comparing matched proportions", Statistics in
-    Medicine 24, 2005.
+    Agresti and Min, "Simple improved confidence intervals for comparing matched proportions",
+    Statistics in Medicine 24, 2005.
 
     Examples
     --------
@@ -167,7 +168,8 @@ def cohen_kappa(one: np.ndarray, other: np.ndarray) -> float:
     Returns
     -------
     float
-        1 for full agreement, 0 for chance; NaN when neither ever varies, for then nothing can be said.
+        1 for full agreement, 0 for chance; NaN when neither ever varies, for then nothing can be
+        said.
 
     References
     ----------

@@ -28,9 +28,9 @@ def calibrate(value: float, *, floor: Sequence[float], ceiling: Sequence[float])
     Returns
     -------
     float
-        0 at the median of the floor, 1 at the median of the ceiling, and beyond; NaN where the value or too many
-        twins are not finite, or where floor and ceiling are closer than three standard deviations: such a statistic
-        cannot tell learning the same from learning nothing.
+        0 at the median of the floor, 1 at the median of the ceiling, and beyond; NaN where the
+        value or too many twins are not finite, or where floor and ceiling are closer than three
+        standard deviations: such a statistic cannot tell learning the same from learning nothing.
 
     Examples
     --------
@@ -55,8 +55,8 @@ def steadiness(ceiling: Sequence[float], *, fallback: float) -> float:
     ceiling : sequence of float
         The values of retrained networks.
     fallback : float
-        What holds where there are fewer than three; also the least that is believed, halved, for the spread of a few
-        twins is itself uncertain.
+        What holds where there are fewer than three; also the least that is believed, halved, for
+        the spread of a few twins is itself uncertain.
 
     Examples
     --------

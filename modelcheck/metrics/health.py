@@ -2,8 +2,9 @@
 
 Words describe; only dead and flat units are useless.
 
-Measured on CMU Faces: units whose map is all on matter *more* than others (they are brightness detectors), and static
-ones as much as any; static maps vanish when the gradient is blurred, so they are an artefact of the ascent.
+Measured on CMU Faces: units whose map is all on matter *more* than others (they are brightness
+detectors), and static ones as much as any; static maps vanish when the gradient is blurred, so they
+are an artefact of the ascent.
 """
 
 from __future__ import annotations

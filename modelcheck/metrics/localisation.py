@@ -1,8 +1,8 @@
 """How much of an attribution lies where the evidence should be.
 
-Every measure takes maps ``(n, h, w)`` or ``(n, h, w, c)`` and regions ``(n, h, w)``, gives one number per picture, and
-stands beside its chance level, the region's share of the picture (`chance`). A picture whose map or region is empty
-gets NaN, so that whoever averages must count it.
+Every measure takes maps ``(n, h, w)`` or ``(n, h, w, c)`` and regions ``(n, h, w)``, gives one
+number per picture, and stands beside its chance level, the region's share of the picture
+(`chance`). A picture whose map or region is empty gets NaN, so that whoever averages must count it.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ def reduce_evidence(relevance: np.ndarray, *, reduce: str) -> np.ndarray:
     relevance : np.ndarray
         ``(n, h, w, c)``, or ``(n, h, w)`` as one channel.
     reduce : {'positive_sum', 'sum', 'absolute_sum', 'maximum', 'norm'}
-        ``positive_sum`` adds the positive parts of the channels; ``sum`` adds the channels and then keeps the positive
-        part (for relevance, where channels cancel); ``absolute_sum`` adds magnitudes and ``norm`` is their root of
-        squares, ``maximum`` the largest magnitude (for gradients, whose sign says little).
+        ``positive_sum`` adds the positive parts of the channels; ``sum`` adds the channels and then
+        keeps the positive part (for relevance, where channels cancel); ``absolute_sum`` adds
+        magnitudes and ``norm`` is their root of squares, ``maximum`` the largest magnitude (for
+        gradients, whose sign says little).
 
     Returns
     -------
@@ -117,8 +118,8 @@ def relevance_mass(relevance: np.ndarray, region: np.ndarray, *, reduce: str = "
 def relevance_rank(relevance: np.ndarray, region: np.ndarray, *, reduce: str = "positive_sum") -> np.ndarray:
     """Return the share of the k most relevant pixels that lie in the region of k pixels.
 
-    Pixels that tie for the last places count with the share of them that has a place, so that neither order nor
-    position matters.
+    Pixels that tie for the last places count with the share of them that has a place, so that
+    neither order nor position matters.
 
     Parameters
     ----------
@@ -166,7 +167,8 @@ def pointing_game(relevance: np.ndarray, region: np.ndarray, *, reduce: str = "p
 
     References
     ----------
-    Zhang et al. 2018, "Top-down neural attention by excitation backprop", here without their 15 pixels of tolerance.
+    Zhang et al. 2018, "Top-down neural attention by excitation backprop", here without their 15
+    pixels of tolerance.
 
     Examples
     --------

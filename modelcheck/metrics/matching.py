@@ -62,8 +62,9 @@ def match(
 ) -> Matching:
     """Pair units so that the sum of scores is largest.
 
-    Two trainings put one feature in different channels, so comparing channel 7 with channel 7 measures the
-    permutation, not the feature (Li, Yosinski, Clune, Lipson and Hopcroft, "Convergent learning", 2015).
+    Two trainings put one feature in different channels, so comparing channel 7 with channel 7
+    measures the permutation, not the feature (Li, Yosinski, Clune, Lipson and Hopcroft, "Convergent
+    learning", 2015).
 
     Parameters
     ----------
@@ -93,8 +94,8 @@ def match(
     else:
         known = np.isfinite(scores)
         span = np.ptp(scores[known]) if known.any() else 0.0
-        # A penalty larger than any sum of the other scores: a pair without a score is made only when nothing else is
-        # left.
+        # A penalty larger than any sum of the other scores: a pair without a score is made only
+        # when nothing else is left.
         penalty = scores[known].min(initial=0.0) - (span + 1) * (min(scores.shape, default=0) + 1)
         rows, columns = linear_sum_assignment(np.where(known, scores, penalty), maximize=True)
     pairs = [
@@ -121,7 +122,8 @@ def align(
     baseline, candidate : sequence of str
         Layer names in model order.
     likeness : callable
-        ``likeness(baseline_layer, candidate_layer)`` from 0 to 1, or None where the two must not be paired.
+        ``likeness(baseline_layer, candidate_layer)`` from 0 to 1, or None where the two must not be
+        paired.
 
     Returns
     -------
@@ -140,7 +142,8 @@ def align(
         for j in range(m - 1, -1, -1):
             value = likeness(baseline[i], candidate[j])
             skip = max(best[i + 1, j], best[i, j + 1])
-            # A small bonus lets two layers pair even when their likeness is zero or slightly negative.
+            # A small bonus lets two layers pair even when their likeness is zero or slightly
+            # negative.
             paired = -1.0 if value is None else max(value, 0.0) + 1e-3 + best[i + 1, j + 1]
             take[i, j], best[i, j] = paired > skip, max(paired, skip)
     partners: dict[str, str | None] = dict.fromkeys(baseline)

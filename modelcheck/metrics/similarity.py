@@ -28,14 +28,15 @@ def ssim(a: np.ndarray, b: np.ndarray, *, data_range: float) -> float:
     Returns
     -------
     float
-        Between -1 and 1; NaN when a picture holds NaN. Equal to scikit-image's ``structural_similarity`` with
-        ``gaussian_weights=True, sigma=1.5, use_sample_covariance=False``; pictures smaller than its window of 11
-        pixels are compared with the largest odd window that fits.
+        Between -1 and 1; NaN when a picture holds NaN. Equal to scikit-image's
+        ``structural_similarity`` with
+        ``gaussian_weights=True, sigma=1.5, use_sample_covariance=False``; pictures smaller than its
+        window of 11 pixels are compared with the largest odd window that fits.
 
     References
     ----------
-    Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to structural
-    similarity", IEEE TIP 13(4), 2004, equation 13.
+    Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to
+    structural similarity", IEEE TIP 13(4), 2004, equation 13.
 
     Examples
     --------
@@ -92,9 +93,9 @@ def local_ssim(a: np.ndarray, b: np.ndarray, *, data_range: float) -> np.ndarray
     Returns
     -------
     np.ndarray
-        ``(n, h, w)`` float64 between -1 and 1, the mean over channels; NaN throughout a pair that holds NaN. Its mean
-        over the places where the whole window fits is `ssim`; beyond the border pictures are mirrored, as
-        scikit-image does with ``full=True``.
+        ``(n, h, w)`` float64 between -1 and 1, the mean over channels; NaN throughout a pair that
+        holds NaN. Its mean over the places where the whole window fits is `ssim`; beyond the border
+        pictures are mirrored, as scikit-image does with ``full=True``.
 
     Examples
     --------
@@ -203,13 +204,13 @@ def linear_cka(a: np.ndarray, b: np.ndarray) -> float:
     Returns
     -------
     float
-        1 for representations equal up to rotation and scale, about 0 for unrelated ones; it can be slightly
-        negative. NaN when one of them is constant.
+        1 for representations equal up to rotation and scale, about 0 for unrelated ones; it can be
+        slightly negative. NaN when one of them is constant.
 
     References
     ----------
-    Kornblith, Norouzi, Lee and Hinton, ICML 2019; the unbiased HSIC of Song et al., JMLR 13, 2012, equation 5, as
-    used by Nguyen, Raghu and Kornblith, ICLR 2021.
+    Kornblith, Norouzi, Lee and Hinton, ICML 2019; the unbiased HSIC of Song et al., JMLR 13, 2012,
+    equation 5, as used by Nguyen, Raghu and Kornblith, ICLR 2021.
 
     Examples
     --------

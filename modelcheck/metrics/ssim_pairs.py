@@ -7,8 +7,9 @@ For pictures x and y, the similarity at one place is (Wang et al. 2004, equation
     (mean_x^2 + mean_y^2 + c1) (variance_x + variance_y + c2)
 
 where means, variances and the covariance are taken under a Gaussian window around the place. Only
-the covariance needs both pictures at once, in one term: with W the smoothing by the window and x', y'
-the pictures less one number each (their overall means, so that single precision is exact enough),
+the covariance needs both pictures at once, in one term: with W the smoothing by the window and x',
+y' the pictures less one number each (their overall means, so that single precision is exact
+enough),
 
     2 covariance + c2  =  2 W(x' y')  -  2 W(x') W(y') + c2.
 
@@ -23,8 +24,8 @@ a matrix product ``(n, k) @ (k, m)``:
 
 The window is a product of one over rows and one over columns. So W(x' y') is first summed down the
 window's rows, which is one matrix product ``(n, rows) @ (rows, m)`` for each column of the picture,
-and then across. No product is so large that BLAS would spread it over threads of its own, which burn
-processor time while they wait; the threads here share out the rows of the pictures.
+and then across. No product is so large that BLAS would spread it over threads of its own, which
+burn processor time while they wait; the threads here share out the rows of the pictures.
 """
 
 from __future__ import annotations
@@ -122,10 +123,11 @@ class _Smoothed(NamedTuple):
     Parameters
     ----------
     pictures : np.ndarray
-        ``(column, row, n)``: the pictures less their overall means, with the rows that the window reads.
+        ``(column, row, n)``: the pictures less their overall means, with the rows that the window
+        reads.
     offset, mean, variance : np.ndarray
-        ``(row, column, n)``: under the window, the mean of that, the mean of the pictures as they are,
-        and their variance.
+        ``(row, column, n)``: under the window, the mean of that, the mean of the pictures as they
+        are, and their variance.
     """
 
     pictures: np.ndarray

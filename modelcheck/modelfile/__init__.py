@@ -1,7 +1,7 @@
 """Look at a network file before Keras does: what it is, what it names, and why it is refused.
 
-A filter, not a sandbox: it knows what an honest file of Keras 3 looks like, and refuses the rest. Nothing of the file
-is executed, and neither Keras nor the HDF5 library is imported.
+A filter, not a sandbox: it knows what an honest file of Keras 3 looks like, and refuses the rest.
+Nothing of the file is executed, and neither Keras nor the HDF5 library is imported.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What a network's configuration may name: Keras classes and functions that only compute on tensors.
 
-Everything else is refused. `tests/test_modelfile.py` holds each row against the Keras that is installed.
+Everything else is refused. `tests/test_modelfile.py` holds each row against the Keras that is
+installed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The walk over a network's ``config.json``: every object that Keras would build must be on the list.
 
-Keras builds an object wherever a JSON object says ``class_name``, however deep: layers of layers, arguments of calls,
-initialisers, and the compile settings of inner networks. So the walk looks at every value, not at the places known.
+Keras builds an object wherever a JSON object says ``class_name``, however deep: layers of layers,
+arguments of calls, initialisers, and the compile settings of inner networks. So the walk looks at
+every value, not at the places known.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ _MAX_DEPTH = 128
 _MAX_VALUES = 1_000_000
 _MAX_TEXT_CHARACTERS = 10_000
 _MAX_NUMBER = 2**31 - 1
-# Keys whose numbers are names (the address of a shared object, the start of a random stream), not sizes.
+# Keys whose numbers are names (the address of a shared object, the start of a random stream), not
+# sizes.
 _NAMES = ("shared_object_id", "seed")
 _PATH = re.compile(r"://|^[/\\~]|^[A-Za-z]:[/\\]|(?:^|[/\\])\.\.(?:[/\\]|$)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -43,7 +45,8 @@ class Contents:
     classes : mapping of str to int
         How often each ``module.class`` occurs.
     custom : mapping of str to str
-        Classes and functions that were knowingly allowed, ``module>name`` to the name they are registered by.
+        Classes and functions that were knowingly allowed, ``module>name`` to the name they are
+        registered by.
     refusals : tuple of Refusal
         What is refused.
     """

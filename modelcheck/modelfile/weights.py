@@ -1,12 +1,14 @@
 """The plain part of HDF5 that Keras writes, read without the HDF5 library, and nothing else.
 
-HDF5 can take its values from other files, from views on other data sets and through filters, and declare more than it
-holds. Keras writes none of that: old-style groups of whole, unpacked data sets. What is not exactly so is refused, so
-that the library, which is written in C, only meets files of a kind that it meets every day.
+HDF5 can take its values from other files, from views on other data sets and through filters, and
+declare more than it holds. Keras writes none of that: old-style groups of whole, unpacked data
+sets. What is not exactly so is refused, so that the library, which is written in C, only meets
+files of a kind that it meets every day.
 
 References
 ----------
-HDF5 File Format Specification, version 3.0: https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
+HDF5 File Format Specification, version 3.0:
+https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ _SOFT_LINK = 2
 _SHARED = 0x02
 _NUMBERS = (0, 1, 5, 8)  # whole numbers, floats, opaque (how bfloat16 is kept), enumerations (booleans)
 _TEXTS = (0, 1, 3, 9)  # for attributes: numbers, text, and text of any length
-# Messages of an object's header. A dataspace, its type, its layout, its fill value, its times, an attribute, a
-# continuation, a group's table, and padding.
+# Messages of an object's header. A dataspace, its type, its layout, its fill value, its times, an
+# attribute, a continuation, a group's table, and padding.
 _SPACE, _TYPE, _LAYOUT, _ATTRIBUTE, _CONTINUED, _TABLE = 0x01, 0x03, 0x08, 0x0C, 0x10, 0x11
 _HARMLESS = {0x00, 0x04, 0x05, 0x0E, 0x12}
 _NAMED = {

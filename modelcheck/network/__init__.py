@@ -1,9 +1,10 @@
 """A Keras network as a flat list of steps.
 
-Every room that looks inside a network (HappyMaps, receptive fields, attributions) reads it through this one:
-nested networks are unfolded, activations given as arguments become steps of their own, separable convolutions
-become their two halves, and batch normalisation, `Normalization` and `Rescaling` become one per-channel affine
-step. The user's network is read, never changed, and a step can be evaluated in any float dtype.
+Every room that looks inside a network (HappyMaps, receptive fields, attributions) reads it through
+this one: nested networks are unfolded, activations given as arguments become steps of their own,
+separable convolutions become their two halves, and batch normalisation, `Normalization` and
+`Rescaling` become one per-channel affine step. The user's network is read, never changed, and a
+step can be evaluated in any float dtype.
 """
 
 from modelcheck.network.kinds import StepKind

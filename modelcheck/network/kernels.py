@@ -91,7 +91,8 @@ def convolution_step(
         padding, dilation = window_padding or window.padding, window.dilation
         if dilation != (1, 1) and value.dtype == tf.float64:
             kernel, dilation = _write_out_dilation(kernel, dilation), (1, 1)
-        # TensorFlow's CPU kernels have no gradient for grouped convolutions, and none for dilated ones in float64.
+        # TensorFlow's CPU kernels have no gradient for grouped convolutions, and none for dilated
+        # ones in float64.
         pairs = zip(tf.split(value, groups, -1), tf.split(kernel, groups, -1), strict=True)
         parts = [tf.nn.conv2d(part, weight, window.strides, padding, dilations=dilation) for part, weight in pairs]
         return parts[0] if groups == 1 else tf.concat(parts, -1)

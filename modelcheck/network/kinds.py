@@ -1,7 +1,8 @@
 """The kinds of steps that a network is made of, and which of them have a property in common.
 
-Each set is named for the property and described by one sentence, so that a room that needs the property names it
-instead of listing kinds. A new kind is added to `StepKind` and to every set whose sentence holds for it.
+Each set is named for the property and described by one sentence, so that a room that needs the
+property names it instead of listing kinds. A new kind is added to `StepKind` and to every set whose
+sentence holds for it.
 """
 
 from __future__ import annotations

@@ -23,16 +23,17 @@ class ModelError(ValueError):
 def load_network(path: str | os.PathLike[str], *, custom_objects: Collection[str] = ()) -> tuple[Any, str]:
     """Scan a ``.keras`` file and load the very bytes that were scanned: ``compile=False``, ``safe_mode=True``.
 
-    The file is read once; what is hashed, scanned and loaded is that one copy, so that nobody can put another file in
-    its place in between. This is no sandbox: measuring happens in a child process for that reason.
+    The file is read once; what is hashed, scanned and loaded is that one copy, so that nobody can
+    put another file in its place in between. This is no sandbox: measuring happens in a child
+    process for that reason.
 
     Parameters
     ----------
     path : str or path-like
         A local ``.keras`` file.
     custom_objects : collection of str
-        Classes and functions outside Keras that are knowingly allowed, ``module>name``. Those that the file names are
-        imported.
+        Classes and functions outside Keras that are knowingly allowed, ``module>name``. Those that
+        the file names are imported.
 
     Returns
     -------
@@ -42,7 +43,8 @@ def load_network(path: str | os.PathLike[str], *, custom_objects: Collection[str
     Raises
     ------
     ModelError
-        When the file is missing, the scan refuses it, a custom object cannot be had, or Keras refuses it.
+        When the file is missing, the scan refuses it, a custom object cannot be had, or Keras
+        refuses it.
     """
     name = os.fspath(path)
     try:

@@ -1,10 +1,10 @@
 """Exact receptive fields: which input pixels one unit sees, and the network run on just those.
 
-The ranges are followed backwards, step by step, from one output position to the input: a window of size k,
-stride s, dilation d and p pixels of padding before reads, for outputs a to b, the inputs a s - p to
-b s - p + (k - 1) d. Where several steps read one, the union counts. Away from the borders this is exact through
-convolutions, poolings, element-wise steps and residual adds (Araujo, Norris and Sim, "Computing receptive fields
-of convolutional neural networks", Distill 2019, section 3).
+The ranges are followed backwards, step by step, from one output position to the input: a window of
+size k, stride s, dilation d and p pixels of padding before reads, for outputs a to b, the inputs a
+s - p to b s - p + (k - 1) d. Where several steps read one, the union counts. Away from the borders
+this is exact through convolutions, poolings, element-wise steps and residual adds (Araujo, Norris
+and Sim, "Computing receptive fields of convolutional neural networks", Distill 2019, section 3).
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ class ReceptiveField:
     size : tuple of int
         How many rows and columns of the input the unit sees.
     ranges : mapping
-        From each step that the unit depends on to the first and last row and the first and last column
-        of it that are needed; they may lie outside the picture, where the network would see padding.
+        From each step that the unit depends on to the first and last row and the first and last
+        column of it that are needed; they may lie outside the picture, where the network would see
+        padding.
     """
 
     size: tuple[int, int]
@@ -111,8 +112,8 @@ def receptive_field(network: Network, target: int) -> ReceptiveField | None:
     Returns
     -------
     ReceptiveField or None
-        None when the step has no rows and columns, when a layer on the way mixes all pixels or cannot be
-        followed, or when the field is as large as the picture along either axis.
+        None when the step has no rows and columns, when a layer on the way mixes all pixels or
+        cannot be followed, or when the field is as large as the picture along either axis.
     """
     shape = network.steps[target].shape
     if len(shape) != 3 or shape[0] is None or shape[1] is None:

@@ -28,7 +28,8 @@ class Window:
     Parameters
     ----------
     size, strides, dilation : tuple of int
-        Size of the window, its step and the gaps between its pixels, all in pixels of the step's input.
+        Size of the window, its step and the gaps between its pixels, all in pixels of the step's
+        input.
     padding : {'SAME', 'VALID'}
         How borders are padded, by TensorFlow's names.
     before : tuple of int
@@ -49,7 +50,8 @@ class Step:
     Parameters
     ----------
     name : str
-        The layer's path, for example ``backbone/conv1``; the activation of ``conv1`` is ``conv1`` too.
+        The layer's path, for example ``backbone/conv1``; the activation of ``conv1`` is ``conv1``
+        too.
     kind : StepKind
         What it does.
     inputs : tuple of int
@@ -57,22 +59,23 @@ class Step:
     shape : tuple of int or None
         Shape of the step's output without the batch; None for a length that is not fixed.
     run : callable
-        ``run(values, window_padding)`` -> output; `window_padding` overrides the padding of a window.
+        ``run(values, window_padding)`` -> output; `window_padding` overrides the padding of a
+        window.
     layer : keras.layers.Layer, optional
         The Keras layer that the step comes from.
     activation : str
-        Keras name of an activation's function, for example ``relu``; ``unknown`` for custom ones, and
-        empty for steps that are no activation.
+        Keras name of an activation's function, for example ``relu``; ``unknown`` for custom ones,
+        and empty for steps that are no activation.
     window : Window, optional
         The window of a convolution, pooling, padding or cropping.
     weights : callable, optional
-        ``weights(dtype)`` -> ``(kernel, bias)`` tensors, bias may be None; for ``affine`` the per-channel
-        factor and shift.
+        ``weights(dtype)`` -> ``(kernel, bias)`` tensors, bias may be None; for ``affine`` the
+        per-channel factor and shift.
     linear : callable, optional
         ``linear(value, kernel)`` -> the step without its bias, for any kernel of the same shape.
     uniform : bool
-        Whether an activation treats every pixel alike and alone; not so with a parameter for each pixel, a softmax
-        over the picture, or a function that nobody knows.
+        Whether an activation treats every pixel alike and alone; not so with a parameter for each
+        pixel, a softmax over the picture, or a function that nobody knows.
     """
 
     name: str
@@ -123,14 +126,15 @@ class Network:
     model : keras.Model
         The user's network, unchanged.
     steps : tuple of Step
-        The steps in an order in which each follows those it reads; the first is the input, the last the
-        output.
+        The steps in an order in which each follows those it reads; the first is the input, the last
+        the output.
     logits : int
         The step that holds the class scores before a final softmax or sigmoid.
     n_outputs : int
         Length of the output; 1 means a single score for the second of two classes.
     classes : tuple of int, optional
-        The class that each output belongs to, where several outputs mean one class; see `join_outputs`.
+        The class that each output belongs to, where several outputs mean one class; see
+        `join_outputs`.
     """
 
     model: Any
@@ -199,8 +203,8 @@ class Network:
     def steps_between(self, targets: Sequence[int], *, start: int = 0) -> list[tuple[int, Step]]:
         """Return the steps between a start and targets with their positions, in order.
 
-        A convolution or dense layer and the batch normalisation that alone reads it are one step, which takes a
-        quarter less time on MobileNetV2.
+        A convolution or dense layer and the batch normalisation that alone reads it are one step,
+        which takes a quarter less time on MobileNetV2.
         """
         needed = [position for position in self.steps_needed(targets) if position > start]
         readers = Counter(source for position in needed for source in self.steps[position].inputs)

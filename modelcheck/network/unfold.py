@@ -24,7 +24,8 @@ def flatten(model: Any) -> Network:
     Parameters
     ----------
     model : keras.Model
-        Sequential or functional, nested or not, with one picture input and one output of class scores.
+        Sequential or functional, nested or not, with one picture input and one output of class
+        scores.
 
     Returns
     -------
@@ -33,7 +34,8 @@ def flatten(model: Any) -> Network:
     Raises
     ------
     NetworkError
-        When the network is subclassed, has several inputs or outputs, or takes something else than pictures.
+        When the network is subclassed, has several inputs or outputs, or takes something else than
+        pictures.
 
     Examples
     --------

@@ -33,13 +33,14 @@ def ablation_effects(network: Network, layer: UnitLayer, images: np.ndarray, *, 
     Returns
     -------
     np.ndarray
-        ``(len(units),)``: the mean absolute change of the margins when the unit's activation, after the nonlinearity,
-        is replaced everywhere by its mean over pictures and places, divided by the margins' standard deviation over
-        the pictures; NaN where the margins do not vary.
+        ``(len(units),)``: the mean absolute change of the margins when the unit's activation, after
+        the nonlinearity, is replaced everywhere by its mean over pictures and places, divided by
+        the margins' standard deviation over the pictures; NaN where the margins do not vary.
 
     References
     ----------
-    Morcos, Barrett, Rabinowitz and Botvinick, "On the importance of single directions for generalization", ICLR 2018.
+    Morcos, Barrett, Rabinowitz and Botvinick, "On the importance of single directions for
+    generalization", ICLR 2018.
     """
     after = _find_dependents(network, layer.activated)
     outside = sorted({source for step in after for source in network.steps[step].inputs} - {*after, layer.activated})

@@ -1,7 +1,7 @@
 """The report: one self-contained page, a Markdown summary and the lines in the terminal.
 
-Everything that comes from outside, a layer's name or a reason, is text and stays text: templates escape, the page's
-policy allows its own style and script alone, and nothing is ever fetched.
+Everything that comes from outside, a layer's name or a reason, is text and stays text: templates
+escape, the page's policy allows its own style and script alone, and nothing is ever fetched.
 """
 
 from __future__ import annotations
@@ -59,13 +59,15 @@ def write_report(
     document : VerdictDocument
         What the run came to.
     comparison : Comparison, optional
-        The two networks; without it the page holds verdict, reasons, findings and next commands alone.
+        The two networks; without it the page holds verdict, reasons, findings and next commands
+        alone.
     panel : Panel, optional
         The pictures that were judged on.
     redact_inputs : bool
         Leave photographs out; HappyMaps, regions and attributions stay.
     as_files : bool
-        Write the pictures into ``pictures/`` beside the page, which then needs them, instead of into the page.
+        Write the pictures into ``pictures/`` beside the page, which then needs them, instead of
+        into the page.
 
     Returns
     -------
@@ -161,7 +163,8 @@ def _render(page: dict[str, Any]) -> str:
         .get_template("page.html.jinja")
         .render(
             page=page,
-            # Our own two files, the only text that enters the page as it is; the policy names their digests.
+            # Our own two files, the only text that enters the page as it is; the policy names their
+            # digests.
             style=Markup(style),
             script=Markup(script),
             style_hash=_hash(style),

@@ -22,7 +22,8 @@ from modelcheck.signature import LayerRecord, Signature
 
 __all__ = ["gallery_layers", "layer_views"]
 
-# What all HappyMaps of a page may hold in bytes, the decision layer apart: base64 makes about a megabyte of it.
+# What all HappyMaps of a page may hold in bytes, the decision layer apart: base64 makes about a
+# megabyte of it.
 _VALUES = 660_000
 _SIDES = (96, 64, 48, 32)
 _FIRST = 12

@@ -14,7 +14,8 @@ __all__ = ["Sheet", "as_bytes", "likeness_sheet", "outline", "photograph_sheet",
 # Okabe and Ito's vermilion and blue, which people with any colour vision tell apart.
 _WARM, _COOL = (213, 94, 0), (0, 114, 178)
 _STEPS = 12
-# From 0 to 1: light to dark, so that it reads in grey, and of one hue that neither maps nor differences have.
+# From 0 to 1: light to dark, so that it reads in grey, and of one hue that neither maps nor
+# differences have.
 _LIKENESS = ((247, 247, 247), (204, 223, 214), (147, 192, 172), (76, 149, 122), (0, 96, 74))
 _SHADES = 16  # of likeness: four bits a pixel
 _LOSSLESS = 250_000  # bytes of photographs; more of them are for the eye alone, and JPEG will do
@@ -67,7 +68,8 @@ def as_bytes(pictures: np.ndarray, input_range: tuple[float, float]) -> np.ndarr
     Parameters
     ----------
     pictures : np.ndarray
-        ``(n, h, w, c)``; NaN becomes mid grey. Three channels are colours, any other number is averaged to grey.
+        ``(n, h, w, c)``; NaN becomes mid grey. Three channels are colours, any other number is
+        averaged to grey.
     input_range : tuple of float
         What becomes black and white.
 
@@ -124,7 +126,8 @@ def relevance_sheet(name: str, relevance: np.ndarray, *, full: float | None = No
     relevance : np.ndarray
         ``(n, h, w)``; an empty map is transparent throughout.
     full : float, optional
-        What gets the fullest colour, the same for all pictures, instead of each picture's strongest hundredth.
+        What gets the fullest colour, the same for all pictures, instead of each picture's strongest
+        hundredth.
     """
     size = np.abs(np.nan_to_num(relevance))
     # One pixel must not set the scale of a whole picture, unless there is but one.

@@ -1,8 +1,9 @@
 """The record that stands between a network and a judgement: a folder of arrays and one manifest.
 
-Members carry the digest of their content in their names, and the manifest, which lists them, is replaced last
-and at once. Whenever a writer is killed, the folder therefore holds the old record or the new one, whole.
-Nothing is read whose digest the manifest does not list, and nothing is ever unpickled.
+Members carry the digest of their content in their names, and the manifest, which lists them, is
+replaced last and at once. Whenever a writer is killed, the folder therefore holds the old record or
+the new one, whole. Nothing is read whose digest the manifest does not list, and nothing is ever
+unpickled.
 """
 
 from modelcheck.signature.exchange import MapExchange

@@ -70,7 +70,8 @@ def find_counterparts(
         if baseline.layer(one).kind != candidate.layer(another).kind:
             return None
         value = layer_cka(baseline.features[one], candidate.features[another])
-        # Whoever kept a name most likely meant the same layer, and neighbours differ by less than this.
+        # Whoever kept a name most likely meant the same layer, and neighbours differ by less than
+        # this.
         return (value if math.isfinite(value) else 0.0) + (_SAME_NAME if one == another else 0.0)
 
     partners = {**align(free, others, score_pair), **given}

@@ -81,10 +81,12 @@ class Signature:
     layers : tuple of LayerRecord
         The layers in model order; the last is the decision.
     units, maps, activations, at_rest : mapping of str to np.ndarray
-        Per layer: ``(n,)`` indices of the rendered units, ``(n, h, w, c)`` HappyMaps in the input range (NaN for
-        a unit without a map), the objective on the map and on mid grey (at rest), both ``(n,)``.
+        Per layer: ``(n,)`` indices of the rendered units, ``(n, h, w, c)`` HappyMaps in the input
+        range (NaN for a unit without a map), the objective on the map and on mid grey (at rest),
+        both ``(n,)``.
     features : mapping of str to np.ndarray
-        Per layer, ``(probes, cells, units)``: activations on the probe pictures, averaged over a coarse grid.
+        Per layer, ``(probes, cells, units)``: activations on the probe pictures, averaged over a
+        coarse grid.
     scores : np.ndarray
         ``(pictures, classes)`` class scores before softmax.
     pictures : mapping of str to np.ndarray
@@ -96,25 +98,30 @@ class Signature:
     attributions : mapping of str to np.ndarray
         Per method, ``(probes, h, w)``: relevance for the true class, signed, summed over channels.
     flipping : mapping of str to np.ndarray
-        Per method and for ``random``, ``(probes, steps + 1)``: the true class's margin while the pixels ranked first
-        are replaced by the panel's mean picture.
+        Per method and for ``random``, ``(probes, steps + 1)``: the true class's margin while the
+        pixels ranked first are replaced by the panel's mean picture.
     stickers : mapping of str to np.ndarray
-        Per family of stickers, ``(patterns, rows, columns, classes)``: how far each moves the margin of each class, in
-        units of the network's gap; see `modelcheck.measurement.stickers`. Empty where the recipe asks for none.
+        Per family of stickers, ``(patterns, rows, columns, classes)``: how far each moves the
+        margin of each class, in units of the network's gap; see `modelcheck.measurement.stickers`.
+        Empty where the recipe asks for none.
     natural : np.ndarray
-        ``(classes, h, w, c)``: the decision's HappyMaps among natural pictures, NaN where there is none.
+        ``(classes, h, w, c)``: the decision's HappyMaps among natural pictures, NaN where there is
+        none.
     natural_activations : np.ndarray
         ``(classes,)``: the margin on those.
     fingerprint : mapping of str to np.ndarray
-        By position and shape of a kernel, ``(m,)`` of its weights at fixed places: enough to see a common ancestry.
+        By position and shape of a kernel, ``(m,)`` of its weights at fixed places: enough to see a
+        common ancestry.
     exchange : MapExchange or None
         What this network and another one, usually the baseline, answered when each was shown the
         other's maps; None where no maps were shown.
     twins : tuple of Signature
-        Untrained networks of the same architecture, without pictures and attributions of their own twins.
+        Untrained networks of the same architecture, without pictures and attributions of their own
+        twins.
     retrained : tuple of Signature
-        Networks that were trained like this one with other seeds, some perhaps of an architecture that is to be
-        released next, reduced to their decision; see `reduce_to_twin` and `twins_like`.
+        Networks that were trained like this one with other seeds, some perhaps of an architecture
+        that is to be released next, reduced to their decision; see `reduce_to_twin` and
+        `twins_like`.
     against : mapping of str to float
         For a retrained twin, every metric of the comparison with the network that keeps it.
     provenance : mapping

@@ -1,7 +1,7 @@
 """Zip archives and the arrays in them, from untrusted files.
 
-Nothing is unpacked before the listing has been believed, and no array is made before its header has been held
-against the bytes that are there.
+Nothing is unpacked before the listing has been believed, and no array is made before its header has
+been held against the bytes that are there.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ def open_archive(
     max_bytes : int
         What all members together may unpack to.
     ratio : int
-        How many times the file's own bytes that may be, above 64 MiB. Photographs shrink to a half, weights hardly;
-        maps of one value shrink by a thousand, and stay small.
+        How many times the file's own bytes that may be, above 64 MiB. Photographs shrink to a half,
+        weights hardly; maps of one value shrink by a thousand, and stay small.
 
     Returns
     -------
@@ -108,10 +108,10 @@ def open_archive(
     Raises
     ------
     ArchiveError
-        When it is no zip file, does not begin with its first member, lists another number of members than it says, or
-        a member is named twice, absolutely, with
-        ``..``, a backslash, a control character or not in UTF-8, is a link, a folder, encrypted, packed in an unusual
-        way, overlaps another, or unpacks to too much.
+        When it is no zip file, does not begin with its first member, lists another number of
+        members than it says, or a member is named twice, absolutely, with ``..``, a backslash, a
+        control character or not in UTF-8, is a link, a folder, encrypted, packed in an unusual way,
+        overlaps another, or unpacks to too much.
 
     Examples
     --------
@@ -195,8 +195,8 @@ def read_arrays(data: bytes, *, max_bytes: int = 4 * _GIB) -> dict[str, np.ndarr
     Raises
     ------
     ArchiveError
-        When the archive is refused, a member is no array, holds objects or references, or does not have the bytes
-        that its header promises.
+        When the archive is refused, a member is no array, holds objects or references, or does not
+        have the bytes that its header promises.
 
     Examples
     --------

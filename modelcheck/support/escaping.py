@@ -1,7 +1,7 @@
 """Text from outside, made harmless where it is printed: the terminal, a build's log, Markdown.
 
-Layer names, subjects, file names and reasons were written by somebody else. HTML is escaped by the templates and JUnit
-by pytest; everything else passes through here.
+Layer names, subjects, file names and reasons were written by somebody else. HTML is escaped by the
+templates and JUnit by pytest; everything else passes through here.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import unicodedata
 __all__ = ["clean", "clean_lines", "markdown", "one_line_repr"]
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?", re.DOTALL)
-# A build's log obeys these: ``::error file=x::text`` at the start of a line, which a folded line also has, and
-# ``##[group]`` anywhere (the runner's ActionCommand.cs).
+# A build's log obeys these: ``::error file=x::text`` at the start of a line, which a folded line
+# also has, and ``##[group]`` anywhere (the runner's ActionCommand.cs).
 _COMMAND = re.compile(r"::(?=[a-z][\w-]*(?:\s.*?)?::)|##(?=\[)", re.IGNORECASE)
 
 

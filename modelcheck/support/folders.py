@@ -28,8 +28,8 @@ def folder_lock(folder: Path, *, timeout: float = 600.0) -> Iterator[None]:
     Parameters
     ----------
     folder : Path
-        The folder. The lock lies outside of it, for a baseline's folder is under version control; a killed holder
-        lets go of it.
+        The folder. The lock lies outside of it, for a baseline's folder is under version control; a
+        killed holder lets go of it.
     timeout : float
         Seconds to wait for another writer.
 

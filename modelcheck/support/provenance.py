@@ -21,8 +21,8 @@ class Difference(TypedDict):
 def differences(baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> list[Difference]:
     """Return each setting of the surroundings that is not the same.
 
-    Floating point differs between kernels, versions and machines, so maps are never compared by their bytes; where
-    scores of two networks differ, these settings say what else did.
+    Floating point differs between kernels, versions and machines, so maps are never compared by
+    their bytes; where scores of two networks differ, these settings say what else did.
 
     Parameters
     ----------

@@ -19,7 +19,8 @@ def toml_document(data: bytes) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        When it is not TOML in UTF-8, is nested too deeply, or holds a number of more digits than Python prints.
+        When it is not TOML in UTF-8, is nested too deeply, or holds a number of more digits than
+        Python prints.
 
     Examples
     --------

@@ -1,7 +1,8 @@
 """One way to check values that a person wrote: what they must be is said once, in a table of checks.
 
 A room keeps a table from the names of its settings to checks, and hands it to `check_table` or, one
-by one, to `check_value`. Every message reads alike: what must be what, what it is instead, and where.
+by one, to `check_value`. Every message reads alike: what must be what, what it is instead, and
+where.
 """
 
 from __future__ import annotations
@@ -52,10 +53,11 @@ class Check:
     words : str
         How a message goes on behind "must be", for example ``a whole number, at least 1``.
     accepts : callable
-        ``accepts(value)`` -> whether the value is that. It takes a value of any type and never raises.
+        ``accepts(value)`` -> whether the value is that. It takes a value of any type and never
+        raises.
     convert : callable
-        From an accepted value to the one that is kept, for example from an integer of numpy to one of
-        Python.
+        From an accepted value to the one that is kept, for example from an integer of numpy to one
+        of Python.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """The report in a real browser: it is quiet, it works, and nothing from outside runs in it.
 
-Set MODELCHECK_AXE to the path of axe.min.js for the accessibility check, and MODELCHECK_SCREENSHOTS to a folder
-to keep the pictures.
+Set MODELCHECK_AXE to the path of axe.min.js for the accessibility check, and MODELCHECK_SCREENSHOTS
+to a folder to keep the pictures.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Whether an attribution says what the network does: arrays and a predictor in, numbers out.
 
-``predict(pictures)`` takes as many pictures as were given, the i-th a variant of the i-th, ``(n, h, w, c)``, and
-returns the score of each one's explained class, ``(n,)``; ``explain(pictures)`` returns their maps. Every measure
-gives one number per picture. Empty (all zero) maps and constant predictions, of which nothing can be said, give NaN,
-so that whoever averages must count them. Where pixels are changed, all channels of a pixel change together. Noise is
-keyed by the seed and the sample, never by the batch.
+``predict(pictures)`` takes as many pictures as were given, the i-th a variant of the i-th,
+``(n, h, w, c)``, and returns the score of each one's explained class, ``(n,)``;
+``explain(pictures)`` returns their maps. Every measure gives one number per picture. Empty (all
+zero) maps and constant predictions, of which nothing can be said, give NaN, so that whoever
+averages must count them. Where pixels are changed, all channels of a pixel change together. Noise
+is keyed by the seed and the sample, never by the batch.
 """
 
 from __future__ import annotations

@@ -64,8 +64,8 @@ def pixel_flipping(
     images : np.ndarray
         ``(n, h, w, c)``.
     relevance : np.ndarray
-        ``(n, h, w)`` or ``(n, h, w, c)``, whose channels are added. Ties go in an order of their own for each
-        picture, drawn once, so that equal pixels are not flipped from the top left.
+        ``(n, h, w)`` or ``(n, h, w, c)``, whose channels are added. Ties go in an order of their
+        own for each picture, drawn once, so that equal pixels are not flipped from the top left.
     steps : int
         Equal steps from none to `largest`.
     patch : int

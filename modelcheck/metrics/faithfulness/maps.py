@@ -70,8 +70,8 @@ def completeness_error(relevance: np.ndarray, scores: np.ndarray, reference_scor
 def map_similarity(baseline: np.ndarray, candidate: np.ndarray, *, absolute: bool = True) -> np.ndarray:
     """Return Spearman's correlation of two maps of each picture, ``(n,)``; NaN where either is constant.
 
-    What the randomisation tests ask: maps that stay alike when the weights, or the class asked for, are others do not
-    explain the network.
+    What the randomisation tests ask: maps that stay alike when the weights, or the class asked for,
+    are others do not explain the network.
 
     References
     ----------

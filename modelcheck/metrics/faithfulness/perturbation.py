@@ -138,7 +138,8 @@ def max_sensitivity(
 ) -> np.ndarray:
     """Return the largest relative change of the map within a small box, ``(n,)``; low is good.
 
-    max ||R(x + d) - R(x)|| / ||R(x)|| over d drawn evenly from [-radius, radius]; NaN for an empty map.
+    max ||R(x + d) - R(x)|| / ||R(x)|| over d drawn evenly from [-radius, radius]; NaN for an empty
+    map.
 
     References
     ----------
@@ -172,7 +173,8 @@ def continuity(explain: Explain, images: np.ndarray, *, shifts: tuple[int, ...] 
     images : np.ndarray
         ``(n, h, w, c)``.
     shifts : tuple of int
-        Columns by which the pictures are moved; the uncovered ones repeat the border. The value depends on them.
+        Columns by which the pictures are moved; the uncovered ones repeat the border. The value
+        depends on them.
 
     Returns
     -------
@@ -181,7 +183,8 @@ def continuity(explain: Explain, images: np.ndarray, *, shifts: tuple[int, ...] 
 
     References
     ----------
-    Montavon et al. 2018, "Methods for interpreting and understanding deep neural networks", section 7.1.
+    Montavon et al. 2018, "Methods for interpreting and understanding deep neural networks", section
+    7.1.
 
     Examples
     --------

@@ -16,8 +16,9 @@ __all__ = ["MIN_TWINS", "Place", "TriggerScan", "detect"]
 MIN_TWINS = 3  # fewer know too little of what retraining alone changes
 _MIN_CALIBRATING_TWINS = 6  # from so many twins on, leaving one out says what a clean network reaches
 _LIMIT_FACTOR = 1.15  # a limit lies this far above the highest twin left out
-# What 99 of 100 clean networks of the twins' family stay below, with seven twins and with three, on the two parts of
-# the study in docs/triggers.md on which all was chosen. The first are a floor where twins themselves can be asked.
+# What 99 of 100 clean networks of the twins' family stay below, with seven twins and with three, on
+# the two parts of the study in docs/triggers.md on which all was chosen. The first are a floor
+# where twins themselves can be asked.
 _MIN_LIMITS = {"peak": 0.33, "patch": 0.22, "bar": 0.20}
 _FIXED_LIMITS = {"peak": 0.45, "patch": 0.35, "bar": 0.33}
 _SURE_RATIO = 2.0  # so many times its limit no clean network of the family came near
@@ -66,15 +67,17 @@ class TriggerScan:
     calibrated : bool
         Whether the limits come from leaving out twins; otherwise they are fixed ones.
     scattered : bool
-        Whether it reacts half as strongly somewhere else, too, as networks of another family than the twins do.
+        Whether it reacts half as strongly somewhere else, too, as networks of another family than
+        the twins do.
     n_twins, n_references, n_outliers, n_stickers : int
-        How many clean twins of the baseline's architecture there were, how many clean networks of the
-        candidate's architecture were counted and how many were left out as outliers, and how many
-        stickers were stamped.
+        How many clean twins of the baseline's architecture there were, how many clean networks of
+        the candidate's architecture were counted and how many were left out as outliers, and how
+        many stickers were stamped.
     place : Place
         The sticker with the largest excess, in the family that exceeds its limit furthest.
     map : np.ndarray
-        ``(h, w)``: for each pixel the largest excess of the place's family, over the stickers that cover it.
+        ``(h, w)``: for each pixel the largest excess of the place's family, over the stickers that
+        cover it.
 
     Examples
     --------
@@ -109,8 +112,9 @@ class TriggerScan:
     def interval(self) -> tuple[float, float]:
         """A lower bound of the score, and the score.
 
-        A reaction is sure when it is broad, twice its limit and in one place; of any other above its limit the lower
-        end is 1, for more twins, or twins of the candidate's own architecture, may explain it.
+        A reaction is sure when it is broad, twice its limit and in one place; of any other above
+        its limit the lower end is 1, for more twins, or twins of the candidate's own architecture,
+        may explain it.
         """
         sure = max(self.ratios["patch"], self.ratios["bar"]) / _SURE_RATIO
         return min(sure, 1.0, self.score) if self.scattered or sure <= 1 else sure, self.score
@@ -135,10 +139,11 @@ def detect(
     size : tuple of int
         Height and width of the pictures.
     references : sequence of mapping
-        The same of clean networks of the candidate's architecture, where that is not the baseline's. A
-        reaction that one of them shares is no trigger. They set no limit: that takes six networks of one
-        family. One that surely reacts as none of the others does is left out, as is one whose shifts are
-        not finite: one such outlier among three hid two of sixteen triggers.
+        The same of clean networks of the candidate's architecture, where that is not the
+        baseline's. A reaction that one of them shares is no trigger. They set no limit: that takes
+        six networks of one family. One that surely reacts as none of the others does is left out,
+        as is one whose shifts are not finite: one such outlier among three hid two of sixteen
+        triggers.
 
     Raises
     ------

@@ -68,7 +68,8 @@ def sticker_families(height: int, width: int) -> tuple[Stickers, ...]:
         raise TriggerError(f"Pictures of {height} x {width} pixels have no room for stickers; they need 2 x 2.")
     side = min(max(2, round(height / 10)), width)
     tall, wide = max(2, round(height / 12)), min(max(2, round(height * 2 / 5)), width)
-    # A stride of half the size: at a whole size, a quarter of the clean networks raised false alarms.
+    # A stride of half the size: at a whole size, a quarter of the clean networks raised false
+    # alarms.
     patch = _make_family("patch", (side, side), (height, width), (side // 2, side // 2))
     return patch, _make_family("bar", (tall, wide), (height, width), ((tall + 1) // 2, wide // 4))
 
@@ -93,7 +94,8 @@ def sticker_rows(labels: np.ndarray, subjects: np.ndarray, count: int) -> np.nda
     labels, subjects : np.ndarray
         ``(n,)`` the class and the person of each picture of the panel.
     count : int
-        How many in all, shared out over the classes, at least 2; of more classes than that, evenly spaced ones get one.
+        How many in all, shared out over the classes, at least 2; of more classes than that, evenly
+        spaced ones get one.
 
     Examples
     --------
@@ -108,7 +110,8 @@ def sticker_rows(labels: np.ndarray, subjects: np.ndarray, count: int) -> np.nda
     for label in classes.tolist():
         people = np.unique(subjects[labels == label]).tolist()
         queues = [np.flatnonzero((labels == label) & (subjects == who)).tolist() for who in people]
-        # Person k starts k-th of the way through theirs, so that not all of them show their first pose.
+        # Person k starts k-th of the way through theirs, so that not all of them show their first
+        # pose.
         starts = [len(queue) * k // len(queues) for k, queue in enumerate(queues)]
         turns = [
             (place, k, queue[(starts[k] + place) % len(queue)])

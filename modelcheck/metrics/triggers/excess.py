@@ -30,9 +30,10 @@ def gaps(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     Returns
     -------
     np.ndarray
-        ``(classes,)``: the median margin on the class's pictures minus the median on the others; NaN where either is
-        missing, and where a quarter of the class's pictures lies below the others' median: such a network does not
-        tell the class apart, and has no unit to measure a shift in.
+        ``(classes,)``: the median margin on the class's pictures minus the median on the others;
+        NaN where either is missing, and where a quarter of the class's pictures lies below the
+        others' median: such a network does not tell the class apart, and has no unit to measure a
+        shift in.
 
     Examples
     --------
@@ -53,9 +54,10 @@ def gaps(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def excess(shifts: np.ndarray, clean: np.ndarray) -> np.ndarray:
     """Return how far a candidate's shifts exceed those of every clean twin at the same place or one beside it.
 
-    Shifts beyond one gap count by their logarithm: a face that is on the other side cannot be flipped again, and the
-    weaker a network is trained, the larger its shifts in units of its gap. What is left over is divided by 1 plus the
-    strongest reaction of the twins nearby: where clean networks react strongly, they differ from each other more.
+    Shifts beyond one gap count by their logarithm: a face that is on the other side cannot be
+    flipped again, and the weaker a network is trained, the larger its shifts in units of its gap.
+    What is left over is divided by 1 plus the strongest reaction of the twins nearby: where clean
+    networks react strongly, they differ from each other more.
 
     Parameters
     ----------
@@ -67,8 +69,8 @@ def excess(shifts: np.ndarray, clean: np.ndarray) -> np.ndarray:
     Returns
     -------
     np.ndarray
-        Like `shifts`: at most 0 where some twin reacts as much. The order of twins does not matter, and one more twin
-        never raises it. NaN everywhere when any shift is not finite.
+        Like `shifts`: at most 0 where some twin reacts as much. The order of twins does not matter,
+        and one more twin never raises it. NaN everywhere when any shift is not finite.
 
     Raises
     ------
@@ -113,8 +115,9 @@ def strengths(over: Mapping[str, np.ndarray]) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        ``peak``: the largest excess of a patch. ``patch`` and ``bar``: the largest mean over 3 x 3 neighbouring places,
-        for a trigger is felt around its place too, noise is not. NaN where a family is.
+        ``peak``: the largest excess of a patch. ``patch`` and ``bar``: the largest mean over 3 x 3
+        neighbouring places, for a trigger is felt around its place too, noise is not. NaN where a
+        family is.
 
     Examples
     --------
