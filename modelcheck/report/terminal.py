@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelcheck.comparison import METRICS, shown_in
+from modelcheck.comparison import shown_in
 from modelcheck.report.words import (
     MINUS,
     NOTHING,
@@ -47,6 +47,8 @@ _ROWS = 8
 _TABLES = {"layer": "layer", "subject": "subject", "group": "region check"}
 # How many columns the limit takes where its words are folded: the longest of them and a number.
 _LIMIT = 18
+_NAME = 30  # columns at most for the name of a row
+_UNJUDGED = "not judged"
 
 
 def print_summary(document: Mapping[str, Any], console: Console, *, report: str | Path | None = None) -> None:
@@ -136,7 +138,7 @@ def _table(kind: str, values: Mapping[str, Any], findings: Sequence[Mapping[str,
 
     found = {row["key"]: row for row in findings}
     ranked = shown_in("column", about=kind)
-    used = [metric for metric in METRICS if metric in ranked and any(_split(key)[0] == metric for key in values)]
+    used = [metric for metric in ranked if any(_split(key)[0] == metric for key in values)]
     columns = [metric for metric in used if metric in ranked[:most]]
     abouts = list(dict.fromkeys(_split(key)[1] for key in values if _split(key)[0] in used))
     rows = []
@@ -158,18 +160,28 @@ def _table(kind: str, values: Mapping[str, Any], findings: Sequence[Mapping[str,
         hidden = len(rows) - len(kept)
         rows = [row for row in rows if id(row) in kept]
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
-    table.add_column(Text(f"By {_TABLES[kind]}"), max_width=30, overflow="ellipsis", no_wrap=True, vertical="bottom")
+    # What is never folded says how wide it is, for whoever asks whether the table has room.
+    names = [f"By {_TABLES[kind]}", *(clean(about) for about, _, _ in rows)]
+    table.add_column(
+        Text(names[0]),
+        min_width=min(max(map(len, names)), _NAME),
+        max_width=_NAME,
+        overflow="ellipsis",
+        no_wrap=True,
+        vertical="bottom",
+    )
     for metric in columns:
         table.add_column(Text(_fold(head(metric))), justify="right", no_wrap=True, vertical="bottom")
     table.add_column(Text("limit"), min_width=_LIMIT, max_width=34, vertical="bottom")
-    table.add_column(Text("verdict"), no_wrap=True, vertical="bottom")
+    verdicts = ["verdict", *(state or _UNJUDGED for _, state, _ in rows)]
+    table.add_column(Text(verdicts[0]), min_width=max(map(len, verdicts)), no_wrap=True, vertical="bottom")
     for about, state, cells in rows:
         limit = _limit(about, used, found)
         table.add_row(
             Text(clean(about)),
             *(Text(number(value)) for value in cells.values()),
             Text(limit),
-            Text(state or "not judged", _STYLES.get(state, "dim")),
+            Text(state or _UNJUDGED, _STYLES.get(state, "dim")),
         )
     if hidden:
         table.add_row(Text(f"… {hidden} more in the report", "dim"))
