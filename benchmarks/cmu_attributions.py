@@ -118,7 +118,7 @@ def scorer(model: Any, labels: np.ndarray) -> Callable[[np.ndarray], np.ndarray]
 
 
 def worth_table(model: Any, panel: Panel, reference: np.ndarray) -> None:
-    """Print likeness to an untrained twin, what flipping does, fidelity and sparseness, by method."""
+    """Print the randomisation check by an untrained twin, what flipping does, fidelity and sparseness, by method."""
     images, labels = panel.inputs((0, 1)), panel.labels
     twin = make_untrained_twin(model, seed=1)
     score, other = scorer(model, labels), scorer(model, 1 - labels)
@@ -137,7 +137,7 @@ def worth_table(model: Any, panel: Panel, reference: np.ndarray) -> None:
     draws = [np.random.Generator(np.random.Philox(key=[0, row])).random(reference.shape[:2]) for row in rows]
     by_chance = fall(np.stack(draws))
     print(f"\n{len(panel)} pictures; flipping random patches: {by_chance:.2f}\n")
-    print("| method | untrained likeness | flipping | MuFidelity | sparseness |\n|---|---|---|---|---|")
+    print("| method | randomisation | flipping | MuFidelity | sparseness |\n|---|---|---|---|---|")
     for method in METHODS:
         maps = maps_of(model, panel, method)
         cells = [

@@ -178,7 +178,8 @@ def main(faces: str, *, out: Path, held_out: str, seeds: str, kinds: str | None,
     beside = len(baseline.retrained) - retrained
     print(f"baseline {baseline.model['file']}, {retrained} retrained twins, {beside} beside; {len(panel)} pictures")
     heads = (
-        "network,split,unseen,known,natural,likeness,transfer,coarse,lineage,trigger,features,people,attention,all,red"
+        "network,split,unseen,recognition,natural recognition,likeness,transfer,coarse similarity,lineage,trigger,"
+        "features,people,attention,all,red"
     )
     print("| " + heads.replace(",", " | ") + " |\n" + "|---" * 15 + "|")
     reached, verdicts = {}, {}

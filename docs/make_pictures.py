@@ -135,16 +135,16 @@ def summary(story: Mapping[str, Comparison]) -> None:
 
 
 def scales(story: Mapping[str, Comparison]) -> None:
-    """Draw two trainings of one network at full scale and at the scale of the features, with their likeness."""
+    """Draw two trainings of one network at full scale and at the scale of the features, with their similarity."""
     it = story["experiment0"]
     one, other = it.baseline.maps["decision"][1], it.candidate.maps["decision"][1]
     sigma = one.shape[0] / 15
     coarse = low_pass(np.stack([one, other]), sigma=sigma)
     rows, words = [], []
     for name, (a, b) in (("as they are", (one, other)), ("at feature\nscale", (coarse[0], coarse[1]))):
-        likeness = float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
+        correlation = float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
         rows.append((name, [a, b, difference(a, b)]))
-        words.append(["", f"correlation {likeness:.2f}", f"SSIM {ssim(a, b, data_range=1.0):.2f}"])
+        words.append(["", f"correlation {correlation:.2f}", f"SSIM {ssim(a, b, data_range=1.0):.2f}"])
     save(grid(("the baseline", "trained again", "difference"), rows, zoom=3, words=words), "scales.png")
 
 

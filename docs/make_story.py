@@ -145,7 +145,7 @@ def verdicts(story: Mapping[str, Gated], names: Mapping[str, str]) -> str:
 
 
 def layers(story: Mapping[str, Gated]) -> str:
-    """Return the raw likeness of matched maps, layer by layer, beside what untrained twins reach."""
+    """Return the raw similarity of matched maps, layer by layer, beside what untrained twins reach."""
     names = [layer.name for layer in story["experiment0"].comparison.baseline.layers]
     rows = []
     for name in ("experiment0", "half_filters", "right", "shortcut", "shuffled_labels", "untrained"):

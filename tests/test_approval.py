@@ -93,9 +93,9 @@ def test_an_approval_shows_what_changes(baseline):
         "new.keras",
         "Layers added: conv2.",
         "Layer conv1 changed: conv, 2 units, channel, receptive fields -> conv, 3 units",
-        "Accuracy on ada: 1.00 -> 1.00 (+0.00).",
-        "Accuracy on ben: 1.00 -> 0.50 (-0.50).",
-        "group_accuracy: 0.83.",
+        "Subject accuracy of ada: 1.00 -> 1.00 (+0.00).",
+        "Subject accuracy of ben: 1.00 -> 0.50 (-0.50).",
+        "Group accuracy: 0.83.",
     ):
         assert words in text
     assert "Layers removed" not in text
@@ -473,7 +473,7 @@ def test_diff_names_what_changed(tmp_path):
     code, said = command("diff", tmp_path / "a", tmp_path / "b", "--picture", tmp_path / "c.png")
     assert code == 0
     assert "Measured with keras: 3.15.1 (A), 9 (B)." in said
-    assert "Accuracy on ben: 1.00 -> 0.50" in said
+    assert "Subject accuracy of ben: 1.00 -> 0.50" in said
     assert (tmp_path / "c.png").exists()
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from rich.console import Console
 
-from modelcheck.comparison import compare
+import reports
+from modelcheck.comparison import METRICS, compare, shown_in
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.findings import Finding, Verdict, read_findings
 from modelcheck.judgement.measured import Measured
@@ -255,6 +256,37 @@ def test_terminal_tables_fit_their_width(case, width):
     print_summary(make_document(case[1]), Console(file=file, width=width))
     assert "…" not in file.getvalue()
     assert max(len(line) for line in file.getvalue().splitlines() if not line.startswith("Next:")) <= width
+
+
+def test_terminal_columns_are_named_as_their_metrics(case):
+    """Where there is room, every column of the catalogue is there, under the metric's own name in words."""
+    file = io.StringIO()
+    print_summary(make_document(case[1]), Console(file=file, width=160))
+    lines = file.getvalue().splitlines()
+    for kind, start in (("layer", "By layer"), ("subject", "By subject"), ("group", "By region check")):
+        below = next(k for k, line in enumerate(lines) if line.startswith(start))
+        shown = shown_in("column", about=kind)
+        words = [word for name in shown for word in METRICS[name].head.split()]
+        if kind == "layer":  # likeness takes retrained twins
+            words.remove("likeness")
+        assert sorted(" ".join(lines[below - 1 : below + 1]).split()) == sorted(
+            [*words, *start.split(), "limit", "verdict"]
+        )
+
+
+def test_a_narrow_terminal_leaves_out_columns_and_no_verdict(case, monkeypatch):
+    """What ranks last is left out first; a failure whose column has no room is named in its row all the same."""
+    limit = Criterion(metric="mass_change", at_least=0.9, why="test")
+    monkeypatch.setattr(reports, "LIMITS", (limit,))
+    texts = {}
+    for width in (58, 100):
+        file = io.StringIO()
+        print_summary(make_document(case[1]), Console(file=file, width=width))
+        texts[width] = file.getvalue()
+        assert re.search(r"mass\s+change ≥ 0\.9 *fail", texts[width].replace("\xa0", " "))
+        assert "over area" in texts[width]
+    assert "pointing" in texts[100]
+    assert "pointing" not in texts[58]
 
 
 def test_terminal_has_colours_where_it_can(case):

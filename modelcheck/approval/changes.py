@@ -64,7 +64,10 @@ def changes(
         return [
             f"Network: {describe_network(new)}.",
             f"Layers: {layers}.",
-            *(f"Accuracy on {subject}: {number(value)}." for subject, value in _accuracies(new).items()),
+            *(
+                f"{title('subject_accuracy')} of {subject}: {number(value)}."
+                for subject, value in _accuracies(new).items()
+            ),
         ]
     if old.digest() == new.digest():
         return ["Nothing: the two signatures are the same, digest for digest."]
@@ -74,8 +77,12 @@ def changes(
     before = _accuracies(old)
     for subject, value in _accuracies(new).items():
         tail = f" -> {number(value)} ({value - before[subject]:+.2f})" if subject in before else ", new"
-        lines.append(f"Accuracy on {subject}: {number(before.get(subject, value))}{tail}.")
-    lines += [f"Accuracy on {subject}: no longer measured." for subject in before if subject not in _accuracies(new)]
+        lines.append(f"{title('subject_accuracy')} of {subject}: {number(before.get(subject, value))}{tail}.")
+    lines += [
+        f"{title('subject_accuracy')} of {subject}: no longer measured."
+        for subject in before
+        if subject not in _accuracies(new)
+    ]
     lines += (
         _scores(comparison) if comparison else ["Panel, recipe or classes differ: the other numbers do not compare."]
     )

@@ -26,7 +26,7 @@ def measure_lineage(baseline: Signature, candidate: Signature) -> Measured:
     elif value > RELATED:
         words = (
             "Common ancestor: weights correlate by index. Conv layers then look alike whatever was learned since, so "
-            "their likeness says nothing about the decision."
+            "their similarity says nothing about the decision."
         )
     else:
         words = "Trained apart: weights do not correlate by index."

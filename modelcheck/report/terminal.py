@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelcheck.comparison import METRICS, shown_in
+from modelcheck.comparison import shown_in
 from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import Finding, read_findings
 from modelcheck.report.words import (
@@ -49,6 +49,8 @@ _ROWS = 8
 _TABLES = {"layer": "layer", "subject": "subject", "group": "region check"}
 # How many columns the limit takes where its words are folded: the longest of them and a number.
 _LIMIT = 18
+_NAME = 30  # columns at most for the name of a row
+_UNJUDGED = "not judged"
 
 
 def print_summary(document: VerdictDocument, console: Console, *, report: str | Path | None = None) -> None:
@@ -143,7 +145,7 @@ def _table(
     from rich.text import Text
 
     ranked = shown_in("column", about=kind)
-    used = [metric for metric in METRICS if metric in ranked and metric in values]
+    used = [metric for metric in ranked if metric in values]
     columns = [metric for metric in used if metric in ranked[:most]]
     judged: dict[str, list[Finding]] = {about: [] for metric in used for about in values[metric]}
     for found in findings:
@@ -159,19 +161,29 @@ def _table(
         hidden = len(abouts) - _ROWS
         abouts = [about for about in abouts if about in kept[:_ROWS]]
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
-    table.add_column(Text(f"By {_TABLES[kind]}"), max_width=30, overflow="ellipsis", no_wrap=True, vertical="bottom")
+    # What is never folded says how wide it is, for whoever asks whether the table has room.
+    names = [f"By {_TABLES[kind]}", *(clean(about) for about, _, _ in rows)]
+    table.add_column(
+        Text(names[0]),
+        min_width=min(max(map(len, names)), _NAME),
+        max_width=_NAME,
+        overflow="ellipsis",
+        no_wrap=True,
+        vertical="bottom",
+    )
     for metric in columns:
         table.add_column(Text(_fold(head(metric))), justify="right", no_wrap=True, vertical="bottom")
     table.add_column(Text("limit"), min_width=_LIMIT, max_width=34, vertical="bottom")
-    table.add_column(Text("verdict"), no_wrap=True, vertical="bottom")
+    states = {about: gravest(judged[about]) for about in abouts}
+    verdicts = {about: _UNJUDGED if state == "info" else state for about, state in states.items()}
+    width = max(map(len, ["verdict", *verdicts.values()]))
+    table.add_column(Text("verdict"), min_width=width, no_wrap=True, vertical="bottom")
     for about in abouts:
-        here = judged[about]
-        state = gravest(here)
         table.add_row(
             Text(clean(about)),
             *(Text(number(values[metric].get(about))) for metric in columns),
-            Text(_limit(here, used)),
-            Text("not judged" if state == "info" else state, _STYLES.get(state, "dim")),
+            Text(_limit(judged[about], used)),
+            Text(verdicts[about], _STYLES.get(states[about], "dim")),
         )
     if hidden:
         table.add_row(Text(f"… {hidden} more in the report", "dim"))
