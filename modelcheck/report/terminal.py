@@ -162,7 +162,7 @@ def _table(
         abouts = [about for about in abouts if about in kept[:_ROWS]]
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
     # What is never folded says how wide it is, for whoever asks whether the table has room.
-    names = [f"By {_TABLES[kind]}", *(clean(about) for about, _, _ in rows)]
+    names = [f"By {_TABLES[kind]}", *(clean(about) for about in abouts)]
     table.add_column(
         Text(names[0]),
         min_width=min(max(map(len, names)), _NAME),
