@@ -214,6 +214,12 @@ def test_markdown_has_verdict_and_findings(case):
     assert text.count("\n| ") == len(make_document(case[1])["findings"]) + 1
 
 
+def test_markdown_counts_whole_things(case, monkeypatch):
+    """A metric that counts classes shows whole numbers, the baseline's too."""
+    monkeypatch.setattr(reports, "LIMITS", (Criterion(metric="answers", at_least=2, why="test"),))
+    assert "| 2 | 2 | at least 2 | 24 pictures |" in summary_markdown(make_document(case[1]))
+
+
 def test_markdown_is_capped(case):
     """Thousands of findings with long reasons stay below a million bytes, and the rest is counted."""
     document = make_document(case[1], why="|<&@" * 2000)

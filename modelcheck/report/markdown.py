@@ -97,7 +97,7 @@ def _row(found: Finding) -> str:
         title(item.metric),
         clean(item.about, longest=80),
         format_with_interval(item.value, item.interval, whole=item.metric in COUNTS),
-        number(item.baseline),
+        number(item.baseline, whole=item.metric in COUNTS),
         limits(found.criterion),
         observations(item.metric, item.n),
         clean(found.criterion.why, longest=300),
