@@ -119,6 +119,13 @@ def test_light_rooms_load_no_tensorflow(statement):
     assert done.stdout.strip() == "[]"
 
 
+def test_the_plugin_loads_no_numpy():
+    """A pytest of another project, which has the plugin installed too, starts without numpy."""
+    check = "import modelcheck.plugin, sys; print(sorted({'numpy', 'pandas', 'scipy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_the_rule_can_fail(tmp_path):
     """The reader of imports sees an import that points up, so the rule above is no formality."""
     file = tmp_path / "x.py"

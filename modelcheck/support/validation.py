@@ -14,8 +14,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from modelcheck.support.spelling import did_you_mean
 
 __all__ = [
@@ -320,10 +318,12 @@ def array_of(words: str, *, kinds: str, shape: Sequence[int | None]) -> Check:
 
     Examples
     --------
+    >>> import numpy as np
     >>> check_value("labels", np.zeros(2), array_of("3 whole numbers", kinds="iu", shape=(3,)))
     Traceback (most recent call last):
     ValueError: labels must be 3 whole numbers, not float64 of shape (2,).
     """
+    import numpy as np  # settings and criteria are read at every start of pytest, and hold no arrays
 
     def accepts(value: Any) -> bool:
         if not isinstance(value, np.ndarray) or value.dtype.kind not in kinds or value.ndim != len(shape):
@@ -350,6 +350,8 @@ def _is_list(value: Any) -> bool:
 
 def _describe(value: Any) -> str:
     """Write a value as Python does, but not to any length; an array is told by its dtype and shape."""
+    import numpy as np
+
     if not isinstance(value, np.ndarray):
         try:
             shown = repr(value)
