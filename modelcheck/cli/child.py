@@ -8,13 +8,18 @@ measured.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from modelcheck.cli.shared import progress
 from modelcheck.gate.request import Request
 from modelcheck.support.escaping import clean_lines
 
-__all__ = ["main"]
+if TYPE_CHECKING:
+    from modelcheck.signature import Signature
+
+__all__ = ["main", "measure_request"]
 
 
 def main(path: str, folder: str) -> int:
@@ -33,14 +38,30 @@ def main(path: str, folder: str) -> int:
             # A class of the project's own may lie in the working folder, which is looked at last: a
             # file there must not be imported in the place of a library.
             sys.path.append(str(Path.cwd()))
-        _measure(request, Path(folder))
+        with progress(plain=True) as tell:
+            signature = measure_request(request, tell=tell)
+        signature.write(folder)
     except (ValueError, OSError) as error:
         print(f"modelcheck: {clean_lines(error)}", file=sys.stderr)  # noqa: T201 - its parent reads this
         return 4
     return 0
 
 
-def _measure(request: Request, folder: Path) -> None:
+def measure_request(request: Request, *, tell: Callable[[str, float], None]) -> Signature:
+    """Measure what a request asks for, in this process.
+
+    Parameters
+    ----------
+    request : Request
+        What to measure.
+    tell : callable
+        ``tell(what, share_done)``, called as work proceeds.
+
+    Raises
+    ------
+    ValueError, OSError
+        When something cannot be read, or cannot be measured together.
+    """
     from modelcheck.measurement import ExchangePartner, measure
     from modelcheck.panel import Panel
     from modelcheck.signature import read_signature
@@ -49,18 +70,16 @@ def _measure(request: Request, folder: Path) -> None:
     if request.like:
         like = read_signature(request.like)
         partner = ExchangePartner(signature=like, model=request.baseline_model, layers=request.layers)
-    with progress(plain=True) as tell:
-        signature = measure(
-            request.network,
-            Panel.load(request.panel),
-            partner.signature.recipe if partner else request.recipe,
-            stimuli=partner,
-            outputs=request.outputs or None,
-            twins=request.twins,
-            custom_objects=request.custom_objects,
-            progress=tell,
-        )
-    signature.write(folder)
+    return measure(
+        request.network,
+        Panel.load(request.panel),
+        partner.signature.recipe if partner else request.recipe,
+        stimuli=partner,
+        outputs=request.outputs or None,
+        twins=request.twins,
+        custom_objects=request.custom_objects,
+        progress=tell,
+    )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from modelcheck.cli.child import measure_request
 from modelcheck.cli.shared import FILE, progress, recipe_from
+from modelcheck.gate.request import Request
 from modelcheck.gate.settings import split_names
 
 __all__ = ["measure"]
@@ -44,35 +46,29 @@ def measure(  # noqa: PLR0913 - one for each option
     Example:
       modelcheck measure release.keras --panel heldout.npz --to signatures/release
     """
-    from modelcheck.panel import Panel
-    from modelcheck.signature import read_signature
-
     if (folder / "HISTORY.md").exists():
         raise ValueError(
             f"{str(folder)!r} is a baseline, which only modelcheck approve writes. Give another folder: --to PATH"
         )
-    panel = Panel.load(panel_path)
-    stimuli = read_signature(like) if like else None
-    if stimuli is not None and recipe_path is not None:
+    if like is not None and recipe_path is not None:
         raise click.UsageError("--like already brings a recipe; leave --recipe out.")
-    if stimuli is None and (baseline_model is not None or layers):
+    if like is None and (baseline_model is not None or layers):
         raise click.UsageError("--baseline-model and --layer are about the network behind --like: give that too.")
     pairs = [split_names(pair, at="=") for pair in layers]
     if not all(len(pair) == 2 and all(pair) for pair in pairs):
         raise click.UsageError("--layer takes two names: --layer conv1=stem")
-    from modelcheck.measurement import ExchangePartner
-    from modelcheck.measurement import measure as run
-
+    request = Request(
+        network=model,
+        panel=panel_path,
+        like=like,
+        recipe=None if like else recipe_from(recipe_path),
+        baseline_model=baseline_model,
+        layers=dict(pairs),
+        outputs=tuple(split_names(outputs)) if outputs else (),
+        custom_objects=custom_object,
+        twins=not no_twins,
+    )
     with progress(plain=plain) as tell:
-        signature = run(
-            model,
-            panel,
-            stimuli.recipe if stimuli else recipe_from(recipe_path),
-            stimuli=stimuli and ExchangePartner(signature=stimuli, model=baseline_model, layers=dict(pairs)),
-            outputs=split_names(outputs) if outputs else None,
-            twins=not no_twins,
-            custom_objects=custom_object,
-            progress=tell,
-        )
+        signature = measure_request(request, tell=tell)
     signature.write(folder)
     click.echo(f"Wrote the signature of {model} to {folder}.")

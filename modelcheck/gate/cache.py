@@ -24,11 +24,14 @@ from modelcheck.signature import Signature, SignatureError, read_signature
 __all__ = ["MEASURING", "cache_key", "load_cached", "load_or_measure", "measuring_files"]
 
 # The rooms whose source decides what is measured, whole: a file that is added to one needs no
-# thought. tests/test_gate_cache.py holds them against all that the measuring process imports.
+# thought. Of the rooms in which the measuring process starts, what it runs there.
+# tests/test_gate_cache.py holds them against all that the process imports.
 MEASURING = (
     *("attributions", "happymaps", "measurement", "metrics", "modelfile", "network", "panel", "recipe"),
     *("signature", "support", "units"),
+    *("cli/__init__", "cli/child", "cli/shared", "gate/__init__", "gate/progress", "gate/request"),
 )
+_VERSIONS = ("modelcheck", "tensorflow", "keras", "numpy", "scipy", "scikit-image")
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -111,7 +114,9 @@ def cache_key(request: Request, *, digests: Mapping[str, str], custom: set[str])
         "layers": dict(request.layers),
         "twins": request.twins,
         "custom": {name: _package_digest(name.split(">", maxsplit=1)[0]) for name in custom},
-        "versions": {name: version(name) for name in ("modelcheck", "tensorflow", "keras", "numpy")},
+        "versions": {
+            name: version(name) for name in ("modelcheck", "tensorflow", "keras", "numpy", "scipy", "scikit-image")
+        },
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
