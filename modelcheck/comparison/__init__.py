@@ -1,19 +1,10 @@
 """Two signatures beside each other: layers, people, regions, and the catalogue of metrics that they fill."""
 
-from modelcheck.comparison.catalogue import (
-    ABOUT,
-    AREAS,
-    METRICS,
-    PLACES,
-    Metric,
-    plan_metric,
-    possible,
-    shown_in,
-    unit_of,
-)
+from modelcheck.comparison.catalogue import METRICS, plan_metric, possible, shown_in, unit_of
 from modelcheck.comparison.comparison import Comparison, compare, reduce_twin
 from modelcheck.comparison.layers import LayerComparison
 from modelcheck.comparison.lineage import RELATED
+from modelcheck.comparison.metric import ABOUT, AREAS, PLACES, Metric
 from modelcheck.signature.counterparts import CompareError
 
 __all__ = [

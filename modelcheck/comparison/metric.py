@@ -1,0 +1,129 @@
+"""What a row of the catalogue of metrics is: the facts that are kept of a metric, and where it is shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["ABOUT", "AREAS", "PLACES", "Area", "Metric"]
+
+# What a metric has one value for, and the kind of thing that is: a suite has one test for each. The
+# network as a whole is no such thing.
+ABOUT = {
+    "layer": "layer",
+    "decision": "layer",
+    "calibrated": "layer",
+    "hidden": "layer",
+    "subject": "subject",
+    "group": "group",
+    "method": "method",
+    "network": "",
+}
+
+# Where some metrics are shown, beside the section of the report that shows all of an area.
+PLACES = {
+    "column": "a column of the terminal's tables, as far as there is room",
+    "headline": "the number on the tile of its area, at the top of the report",
+    "strip": "the report's strips between untrained and retrained twins",
+    "twin": "the line on each network that `modelcheck calibrate` takes in",
+    "summary": "the lines of `modelcheck compare` and of an approval",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Area:
+    """A part of the report: metrics that answer one question.
+
+    Parameters
+    ----------
+    title : str
+        Its heading.
+    question : str
+        What it asks of the candidate; empty for an area without a tile of its own.
+    """
+
+    title: str
+    question: str = ""
+
+
+AREAS = {
+    "features": Area(title="Same features", question="Does it look for the same things?"),
+    "people": Area(title="Held-out people", question="Is it right about people it never saw?"),
+    "attention": Area(title="Attention", question="Does it look where the evidence is?"),
+    "other": Area(title="Other checks"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """What a metric is, and how it is shown.
+
+    Parameters
+    ----------
+    name : str
+        Its name in code, criteria and verdicts, for example ``subject_accuracy``.
+    domain : str
+        What it has one value for, a key of `ABOUT`; ``calibrated`` is the decision of a baseline
+        that keeps retrained twins.
+    area : str
+        The part of the report that shows it, a key of `AREAS`.
+    explanation : str
+        One sentence or two for the reader of a report.
+    lowest, highest : float
+        The values that it can have at all; infinite where nothing bounds it.
+    unit : tuple of str
+        What its number of observations counts, one and many.
+    whole : bool
+        Whether its value counts whole things; the only ones so far are classes, so that there are
+        at most as many as the panel has.
+    spelled : str
+        Its name in words where the rule does not give it: abbreviations.
+    spread : float or None
+        How far a training with another seed moves it, to either side: its interval where fewer than
+        three retrained twins calibrate it. Seen on CMU Faces in retrained, halved, deeper and wider
+        networks (docs/cmu_faces.md). None for a metric without such an interval.
+    mean_of : str
+        The metric whose mean over all subjects it is; the report shows the two in one chart.
+    span : tuple of float
+        What the axis of its chart shows at least.
+    shown : mapping of str to int
+        Where it is shown on its own, keys of `PLACES`, and its rank there: 1 is named first, and
+        left out last.
+
+    Examples
+    --------
+    >>> from modelcheck.comparison import METRICS
+    >>> METRICS["natural_recognition"].title, METRICS["map_ssim"].title, METRICS["map_ssim"].head
+    ('Natural recognition', 'Map SSIM', 'map SSIM')
+    """
+
+    name: str
+    domain: str
+    area: str
+    explanation: str
+    lowest: float = -math.inf
+    highest: float = math.inf
+    unit: tuple[str, str]
+    whole: bool = False
+    spelled: str = ""
+    spread: float | None = None
+    mean_of: str = ""
+    span: tuple[float, float] = (0.0, 1.0)
+    shown: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+    @property
+    def title(self) -> str:
+        """The name in words, as a heading: ``Natural recognition``."""
+        return self.spelled or self.name.replace("_", " ").capitalize()
+
+    @property
+    def head(self) -> str:
+        """The name in words, within a sentence or above a column: ``natural recognition``."""
+        first, *rest = self.title.split(" ")
+        return " ".join([first if first.isupper() else first.lower(), *rest])
+
+    @property
+    def about(self) -> str:
+        """The kind of thing that it has one value for; empty for the network as a whole."""
+        return ABOUT[self.domain]
