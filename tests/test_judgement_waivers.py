@@ -15,7 +15,7 @@ from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.findings import Verdict, judge, overall
 from modelcheck.judgement.measured import Measured
 from modelcheck.judgement.waivers import LONGEST, Waiver, WaiverError, WaiverState, apply_waivers, read_waivers
-from modelcheck.report.words import describe_reason
+from modelcheck.report.reasons import describe_reason
 
 SHA = "a" * 64
 TODAY = datetime.date(2026, 3, 10)

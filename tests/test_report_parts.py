@@ -34,7 +34,8 @@ from modelcheck.report.pictures import (
     relevance_sheet,
     sheet,
 )
-from modelcheck.report.words import NOTHING, clean, compare_sizes, number, proportion, reasons, verdict_line, worst
+from modelcheck.report.reasons import reasons, verdict_line
+from modelcheck.report.words import NOTHING, clean, compare_sizes, number, proportion, worst
 from reports import CORPUS, empty_document, make_case, make_document
 from signatures import make_panel, make_signature, show
 

@@ -22,7 +22,7 @@ from modelcheck.judgement.findings import Finding, Verdict
 from modelcheck.judgement.measured import Measured
 from modelcheck.judgement.waivers import WaiverState
 from modelcheck.report import print_summary, summary_markdown, write_report
-from modelcheck.report.words import describe_action, describe_reason, main_reason
+from modelcheck.report.reasons import describe_action, describe_reason, main_reason
 from reports import CORPUS, empty_document
 
 WAIVER = {

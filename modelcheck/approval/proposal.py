@@ -22,7 +22,7 @@ from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
-from modelcheck.report.words import main_reason
+from modelcheck.report.reasons import main_reason
 from modelcheck.signature import Signature, SignatureError, read_signature
 from modelcheck.support.escaping import clean
 

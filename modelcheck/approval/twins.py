@@ -24,7 +24,7 @@ from modelcheck.support.escaping import clean
 
 __all__ = ["TwinError", "propose_twins"]
 
-_FEWEST = 2
+_MIN_TWINS = 2
 _ENOUGH = (
     "A ceiling takes at least two retrained twins, and the search for triggers three: train the released "
     "architecture with other seeds, then: modelcheck calibrate BASELINE --twin a.keras --twin b.keras"
@@ -67,7 +67,7 @@ def propose_twins(
         it, or something cannot be measured.
     """
     baseline = read_signature(folder)
-    if len(twins) < _FEWEST:
+    if len(twins) < _MIN_TWINS:
         raise TwinError(_ENOUGH)
     path = panel or folder / "panel.npz"
     if Panel.load(path).digest() != baseline.panel_digest:
@@ -89,7 +89,7 @@ def propose_twins(
         lines.append(_line(baseline, found))
     proposed = replace(baseline, retrained=tuple(kept))
     retrained = proposed.twins_like(baseline)
-    if len(retrained) < _FEWEST:
+    if len(retrained) < _MIN_TWINS:
         raise TwinError(f"Of {len(kept)} networks {len(retrained)} have the baseline's architecture. {_ENOUGH}")
     beside = [twin for twin in kept if not twin.same_architecture(baseline)]
     facts = {"platform": describe_platform(baseline), "retrained twins": _names(retrained)}

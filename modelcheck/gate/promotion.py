@@ -18,7 +18,7 @@ from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import Verdict, judge, overall, read_findings
 from modelcheck.judgement.waivers import LONGEST
-from modelcheck.report.words import main_reason
+from modelcheck.report.reasons import main_reason
 
 __all__ = ["promotable", "refusal"]
 

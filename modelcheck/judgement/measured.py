@@ -34,7 +34,7 @@ class Measured:
         where there are any.
     silent : bool
         Whether the statistic cannot tell these networks apart by its own calibration: it is
-        unmeasured then, and has no say, whatever the criterion.
+        unmeasured then, and does not gate, whatever the criterion.
 
     Examples
     --------

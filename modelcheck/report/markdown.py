@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import Finding, read_findings
+from modelcheck.report.reasons import describe_action, list_waivers, reasons, verdict_line
 from modelcheck.report.words import (
     COUNTS,
     clean,
     compare_sizes,
-    describe_action,
     format_with_interval,
     limits,
-    list_waivers,
     number,
     observations,
-    reasons,
     surroundings,
     title,
-    verdict_line,
 )
 from modelcheck.support.escaping import markdown
 

@@ -12,7 +12,8 @@ from modelcheck.comparison import AREAS, shown_in
 from modelcheck.judgement.document import PanelRow, VerdictDocument
 from modelcheck.judgement.findings import Finding, Verdict
 from modelcheck.report.charts import describe_finding
-from modelcheck.report.words import STATES, area_of, clean, count, describe_action, gravest, plain, worst
+from modelcheck.report.reasons import describe_action
+from modelcheck.report.words import STATES, area_of, clean, count, gravest, plain, worst
 from modelcheck.signature import Signature
 
 __all__ = ["about_panel", "counts", "networks", "next_steps", "panel_line", "tiles", "worst_findings"]

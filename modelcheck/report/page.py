@@ -19,17 +19,9 @@ from modelcheck.report.overview import about_panel, counts, networks, next_steps
 from modelcheck.report.people import confusion, people_view
 from modelcheck.report.pictures import Sheet
 from modelcheck.report.provenance import provenance, sections
+from modelcheck.report.reasons import list_waivers, reasons, verdict_line
 from modelcheck.report.triggers import trigger_view
-from modelcheck.report.words import (
-    AREAS,
-    STATES,
-    clean,
-    compare_sizes,
-    list_waivers,
-    plain,
-    reasons,
-    verdict_line,
-)
+from modelcheck.report.words import AREAS, STATES, clean, compare_sizes, plain
 from modelcheck.signature import Signature
 
 __all__ = ["ReportError", "comparison_page", "gallery_page", "verdict_page"]

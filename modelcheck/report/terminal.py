@@ -9,21 +9,18 @@ from typing import TYPE_CHECKING
 from modelcheck.comparison import shown_in
 from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import Finding, read_findings
+from modelcheck.report.reasons import describe_action, list_waivers, reasons, verdict_line
 from modelcheck.report.words import (
     MINUS,
     NOTHING,
     clean,
     count,
-    describe_action,
     gravest,
     head,
     limits,
-    list_waivers,
     number,
     plain,
-    reasons,
     surroundings,
-    verdict_line,
     worst,
 )
 

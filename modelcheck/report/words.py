@@ -7,17 +7,15 @@ is cleaned here.
 
 from __future__ import annotations
 
-import datetime
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, assert_never
+from typing import Any
 
 from modelcheck.comparison import AREAS as _CATALOGUE_AREAS
 from modelcheck.comparison import METRICS, unit_of
 from modelcheck.judgement.criteria import Criterion
-from modelcheck.judgement.document import Action, Reason, VerdictDocument, WaiverUseRow
-from modelcheck.judgement.findings import Finding, Verdict, read_findings
-from modelcheck.judgement.waivers import NOTICE, WaiverState
+from modelcheck.judgement.document import VerdictDocument
+from modelcheck.judgement.findings import Finding, Verdict
 from modelcheck.support.escaping import clean
 from modelcheck.support.provenance import Difference
 
@@ -31,25 +29,19 @@ __all__ = [
     "clean",
     "compare_sizes",
     "count",
-    "describe_action",
     "describe_difference",
-    "describe_reason",
     "format_objective",
     "format_with_interval",
     "gravest",
     "head",
     "limits",
-    "list_waivers",
-    "main_reason",
     "meaning",
     "number",
     "observations",
     "plain",
     "proportion",
-    "reasons",
     "surroundings",
     "title",
-    "verdict_line",
     "worst",
 ]
 
@@ -213,176 +205,6 @@ def surroundings(document: VerdictDocument, *, most: int = 4) -> str:
 
 def _group_digits(amount: int) -> str:
     return f"{amount:,}".replace(",", "\u2009")
-
-
-def verdict_line(document: VerdictDocument, findings: Iterable[Finding]) -> str:
-    """Return the verdict in one sentence."""
-    candidate = document["candidate"]
-    name = clean((candidate["name"] if candidate else "") or "the candidate", longest=60)
-    word = document["verdict"]
-    if word == "pass" and document["scope"] != "full":
-        return f"{name} passed the part of the suite that ran."
-    if word == "pass" and (excused := sum(found.waiver is not None for found in findings)):
-        return f"{name} may replace the baseline, with {count(excused, 'waiver')}."
-    return {
-        "pass": f"{name} may replace the baseline.",
-        "fail": f"{name} should not replace the baseline.",
-        "inconclusive": f"It is not settled whether {name} may replace the baseline.",
-        "unmeasured": f"{name} could not be judged: something that must be measured was not.",
-    }.get(word, f"The gate could not judge {name}.")
-
-
-def describe_reason(reason: Reason) -> str:
-    """Return a reason of a verdict as one harmless sentence; a finding is told by its key alone."""
-    return clean(_describe_reason(reason), longest=600)
-
-
-def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for each kind
-    match reason["kind"]:
-        case "error":
-            return reason["text"]
-        case "interrupted":
-            return "The run was interrupted before everything was judged. Run it again; measurements are kept."
-        case "stopped":
-            return f"pytest ended with exit status {reason['exit_status']} before everything was judged."
-        case "flaky":
-            return f"{reason['test']} passed only when it was run again: flaky, not a pass."
-        case "marked_xfail":
-            return f"{reason['test']} is marked xfail: a gate cannot be excused that way."
-        case "unwritten":
-            other = " Name another folder with --modelcheck-report." if reason["what"] == "verdict" else ""
-            return f"The {reason['what']} could not be written to {reason['folder']!r}: {reason['text']}.{other}"
-        case "test_failed":
-            return f"{reason['test']} failed: {reason['text']}"
-        case "waiver":
-            return _describe_use(reason["use"])
-        case "not_judged":
-            keys, planned = reason["keys"], reason["planned"]
-            more = f" and {len(keys) - 6} more" if len(keys) > 6 else ""
-            return f"{len(keys)} of {planned} planned checks were never judged: {', '.join(keys[:6])}{more}."
-        case "finding":
-            return f"{reason['key']} did not pass."
-        case "all_advisory":
-            return "Every criterion that was judged is advisory: nothing had a say in the release."
-        case "passed":
-            waived, total = reason["waived"], reason["total"]
-            if not waived:
-                return f"All {total} checks that gate the release passed."
-            return f"{reason['passed']} of {total} checks that gate the release passed; {waived} waived."
-        case unknown:
-            assert_never(unknown)
-
-
-def _describe_use(use: WaiverUseRow) -> str:
-    about = f"[{use['about']}]" if use["about"] else ""
-    words = {
-        WaiverState.USED: f"holds until {use['expires']}",
-        WaiverState.WORSE: f"was granted for {use['value']:g} and does not cover {', '.join(use['findings'])}",
-        WaiverState.EXPIRED: f"expired on {use['expires']}; fix it, or ask {use['owner']} for another decision",
-        WaiverState.EARLY: f"begins on {use['created']}",
-        WaiverState.STRANGER: f"is for the candidate {use['candidate'][:12]}; remove it, or decide anew",
-        WaiverState.UNMATCHED: "excuses nothing: no red finding matches it; remove it",
-    }[WaiverState(use["state"])]
-    return f"The waiver of {use['metric']}{about} {words}."
-
-
-def reasons(document: VerdictDocument, findings: Sequence[Finding]) -> list[str]:
-    """Return the reasons of a verdict as sentences for somebody who never saw the suite.
-
-    All findings that did not pass come to one sentence: they are listed in plain words elsewhere.
-    Where only a part of the suite ran, or the exit status does not follow the verdict, a warning
-    comes first.
-
-    Parameters
-    ----------
-    document : VerdictDocument
-        What the run came to.
-    findings : sequence of Finding
-        The document's.
-    """
-    made = []
-    if document["scope"] != "full" and document["verdict"] != "error":
-        made.append("Only a part of the suite ran: this does not decide a release.")
-    if not document["enforced"]:
-        made.append("Report only: the exit status does not follow this verdict, and nothing is released by it.")
-    made += [describe_reason(reason) for reason in document["reasons"] if reason["kind"] != "finding"]
-    if any(reason["kind"] == "finding" for reason in document["reasons"]):
-        made.append(_summarise_failures(findings))
-    return made
-
-
-def main_reason(document: VerdictDocument) -> str:
-    """Return a verdict's first reason, a finding with all that is known of it; empty for none."""
-    if not document["reasons"]:
-        return ""
-    first = document["reasons"][0]
-    named = {found.key: found for found in read_findings(document)}
-    if first["kind"] == "finding" and first["key"] in named:
-        found = named[first["key"]]
-        return found.describe(unit_of(found.measured.metric))
-    return describe_reason(first)
-
-
-def describe_action(action: Action, *, verdict: str) -> str:
-    """Return what a next step is good for, as the words before its command.
-
-    Parameters
-    ----------
-    action : {'rerun', 'approve'}
-        What the step does.
-    verdict : str
-        The document's.
-    """
-    match action:
-        case "rerun":
-            if verdict == "pass":
-                return "To judge everything, run the whole suite:"
-            if verdict == "error":
-                return "When the cause is fixed, run the gate again:"
-            return "Fix the candidate and run the gate again:"
-        case "approve":
-            if verdict == "pass":
-                return "To make the candidate the new baseline, with a reason for its history:"
-            return "Only if the change is wanted, make the candidate the new baseline:"
-        case unknown:
-            assert_never(unknown)
-
-
-def list_waivers(findings: Sequence[Finding], *, today: str) -> list[tuple[int, str]]:
-    """Return the findings that somebody answers for, with what is left of the time, the shortest first.
-
-    Parameters
-    ----------
-    findings : sequence of Finding
-        The verdict document's.
-    today : str
-        The document's own day, from which the days are counted.
-
-    Returns
-    -------
-    list of tuple
-        The position among the findings, and one sentence on the waiver.
-    """
-    rows = [(k, found.waiver) for k, found in enumerate(findings) if found.waiver is not None]
-    told = []
-    for k, waiver in sorted(rows, key=lambda pair: (pair[1]["expires"], pair[0])):
-        left = (datetime.date.fromisoformat(waiver["expires"]) - datetime.date.fromisoformat(today)).days
-        soon = "; decide soon" if left <= NOTICE else ""
-        line = f"Waived until {waiver['expires']} ({count(left, 'day')} left{soon}) by {waiver['owner']}"
-        told.append((k, clean(f"{line}: {waiver['reason']}", longest=600)))
-    return told
-
-
-def _summarise_failures(findings: Sequence[Finding]) -> str:
-    gating = [found for found in findings if found.gating]
-    failed = [found for found in gating if found.red]
-    kinds: dict[str, int] = {}
-    for found in failed:
-        name = title(found.measured.metric)
-        kinds[name] = kinds.get(name, 0) + 1
-    named = [name if n == 1 else f"{name} ({n})" for name, n in kinds.items()]
-    more = f"; and {len(named) - 4} more" if len(named) > 4 else ""
-    return f"{len(failed)} of {len(gating)} checks did not pass: {'; '.join(named[:4])}{more}."
 
 
 def worst(findings: Sequence[Finding], most: int) -> list[int]:
