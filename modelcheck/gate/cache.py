@@ -7,10 +7,11 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.machinery import PathFinder
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 from filelock import FileLock, Timeout
 
@@ -21,7 +22,7 @@ from modelcheck.gate.settings import Settings
 from modelcheck.modelfile import ScanError, ScanReport, scan_model
 from modelcheck.signature import Signature, SignatureError, read_signature
 
-__all__ = ["MEASURING", "cache_key", "load_cached", "load_or_measure", "measuring_files"]
+__all__ = ["MEASURING", "Loaded", "cache_key", "load_cached", "load_or_measure", "measuring_files"]
 
 # The rooms whose source decides what is measured, whole: a file that is added to one needs no
 # thought. Of the rooms in which the measuring process starts, what it runs there.
@@ -35,13 +36,21 @@ _VERSIONS = ("modelcheck", "tensorflow", "keras", "numpy", "scipy", "scikit-imag
 _PACKAGE = Path(__file__).parents[1]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A network's signature, and whether this process measured it (``now``) or found it in the cache (``cached``)."""
+
+    signature: Signature
+    measured: Literal["now", "cached"]
+
+
 def load_or_measure(
     request: Request,
     *,
     digests: Mapping[str, str],
     settings: Settings,
     tell: Callable[[str], None] | None = None,
-) -> Signature:
+) -> Loaded:
     """Return a network's signature from the cache, or measure it there in a child process.
 
     Parameters
@@ -78,6 +87,7 @@ def load_or_measure(
     try:
         with FileLock(folder.with_suffix(".lock"), timeout=settings.timeout):
             signature = load_cached(folder, report.sha256)
+            measured: Literal["now", "cached"] = "cached" if signature is not None else "now"
             if signature is None:
                 signature = child.measure_in_child(request, folder, settings=settings, tell=tell)
                 if signature.model["sha256"] != report.sha256:
@@ -91,7 +101,8 @@ def load_or_measure(
             f"{str(folder.with_suffix('.lock'))!r} if it is gone."
         ) from error
     # The entry is named by content: another file with the same bytes may have made it.
-    return replace(signature, model={**signature.model, "file": network.name})
+    named = replace(signature, model={**signature.model, "file": network.name})
+    return Loaded(signature=named, measured=measured)
 
 
 def cache_key(request: Request, *, digests: Mapping[str, str], custom: set[str]) -> str:

@@ -6,7 +6,7 @@ import fnmatch
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -62,10 +62,21 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Evidence:
-    """What the tests of a run read."""
+    """What the tests of a run read.
+
+    Parameters
+    ----------
+    panel : Panel
+        The held-out pictures.
+    comparison : Comparison
+        What baseline and candidate say about each other.
+    measured : {"now", "cached"}
+        Whether this process measured the candidate, or found its signature in the cache.
+    """
 
     panel: Panel
     comparison: Comparison
+    measured: Literal["now", "cached"]
 
     def __repr__(self) -> str:
         return one_line_repr("Evidence", f"{len(self.panel)} pictures", self.comparison)
@@ -167,9 +178,10 @@ def gather(settings: Settings, *, tell: Callable[[str], None] | None = None) -> 
     digests = {"baseline": baseline.digest(), "panel": panel.digest(), "recipe": baseline.recipe.digest()}
     if settings.baseline_model is not None:
         digests["baseline_model"] = str(baseline.model["sha256"])
-    candidate = load_or_measure(request, digests=digests, settings=settings, tell=tell)
-    _check_answers(candidate)
-    return Evidence(panel=panel, comparison=compare(baseline, candidate, layers=settings.layers))
+    loaded = load_or_measure(request, digests=digests, settings=settings, tell=tell)
+    _check_answers(loaded.signature)
+    comparison = compare(baseline, loaded.signature, layers=settings.layers)
+    return Evidence(panel=panel, comparison=comparison, measured=loaded.measured)
 
 
 def _check_baseline_model(settings: Settings, manifest: Mapping[str, Any]) -> None:
