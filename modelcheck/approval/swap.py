@@ -16,9 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelcheck.approval.history import HEADING, HISTORY, Entry, HistoryError, parse_history
 from modelcheck.approval.sheet import SHEET
 from modelcheck.signature import Signature, SignatureError, find_stray_members, read_manifest, read_signature
+from modelcheck.signature.history import HEADING, HISTORY, Entry, HistoryError, parse_history
 from modelcheck.support.folders import folder_lock, move, place
 
 __all__ = ["PANEL", "faults", "file_sha", "find_unfinished", "leftovers", "manifest_sha", "put_in_place", "settle"]

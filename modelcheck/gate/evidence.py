@@ -14,8 +14,8 @@ from modelcheck.comparison import METRICS, CompareError, Comparison, compare, pl
 from modelcheck.gate.cache import load_or_measure
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings, SettingsError
-from modelcheck.judgement.criteria import CriteriaError, Criterion, criterion_for, read_criteria
-from modelcheck.judgement.waivers import Waiver, read_waivers
+from modelcheck.judgement.criteria import CriteriaError, Criterion, criterion_for, find_never_failing, read_criteria
+from modelcheck.judgement.waivers import Waiver, check_waivers, read_waivers
 from modelcheck.panel import Panel, PanelError
 from modelcheck.signature import Signature, read_manifest, read_signature
 from modelcheck.signature.counterparts import check_given
@@ -42,6 +42,8 @@ class Plan:
         Red findings that somebody answers for, until a day.
     waivers_sha256 : str
         Of their file; empty where there is none.
+    never_failing : tuple of Criterion
+        Those of the rows that gate, and that no value can fail.
     """
 
     criteria: tuple[Criterion, ...]
@@ -53,6 +55,7 @@ class Plan:
     criteria_sha256: str
     waivers: tuple[Waiver, ...] = ()
     waivers_sha256: str = ""
+    never_failing: tuple[Criterion, ...] = ()
 
     @property
     def keys(self) -> frozenset[str]:
@@ -115,6 +118,8 @@ def make_plan(settings: Settings) -> Plan:
                 f"The criterion on {row.metric!r} for about={row.about!r} matches nothing; there is: {known}. "
                 "Correct it, remove the row, or write optional = true."
             )
+    bounds = {metric: possible(metric, manifest) for metric in METRICS}
+    check_waivers(waivers, things={metric: plan_metric(metric, manifest) for metric in METRICS}, bounds=bounds)
     pairs = {
         (metric, about)
         for metric in {row.metric for row in criteria}
@@ -132,6 +137,7 @@ def make_plan(settings: Settings) -> Plan:
         criteria_sha256=criteria_sha256,
         waivers=waivers,
         waivers_sha256=waivers_sha256,
+        never_failing=find_never_failing(criteria, bounds),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,10 @@ from modelcheck.support.spelling import did_you_mean
 from modelcheck.support.tables import toml_document
 from modelcheck.support.validation import ANY_NUMBER, FLAG, TEXT, check_table, check_value, one_of
 
-__all__ = ["CriteriaError", "Criterion", "criterion_for", "read_criteria"]
+__all__ = ["FARTHEST", "CriteriaError", "Criterion", "criterion_for", "find_never_failing", "read_criteria"]
+
+FARTHEST = 1000.0
+"""How far from zero a value of a metric without bounds may lie to be believed: all are ratios, or near 1."""
 
 
 class CriteriaError(ValueError):
@@ -107,6 +110,50 @@ def criterion_for(criteria: Sequence[Criterion], metric: str, about: str) -> Cri
     """
     rows = [row for row in criteria if row.metric == metric and fnmatch.fnmatchcase(about, row.about)]
     return rows[-1] if rows else None
+
+
+def find_never_failing(
+    criteria: Sequence[Criterion], bounds: Mapping[str, tuple[float, float]]
+) -> tuple[Criterion, ...]:
+    """Return the rows that gate a release and that no value of their metric can fail.
+
+    They are legal, and said to be so: what was not measured is red under them all the same. A file
+    in which no other row gates judges nothing.
+
+    Parameters
+    ----------
+    criteria : sequence of Criterion
+        The rows.
+    bounds : mapping of str to tuple of float
+        By metric, the lowest and the highest value that it can have. Where nothing bounds a metric,
+        a limit of `FARTHEST` or more is as good as none.
+
+    Raises
+    ------
+    CriteriaError
+        When every row that gates is one of them.
+
+    Examples
+    --------
+    >>> rows = [Criterion(metric="kappa", at_least=low, why="As agreed.") for low in (0.4, -1)]
+    >>> [row.limits for row in find_never_failing(rows, {"kappa": (-1.0, 1.0)})]
+    ['at least -1']
+    """
+    gating = [row for row in criteria if not row.advisory]
+    found = tuple(row for row in gating if not _can_fail(row, *bounds[row.metric]))
+    if gating and len(found) == len(gating):
+        first = found[0]
+        raise CriteriaError(
+            f"No value can fail any of the {len(gating)} criteria that gate the release; the first is {first.metric} "
+            f"{first.limits}, and it is never less than {bounds[first.metric][0]:g} or more than "
+            f"{bounds[first.metric][1]:g}. Set limits that a network can miss."
+        )
+    return found
+
+
+def _can_fail(row: Criterion, lowest: float, highest: float) -> bool:
+    low, high = max(lowest, -FARTHEST), min(highest, FARTHEST)
+    return (row.at_least is not None and row.at_least > low) or (row.at_most is not None and row.at_most < high)
 
 
 def read_criteria(path: str | Path, *, metrics: Iterable[str]) -> tuple[Criterion, ...]:

@@ -79,6 +79,8 @@ def _describe_use(use: WaiverUseRow) -> str:
     words = {
         WaiverState.USED: f"holds until {use['expires']}",
         WaiverState.WORSE: f"was granted for {use['value']:g} and does not cover {', '.join(use['findings'])}",
+        WaiverState.WIDE: f"was granted for {use['value']:g}, much further from the limit than "
+        f"{', '.join(use['findings'])} is: copy the value from verdict.json",
         WaiverState.EXPIRED: f"expired on {use['expires']}; fix it, or ask {use['owner']} for another decision",
         WaiverState.EARLY: f"begins on {use['created']}",
         WaiverState.STRANGER: f"is for the candidate {use['candidate'][:12]}; remove it, or decide anew",
