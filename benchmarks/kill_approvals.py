@@ -30,9 +30,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from modelcheck.approval import Proposal, carry_out, faults, find_unfinished, plan_replacement, settle
-from modelcheck.gate.cache import load_cached
+from modelcheck.gate.entries import load_cached
 from modelcheck.signature import Signature, SignatureError, read_signature
-from modelcheck.support.folders import folder_lock
+from modelcheck.support.locks import folder_lock
 from signatures import make_panel, make_signature
 
 LAYERS = (("conv1", "conv", 4), ("dense1", "dense", 6), ("decision", "decision", 2))

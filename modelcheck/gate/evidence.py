@@ -72,11 +72,14 @@ class Evidence:
         What baseline and candidate say about each other.
     measured : {"now", "cached"}
         Whether this process measured the candidate, or found its signature in the cache.
+    note : str
+        Why the cache was not believed, where it was not; else empty.
     """
 
     panel: Panel
     comparison: Comparison
     measured: Literal["now", "cached"]
+    note: str = ""
 
     def __repr__(self) -> str:
         return one_line_repr("Evidence", f"{len(self.panel)} pictures", self.comparison)
@@ -181,7 +184,7 @@ def gather(settings: Settings, *, tell: Callable[[str], None] | None = None) -> 
     loaded = load_or_measure(request, digests=digests, settings=settings, tell=tell)
     _check_answers(loaded.signature)
     comparison = compare(baseline, loaded.signature, layers=settings.layers)
-    return Evidence(panel=panel, comparison=comparison, measured=loaded.measured)
+    return Evidence(panel=panel, comparison=comparison, measured=loaded.measured, note=loaded.note)
 
 
 def _check_baseline_model(settings: Settings, manifest: Mapping[str, Any]) -> None:

@@ -77,6 +77,7 @@ class Run:
         if self.evidence is None:
             try:
                 self.evidence = gather(self.load()[0], tell=tell)
+                self.notes += [self.evidence.note] if self.evidence.note else []
             except Exception as error:
                 self.trouble = error
                 raise
@@ -126,6 +127,7 @@ class Collector:
         told = getattr(node, "workeroutput", {}).get(PROPERTY, {})
         self.run.active |= bool(told.get("active"))
         self.run.deselected |= bool(told.get("deselected"))
+        self.run.notes += told.get("notes", [])
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Remember that a person stopped the run; errors at collection look alike to pytest, but are not that."""
@@ -175,7 +177,7 @@ class Collector:
 
             print_summary(self.run.document, _console(terminalreporter), report=self.run.report / "index.html")
             for line in self.run.notes:
-                terminalreporter.write_line(line, yellow=True)
+                terminalreporter.write_line(clean(line, longest=1000), yellow=True)
 
     def is_gate(self) -> bool:
         """Say whether the run was meant as a gate although no test of one was seen, as under xdist or after errors."""
