@@ -215,4 +215,4 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
         run = session.config.stash[RUN]
-        output[PROPERTY] = {"active": run.active, "deselected": run.deselected}
+        output[PROPERTY] = {"active": run.active, "deselected": run.deselected, "notes": run.notes}

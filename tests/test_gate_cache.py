@@ -1,6 +1,5 @@
 """The cache's key covers all that decides a measurement, and a request reaches the child as it was asked."""
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -13,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelcheck.__main__ import main
-from modelcheck.gate import cache, child
-from modelcheck.gate.cache import cache_key, load_or_measure, measuring_files
+from modelcheck.gate import cache
+from modelcheck.gate.cache import cache_key, measuring_files
 from modelcheck.gate.child import ChildError, measure_in_child
 from modelcheck.gate.request import Request, RequestError
-from modelcheck.gate.settings import Settings, SettingsError, read_settings, split_names
+from modelcheck.gate.settings import SettingsError, read_settings, split_names
 from modelcheck.recipe import Recipe
 from networks import plain
-from signatures import make_panel, make_signature
+from signatures import make_panel
 from test_floors import PACKAGE, imports_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras saves so
@@ -96,37 +95,6 @@ def test_different_requests_have_different_keys(one, other):
     keys = [cache_key(replace(ASKED, **change), digests={}, custom=set()) for change in (one, other)]
     assert keys[0] != keys[1]
     assert cache_key(ASKED, digests={"panel": "x"}, custom=set()) != cache_key(ASKED, digests={}, custom=set())
-
-
-@pytest.fixture
-def load(tmp_path, monkeypatch):
-    """Return a function that loads or "measures" a network in a project's cache, and what was measured so far."""
-    network = Path(__file__).parents[1] / "networks" / "half_filters.keras"
-    made = make_signature("a", twins=0)
-    made = replace(made, model={**made.model, "sha256": hashlib.sha256(network.read_bytes()).hexdigest()})
-    measured = []
-
-    def write(request, target, **_):
-        measured.append(target)
-        made.write(target)
-        return made
-
-    monkeypatch.setattr(child, "measure_in_child", write)
-    asked = Request(network=network, panel=tmp_path / "panel.npz")
-
-    def call(**settings):
-        return load_or_measure(asked, digests={}, settings=Settings(cache=tmp_path / ".modelcheck", **settings))
-
-    call.measured = measured
-    return call
-
-
-def test_who_loads_a_network_is_told_whether_it_was_measured_now(load):
-    """The first call measures, and says so; the second finds the same signature in the cache, and says that."""
-    first, second = load(), load()
-    assert (first.measured, second.measured) == ("now", "cached")
-    assert first.signature.digest() == second.signature.digest()
-    assert len(load.measured) == 1
 
 
 @given(outputs=NAMES, layers=st.dictionaries(st.text(min_size=1), st.text(min_size=1), max_size=3), twins=st.booleans())

@@ -83,6 +83,8 @@ class Evidence:
         Where the baseline lies.
     approval : Approval
         What its history says of it.
+    note : str
+        Why the cache was not believed, where it was not; else empty.
     """
 
     panel: Panel
@@ -90,6 +92,7 @@ class Evidence:
     measured: Literal["now", "cached"]
     baseline_folder: Path
     approval: Approval
+    note: str = ""
 
     def __repr__(self) -> str:
         return one_line_repr("Evidence", f"{len(self.panel)} pictures", self.comparison)
@@ -205,6 +208,7 @@ def gather(
         panel=panel,
         comparison=comparison,
         measured=loaded.measured,
+        note=loaded.note,
         baseline_folder=settings.require("baseline"),
         approval=find_approval(settings.require("baseline"), signature=digests["baseline"]),
     )

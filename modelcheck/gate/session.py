@@ -90,6 +90,7 @@ class Run:
             try:
                 settings, plan = self.load()
                 self.evidence = gather(settings, manifest=plan.manifest, tell=tell)
+                self.notes += [self.evidence.note] if self.evidence.note else []
             except Exception as error:
                 self.trouble = error
                 raise
@@ -158,6 +159,7 @@ class Collector:
         told = getattr(node, "workeroutput", {}).get(PROPERTY, {})
         self.run.active |= bool(told.get("active"))
         self.run.deselected |= bool(told.get("deselected"))
+        self.run.notes += told.get("notes", [])
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Remember that a person stopped the run; errors at collection look alike to pytest, but are not that."""
@@ -209,7 +211,7 @@ class Collector:
 
             print_summary(self.run.document, _console(terminalreporter), report=self.run.report / "index.html")
             for line in self.run.notes:
-                terminalreporter.write_line(line, yellow=True)
+                terminalreporter.write_line(clean(line, longest=1000), yellow=True)
 
     def _find_disagreements(self) -> list[Reason]:
         """Return what other processes of this run judged by and this one does not; gather the evidence.
