@@ -65,8 +65,8 @@ class Waiver:
     metric : str
         The criterion's metric.
     about : str
-        A glob over what the finding is about: a layer, a person, a group; empty for the network as
-        a whole.
+        A glob over what the finding is about: a layer, a person, a group, as in
+        `modelcheck.judgement.criteria.Criterion`; empty for the network as a whole.
     candidate : str
         The sha256 of the one file that is excused.
     owner : str
