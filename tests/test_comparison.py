@@ -141,6 +141,24 @@ def test_a_map_that_ignores_the_weights_has_no_say():
     assert "failed the randomisation check" in measured.evidence
 
 
+def test_pixels_that_no_weight_reaches_leave_the_regions_measured():
+    """Maps of a network that sees every third pixel, as its untrained twins do: no row of the regions is unmeasured."""
+    baseline, candidate = pair(inside=0.5)
+    sides = [stride(side) for side in (baseline, candidate)]
+    comparison = compare(*sides)
+    assert abs(comparison.metrics["randomisation[smoothgrad]"]) < 0.7
+    rows = [item.value for group in ("straight", "left") for item in comparison.about(group=group)]
+    assert np.isfinite(rows).all()
+
+
+def stride(signature):
+    """Return a network, and its twins, whose maps are zero but for every third row and column."""
+    maps = {name: np.zeros_like(values) for name, values in signature.attributions.items()}
+    for name, values in signature.attributions.items():
+        maps[name][:, ::3, ::3] = values[:, ::3, ::3]
+    return replace(signature, attributions=maps, twins=tuple(stride(twin) for twin in signature.twins))
+
+
 def test_a_ranking_no_better_than_chance_has_no_say():
     """A method whose first pixels matter no more than random ones is unmeasured."""
     baseline, candidate = pair()

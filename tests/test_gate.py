@@ -210,6 +210,17 @@ def test_a_file_that_is_no_network_is_refused(project):
     assert "is no .keras archive" in json.dumps(verdict["reasons"])
 
 
+def test_a_network_that_answers_nan_is_refused(project):
+    """Who answers NaN is refused by the process that measures, before anything is compared: exit 4."""
+    broken = plain(seed=8)
+    broken.get_layer("decision").set_weights([np.full((6, 2), np.nan), np.zeros(2)])
+    with pytest.warns(DeprecationWarning, match="__array__") if np.__version__ >= "2" else _nothing():
+        broken.save(project / "same.keras")
+    done, verdict = gate(project)
+    assert done.returncode == verdict["exit_code"] == 4, done.stdout
+    assert "answers NaN or infinity on 12 of 12 pictures" in json.dumps(verdict["reasons"])
+
+
 def test_an_unwritable_report_is_red(project):
     """Where no verdict can be written the run is red and says so, without a traceback."""
     (project / "report").write_text("in the way")
