@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from modelcheck.gate.failures import EXPLAINED, WorkerNotes, explain
 from modelcheck.gate.options import add_options, read_options
 from modelcheck.gate.progress import Estimate, read_progress
-from modelcheck.gate.session import PROPERTY, RUN, Collector, Run
+from modelcheck.gate.session import COLLECTOR, PROPERTY, RUN, Collector, Run
 from modelcheck.judgement.criteria import criterion_for
 from modelcheck.judgement.findings import Finding, Verdict, judge
 from modelcheck.judgement.measured import Measured
@@ -47,8 +48,9 @@ def pytest_configure(config: pytest.Config) -> None:
         except ValueError as error:
             raise pytest.UsageError(f"--modelcheck-today must be a day like 2026-01-31, not {day!r}.") from error
     config.stash[RUN] = run
-    if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Collector(config), "modelcheck-collector")
+    plugin = WorkerNotes(config, run=run) if hasattr(config, "workerinput") else Collector(config)
+    if config.pluginmanager.register(plugin, COLLECTOR) is None:
+        raise pytest.UsageError(f"-p no:{COLLECTOR} takes away what writes the verdict. Leave it out.")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -151,9 +153,19 @@ def check(request: pytest.FixtureRequest) -> Callable[..., None]:
 
             told = ((row, row.sentence(unit_of(row.criterion.metric))) for row in red)
             lines = (f"{line}\n  why: {clean(row.criterion.why, longest=1000)}" for row, line in told)
-            pytest.fail("\n".join(lines), pytrace=False)
+            error = pytest.fail.Exception("\n".join(lines), pytrace=False)
+            request.node.stash[EXPLAINED] = error
+            raise error
 
     return judge_all
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Mark a failure that the findings of `check` explain: they decide what it means, and nothing else does."""
+    return explain((yield), item=item, call=call)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -203,10 +215,16 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
             item.config.stash[RUN].deselected = True
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """On a worker, tell the controller what was seen of the suites."""
-    output = getattr(session.config, "workeroutput", None)
-    if output is not None:
-        run = session.config.stash[RUN]
-        output[PROPERTY] = {"active": run.active, "deselected": run.deselected}
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
+    """Hold the exit status that the verdict came to against whatever was done to it afterwards."""
+    collector = session.config.pluginmanager.get_plugin(COLLECTOR)
+    try:
+        return (yield)
+    except pytest.exit.Exception as error:
+        if isinstance(collector, Collector):
+            error.returncode = collector.exit_status or error.returncode
+        raise
+    finally:
+        if isinstance(collector, Collector):
+            collector.hold_exit_status(session)

@@ -10,7 +10,7 @@ import datetime
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,23 +18,30 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from modelcheck.gate.failures import FailureCount, is_explained
 from modelcheck.gate.settings import Settings, SettingsError, has_settings, read_settings
-from modelcheck.judgement.document import FailedTestReason, Reason, VerdictDocument
+from modelcheck.judgement.document import FailedTestReason, PytestStatusReason, Reason, VerdictDocument
 from modelcheck.judgement.findings import Finding
 from modelcheck.support.escaping import clean
 
 if TYPE_CHECKING:
     from modelcheck.gate.evidence import Evidence, Plan
 
-__all__ = ["PROPERTY", "RUN", "Collector", "Run"]
+__all__ = ["COLLECTOR", "PROPERTY", "RUN", "Collector", "Run"]
 
 PROPERTY = "modelcheck"
+COLLECTOR = "modelcheck-collector"
 _VERDICT, _PAGES = "verdict.json", ("index.html", "summary.md")
 
 
 @dataclass
 class Run:
-    """What one pytest process knows of the gate; `red` are the tests whose own findings explain why they failed."""
+    """What one pytest process knows of the gate.
+
+    `red` are tests whose own findings explain why they failed, `failed` those that failed by
+    themselves, `uncollected` files that could not be collected, and `unexplained` exit statuses of
+    workers.
+    """
 
     options: dict[str, Any]
     root: Path
@@ -50,6 +57,8 @@ class Run:
     errors: list[Reason] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    uncollected: dict[str, str] = field(default_factory=dict)
+    unexplained: set[int] = field(default_factory=set)
     red: set[str] = field(default_factory=set)
     flaky: set[str] = field(default_factory=set)
     trouble: Exception | None = None
@@ -98,27 +107,35 @@ class Collector:
         self.config = config
         self.run = config.stash[RUN]
         self.gates: set[str] = set()
+        self.count = FailureCount()
+        self.exit_status: int | None = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect what a test found, and what went wrong with a test of the gate."""
+        self.count.add(report)
         rows = [json.loads(str(value)) for name, value in report.user_properties if name == PROPERTY]
         # Read before others do: JUnit shows the words, not this.
         report.user_properties[:] = [item for item in report.user_properties if item[0] != PROPERTY]
         if rows:
             self.gates.add(report.nodeid)
-            findings = [Finding.from_dict(row) for row in rows]
-            if any(finding.red for finding in findings):
-                self.run.red.add(report.nodeid)
             if report.when == "teardown":
-                self.run.findings += findings
-        if report.failed:
-            words = str(report.longreprtext).strip().rpartition("\n")[2]
-            self.run.failed.setdefault(report.nodeid, clean(words, longest=300))
+                self.run.findings += [Finding.from_dict(row) for row in rows]
+        if report.failed and is_explained(report):
+            self.run.red.add(report.nodeid)
+        elif report.failed:
+            self.run.failed.setdefault(report.nodeid, _last_line(report))
         if report.outcome == "rerun":  # type: ignore[comparison-overlap]
             self.run.flaky.add(report.nodeid)
         if getattr(report, "wasxfail", None) is not None and rows:
             self.run.errors.append({"kind": "marked_xfail", "test": report.nodeid})
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Remember what could not be collected: pytest goes on with the rest where it is asked to."""
+        self.count.add(report)
+        if report.failed:
+            self.run.uncollected.setdefault(report.nodeid or "collection", _last_line(report))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -126,10 +143,16 @@ class Collector:
         told = getattr(node, "workeroutput", {}).get(PROPERTY, {})
         self.run.active |= bool(told.get("active"))
         self.run.deselected |= bool(told.get("deselected"))
+        if told.get("interrupted"):
+            self.run.unexplained.add(int(pytest.ExitCode.INTERRUPTED))
+        if told.get("unexplained"):
+            self.run.unexplained.add(int(told["unexplained"]))
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Remember that a person stopped the run; errors at collection look alike to pytest, but are not that."""
-        self.run.interrupted = not isinstance(excinfo.value, pytest.Session.Interrupted)
+        """Remember that a person stopped the run; pytest and pytest-xdist stop themselves by errors of that kind."""
+        self.run.interrupted = type(excinfo.value) is KeyboardInterrupt or isinstance(
+            excinfo.value, pytest.exit.Exception
+        )
 
     def pytest_sessionstart(self) -> None:
         """Take a stale verdict away, and the page that shows it, so that nobody promotes it."""
@@ -144,17 +167,29 @@ class Collector:
                 for name in (*_PAGES, _VERDICT):
                     (report / name).unlink(missing_ok=True)
 
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Write the verdict and set the exit status; a run without suites is left alone."""
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, object, object]:
+        """Write the verdict and set the exit status, after other plugins have; a run without suites is left alone."""
+        try:
+            result = yield
+        except BaseException as error:
+            self.run.errors.append({"kind": "error", "text": f"The run did not end well: {type(error).__name__}."})
+            self._finish(session, int(exitstatus))
+            raise
+        self._finish(session, int(exitstatus))
+        return result
+
+    def _finish(self, session: pytest.Session, exitstatus: int) -> None:
         run = self.run
         if not (run.active or self.gates or self.is_gate()) or self.config.option.collectonly:
             return
         from modelcheck.gate.verdict import exit_status
 
         errors = list(run.errors)
+        cut_short = exitstatus in (1, 2) and 0 < (self.config.option.maxfail or 0) <= self.count.failed
         try:
             run.load()
-            if exitstatus in (0, 1):
+            if run.findings if cut_short else exitstatus in (0, 1):
                 run.gather()
         except (ValueError, RuntimeError) as error:
             errors.append({"kind": "error", "text": str(error) or type(error).__name__})
@@ -162,11 +197,30 @@ class Collector:
             errors.append({"kind": "error", "text": f"{type(error).__name__}: {error}"})
         if run.interrupted:
             errors.append({"kind": "interrupted"})
-        elif exitstatus not in (0, 1, 5):
-            errors.append({"kind": "stopped", "exit_status": int(exitstatus)})
-        errors += [{"kind": "flaky", "test": nodeid} for nodeid in sorted(run.flaky - set(run.failed))]
-        run.document = self._conclude(errors)
-        session.exitstatus = exit_status(run.document)
+        elif exitstatus not in (0, 1, 5) and not cut_short:
+            errors.append({"kind": "stopped", "exit_status": exitstatus})
+        errors += [{"kind": "flaky", "test": nodeid} for nodeid in sorted(run.flaky - set(run.failed) - run.red)]
+        if status := self.count.unexplained_status(session, exitstatus):
+            run.unexplained.add(status)
+        run.document = self._conclude(errors, cut_short=cut_short)
+        self.exit_status = exit_status(run.document)
+        session.exitstatus = self.exit_status
+
+    def hold_exit_status(self, session: pytest.Session) -> None:
+        """Keep a red exit status red, and leave no verdict that passes beside one that was made red afterwards."""
+        run, status = self.run, int(session.exitstatus)
+        if run.document is None or status == self.exit_status:
+            return
+        if status == 0:
+            session.exitstatus = self.exit_status or 0
+        elif self.exit_status == 0:
+            from modelcheck.gate.verdict import error_document
+
+            settings = run.settings or Settings(report=run.report)
+            run.document = error_document(
+                run.document, {"kind": "pytest_status", "exit_status": status}, settings=settings
+            )
+            run.document = self._write(run.document, settings)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the tables and the verdict."""
@@ -196,31 +250,47 @@ class Collector:
             "::" in str(arg) or str(arg).endswith(".py") for arg in self.config.args
         )
 
-    def _conclude(self, errors: list[Reason]) -> VerdictDocument:
+    def _conclude(self, errors: list[Reason], *, cut_short: bool) -> VerdictDocument:
         """Return the verdict, written with report and summary: what cannot be written makes it red."""
-        from modelcheck.gate.artefacts import leave_candidate
         from modelcheck.gate.child import RefusedError
-        from modelcheck.gate.verdict import Outcome, error_document, verdict_document, write_document
-        from modelcheck.report import append_step_summary, write_report
+        from modelcheck.gate.verdict import Outcome, verdict_document
+        from modelcheck.report import append_step_summary
 
         run = self.run
         settings, evidence = run.settings or Settings(report=run.report), run.evidence
-        failures: list[FailedTestReason] = [
-            {"kind": "test_failed", "test": nodeid, "text": words}
-            for nodeid, words in sorted(run.failed.items())
-            if nodeid not in run.red
+        # Where not even the plan can be read, that is why nothing could be collected.
+        failed = {**run.failed, **(run.uncollected if run.plan is not None else {})}
+        failures: list[FailedTestReason | PytestStatusReason] = [
+            {"kind": "test_failed", "test": nodeid, "text": words} for nodeid, words in sorted(failed.items())
         ]
+        failures += [{"kind": "pytest_status", "exit_status": status} for status in sorted(run.unexplained)]
         outcome = Outcome(
             today=run.today,
             errors=tuple(errors),
             failures=tuple(failures),
             narrowed=self._is_narrowed(),
+            cut_short=cut_short,
             refused=isinstance(run.trouble, RefusedError),
             interrupted=run.interrupted,
             enforced=run.enforced,
             seconds=time.monotonic() - run.started,
         )
         document = verdict_document(settings, outcome, plan=run.plan, findings=run.findings, evidence=evidence)
+        document = self._write(document, settings)
+        if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+            try:
+                append_step_summary(path, document)
+            except OSError as error:
+                run.notes.append(f"The step summary could not be written ({error}); it stands in {settings.report}.")
+        return document
+
+    def _write(self, document: VerdictDocument, settings: Settings) -> VerdictDocument:
+        """Write verdict and report, and return the verdict, an error where they could not be written."""
+        from modelcheck.gate.artefacts import leave_candidate
+        from modelcheck.gate.verdict import error_document, write_document
+        from modelcheck.report import write_report
+
+        run, evidence = self.run, self.run.evidence
         try:
             if evidence is not None and document["scope"] == "full":
                 leave_candidate(settings.report, evidence.candidate)
@@ -239,12 +309,12 @@ class Collector:
             write_document(settings.report, document)
         except OSError as error:
             document = error_document(document, _unwritten("verdict", settings, str(error)), settings=settings)
-        if path := os.environ.get("GITHUB_STEP_SUMMARY"):
-            try:
-                append_step_summary(path, document)
-            except OSError as error:
-                run.notes.append(f"The step summary could not be written ({error}); it stands in {settings.report}.")
         return document
+
+
+def _last_line(report: pytest.TestReport | pytest.CollectReport) -> str:
+    line = str(report.longreprtext).strip().rpartition("\n")[2]
+    return clean(line.removeprefix("E  "), longest=300)  # pytest's mark of the line that says why
 
 
 def _unwritten(what: Literal["report", "verdict"], settings: Settings, text: str) -> Reason:
