@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from modelcheck.gate.failures import EXPLAINED, WorkerNotes, explain
 from modelcheck.gate.options import add_options, read_options
 from modelcheck.gate.progress import Estimate, read_progress
+from modelcheck.gate.project import Project, find_project, owner_of
 from modelcheck.gate.session import COLLECTOR, PROPERTY, RUN, Collector, Run
 from modelcheck.judgement.criteria import criterion_for
 from modelcheck.judgement.findings import Finding, Verdict, judge
@@ -35,9 +37,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Remember the options; nothing is read before a suite asks."""
     options = read_options(config)
+    if told := getattr(config, "workerinput", {}).get(PROPERTY):  # workers judge by what their controller found
+        project = Project(root=Path(told["root"]), top=Path(told["top"]), conflict=told["conflict"])
+    else:
+        project = find_project(config)
     run = Run(
         options=options,
-        root=config.rootpath,
+        project=project,
         redact_inputs=options.pop("redact_inputs"),
         pictures_as_files=options.pop("report_folder"),
         enforced=not options.pop("report_only"),
@@ -62,6 +68,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Iterator[None]:
         wanted = [name for name in dict.fromkeys(ABOUT.values()) if name in metafunc.fixturenames]
         run = metafunc.config.stash[RUN]
         run.active = True
+        _check_owner(metafunc.definition, run)
         if wanted:
             try:
                 _, plan = run.load()
@@ -206,6 +213,18 @@ def _is_gate(item: Any) -> bool:
     """Say whether a test uses our `check`; other plugins have a fixture of that name, and are left alone."""
     known = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {}).get("check") or ()
     return any(getattr(fixture.func, "__module__", "") == __name__ for fixture in known[-1:])
+
+
+def _check_owner(item: pytest.Item, run: Run) -> None:
+    """Refuse a test of another project: it would be judged by this one's limits."""
+    root = run.project.root
+    owner = owner_of(item.path.parent, top=run.project.top)
+    elsewhere = owner is None and not item.path.is_relative_to(root) and not item.config.option.pyargs
+    if elsewhere or (owner is not None and owner.resolve() != root.resolve()):
+        raise pytest.Collector.CollectError(
+            f"modelcheck: {str(item.path)!r} belongs to {str(owner or item.path.parent)!r}, and this run is judged by "
+            f"the limits of {str(root)!r}. Run it by itself."
+        )
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:

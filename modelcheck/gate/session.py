@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from modelcheck.gate.failures import FailureCount, is_explained
-from modelcheck.gate.settings import Settings, SettingsError, has_settings, read_settings
+from modelcheck.gate.project import Project
+from modelcheck.gate.settings import Settings, SettingsError, has_settings, near, read_settings
 from modelcheck.judgement.document import FailedTestReason, PytestStatusReason, Reason, VerdictDocument
 from modelcheck.judgement.findings import Finding
 from modelcheck.support.escaping import clean
@@ -44,7 +45,7 @@ class Run:
     """
 
     options: dict[str, Any]
-    root: Path
+    project: Project
     redact_inputs: bool = False
     pictures_as_files: bool = False
     enforced: bool = True
@@ -71,8 +72,10 @@ class Run:
         """Read settings and plan once."""
         from modelcheck.gate.evidence import make_plan
 
+        if self.project.conflict:
+            raise SettingsError(self.project.conflict)
         if self.settings is None:
-            self.settings = read_settings(self.root, self.options)
+            self.settings = read_settings(self.project.root, self.options)
         if self.plan is None:
             self.plan = make_plan(self.settings)
         return self.settings, self.plan
@@ -94,7 +97,11 @@ class Run:
     @property
     def report(self) -> Path:
         """The report's folder, also where the settings cannot be read."""
-        return self.settings.report if self.settings else Path(self.options["report"] or "report")
+        return (
+            self.settings.report
+            if self.settings
+            else near(Path(self.options["report"] or self.project.root / "report"))
+        )
 
 
 RUN = pytest.StashKey[Run]()
@@ -138,6 +145,13 @@ class Collector:
             self.run.uncollected.setdefault(report.nodeid or "collection", _last_line(report))
 
     @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker whose settings count: it is started with less of the command line, and would find others."""
+        project = self.run.project
+        facts = {"root": str(project.root), "top": str(project.top), "conflict": project.conflict}
+        node.workerinput[PROPERTY] = facts
+
+    @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Take over what a worker saw of the suites."""
         told = getattr(node, "workeroutput", {}).get(PROPERTY, {})
@@ -156,10 +170,13 @@ class Collector:
 
     def pytest_sessionstart(self) -> None:
         """Take a stale verdict away, and the page that shows it, so that nobody promotes it."""
-        if not self.is_gate():
+        gate = self.is_gate()
+        if self.run.project.conflict and (gate or any(self.run.options.values())):
+            raise pytest.UsageError(f"modelcheck: {self.run.project.conflict}")
+        if not gate:
             return
         try:
-            report = read_settings(self.config.rootpath, self.run.options).report
+            report = read_settings(self.run.project.root, self.run.options).report
         except SettingsError:
             report = self.run.report
         with suppress(OSError):  # a folder that cannot be written is reported when the verdict is
@@ -235,8 +252,8 @@ class Collector:
         """Say whether the run was meant as a gate although no test of one was seen, as under xdist or after errors."""
         if any(self.run.options[name] for name in ("candidate", "baseline")):
             return True
-        suites = (self.run.root / "suites").resolve()
-        if not ((suites / "criteria.toml").exists() or has_settings(self.run.root)):
+        suites = (self.run.project.root / "suites").resolve()
+        if not ((suites / "criteria.toml").exists() or has_settings(self.run.project.root)):
             return False  # somebody else's folder of that name
         return any(
             (self.config.invocation_params.dir / str(arg).split("::")[0]).resolve().is_relative_to(suites)
