@@ -13,6 +13,7 @@ import jsonschema
 import numpy as np
 import pytest
 
+from modelcheck.gate.entries import KEY
 from modelcheck.signature import read_signature
 from networks import plain
 from signatures import make_panel
@@ -237,6 +238,17 @@ def test_a_damaged_cache_is_measured_again(project):
     done, verdict = gate(project)
     assert done.returncode == 0, done.stdout
     assert verdict["verdict"] == "pass"
+
+
+def test_a_run_says_once_that_it_did_not_believe_the_cache(project, monkeypatch):
+    """With a key, an entry that has no seal is measured again: a run of workers says so once, the next not at all."""
+    secret = "0123456789abcdef" * 2
+    monkeypatch.setenv(KEY, secret)
+    done = [gate(project, "-n", "2")[0] for _ in range(2)]
+    assert [run.returncode for run in done] == [0, 0], done[0].stdout + done[1].stdout
+    assert [run.stdout.count(f"is not sealed by {KEY}") for run in done] == [1, 0]
+    left = [path for path in project.rglob("*") if path.is_file()]
+    assert not [path for path in left if secret.encode() in path.read_bytes()]
 
 
 def test_other_tests_are_left_alone(project):

@@ -96,6 +96,19 @@ def test_an_entry_that_is_a_link_is_taken_away_and_not_what_it_leads_to(load, ba
     assert not entry.is_symlink()
 
 
+def test_what_is_half_written_is_measured_anew_as_a_whole(load, baseline, tmp_path, monkeypatch):
+    """Nothing of an entry without a manifest stays: no link in it, and no folder where a file is due."""
+    monkeypatch.setenv(KEY, SECRET)
+    load()
+    entry = entry_of(tmp_path)
+    (entry / "manifest.json").unlink()
+    (entry / "seal.txt").unlink()
+    (entry / "seal.txt").mkdir()
+    (entry / "linked").symlink_to(baseline)
+    assert [load().measured for _ in range(2)] == ["now", "cached"]
+    assert not (entry / "linked").is_symlink()
+
+
 @pytest.mark.parametrize("what", ["link", "hard link", "pipe", "folder", "dangling link"])
 def test_a_lock_file_is_a_file_of_ours(load, baseline, tmp_path, what):
     """A lock that leads elsewhere, or that would be waited for, is refused by name; nothing is emptied."""

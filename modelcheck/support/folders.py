@@ -60,7 +60,7 @@ def kind_of(path: Path) -> Kind:
         return "folder"
     if not stat.S_ISREG(status.st_mode):
         return "special file"
-    return "file" if status.st_nlink == 1 else "shared file"
+    return "shared file" if status.st_nlink > 1 else "file"
 
 
 def has_folder(root: Path, *below: str) -> bool:
