@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from modelcheck.gate.failures import FailureCount, is_explained
+from modelcheck.gate.outputs import check_run_outputs
 from modelcheck.gate.project import Project
 from modelcheck.gate.settings import Settings, SettingsError, has_settings, near, read_settings
 from modelcheck.judgement.document import FailedTestReason, PytestStatusReason, Reason, VerdictDocument
@@ -89,7 +90,9 @@ class Run:
         if self.project.conflict:
             raise SettingsError(self.project.conflict)
         if self.settings is None:
-            self.settings = read_settings(self.project.root, self.options)
+            settings = read_settings(self.project.root, self.options)
+            check_run_outputs(settings, root=self.project.root)
+            self.settings = settings
         return self.settings
 
     def gather(self, tell: Callable[[str], None] | None = None) -> Evidence:
@@ -118,13 +121,14 @@ class Run:
         return self.inputs
 
     @property
-    def report(self) -> Path:
-        """The report's folder, also where the settings cannot be read."""
-        return (
-            self.settings.report
-            if self.settings
-            else near(Path(self.options["report"] or self.project.root / "report"))
-        )
+    def known(self) -> Settings:
+        """The settings; where they cannot be read, the paths of the command line and the usual report's folder."""
+        if self.settings is not None:
+            return self.settings
+        names = ("candidate", "baseline", "baseline_model", "panel", "criteria", "waivers", "report")
+        paths: dict[str, Any] = {"report": near(self.project.root / "report")}
+        paths |= {name: near(Path(self.options[name])) for name in names if self.options.get(name)}
+        return Settings(**paths)
 
 
 RUN = pytest.StashKey[Run]()
@@ -214,7 +218,12 @@ class Collector:
             return
         with suppress(SettingsError):
             self.run.load_settings()
-        report = self.run.report
+        settings = self.run.known
+        try:
+            self._check_outputs(settings)
+        except SettingsError as error:
+            raise pytest.UsageError(f"modelcheck: {error}") from error
+        report = settings.report
         with suppress(OSError):  # a folder that cannot be written is reported when the verdict is
             if (report / _VERDICT).exists():  # otherwise the pages may be somebody else's
                 for name in (*_PAGES, _VERDICT):
@@ -269,18 +278,15 @@ class Collector:
         elif self.exit_status == 0:
             from modelcheck.gate.verdict import error_document
 
-            settings = run.settings or Settings(report=run.report)
-            run.document = error_document(
-                run.document, {"kind": "pytest_status", "exit_status": status}, settings=settings
-            )
-            run.document = self._write(run.document, settings)
+            reason: Reason = {"kind": "pytest_status", "exit_status": status}
+            run.document = self._write(error_document(run.document, reason, settings=run.known), run.known)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the tables and the verdict."""
         if self.run.document is not None:
             from modelcheck.report import print_summary
 
-            print_summary(self.run.document, _console(terminalreporter), report=self.run.report / "index.html")
+            print_summary(self.run.document, _console(terminalreporter), report=self.run.known.report / "index.html")
             for line in self.run.notes:
                 terminalreporter.write_line(clean(line, longest=1000), yellow=True)
 
@@ -339,6 +345,17 @@ class Collector:
     def _is_part(self) -> bool:
         return any("::" in str(arg) or str(arg).endswith(".py") for arg in self.config.args)
 
+    def _check_outputs(self, settings: Settings) -> None:
+        """Refuse what would overwrite an input, files that pytest and the build's summary write among them."""
+        more = {}
+        for option, path in (
+            ("--junitxml", getattr(self.config.option, "xmlpath", None)),
+            ("GITHUB_STEP_SUMMARY", os.environ.get("GITHUB_STEP_SUMMARY")),
+        ):
+            if path:
+                more[self.config.invocation_params.dir / path] = option
+        check_run_outputs(settings, root=self.run.project.root, more=more)
+
     def _is_narrowed(self) -> bool:
         return (self._is_chosen() and self.run.deselected) or self._is_part()
 
@@ -349,7 +366,7 @@ class Collector:
         from modelcheck.report import append_step_summary
 
         run = self.run
-        settings, evidence = run.settings or Settings(report=run.report), run.evidence
+        settings, evidence = run.known, run.evidence
         narrowed = self._is_narrowed()
         # Where not even the plan can be read, that is why nothing could be collected.
         failed = {**run.failed, **(run.uncollected if run.plan is not None else {})}
@@ -389,6 +406,10 @@ class Collector:
         from modelcheck.report import write_report
 
         run, evidence = self.run, self.run.evidence
+        try:
+            self._check_outputs(settings)
+        except SettingsError as error:  # also the verdict would be written over what was judged by
+            return error_document(document, _unwritten("verdict", settings, str(error)), settings=settings)
         try:
             if evidence is not None and document["scope"] == "full":
                 leave_candidate(settings.report, evidence.candidate)
