@@ -7,6 +7,7 @@ unpickled.
 """
 
 from modelcheck.signature.exchange import MapExchange
+from modelcheck.signature.names import check_storable
 from modelcheck.signature.reading import read_manifest, read_signature
 from modelcheck.signature.record import LayerRecord, Signature, SignatureError
 from modelcheck.signature.storage import FORMAT, find_stray_members
@@ -17,6 +18,7 @@ __all__ = [
     "MapExchange",
     "Signature",
     "SignatureError",
+    "check_storable",
     "find_stray_members",
     "read_manifest",
     "read_signature",
