@@ -214,7 +214,7 @@ class Collector:
         gate = self.is_gate()
         if self.run.project.conflict and (gate or any(self.run.options.values())):
             raise pytest.UsageError(f"modelcheck: {self.run.project.conflict}")
-        if not gate or self._is_chosen():
+        if not gate:
             return
         with suppress(SettingsError):
             self.run.load_settings()
@@ -223,6 +223,8 @@ class Collector:
             self._check_outputs(settings)
         except SettingsError as error:
             raise pytest.UsageError(f"modelcheck: {error}") from error
+        if self._is_chosen():
+            return
         report = settings.report
         with suppress(OSError):  # a folder that cannot be written is reported when the verdict is
             if (report / _VERDICT).exists():  # otherwise the pages may be somebody else's
