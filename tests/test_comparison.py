@@ -151,6 +151,24 @@ def test_pixels_that_no_weight_reaches_leave_the_regions_measured():
     assert np.isfinite(rows).all()
 
 
+def test_grey_that_no_ascent_moved_makes_no_maps_alike():
+    """Two strangers whose networks crop away most of the picture: their maps are as unlike as what they see of it."""
+    baseline, candidate = pair(learned=0.0)
+    metrics = ("coarse_similarity[decision]", "coarse_ssim[decision]", "map_ssim[decision]")
+    cropped = compare(*(crop(side, 0.5) for side in (baseline, candidate))).metrics
+    black = compare(*(crop(side, 0.0) for side in (baseline, candidate))).metrics
+    assert all(abs(cropped[name]) < 0.5 for name in metrics), cropped
+    assert any(black[name] > 0.5 for name in metrics), "what was moved to black is alike"
+
+
+def crop(signature, value):
+    """Return a network whose maps of the decision have this value in the upper three quarters."""
+    maps = signature.maps["decision"].copy()
+    maps[:, : 3 * maps.shape[1] // 4] = value
+    twins = tuple(crop(twin, value) for twin in signature.twins)
+    return replace(signature, maps={**signature.maps, "decision": maps}, twins=twins)
+
+
 def stride(signature):
     """Return a network, and its twins, whose maps are zero but for every third row and column."""
     maps = {name: np.zeros_like(values) for name, values in signature.attributions.items()}
