@@ -12,7 +12,7 @@ import click
 
 from modelcheck.cli.shared import FILE, say
 
-__all__ = ["init", "write_configuration"]
+__all__ = ["init", "starter_criteria", "write_configuration"]
 
 _SUITES = ("test_same_features.py", "test_held_out_subjects.py")
 _REGION_SUITE = "test_attributions_on_faces.py"
@@ -50,7 +50,7 @@ def write_configuration(folder: Path, *, candidate: str, baseline: str, panel: s
 
         place(settings, extended.encode())
         yield f"wrote   {settings}: [tool.modelcheck]"
-    criteria = _template("criteria.toml") + (_template("criteria_regions.toml") if regions else "")
+    criteria = starter_criteria(regions=regions)
     texts = {name: _template(f"{name}.txt") for name in (*_SUITES, *((_REGION_SUITE,) if regions else ()))}
     for name, text in {"criteria.toml": criteria, **texts}.items():
         path = folder / "suites" / name
@@ -61,6 +61,11 @@ def write_configuration(folder: Path, *, candidate: str, baseline: str, panel: s
             yield f"wrote   {path}"
         except FileExistsError:
             yield f"kept    {path}: it is there"
+
+
+def starter_criteria(*, regions: bool) -> str:
+    """Return the limits to start from, with those on attention where the panel has regions."""
+    return _template("criteria.toml") + (_template("criteria_regions.toml") if regions else "")
 
 
 def _template(name: str) -> str:

@@ -6,6 +6,7 @@ import fnmatch
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from modelcheck.signature import Signature, read_manifest, read_signature
 from modelcheck.signature.counterparts import check_given
 from modelcheck.support.escaping import one_line_repr
 
-__all__ = ["Evidence", "Plan", "gather", "make_plan"]
+__all__ = ["Evidence", "Plan", "check_panel", "gather", "make_plan"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,11 +155,7 @@ def gather(settings: Settings, *, tell: Callable[[str], None] | None = None) -> 
             f"the baseline's is {baseline.panel_digest[:12]}). Use the baseline's panel, or approve the release on "
             f"this one: modelcheck approve RELEASE.keras --panel {panel_path} --to {settings.baseline} --reason '...'"
         )
-    if len(set(panel.subjects.tolist())) < 2:
-        raise PanelError(
-            f"The panel {str(panel_path)!r} holds one person only: nothing can be said of people. Give each "
-            "picture its subject, and pictures of at least two."
-        )
+    check_panel(panel, panel_path)
     panel.inputs(baseline.recipe.input_range)
     check_given(baseline, settings.layers)
     request = Request(
@@ -176,6 +173,21 @@ def gather(settings: Settings, *, tell: Callable[[str], None] | None = None) -> 
     candidate = load_or_measure(request, digests=digests, settings=settings, tell=tell)
     _check_answers(candidate)
     return Evidence(panel=panel, comparison=compare(baseline, candidate, layers=settings.layers))
+
+
+def check_panel(panel: Panel, path: Path) -> None:
+    """Refuse a panel on which no network can be judged; an approval asks the same before it measures.
+
+    Raises
+    ------
+    PanelError
+        When it holds pictures of one person only.
+    """
+    if len(set(panel.subjects.tolist())) < 2:
+        raise PanelError(
+            f"The panel {str(path)!r} holds one person only: nothing can be said of people. Give each "
+            "picture its subject, and pictures of at least two."
+        )
 
 
 def _check_baseline_model(settings: Settings, manifest: Mapping[str, Any]) -> None:
