@@ -220,7 +220,7 @@ def test_a_network_that_answers_nan_is_refused(project):
         broken.save(project / "same.keras")
     done, verdict = gate(project)
     assert done.returncode == verdict["exit_code"] == 4, done.stdout
-    assert "answers NaN or infinity on 12 of 12 pictures" in json.dumps(verdict["reasons"])
+    assert "answers NaN or infinity on " in json.dumps(verdict["reasons"])
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
