@@ -11,7 +11,7 @@ import pytest
 
 from modelcheck.gate.options import add_options, read_options
 from modelcheck.gate.progress import Estimate, read_progress
-from modelcheck.gate.session import PROPERTY, RUN, Collector, Run
+from modelcheck.gate.session import INPUTS, PROPERTY, RUN, Collector, Run
 from modelcheck.judgement.criteria import criterion_for
 from modelcheck.judgement.findings import Finding, Verdict, judge
 from modelcheck.judgement.measured import Measured
@@ -40,6 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
         redact_inputs=options.pop("redact_inputs"),
         pictures_as_files=options.pop("report_folder"),
         enforced=not options.pop("report_only"),
+        run_id=options.pop("run_id"),
     )
     if day := options.pop("today"):
         try:
@@ -56,10 +57,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Iterator[None]:
     """Make one test a layer, a subject or a group, from the baseline's manifest alone."""
     if _is_gate(metafunc.definition):
         from modelcheck.comparison import ABOUT
+        from modelcheck.gate.inputs import digest_suites
 
         wanted = [name for name in dict.fromkeys(ABOUT.values()) if name in metafunc.fixturenames]
         run = metafunc.config.stash[RUN]
         run.active = True
+        run.suites |= digest_suites(metafunc.definition.path, metafunc.config.rootpath)
         if wanted:
             try:
                 _, plan = run.load()
@@ -119,7 +122,7 @@ def panel(evidence: Evidence) -> Panel:
 
 
 @pytest.fixture
-def check(request: pytest.FixtureRequest) -> Callable[..., None]:
+def check(request: pytest.FixtureRequest, evidence: Evidence) -> Callable[..., None]:
     """Judge measures against the criteria, record the findings, and fail with one sentence each.
 
     ``check(*measures)`` takes `modelcheck.Measured` values, for example
@@ -136,6 +139,9 @@ def check(request: pytest.FixtureRequest) -> Callable[..., None]:
             criterion = criterion_for(plan.criteria, item.metric, item.about)
             if criterion is not None:
                 findings.append(judge(item, criterion))
+        # What this process judged by, and whether it measured: the controller holds it against its own.
+        facts = {"measured": evidence.measured, "inputs": run.digest_inputs().to_json()}
+        request.node.user_properties.append((INPUTS, json.dumps(facts)))
         shown = _apply_waivers(run, findings)
         for finding, seen in zip(findings, shown, strict=True):
             request.node.user_properties.append((PROPERTY, json.dumps(finding.to_dict(), allow_nan=False)))

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from modelcheck.approval.changes import changes, compare_if_possible
-from modelcheck.approval.history import Entry
 from modelcheck.approval.sheet import SHEET, contact_sheet
 from modelcheck.approval.swap import PANEL, file_sha, manifest_sha, put_in_place
 from modelcheck.gate.artefacts import ArtefactError, take_candidate
@@ -24,6 +23,7 @@ from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
 from modelcheck.report.reasons import main_reason
 from modelcheck.signature import Signature, SignatureError, read_signature
+from modelcheck.signature.history import Entry
 from modelcheck.support.escaping import clean
 
 __all__ = ["Proposal", "carry_out", "describe_platform", "plan_replacement", "propose", "propose_from_report"]

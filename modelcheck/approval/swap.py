@@ -15,9 +15,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelcheck.approval.history import HEADING, HISTORY, Entry, HistoryError, parse_history
 from modelcheck.approval.sheet import SHEET
 from modelcheck.signature import Signature, SignatureError, find_stray_members, read_manifest, read_signature
+from modelcheck.signature.history import HEADING, HISTORY, Entry, HistoryError, parse_history
 from modelcheck.support.archive import ArchiveError, read_regular
 from modelcheck.support.folders import kind_of, move, place, remove
 from modelcheck.support.locks import folder_lock

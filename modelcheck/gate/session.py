@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,10 +25,12 @@ from modelcheck.support.escaping import clean
 
 if TYPE_CHECKING:
     from modelcheck.gate.evidence import Evidence, Plan
+    from modelcheck.gate.inputs import Inputs
 
-__all__ = ["PROPERTY", "RUN", "Collector", "Run"]
+__all__ = ["INPUTS", "PROPERTY", "RUN", "Collector", "Run"]
 
-PROPERTY = "modelcheck"
+PROPERTY, INPUTS = "modelcheck", "modelcheck inputs"
+PARTIAL = "partial"  # beside the full run's report, which a part of the suites leaves alone
 _VERDICT, _PAGES = "verdict.json", ("index.html", "summary.md")
 
 
@@ -41,6 +43,7 @@ class Run:
     redact_inputs: bool = False
     pictures_as_files: bool = False
     enforced: bool = True
+    run_id: str | None = None
     today: datetime.date = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).date())
     started: float = field(default_factory=time.monotonic)
     active: bool = False
@@ -49,6 +52,9 @@ class Run:
     findings: list[Finding] = field(default_factory=list)
     errors: list[Reason] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    suites: dict[str, str] = field(default_factory=dict)
+    told: list[tuple[str, Inputs]] = field(default_factory=list)
+    measured_now: bool = False
     failed: dict[str, str] = field(default_factory=dict)
     red: set[str] = field(default_factory=set)
     flaky: set[str] = field(default_factory=set)
@@ -57,16 +63,22 @@ class Run:
     settings: Settings | None = None
     plan: Plan | None = None
     evidence: Evidence | None = None
+    inputs: Inputs | None = None
 
     def load(self) -> tuple[Settings, Plan]:
         """Read settings and plan once."""
         from modelcheck.gate.evidence import make_plan
 
+        settings = self.load_settings()
+        if self.plan is None:
+            self.plan = make_plan(settings)
+        return settings, self.plan
+
+    def load_settings(self) -> Settings:
+        """Read the settings once."""
         if self.settings is None:
             self.settings = read_settings(self.root, self.options)
-        if self.plan is None:
-            self.plan = make_plan(self.settings)
-        return self.settings, self.plan
+        return self.settings
 
     def gather(self, tell: Callable[[str], None] | None = None) -> Evidence:
         """Return the evidence, measured at most once."""
@@ -76,12 +88,22 @@ class Run:
             raise self.trouble  # what failed once is not tried again for every test
         if self.evidence is None:
             try:
-                self.evidence = gather(self.load()[0], tell=tell)
+                settings, plan = self.load()
+                self.evidence = gather(settings, manifest=plan.manifest, tell=tell)
                 self.notes += [self.evidence.note] if self.evidence.note else []
             except Exception as error:
                 self.trouble = error
                 raise
         return self.evidence
+
+    def digest_inputs(self) -> Inputs:
+        """Return what this process judges by, computed once; the evidence is gathered for it."""
+        from modelcheck.gate.inputs import make_inputs
+
+        if self.inputs is None:
+            evidence = self.gather()
+            self.inputs = make_inputs(*self.load(), evidence, suites=self.suites)
+        return self.inputs
 
     @property
     def report(self) -> Path:
@@ -105,7 +127,11 @@ class Collector:
         """Collect what a test found, and what went wrong with a test of the gate."""
         rows = [json.loads(str(value)) for name, value in report.user_properties if name == PROPERTY]
         # Read before others do: JUnit shows the words, not this.
-        report.user_properties[:] = [item for item in report.user_properties if item[0] != PROPERTY]
+        told = [json.loads(str(value)) for name, value in report.user_properties if name == INPUTS]
+        kept = [item for item in report.user_properties if item[0] not in (PROPERTY, INPUTS)]
+        report.user_properties[:] = kept
+        if rows or told:
+            self._take_inputs(report.nodeid, told)
         if rows:
             self.gates.add(report.nodeid)
             findings = [Finding.from_dict(row) for row in rows]
@@ -121,6 +147,12 @@ class Collector:
         if getattr(report, "wasxfail", None) is not None and rows:
             self.run.errors.append({"kind": "marked_xfail", "test": report.nodeid})
 
+    def _take_inputs(self, nodeid: str, told: list[dict[str, str]]) -> None:
+        from modelcheck.gate.inputs import Inputs
+
+        self.run.told += [(nodeid, Inputs.from_json(item["inputs"])) for item in told]
+        self.run.measured_now |= any(item["measured"] == "now" for item in told)
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Take over what a worker saw of the suites."""
@@ -134,13 +166,15 @@ class Collector:
         self.run.interrupted = not isinstance(excinfo.value, pytest.Session.Interrupted)
 
     def pytest_sessionstart(self) -> None:
-        """Take a stale verdict away, and the page that shows it, so that nobody promotes it."""
-        if not self.is_gate():
+        """Take a stale verdict away, and the page that shows it, so that nobody promotes it.
+
+        A part of the suites, chosen on purpose, leaves the report of the full run alone.
+        """
+        if not self.is_gate() or self._is_chosen():
             return
-        try:
-            report = read_settings(self.config.rootpath, self.run.options).report
-        except SettingsError:
-            report = self.run.report
+        with suppress(SettingsError):
+            self.run.load_settings()
+        report = self.run.report
         with suppress(OSError):  # a folder that cannot be written is reported when the verdict is
             if (report / _VERDICT).exists():  # otherwise the pages may be somebody else's
                 for name in (*_PAGES, _VERDICT):
@@ -157,7 +191,7 @@ class Collector:
         try:
             run.load()
             if exitstatus in (0, 1):
-                run.gather()
+                errors += self._find_disagreements()
         except (ValueError, RuntimeError) as error:
             errors.append({"kind": "error", "text": str(error) or type(error).__name__})
         except Exception as error:  # whatever it was, a verdict must be written, and be red
@@ -179,6 +213,40 @@ class Collector:
             for line in self.run.notes:
                 terminalreporter.write_line(clean(line, longest=1000), yellow=True)
 
+    def _find_disagreements(self) -> list[Reason]:
+        """Return what other processes of this run judged by and this one does not; gather the evidence.
+
+        The candidate's bytes are looked at first: a file that was changed meanwhile is not measured
+        to learn that it is another.
+        """
+        from modelcheck.gate.inputs import find_candidate_change, find_invented
+
+        run = self.run
+        told = run.told
+        settings, plan = run.load()
+        if run.evidence is None and told and (text := find_candidate_change(settings, told[0][1].candidate)):
+            return [{"kind": "error", "text": text}]
+        evidence = run.gather()
+        run.measured_now |= evidence.measured == "now"
+        if told and not run.suites:
+            run.suites = dict(told[0][1].suites)
+        own, found = run.digest_inputs(), dict[str, str]()
+        for nodeid, inputs in told:
+            for name in own.find_differences(inputs):
+                found.setdefault(name, nodeid)
+        errors: list[Reason] = [
+            {
+                "kind": "error",
+                "text": f"{nodeid} was judged by other {name} than the verdict is bound to: changed during "
+                "the run. Run again when nothing writes to it: pytest suites/",
+            }
+            for name, nodeid in found.items()
+        ]
+        if not found:
+            invented = find_invented(run.findings, plan, evidence.comparison)
+            errors += [{"kind": "error", "text": text} for text in invented]
+        return errors
+
     def is_gate(self) -> bool:
         """Say whether the run was meant as a gate although no test of one was seen, as under xdist or after errors."""
         if any(self.run.options[name] for name in ("candidate", "baseline")):
@@ -186,17 +254,22 @@ class Collector:
         suites = (self.run.root / "suites").resolve()
         if not ((suites / "criteria.toml").exists() or has_settings(self.run.root)):
             return False  # somebody else's folder of that name
-        return any(
-            (self.config.invocation_params.dir / str(arg).split("::")[0]).resolve().is_relative_to(suites)
-            for arg in self.config.args
-        )
+        asked = [(self.config.invocation_params.dir / str(arg).split("::")[0]).resolve() for arg in self.config.args]
+        # Asked for the whole project, whose suites are gone: silence would leave an old verdict standing.
+        gone = has_settings(self.run.root) and not any(suites.rglob("test_*.py"))
+        return any(path.is_relative_to(suites) or (gone and suites.is_relative_to(path)) for path in asked)
+
+    def _is_chosen(self) -> bool:
+        """Say whether the command line may leave tests out."""
+        option = self.config.option
+        narrowing = option.keyword or option.markexpr or option.deselect or getattr(option, "lf", False)
+        return bool(narrowing) or self._is_part()
+
+    def _is_part(self) -> bool:
+        return any("::" in str(arg) or str(arg).endswith(".py") for arg in self.config.args)
 
     def _is_narrowed(self) -> bool:
-        option = self.config.option
-        chosen = bool(option.keyword or option.markexpr or option.deselect or getattr(option, "lf", False))
-        return (chosen and self.run.deselected) or any(
-            "::" in str(arg) or str(arg).endswith(".py") for arg in self.config.args
-        )
+        return (self._is_chosen() and self.run.deselected) or self._is_part()
 
     def _conclude(self, errors: list[Reason]) -> VerdictDocument:
         """Return the verdict, written with report and summary: what cannot be written makes it red."""
@@ -207,6 +280,7 @@ class Collector:
 
         run = self.run
         settings, evidence = run.settings or Settings(report=run.report), run.evidence
+        narrowed = self._is_narrowed()
         failures: list[FailedTestReason] = [
             {"kind": "test_failed", "test": nodeid, "text": words}
             for nodeid, words in sorted(run.failed.items())
@@ -216,13 +290,18 @@ class Collector:
             today=run.today,
             errors=tuple(errors),
             failures=tuple(failures),
-            narrowed=self._is_narrowed(),
+            narrowed=narrowed,
             refused=isinstance(run.trouble, RefusedError),
             interrupted=run.interrupted,
             enforced=run.enforced,
+            run_id=run.run_id,
+            suites=run.suites,
+            measured="now" if run.measured_now else "cached",
             seconds=time.monotonic() - run.started,
         )
         document = verdict_document(settings, outcome, plan=run.plan, findings=run.findings, evidence=evidence)
+        if narrowed and document["scope"] != "full":
+            run.settings = settings = replace(settings, report=settings.report / PARTIAL)
         try:
             if evidence is not None and document["scope"] == "full":
                 leave_candidate(settings.report, evidence.candidate)
