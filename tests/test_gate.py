@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import jsonschema
+import keras
 import numpy as np
 import pytest
 
@@ -209,6 +210,29 @@ def test_a_file_that_is_no_network_is_refused(project):
     done, verdict = gate(project)
     assert done.returncode == verdict["exit_code"] == 4, done.stdout
     assert "is no .keras archive" in json.dumps(verdict["reasons"])
+
+
+def test_a_network_that_answers_nan_is_refused(project):
+    """Who answers NaN is refused by the process that measures, before anything is compared: exit 4."""
+    broken = plain(seed=8)
+    broken.get_layer("decision").set_weights([np.full((6, 2), np.nan), np.zeros(2)])
+    with pytest.warns(DeprecationWarning, match="__array__") if np.__version__ >= "2" else _nothing():
+        broken.save(project / "same.keras")
+    done, verdict = gate(project)
+    assert done.returncode == verdict["exit_code"] == 4, done.stdout
+    assert "answers NaN or infinity on 12 of 12 pictures" in json.dumps(verdict["reasons"])
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_a_network_that_answers_otherwise_than_it_is_read_is_refused(project):
+    """The release with an input of whole numbers passes nowhere: the measuring process refuses it by name, exit 4."""
+    release = plain(seed=8)
+    entry = keras.Input(release.input_shape[1:], dtype="int32", name="entry")
+    casting = keras.Model(entry, keras.Sequential([keras.layers.Rescaling(1.0), *release.layers])(entry))
+    casting.save(project / "same.keras")
+    done, verdict = gate(project)
+    assert done.returncode == verdict["exit_code"] == 4, done.stdout
+    assert "first at the input 'entry', which takes int32" in json.dumps(verdict["reasons"])
 
 
 def test_an_unwritable_report_is_red(project):

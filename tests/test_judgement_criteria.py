@@ -212,6 +212,16 @@ def test_a_row_that_contradicts_itself_is_no_finding(change):
         Finding.from_dict({**row, **change})
 
 
+def test_a_literal_bracket_is_written_in_brackets():
+    """In ``about`` a ``[`` opens a set of letters: the layer ``block[1]`` is named ``block[[]1]``."""
+    rows = {
+        glob: [Criterion(metric="m", about=glob, at_least=0, why="as agreed")] for glob in ("block[1]", "block[[]1]")
+    }
+    found = {glob: criterion_for(row, "m", "block[1]") is not None for glob, row in rows.items()}
+    assert found == {"block[1]": False, "block[[]1]": True}
+    assert criterion_for(rows["block[1]"], "m", "block1") is not None
+
+
 @few
 @given(globs=st.lists(st.sampled_from(["*", "conv*", "conv2d_1", "dense", "visitor_?"]), max_size=5))
 def test_last_matching_row_wins(globs):

@@ -14,7 +14,7 @@ import click
 from modelcheck.cli.shared import FILE, say
 from modelcheck.support.folders import place
 
-__all__ = ["init", "write_configuration"]
+__all__ = ["init", "starter_criteria", "write_configuration"]
 
 _SUITES = ("test_same_features.py", "test_held_out_subjects.py")
 _REGION_SUITE = "test_attributions_on_faces.py"
@@ -47,7 +47,7 @@ def write_configuration(folder: Path, *, candidate: str, baseline: str, panel: s
     """
     settings = folder / "pyproject.toml"
     extended = _extend_pyproject(settings, candidate=candidate, baseline=baseline, panel=panel)
-    criteria = _template("criteria.toml") + (_template("criteria_regions.toml") if regions else "")
+    criteria = starter_criteria(regions=regions)
     texts = {name: _template(f"{name}.txt") for name in (*_SUITES, *((_REGION_SUITE,) if regions else ()))}
     said = [f"wrote   {settings}: [tool.modelcheck]"]
     if extended is None:
@@ -75,6 +75,11 @@ def write_configuration(folder: Path, *, candidate: str, baseline: str, panel: s
                 path.rmdir() if path.is_dir() else path.unlink()
         raise
     return said
+
+
+def starter_criteria(*, regions: bool) -> str:
+    """Return the limits to start from, with those on attention where the panel has regions."""
+    return _template("criteria.toml") + (_template("criteria_regions.toml") if regions else "")
 
 
 def _template(name: str) -> str:

@@ -22,7 +22,7 @@ from modelcheck.signature import Approval, Signature, find_approval, read_manife
 from modelcheck.signature.counterparts import check_given
 from modelcheck.support.escaping import one_line_repr
 
-__all__ = ["Evidence", "Plan", "gather", "make_plan"]
+__all__ = ["Evidence", "Plan", "check_panel", "gather", "make_plan"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,11 +182,7 @@ def gather(
             f"the baseline's is {baseline.panel_digest[:12]}). Use the baseline's panel, or approve the release on "
             f"this one: modelcheck approve RELEASE.keras --panel {panel_path} --to {settings.baseline} --reason '...'"
         )
-    if len(set(panel.subjects.tolist())) < 2:
-        raise PanelError(
-            f"The panel {str(panel_path)!r} holds one person only: nothing can be said of people. Give each "
-            "picture its subject, and pictures of at least two."
-        )
+    check_panel(panel, panel_path)
     panel.inputs(baseline.recipe.input_range)
     check_given(baseline, settings.layers)
     request = Request(
@@ -212,6 +208,21 @@ def gather(
         baseline_folder=settings.require("baseline"),
         approval=find_approval(settings.require("baseline"), signature=digests["baseline"]),
     )
+
+
+def check_panel(panel: Panel, path: Path) -> None:
+    """Refuse a panel on which no network can be judged; an approval asks the same before it measures.
+
+    Raises
+    ------
+    PanelError
+        When it holds pictures of one person only.
+    """
+    if len(set(panel.subjects.tolist())) < 2:
+        raise PanelError(
+            f"The panel {str(path)!r} holds one person only: nothing can be said of people. Give each "
+            "picture its subject, and pictures of at least two."
+        )
 
 
 def _check_baseline_model(settings: Settings, manifest: Mapping[str, Any]) -> None:

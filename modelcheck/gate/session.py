@@ -10,7 +10,7 @@ import datetime
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,8 +18,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from modelcheck.gate.settings import Settings, SettingsError, has_settings, read_settings
-from modelcheck.judgement.document import FailedTestReason, Reason, VerdictDocument
+from modelcheck.gate.failures import FailureCount, is_explained
+from modelcheck.gate.outputs import check_run_outputs
+from modelcheck.gate.project import Project
+from modelcheck.gate.settings import Settings, SettingsError, has_settings, near, read_settings
+from modelcheck.judgement.document import FailedTestReason, PytestStatusReason, Reason, VerdictDocument
 from modelcheck.judgement.findings import Finding
 from modelcheck.support.escaping import clean
 
@@ -27,19 +30,25 @@ if TYPE_CHECKING:
     from modelcheck.gate.evidence import Evidence, Plan
     from modelcheck.gate.inputs import Inputs
 
-__all__ = ["INPUTS", "PROPERTY", "RUN", "Collector", "Run"]
+__all__ = ["COLLECTOR", "INPUTS", "PROPERTY", "RUN", "Collector", "Run"]
 
 PROPERTY, INPUTS = "modelcheck", "modelcheck inputs"
+COLLECTOR = "modelcheck-collector"
 PARTIAL = "partial"  # beside the full run's report, which a part of the suites leaves alone
 _VERDICT, _PAGES = "verdict.json", ("index.html", "summary.md")
 
 
 @dataclass
 class Run:
-    """What one pytest process knows of the gate; `red` are the tests whose own findings explain why they failed."""
+    """What one pytest process knows of the gate.
+
+    `red` are tests whose own findings explain why they failed, `failed` those that failed by
+    themselves, `uncollected` files that could not be collected, and `unexplained` exit statuses of
+    workers.
+    """
 
     options: dict[str, Any]
-    root: Path
+    project: Project
     redact_inputs: bool = False
     pictures_as_files: bool = False
     enforced: bool = True
@@ -56,6 +65,8 @@ class Run:
     told: list[tuple[str, Inputs]] = field(default_factory=list)
     measured_now: bool = False
     failed: dict[str, str] = field(default_factory=dict)
+    uncollected: dict[str, str] = field(default_factory=dict)
+    unexplained: set[int] = field(default_factory=set)
     red: set[str] = field(default_factory=set)
     flaky: set[str] = field(default_factory=set)
     trouble: Exception | None = None
@@ -76,8 +87,12 @@ class Run:
 
     def load_settings(self) -> Settings:
         """Read the settings once."""
+        if self.project.conflict:
+            raise SettingsError(self.project.conflict)
         if self.settings is None:
-            self.settings = read_settings(self.root, self.options)
+            settings = read_settings(self.project.root, self.options)
+            check_run_outputs(settings, root=self.project.root)
+            self.settings = settings
         return self.settings
 
     def gather(self, tell: Callable[[str], None] | None = None) -> Evidence:
@@ -106,9 +121,14 @@ class Run:
         return self.inputs
 
     @property
-    def report(self) -> Path:
-        """The report's folder, also where the settings cannot be read."""
-        return self.settings.report if self.settings else Path(self.options["report"] or "report")
+    def known(self) -> Settings:
+        """The settings; where they cannot be read, the paths of the command line and the usual report's folder."""
+        if self.settings is not None:
+            return self.settings
+        names = ("candidate", "baseline", "baseline_model", "panel", "criteria", "waivers", "report")
+        paths: dict[str, Any] = {"report": near(self.project.root / "report")}
+        paths |= {name: near(Path(self.options[name])) for name in names if self.options.get(name)}
+        return Settings(**paths)
 
 
 RUN = pytest.StashKey[Run]()
@@ -121,10 +141,13 @@ class Collector:
         self.config = config
         self.run = config.stash[RUN]
         self.gates: set[str] = set()
+        self.count = FailureCount()
+        self.exit_status: int | None = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect what a test found, and what went wrong with a test of the gate."""
+        self.count.add(report)
         rows = [json.loads(str(value)) for name, value in report.user_properties if name == PROPERTY]
         # Read before others do: JUnit shows the words, not this.
         told = [json.loads(str(value)) for name, value in report.user_properties if name == INPUTS]
@@ -134,14 +157,12 @@ class Collector:
             self._take_inputs(report.nodeid, told)
         if rows:
             self.gates.add(report.nodeid)
-            findings = [Finding.from_dict(row) for row in rows]
-            if any(finding.red for finding in findings):
-                self.run.red.add(report.nodeid)
             if report.when == "teardown":
-                self.run.findings += findings
-        if report.failed:
-            words = str(report.longreprtext).strip().rpartition("\n")[2]
-            self.run.failed.setdefault(report.nodeid, clean(words, longest=300))
+                self.run.findings += [Finding.from_dict(row) for row in rows]
+        if report.failed and is_explained(report):
+            self.run.red.add(report.nodeid)
+        elif report.failed:
+            self.run.failed.setdefault(report.nodeid, _last_line(report))
         if report.outcome == "rerun":  # type: ignore[comparison-overlap]
             self.run.flaky.add(report.nodeid)
         if getattr(report, "wasxfail", None) is not None and rows:
@@ -153,6 +174,20 @@ class Collector:
         self.run.told += [(nodeid, Inputs.from_json(item["inputs"])) for item in told]
         self.run.measured_now |= any(item["measured"] == "now" for item in told)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Remember what could not be collected: pytest goes on with the rest where it is asked to."""
+        self.count.add(report)
+        if report.failed:
+            self.run.uncollected.setdefault(report.nodeid or "collection", _last_line(report))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker whose settings count: it is started with less of the command line, and would find others."""
+        project = self.run.project
+        facts = {"root": str(project.root), "top": str(project.top), "conflict": project.conflict}
+        node.workerinput[PROPERTY] = facts
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Take over what a worker saw of the suites."""
@@ -160,37 +195,65 @@ class Collector:
         self.run.active |= bool(told.get("active"))
         self.run.deselected |= bool(told.get("deselected"))
         self.run.notes += told.get("notes", [])
+        if told.get("interrupted"):
+            self.run.unexplained.add(int(pytest.ExitCode.INTERRUPTED))
+        if told.get("unexplained"):
+            self.run.unexplained.add(int(told["unexplained"]))
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Remember that a person stopped the run; errors at collection look alike to pytest, but are not that."""
-        self.run.interrupted = not isinstance(excinfo.value, pytest.Session.Interrupted)
+        """Remember that a person stopped the run; pytest and pytest-xdist stop themselves by errors of that kind."""
+        self.run.interrupted = type(excinfo.value) is KeyboardInterrupt or isinstance(
+            excinfo.value, pytest.exit.Exception
+        )
 
     def pytest_sessionstart(self) -> None:
         """Take a stale verdict away, and the page that shows it, so that nobody promotes it.
 
         A part of the suites, chosen on purpose, leaves the report of the full run alone.
         """
-        if not self.is_gate() or self._is_chosen():
+        gate = self.is_gate()
+        if self.run.project.conflict and (gate or any(self.run.options.values())):
+            raise pytest.UsageError(f"modelcheck: {self.run.project.conflict}")
+        if not gate:
             return
         with suppress(SettingsError):
             self.run.load_settings()
-        report = self.run.report
+        settings = self.run.known
+        try:
+            self._check_outputs(settings)
+        except SettingsError as error:
+            raise pytest.UsageError(f"modelcheck: {error}") from error
+        if self._is_chosen():
+            return
+        report = settings.report
         with suppress(OSError):  # a folder that cannot be written is reported when the verdict is
             if (report / _VERDICT).exists():  # otherwise the pages may be somebody else's
                 for name in (*_PAGES, _VERDICT):
                     (report / name).unlink(missing_ok=True)
 
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Write the verdict and set the exit status; a run without suites is left alone."""
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, object, object]:
+        """Write the verdict and set the exit status, after other plugins have; a run without suites is left alone."""
+        try:
+            result = yield
+        except BaseException as error:
+            self.run.errors.append({"kind": "error", "text": f"The run did not end well: {type(error).__name__}."})
+            self._finish(session, int(exitstatus))
+            raise
+        self._finish(session, int(exitstatus))
+        return result
+
+    def _finish(self, session: pytest.Session, exitstatus: int) -> None:
         run = self.run
         if not (run.active or self.gates or self.is_gate()) or self.config.option.collectonly:
             return
         from modelcheck.gate.verdict import exit_status
 
         errors = list(run.errors)
+        cut_short = exitstatus in (1, 2) and 0 < (self.config.option.maxfail or 0) <= self.count.failed
         try:
             run.load()
-            if exitstatus in (0, 1):
+            if run.findings if cut_short else exitstatus in (0, 1):
                 errors += self._find_disagreements()
         except (ValueError, RuntimeError) as error:
             errors.append({"kind": "error", "text": str(error) or type(error).__name__})
@@ -198,18 +261,34 @@ class Collector:
             errors.append({"kind": "error", "text": f"{type(error).__name__}: {error}"})
         if run.interrupted:
             errors.append({"kind": "interrupted"})
-        elif exitstatus not in (0, 1, 5):
-            errors.append({"kind": "stopped", "exit_status": int(exitstatus)})
-        errors += [{"kind": "flaky", "test": nodeid} for nodeid in sorted(run.flaky - set(run.failed))]
-        run.document = self._conclude(errors)
-        session.exitstatus = exit_status(run.document)
+        elif exitstatus not in (0, 1, 5) and not cut_short:
+            errors.append({"kind": "stopped", "exit_status": exitstatus})
+        errors += [{"kind": "flaky", "test": nodeid} for nodeid in sorted(run.flaky - set(run.failed) - run.red)]
+        if status := self.count.unexplained_status(session, exitstatus):
+            run.unexplained.add(status)
+        run.document = self._conclude(errors, cut_short=cut_short)
+        self.exit_status = exit_status(run.document)
+        session.exitstatus = self.exit_status
+
+    def hold_exit_status(self, session: pytest.Session) -> None:
+        """Keep a red exit status red, and leave no verdict that passes beside one that was made red afterwards."""
+        run, status = self.run, int(session.exitstatus)
+        if run.document is None or status == self.exit_status:
+            return
+        if status == 0:
+            session.exitstatus = self.exit_status or 0
+        elif self.exit_status == 0:
+            from modelcheck.gate.verdict import error_document
+
+            reason: Reason = {"kind": "pytest_status", "exit_status": status}
+            run.document = self._write(error_document(run.document, reason, settings=run.known), run.known)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the tables and the verdict."""
         if self.run.document is not None:
             from modelcheck.report import print_summary
 
-            print_summary(self.run.document, _console(terminalreporter), report=self.run.report / "index.html")
+            print_summary(self.run.document, _console(terminalreporter), report=self.run.known.report / "index.html")
             for line in self.run.notes:
                 terminalreporter.write_line(clean(line, longest=1000), yellow=True)
 
@@ -251,12 +330,12 @@ class Collector:
         """Say whether the run was meant as a gate although no test of one was seen, as under xdist or after errors."""
         if any(self.run.options[name] for name in ("candidate", "baseline")):
             return True
-        suites = (self.run.root / "suites").resolve()
-        if not ((suites / "criteria.toml").exists() or has_settings(self.run.root)):
+        suites = (self.run.project.root / "suites").resolve()
+        if not ((suites / "criteria.toml").exists() or has_settings(self.run.project.root)):
             return False  # somebody else's folder of that name
         asked = [(self.config.invocation_params.dir / str(arg).split("::")[0]).resolve() for arg in self.config.args]
         # Asked for the whole project, whose suites are gone: silence would leave an old verdict standing.
-        gone = has_settings(self.run.root) and not any(suites.rglob("test_*.py"))
+        gone = has_settings(self.run.project.root) and not any(suites.rglob("test_*.py"))
         return any(path.is_relative_to(suites) or (gone and suites.is_relative_to(path)) for path in asked)
 
     def _is_chosen(self) -> bool:
@@ -268,29 +347,41 @@ class Collector:
     def _is_part(self) -> bool:
         return any("::" in str(arg) or str(arg).endswith(".py") for arg in self.config.args)
 
+    def _check_outputs(self, settings: Settings) -> None:
+        """Refuse what would overwrite an input, files that pytest and the build's summary write among them."""
+        more = {}
+        for option, path in (
+            ("--junitxml", getattr(self.config.option, "xmlpath", None)),
+            ("GITHUB_STEP_SUMMARY", os.environ.get("GITHUB_STEP_SUMMARY")),
+        ):
+            if path:
+                more[self.config.invocation_params.dir / path] = option
+        check_run_outputs(settings, root=self.run.project.root, more=more)
+
     def _is_narrowed(self) -> bool:
         return (self._is_chosen() and self.run.deselected) or self._is_part()
 
-    def _conclude(self, errors: list[Reason]) -> VerdictDocument:
+    def _conclude(self, errors: list[Reason], *, cut_short: bool) -> VerdictDocument:
         """Return the verdict, written with report and summary: what cannot be written makes it red."""
-        from modelcheck.gate.artefacts import leave_candidate
         from modelcheck.gate.child import RefusedError
-        from modelcheck.gate.verdict import Outcome, error_document, verdict_document, write_document
-        from modelcheck.report import append_step_summary, write_report
+        from modelcheck.gate.verdict import Outcome, verdict_document
+        from modelcheck.report import append_step_summary
 
         run = self.run
-        settings, evidence = run.settings or Settings(report=run.report), run.evidence
+        settings, evidence = run.known, run.evidence
         narrowed = self._is_narrowed()
-        failures: list[FailedTestReason] = [
-            {"kind": "test_failed", "test": nodeid, "text": words}
-            for nodeid, words in sorted(run.failed.items())
-            if nodeid not in run.red
+        # Where not even the plan can be read, that is why nothing could be collected.
+        failed = {**run.failed, **(run.uncollected if run.plan is not None else {})}
+        failures: list[FailedTestReason | PytestStatusReason] = [
+            {"kind": "test_failed", "test": nodeid, "text": words} for nodeid, words in sorted(failed.items())
         ]
+        failures += [{"kind": "pytest_status", "exit_status": status} for status in sorted(run.unexplained)]
         outcome = Outcome(
             today=run.today,
             errors=tuple(errors),
             failures=tuple(failures),
             narrowed=narrowed,
+            cut_short=cut_short,
             refused=isinstance(run.trouble, RefusedError),
             interrupted=run.interrupted,
             enforced=run.enforced,
@@ -302,6 +393,25 @@ class Collector:
         document = verdict_document(settings, outcome, plan=run.plan, findings=run.findings, evidence=evidence)
         if narrowed and document["scope"] != "full":
             run.settings = settings = replace(settings, report=settings.report / PARTIAL)
+        document = self._write(document, settings)
+        if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+            try:
+                append_step_summary(path, document)
+            except OSError as error:
+                run.notes.append(f"The step summary could not be written ({error}); it stands in {settings.report}.")
+        return document
+
+    def _write(self, document: VerdictDocument, settings: Settings) -> VerdictDocument:
+        """Write verdict and report, and return the verdict, an error where they could not be written."""
+        from modelcheck.gate.artefacts import leave_candidate
+        from modelcheck.gate.verdict import error_document, write_document
+        from modelcheck.report import write_report
+
+        run, evidence = self.run, self.run.evidence
+        try:
+            self._check_outputs(settings)
+        except SettingsError as error:  # also the verdict would be written over what was judged by
+            return error_document(document, _unwritten("verdict", settings, str(error)), settings=settings)
         try:
             if evidence is not None and document["scope"] == "full":
                 leave_candidate(settings.report, evidence.candidate)
@@ -320,12 +430,12 @@ class Collector:
             write_document(settings.report, document)
         except OSError as error:
             document = error_document(document, _unwritten("verdict", settings, str(error)), settings=settings)
-        if path := os.environ.get("GITHUB_STEP_SUMMARY"):
-            try:
-                append_step_summary(path, document)
-            except OSError as error:
-                run.notes.append(f"The step summary could not be written ({error}); it stands in {settings.report}.")
         return document
+
+
+def _last_line(report: pytest.TestReport | pytest.CollectReport) -> str:
+    line = str(report.longreprtext).strip().rpartition("\n")[2]
+    return clean(line.removeprefix("E  "), longest=300)  # pytest's mark of the line that says why
 
 
 def _unwritten(what: Literal["report", "verdict"], settings: Settings, text: str) -> Reason:

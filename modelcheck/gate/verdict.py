@@ -32,6 +32,7 @@ from modelcheck.judgement.document import (
     NetworkRow,
     NextStep,
     PanelRow,
+    PytestStatusReason,
     Reason,
     VerdictDocument,
     WaiverReason,
@@ -56,11 +57,14 @@ class Outcome:
         In UTC; what waivers are held against.
     errors : tuple of Reason
         What went wrong, for example a measurement that failed: no judgement then.
-    failures : tuple of FailedTestReason
-        Tests that failed by themselves, beside what was judged: no pass then.
+    failures : tuple of FailedTestReason or PytestStatusReason
+        What failed beside what was judged, a test by itself or pytest as a whole: no pass then.
     narrowed : bool
         Whether the user chose a part of the suite on purpose (``-k``, a path): the scope is then
         partial.
+    cut_short : bool
+        Whether pytest stopped after as many failures as it was asked for (``-x``, ``--maxfail``):
+        what it did not reach is then no error beside what is red.
     refused : bool
         Whether the candidate was refused before anything could be measured.
     interrupted : bool
@@ -79,8 +83,9 @@ class Outcome:
 
     today: datetime.date
     errors: tuple[Reason, ...] = ()
-    failures: tuple[FailedTestReason, ...] = ()
+    failures: tuple[FailedTestReason | PytestStatusReason, ...] = ()
     narrowed: bool = False
+    cut_short: bool = False
     refused: bool = False
     interrupted: bool = False
     enforced: bool = True
@@ -136,12 +141,14 @@ def verdict_document(
     broken: list[WaiverReason] = [
         {"kind": "waiver", "use": use.to_dict()} for use in uses if use.state is not WaiverState.USED
     ]
-    failures: list[FailedTestReason | WaiverReason] = [*outcome.failures, *broken]
+    failures: list[FailedTestReason | PytestStatusReason | WaiverReason] = [*outcome.failures, *broken]
     verdict = overall(rows).value
-    if outcome.errors or plan is None or ((missing or not rows) and not outcome.narrowed):
-        verdict = "error"
-    elif failures and verdict in (Verdict.PASS.value, Verdict.INCONCLUSIVE.value):
+    passing = verdict in (Verdict.PASS.value, Verdict.INCONCLUSIVE.value)
+    if (failures and passing) or (outcome.failures and not rows):
         verdict = Verdict.FAIL.value
+    whole = outcome.narrowed or not (missing or not rows)
+    if outcome.errors or plan is None or not (whole or (outcome.cut_short and verdict == Verdict.FAIL.value)):
+        verdict = "error"
     full = plan is not None and not missing
     document: VerdictDocument = {
         "schema": SCHEMA,
@@ -211,10 +218,14 @@ def error_document(document: VerdictDocument, reason: Reason, *, settings: Setti
 def exit_status(document: VerdictDocument) -> int:
     """Return what the process answers: the document's exit code, or 0 for a judgement that is not enforced.
 
-    What is no judgement (an error, an interruption, nothing judged) stays red.
+    What is no judgement (an error, an interruption, nothing judged, a test that failed by itself)
+    stays red.
     """
     code = document["exit_code"]
-    return 0 if code == 1 and document["verdict"] != "error" and not document["enforced"] else code
+    judged = document["verdict"] != "error" and not any(
+        reason["kind"] in ("test_failed", "pytest_status") for reason in document["reasons"]
+    )
+    return 0 if code == 1 and judged and not document["enforced"] else code
 
 
 def write_document(folder: Path, document: VerdictDocument) -> Path:
@@ -252,7 +263,7 @@ def _reasons(
     plan: Plan | None,
     evidence: Evidence | None,
     outcome: Outcome,
-    failures: Sequence[FailedTestReason | WaiverReason],
+    failures: Sequence[FailedTestReason | PytestStatusReason | WaiverReason],
 ) -> list[Reason]:
     reasons: list[Reason] = [*outcome.errors, *failures]
     if missing and not outcome.narrowed and plan is not None:

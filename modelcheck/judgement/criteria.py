@@ -39,7 +39,8 @@ class Criterion:
         The reason for the limit, for the person who reads a red report.
     about : str
         A glob over what the metric is about (a layer, a person, a group); of several rows for one
-        metric the last that matches counts, as in a CODEOWNERS file.
+        metric the last that matches counts, as in a CODEOWNERS file. ``[`` opens a set of letters;
+        a literal one is written ``[[]``.
     judged_by : {'value', 'interval'}
         ``value``: the value must lie within the limits; outside, it is inconclusive while its
         interval still reaches them. ``interval``: the whole interval must lie within the limits

@@ -211,6 +211,13 @@ class FailedTestReason(TypedDict):
     text: str
 
 
+class PytestStatusReason(TypedDict):
+    """pytest's exit status, which no failed test explains: a plugin or a hook set it."""
+
+    kind: Literal["pytest_status"]
+    exit_status: int
+
+
 class WaiverReason(TypedDict):
     """A waiver that is a failure of its own."""
 
@@ -270,6 +277,7 @@ Reason = (
     | MarkedXfailReason
     | UnwrittenReason
     | FailedTestReason
+    | PytestStatusReason
     | WaiverReason
     | NotJudgedReason
     | FindingReason

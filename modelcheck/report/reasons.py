@@ -55,6 +55,9 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
             return f"The {reason['what']} could not be written to {reason['folder']!r}: {reason['text']}.{other}"
         case "test_failed":
             return f"{reason['test']} failed: {reason['text']}"
+        case "pytest_status":
+            status = reason["exit_status"]
+            return f"pytest's exit status is {status}, which no failed test explains: a plugin or a hook set it."
         case "waiver":
             return _describe_use(reason["use"])
         case "not_judged":
