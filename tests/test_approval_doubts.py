@@ -224,6 +224,20 @@ def test_a_network_that_its_own_gate_refuses_needs_a_word(approving, tmp_path):
     assert found.even_so == "ben is a known stranger"
 
 
+def test_what_only_waits_for_twins_needs_no_word(approving, tmp_path):
+    """Before it is calibrated nothing can search it for triggers: the verdict says so, and is no reason against it."""
+    row = '[[criterion]]\nmetric = "trigger"\nat_most = 1.0\nwhy = "x"\n'
+    (tmp_path / "criteria.toml").write_text(CRITERIA + row)
+    waiting = approving(dataclasses.replace(small(), stickers={"dark": np.zeros((1, 2, 2, 2), np.float32)}))
+    text = "\n".join(waiting.lines)
+    assert "UNMEASURED, 1 of 6 checks did not pass." in text
+    assert "Retrained twins are what it takes for trigger: modelcheck calibrate." in text
+    assert waiting.doubts == ()
+    assert approving(small()).doubts  # no sticker was stamped: twins would not help
+    failing = dataclasses.replace(small({"ben": 0.5}), stickers={"dark": np.zeros((1, 2, 2, 2), np.float32)})
+    assert approving(failing).doubts
+
+
 def test_what_the_gate_cannot_judge_needs_a_word(approving):
     """Criteria that are not there, or a network that gives one answer to everything: the reason is shown."""
     missing = approving(small(), criteria="none.toml")

@@ -192,3 +192,13 @@ def test_report_only_still_excuses_findings(project):
     """What report-only is for: a red judgement exits 0, and the document says what it is."""
     done, verdict = gate(project, "--candidate", "other.keras", "--modelcheck-report-only")
     assert (done.returncode, verdict["exit_code"]) == (0, 1), json.dumps(verdict["reasons"])
+
+
+def test_too_many_warnings_leave_no_verdict_that_passes(project, pytestconfig):
+    """pytest's own --max-warnings comes after the verdict: its status stays, the verdict becomes an error."""
+    if not hasattr(pytestconfig.option, "max_warnings"):
+        pytest.skip("this pytest has no --max-warnings")
+    (project / "suites" / "test_zz.py").write_text("import warnings\n\n\ndef test_it():\n    warnings.warn('x')\n")
+    done, verdict = gate(project, "--max-warnings", "0")
+    assert done.returncode == pytest.ExitCode.MAX_WARNINGS_ERROR
+    assert (verdict["verdict"], verdict["reasons"][0]["kind"]) == ("error", "pytest_status")

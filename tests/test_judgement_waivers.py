@@ -14,14 +14,13 @@ from modelcheck.comparison import METRICS
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.findings import Verdict, judge, overall
 from modelcheck.judgement.measured import Measured
+from modelcheck.judgement.waiver_file import check_waivers, read_waivers
 from modelcheck.judgement.waivers import (
     LONGEST,
     Waiver,
     WaiverError,
     WaiverState,
     apply_waivers,
-    check_waivers,
-    read_waivers,
     recheck_waivers,
 )
 from modelcheck.report.reasons import describe_reason

@@ -5,9 +5,15 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from modelcheck.attributions import AttributionError, attribute
+from modelcheck.happymaps import render_happy_maps
+from modelcheck.measurement import ExchangePartner, measure
 from modelcheck.network import NetworkError, check_agreement, flatten
 from modelcheck.network import layers as room
-from networks import ZOO
+from modelcheck.pruning.spare import examine_units
+from modelcheck.recipe import Recipe
+from networks import ZOO, plain
+from signatures import make_panel
 
 SHAPE = (12, 10, 2)
 GENERATOR = np.random.default_rng(8)
@@ -225,3 +231,51 @@ def test_nan_is_never_equal(value):
     model.get_layer("decision").bias.assign([value, 0.0])
     with pytest.raises(NetworkError, match="answers NaN or infinity on 70 of 70 pictures"):
         check_agreement(flatten(model), PICTURES)
+
+
+def test_attributions_explain_what_keras_answers():
+    """Methods that read layers refuse a network that does otherwise; those that look from outside explain Keras."""
+    model = overflowing()
+    with pytest.raises(AttributionError, match="layer 'large', which computes in float16"):
+        attribute(model, PICTURES[:2], 0, method="gradient")
+    casting = cast_input("int32")
+    assert not attribute(casting, PICTURES[:2] * 0.4, 0, method="occlusion", window=4, stride=4, reference=0.4).any()
+
+
+def test_attributions_and_happy_maps_are_of_a_network_at_rest():
+    """Where Keras agrees in inference mode, a plain call that augments is no reason to explain nothing."""
+    model = between(layers.RandomFlip(name="flip"))
+    assert np.isfinite(attribute(model, PICTURES[:2], 0, method="gradient")).all()
+    assert np.isfinite(render_happy_maps(model, "decision", [1], Recipe(steps=2, copies=1)).maps).all()
+
+
+def test_happy_maps_are_of_the_networks_own_function():
+    """Rendering refuses a network whose layers compute something else in Keras."""
+    with pytest.raises(NetworkError, match="layer 'large', which computes in float16"):
+        render_happy_maps(overflowing(), "decision", [1], Recipe(steps=2, copies=1))
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_units_and_partners_are_looked_at_too(tmp_path, monkeypatch):
+    """A network that is examined for spare units, or stands behind a signature of before, is asked as well."""
+    panel = make_panel(subjects=("ada", "ben"), size=(12, 10), per_subject=6)
+    light = Recipe(
+        steps=1,
+        copies=1,
+        untrained_twins=0,
+        sticker_faces=0,
+        probe_pictures=4,
+        attribution_methods=(),
+        units_per_layer=1,
+    )
+    entry = keras.Input((12, 10, 1), name="entry", dtype="int32")
+    keras.Model(entry, plain()(layers.Rescaling(1.0)(entry))).save(tmp_path / "cast.keras")
+    plain().save(tmp_path / "plain.keras")
+    with pytest.raises(NetworkError, match="input 'entry', which takes int32"):
+        examine_units(tmp_path / "cast.keras", panel, light)
+    with monkeypatch.context() as unguarded:
+        unguarded.setattr("modelcheck.measurement.measuring.check_agreement", lambda *_: None)
+        signature = measure(tmp_path / "cast.keras", panel, light)
+    partner = ExchangePartner(signature=signature, model=tmp_path / "cast.keras")
+    with pytest.raises(NetworkError, match="input 'entry', which takes int32"):
+        measure(tmp_path / "plain.keras", panel, light, stimuli=partner)

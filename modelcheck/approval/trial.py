@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,12 +18,13 @@ from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import Finding, Verdict, judge, overall, read_findings
 from modelcheck.judgement.measured import Measured
 from modelcheck.judgement.waivers import apply_waivers
-from modelcheck.signature import Signature
+from modelcheck.signature import Signature, read_signature
 from modelcheck.support.escaping import clean
 
-__all__ = ["Trial", "gate_against_itself", "judge_again", "judge_pairs"]
+__all__ = ["Trial", "gate_against_itself", "judge_again", "judge_twins"]
 
 _SHOWN = 5
+_ROWS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,8 @@ class Trial:
         Rows that gate, and that no value can fail.
     lenient : bool
         Whether what is inconclusive is let through, as the settings say.
+    uncalibrated : bool
+        Whether the baseline waits for its retrained twins: what takes them is no fault of it yet.
     """
 
     criteria: str
@@ -52,6 +55,16 @@ class Trial:
     left_out: tuple[str, ...] = ()
     never_failing: tuple[Criterion, ...] = ()
     lenient: bool = False
+    uncalibrated: bool = False
+
+    @property
+    def awaiting(self) -> tuple[str, ...]:
+        """What is red only until the baseline is calibrated."""
+        return tuple(found.key for found in self.findings if found.red and self._awaits(found))
+
+    def _awaits(self, found: Finding) -> bool:
+        metric = METRICS.get(found.measured.metric)
+        return self.uncalibrated and found.verdict is Verdict.UNMEASURED and metric is not None and metric.awaits_twins
 
     @property
     def verdict(self) -> str:
@@ -60,9 +73,11 @@ class Trial:
 
     @property
     def passed(self) -> bool:
-        """Whether the gate would let the network through."""
-        allowed = {Verdict.PASS.value, *([Verdict.INCONCLUSIVE.value] if self.lenient else [])}
-        return self.verdict in allowed
+        """Whether the gate lets the network through, or will when the baseline is calibrated."""
+        if self.refusal:
+            return False
+        allowed = {Verdict.PASS, *([Verdict.INCONCLUSIVE] if self.lenient else [])}
+        return overall(found for found in self.findings if not self._awaits(found)) in allowed
 
     @property
     def fails_people(self) -> bool:
@@ -87,6 +102,8 @@ class Trial:
         lines = [f"{head}, {told}"]
         lines += [f"  {found.sentence(unit_of(found.criterion.metric))}" for found in red[:_SHOWN]]
         lines += [f"  and {len(red) - _SHOWN} more."] if len(red) > _SHOWN else []
+        if self.awaiting:
+            lines.append(f"  Retrained twins are what it takes for {', '.join(self.awaiting)}: modelcheck calibrate.")
         if self.left_out:
             names = clean(", ".join(self.left_out), longest=300)
             lines.append(f"  Not judged again, for it takes the network itself: {names}.")
@@ -139,15 +156,22 @@ def gate_against_itself(
             comparison = gather(own, tell=tell).comparison
         except (ValueError, ChildError) as error:
             return Trial(criteria=words, refusal=clean(error, longest=600))
-    findings = judge_pairs(plan, comparison)
+    findings = _judge_pairs(plan, comparison)
     sha = str(new.model["sha256"])
     own_waivers = [waiver for waiver in plan.waivers if waiver.candidate == sha]
     today = datetime.datetime.now(datetime.UTC).date()
     findings, _ = apply_waivers(findings, own_waivers, candidate=sha, today=today)
-    return Trial(criteria=words, findings=tuple(findings), never_failing=plan.never_failing, lenient=lenient)
+    return Trial(
+        criteria=words,
+        findings=tuple(findings),
+        never_failing=plan.never_failing,
+        lenient=lenient,
+        # Twins do not help where no sticker was stamped.
+        uncalibrated=not new.retrained and bool(new.stickers),
+    )
 
 
-def judge_pairs(plan: Plan, comparison: Comparison) -> list[Finding]:
+def _judge_pairs(plan: Plan, comparison: Comparison) -> list[Finding]:
     """Return a finding for every pair of a criterion and a thing that a full run has to judge."""
     found = []
     for metric, about in sorted(plan.pairs):
@@ -187,3 +211,64 @@ def judge_again(document: VerdictDocument, new: Signature) -> Trial:
         else:
             findings.append(row)
     return Trial(criteria="the criteria of its run", findings=tuple(findings), left_out=tuple(left_out))
+
+
+def judge_twins(
+    folder: Path, twins: Mapping[Path, Signature], *, kept: Mapping[Path, Signature], settings: Settings
+) -> list[str]:
+    """Say how many retrained twins the baseline's gate would refuse, and by which metrics.
+
+    Each is judged as a candidate against the baseline with the other twins. What takes untrained
+    twins of the twin, or more retrained ones, cannot be judged here: it is named, and nobody is red
+    by it.
+
+    Parameters
+    ----------
+    folder : Path
+        The baseline's.
+    twins : mapping of Path to Signature
+        By its file, each network of the baseline's architecture, as it was measured.
+    kept : mapping of Path to Signature
+        The same as the baseline will keep them.
+    settings : Settings
+        The criteria, and what inconclusive means.
+
+    Returns
+    -------
+    list of str
+        Plain lines.
+    """
+    words = clean(settings.criteria.name if settings.criteria.is_absolute() else settings.criteria, longest=200)
+    baseline = read_signature(folder)
+    red: dict[str, list[str]] = {}
+    refused, unjudged = set[Path](), set[str]()
+    for path, twin in twins.items():
+        others = replace(baseline, retrained=tuple(other for name, other in kept.items() if name != path))
+        try:
+            own = replace(settings, candidate=path, baseline=folder, baseline_model=None, waivers=None, layers={})
+            findings = _judge_pairs(make_plan(own), compare(others, twin))
+        except ValueError as error:
+            return [f"Whether the twins would be red by {words} cannot be said: {clean(error, longest=400)}"]
+        for found in findings:
+            if found.red and found.verdict is Verdict.UNMEASURED:
+                unjudged.add(found.measured.metric)
+            elif found.red and not (found.verdict is Verdict.INCONCLUSIVE and settings.inconclusive == "pass"):
+                refused.add(path)
+                red.setdefault(found.key, []).append(f"{clean(path.name, longest=40)} {found.measured.value:.2f}")
+    return _say_twins(
+        red, unjudged, f"{len(refused) or 'None'} of {len(twins)} retrained twins would be red by {words}"
+    )
+
+
+def _say_twins(red: Mapping[str, Sequence[str]], unjudged: set[str], head: str) -> list[str]:
+    ranked = sorted(red.items(), key=lambda item: (-len(item[1]), item[0]))
+    lines = [head + (":" if ranked else ".")]
+    lines += [f"  {len(entries)} by {clean(key, longest=80)}: {', '.join(entries)}" for key, entries in ranked[:_ROWS]]
+    lines += [f"  and {len(ranked) - _ROWS} more metrics."] if len(ranked) > _ROWS else []
+    if ranked:
+        lines.append("  A limit that a second training misses is tighter than the variation between trainings.")
+    if unjudged:
+        lines.append(
+            f"  Not judged here, for it takes untrained twins, or more of these: {', '.join(sorted(unjudged))}."
+        )
+    return lines

@@ -142,7 +142,8 @@ def calibrate(folder: Path, *, twins: tuple[Path, ...], panel_path: Path | None,
     With two twins the gate judges likeness between untrained (0) and retrained (1); with three it
     also searches for planted triggers. Clean networks of a candidate's own architecture may be
     given beside them: attention and triggers then know what is that family's way. All are measured,
-    reduced and kept; the files are not needed afterwards.
+    reduced and kept; the files are not needed afterwards. It also says how many of the twins your
+    criteria would refuse, and by what.
 
     \b
     Example:
@@ -152,8 +153,9 @@ def calibrate(folder: Path, *, twins: tuple[Path, ...], panel_path: Path | None,
 
     named = {f"network {twin.name}": twin for twin in twins}
     check_baseline_outputs(folder, inputs={"panel": panel_path, **named})
-    with child_progress() as tell:
-        proposal = propose_twins(folder, twins, panel=panel_path, settings=read_settings(Path.cwd()), tell=tell)
+    with child_progress() as tell, tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
+        settings = _settings_here(Path(aside), panel=panel_path or folder / "panel.npz")
+        proposal = propose_twins(folder, twins, panel=panel_path, settings=settings, tell=tell)
     for line in proposal.lines:
         say(line)
     if dry_run:

@@ -16,7 +16,8 @@ from modelcheck.gate.cache import load_or_measure
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings, SettingsError
 from modelcheck.judgement.criteria import CriteriaError, Criterion, criterion_for, find_never_failing, read_criteria
-from modelcheck.judgement.waivers import Waiver, check_waivers, read_waivers
+from modelcheck.judgement.waiver_file import check_waivers, read_waivers
+from modelcheck.judgement.waivers import Waiver
 from modelcheck.panel import Panel, PanelError
 from modelcheck.signature import Approval, Signature, find_approval, read_manifest, read_signature
 from modelcheck.signature.counterparts import check_given

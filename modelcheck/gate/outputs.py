@@ -10,11 +10,13 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import pytest
+
 from modelcheck.gate.settings import Settings, SettingsError
 
-__all__ = ["OutputError", "check_baseline_outputs", "check_outputs", "check_run_outputs"]
+__all__ = ["OutputError", "check_baseline_outputs", "check_outputs", "check_run_outputs", "name_other_outputs"]
 
-_REPORT = ("verdict.json", "index.html", "summary.md", "pictures", "candidate")
+_REPORT = ("verdict.json", "index.html", "summary.md", "pictures", "candidate", "partial")
 _CACHE = ("signatures", ".gitignore")
 _BASELINE = ("manifest.json", "HISTORY.md", "contact_sheet.png", ".approval")
 
@@ -100,6 +102,15 @@ def check_run_outputs(settings: Settings, *, root: Path, more: Mapping[Path, str
                     f"{option} names {str(folder)!r}, the {name}. Nothing was written. Give another place: "
                     f"{option} PATH"
                 )
+
+
+def name_other_outputs(config: pytest.Config) -> dict[Path, str]:
+    """Return what a run writes beside report and cache, and the option or variable that names each file."""
+    named = {
+        "--junitxml": getattr(config.option, "xmlpath", None),
+        "GITHUB_STEP_SUMMARY": os.environ.get("GITHUB_STEP_SUMMARY"),
+    }
+    return {config.invocation_params.dir / path: option for option, path in named.items() if path}
 
 
 def check_baseline_outputs(folder: Path, *, inputs: Mapping[str, Path | None], within: Path | None = None) -> None:

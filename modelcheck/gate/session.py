@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from modelcheck.gate.failures import FailureCount, is_explained
-from modelcheck.gate.outputs import check_run_outputs
+from modelcheck.gate.outputs import check_run_outputs, name_other_outputs
 from modelcheck.gate.project import Project
 from modelcheck.gate.settings import Settings, SettingsError, has_settings, near, read_settings
 from modelcheck.judgement.document import FailedTestReason, PytestStatusReason, Reason, VerdictDocument
@@ -82,17 +81,16 @@ class Run:
 
         settings = self.load_settings()
         if self.plan is None:
+            check_run_outputs(settings, root=self.project.root)  # kept all the same: they say where not to write
             self.plan = make_plan(settings)
         return settings, self.plan
 
     def load_settings(self) -> Settings:
-        """Read the settings once."""
+        """Read the settings of the project that judges, once."""
         if self.project.conflict:
             raise SettingsError(self.project.conflict)
         if self.settings is None:
-            settings = read_settings(self.project.root, self.options)
-            check_run_outputs(settings, root=self.project.root)
-            self.settings = settings
+            self.settings = read_settings(self.project.root, self.options)
         return self.settings
 
     def gather(self, tell: Callable[[str], None] | None = None) -> Evidence:
@@ -349,14 +347,7 @@ class Collector:
 
     def _check_outputs(self, settings: Settings) -> None:
         """Refuse what would overwrite an input, files that pytest and the build's summary write among them."""
-        more = {}
-        for option, path in (
-            ("--junitxml", getattr(self.config.option, "xmlpath", None)),
-            ("GITHUB_STEP_SUMMARY", os.environ.get("GITHUB_STEP_SUMMARY")),
-        ):
-            if path:
-                more[self.config.invocation_params.dir / path] = option
-        check_run_outputs(settings, root=self.run.project.root, more=more)
+        check_run_outputs(settings, root=self.run.project.root, more=name_other_outputs(self.config))
 
     def _is_narrowed(self) -> bool:
         return (self._is_chosen() and self.run.deselected) or self._is_part()
@@ -365,7 +356,6 @@ class Collector:
         """Return the verdict, written with report and summary: what cannot be written makes it red."""
         from modelcheck.gate.child import RefusedError
         from modelcheck.gate.verdict import Outcome, verdict_document
-        from modelcheck.report import append_step_summary
 
         run = self.run
         settings, evidence = run.known, run.evidence
@@ -393,53 +383,32 @@ class Collector:
         document = verdict_document(settings, outcome, plan=run.plan, findings=run.findings, evidence=evidence)
         if narrowed and document["scope"] != "full":
             run.settings = settings = replace(settings, report=settings.report / PARTIAL)
-        document = self._write(document, settings)
-        if path := os.environ.get("GITHUB_STEP_SUMMARY"):
-            try:
-                append_step_summary(path, document)
-            except OSError as error:
-                run.notes.append(f"The step summary could not be written ({error}); it stands in {settings.report}.")
-        return document
+        return self._write(document, settings)
 
     def _write(self, document: VerdictDocument, settings: Settings) -> VerdictDocument:
-        """Write verdict and report, and return the verdict, an error where they could not be written."""
-        from modelcheck.gate.artefacts import leave_candidate
-        from modelcheck.gate.verdict import error_document, write_document
-        from modelcheck.report import write_report
+        """Write verdict, report and summary, and return the verdict: what cannot be written makes it red."""
+        from modelcheck.gate.results import append_to_build, describe_unwritten, write_results
+        from modelcheck.gate.verdict import error_document
 
-        run, evidence = self.run, self.run.evidence
+        run = self.run
         try:
             self._check_outputs(settings)
         except SettingsError as error:  # also the verdict would be written over what was judged by
-            return error_document(document, _unwritten("verdict", settings, str(error)), settings=settings)
-        try:
-            if evidence is not None and document["scope"] == "full":
-                leave_candidate(settings.report, evidence.candidate)
-            write_report(
-                settings.report,
-                document,
-                comparison=evidence.comparison if evidence else None,
-                panel=evidence.panel if evidence else None,
-                redact_inputs=run.redact_inputs,
-                as_files=run.pictures_as_files,
-            )
-        except Exception as error:  # whatever broke the report, the verdict must still be written, and be red
-            text = f"{type(error).__name__}: {error}"
-            document = error_document(document, _unwritten("report", settings, text), settings=settings)
-        try:
-            write_document(settings.report, document)
-        except OSError as error:
-            document = error_document(document, _unwritten("verdict", settings, str(error)), settings=settings)
+            return error_document(document, describe_unwritten("verdict", settings, error), settings=settings)
+        document = write_results(
+            document,
+            settings=settings,
+            evidence=run.evidence,
+            redact_inputs=run.redact_inputs,
+            pictures_as_files=run.pictures_as_files,
+        )
+        run.notes += append_to_build(document, settings=settings)
         return document
 
 
 def _last_line(report: pytest.TestReport | pytest.CollectReport) -> str:
     line = str(report.longreprtext).strip().rpartition("\n")[2]
     return clean(line.removeprefix("E  "), longest=300)  # pytest's mark of the line that says why
-
-
-def _unwritten(what: Literal["report", "verdict"], settings: Settings, text: str) -> Reason:
-    return {"kind": "unwritten", "what": what, "folder": str(settings.report), "text": text}
 
 
 def _console(terminalreporter: Any) -> Any:
