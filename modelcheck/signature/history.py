@@ -12,10 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from modelcheck.judgement.document import ApprovalRow
 from modelcheck.support.archive import ArchiveError, read_regular
 from modelcheck.support.escaping import clean
+
+if TYPE_CHECKING:  # what judges is no part of what measures
+    from modelcheck.judgement.document import ApprovalRow
 
 __all__ = [
     "HEADING",
