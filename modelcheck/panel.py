@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelcheck.support.archive import ArchiveError, read_arrays, read_regular
+from modelcheck.support.archive import ArchiveError, read_arrays
 from modelcheck.support.escaping import one_line_repr
+from modelcheck.support.files import read_file
 from modelcheck.support.validation import array_of, check_value, name_list
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ class Panel:
         if not Path(path).is_file():
             raise PanelError(f"There is no panel file {os.fspath(path)!r}. Make one with: modelcheck panel --help")
         try:
-            parts: dict[str, Any] = dict(read_arrays(read_regular(path, max_bytes=_MAX_BYTES), max_bytes=_MAX_BYTES))
+            parts: dict[str, Any] = dict(read_arrays(read_file(path, max_bytes=_MAX_BYTES), max_bytes=_MAX_BYTES))
         except (ArchiveError, OSError) as error:
             raise PanelError(f"{os.fspath(path)!r} cannot be read as a panel (.npz): {error}") from error
         version = np.asarray(parts.pop("format", 0))
