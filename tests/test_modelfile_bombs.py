@@ -9,10 +9,17 @@ from pathlib import Path
 
 import h5py
 import pytest
+from click.testing import CliRunner
 
 import hdf5_files
 from hostile import honest, packed, sequential
-from modelcheck.modelfile import scan_bytes
+from modelcheck import modelfile
+from modelcheck.__main__ import main
+from modelcheck.gate.cache import load_or_measure
+from modelcheck.gate.child import ChildError, RefusedError, scan_in_child
+from modelcheck.gate.request import Request
+from modelcheck.gate.settings import Settings
+from modelcheck.modelfile import ScanError, ScanReport, scan_bytes
 from modelcheck.modelfile.config import MAX_REFUSALS, read_json, walk
 from modelcheck.modelfile.weights import _Walk, check_weights
 
@@ -136,3 +143,41 @@ def test_no_document_is_a_traceback(text):
     document, refusal = read_json(text.encode(), "config.json")
     assert document is None
     assert refusal.rule == "json"
+
+
+def test_a_report_travels_whole():
+    """What the scanning process tells is what was seen, whatever the names are made of."""
+    document = sequential({**sequential(), "class_name": "\ud800\x1b", "config": {"name": "a\0"}})
+    for data in (packed(honest()), packed({**honest(), "config.json": json.dumps(document).encode()}), b""):
+        report = scan_bytes(data, name="x", custom_objects=["own>X"])
+        assert ScanReport.from_dict(json.loads(json.dumps(report.to_dict()))) == report
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds to RLIMIT_DATA")
+def test_the_scan_runs_within_limits(tmp_path):
+    """A file that needs more memory than the settings allow is an error that says so, and not the caller's end."""
+    parts = {**honest(), "model.weights.h5": b"\0" * 2**30}
+    (tmp_path / "x.keras").write_bytes(packed(parts, method=zipfile.ZIP_STORED))
+    with pytest.raises(ChildError, match=r"Looking at .* ran out of memory \(its limit is 0.5 GiB\)"):
+        scan_in_child(tmp_path / "x.keras", settings=Settings(memory=0.5))
+
+
+def test_the_scan_says_what_is_missing(tmp_path):
+    """An error of the scanning process is raised as if the file had been looked at here."""
+    with pytest.raises(ScanError, match="There is no network file"):
+        scan_in_child(tmp_path / "none.keras")
+
+
+def test_nothing_is_scanned_in_the_gates_own_process(tmp_path, monkeypatch):
+    """Command and gate look at a file in the process with limits alone."""
+
+    def refuse(*_, **__):
+        raise AssertionError("scanned here")
+
+    monkeypatch.setattr(modelfile, "scan_bytes", refuse)
+    path = tmp_path / "x.keras"
+    path.write_bytes(packed({**honest(), "data.pkl": b""}))
+    assert CliRunner().invoke(main, ["scan", str(path)]).exit_code == 4
+    request = Request(network=path, panel=tmp_path / "x.npz", like=tmp_path)
+    with pytest.raises(RefusedError, match="a pickle is a program"):
+        load_or_measure(request, digests={}, settings=Settings(cache=tmp_path / "cache"))

@@ -25,6 +25,7 @@ from modelcheck.recipe import Recipe
 from modelcheck.report.reasons import main_reason
 from modelcheck.signature import Signature, SignatureError, read_signature
 from modelcheck.support.escaping import clean
+from modelcheck.support.files import hash_file
 
 __all__ = ["Proposal", "carry_out", "describe_platform", "plan_replacement", "propose", "propose_from_report"]
 
@@ -94,9 +95,9 @@ def propose(
     ValueError, ChildError
         When something cannot be measured.
     """
-    Panel.load(panel)
-    old, _, _ = _old(folder)
     settings = settings or Settings()
+    Panel.load(panel, max_gib=settings.panel_size)
+    old, _, _ = _old(folder)
     request = Request(
         network=model,
         panel=panel,
@@ -104,6 +105,7 @@ def propose(
         outputs=tuple(outputs),
         custom_objects=settings.custom_objects,
         twins=False,
+        panel_size=settings.panel_size,
     )
     with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
         new = measure_in_child(request, Path(aside) / "signature", settings=settings, tell=tell)
@@ -142,8 +144,7 @@ def propose_from_report(report: Path, folder: Path, *, model: Path | None = None
             f"suites/ --baseline {folder}"
         )
     if model is not None:
-        with model.open("rb") as file:
-            sha = hashlib.file_digest(file, "sha256").hexdigest()
+        sha = hash_file(model)
         if sha != new.model["sha256"]:
             raise ArtefactError(
                 f"{str(model)!r} (sha256 {sha[:12]}) is not the network that the run judged "
@@ -249,8 +250,8 @@ def _panel_beside(folder: Path, new: Signature) -> list[str]:
         return []
     try:
         same = Panel.load(path).digest() == new.panel_digest
-    except PanelError:
-        same = False
+    except PanelError as error:
+        return [str(error)]
     return [] if same else [f"{path} is another panel: give the gate the right one with --panel, or replace it."]
 
 

@@ -19,7 +19,9 @@ from pathlib import Path
 from modelcheck.approval.history import HEADING, HISTORY, Entry, HistoryError, parse_history
 from modelcheck.approval.sheet import SHEET
 from modelcheck.signature import Signature, SignatureError, find_stray_members, read_manifest, read_signature
+from modelcheck.support.files import hash_file, read_file
 from modelcheck.support.folders import folder_lock, move, place
+from modelcheck.support.tables import json_document
 
 __all__ = ["PANEL", "faults", "file_sha", "find_unfinished", "leftovers", "manifest_sha", "put_in_place", "settle"]
 
@@ -96,7 +98,7 @@ def manifest_sha(folder: Path) -> str:
 def file_sha(path: Path) -> str:
     """Return the sha256 of a file; empty where there is none."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hash_file(path)
     except FileNotFoundError:
         return ""
 
@@ -134,7 +136,7 @@ def settle(folder: Path) -> list[str]:
 def find_unfinished(folder: Path) -> _Plan | None:
     """Return the plan of an approval that took place but was killed before its history was written."""
     try:
-        plan = _Plan(**json.loads((folder / _ASIDE / _PLAN).read_bytes()))
+        plan = _Plan(**json_document(read_file(folder / _ASIDE / _PLAN)))
     except (OSError, ValueError, TypeError):
         return None
     return plan if plan.manifest and plan.manifest == manifest_sha(folder) else None
@@ -180,7 +182,7 @@ def faults(folder: Path) -> list[str]:
         ]
     try:
         entries = parse_history(_history(folder))
-    except (HistoryError, UnicodeDecodeError) as error:
+    except (HistoryError, UnicodeDecodeError, OSError) as error:
         return [*found, str(error)]
     last = entries[-1].facts if entries else {}
     if digest and last.get("signature") != digest:
@@ -196,14 +198,14 @@ def faults(folder: Path) -> list[str]:
 
 def _history(folder: Path) -> str:
     try:
-        return (folder / HISTORY).read_bytes().decode("utf-8")
+        return read_file(folder / HISTORY).decode("utf-8")
     except FileNotFoundError:
         return HEADING
 
 
 def _whole(path: Path, sha: str) -> bytes | None:
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except OSError:
         return None
     return data if hashlib.sha256(data).hexdigest() == sha else None

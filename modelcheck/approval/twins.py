@@ -70,9 +70,9 @@ def propose_twins(
     if len(twins) < _MIN_TWINS:
         raise TwinError(_ENOUGH)
     path = panel or folder / "panel.npz"
-    if Panel.load(path).digest() != baseline.panel_digest:
-        raise PanelError(f"The panel {str(path)!r} is not the one the baseline was measured on: give it with --panel.")
     settings = settings or Settings()
+    if Panel.load(path, max_gib=settings.panel_size).digest() != baseline.panel_digest:
+        raise PanelError(f"The panel {str(path)!r} is not the one the baseline was measured on: give it with --panel.")
     kept: list[Signature] = []
     lines = []
     for twin in twins:
@@ -80,7 +80,12 @@ def propose_twins(
             # The settings' baseline_model and layers are about the gate's own baseline and
             # candidate.
             request = Request(
-                network=twin, panel=path, like=folder, custom_objects=settings.custom_objects, twins=False
+                network=twin,
+                panel=path,
+                like=folder,
+                custom_objects=settings.custom_objects,
+                twins=False,
+                panel_size=settings.panel_size,
             )
             signature = measure_in_child(request, Path(aside) / "signature", settings=settings, tell=tell)
         found = reduce_twin(baseline, signature)

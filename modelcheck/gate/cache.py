@@ -18,8 +18,9 @@ from modelcheck.gate import child
 from modelcheck.gate.child import ChildError, RefusedError
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
-from modelcheck.modelfile import ScanError, ScanReport, scan_model
+from modelcheck.modelfile import ScanError, ScanReport
 from modelcheck.signature import Signature, SignatureError, read_signature
+from modelcheck.support.files import read_file
 
 __all__ = ["MEASURING", "cache_key", "load_cached", "load_or_measure", "measuring_files"]
 
@@ -59,7 +60,7 @@ def load_or_measure(
     Raises
     ------
     RefusedError
-        When the scan refuses the file, or the baseline's network; no child is started.
+        When the scan refuses the file, or the baseline's network; nothing is loaded then.
     ChildError
         When the child fails, is killed, takes too long or too much memory: its last lines are in
         the message.
@@ -67,10 +68,10 @@ def load_or_measure(
     network = request.network
     if not network.exists():
         raise ChildError(f"There is no candidate {str(network)!r}. Give a .keras file: pytest suites/ --candidate PATH")
-    report = _scan(network, request.custom_objects)
+    report = _scan(network, request.custom_objects, settings)
     custom = set(report.custom)
     if request.baseline_model is not None:
-        custom |= set(_scan(request.baseline_model, request.custom_objects).custom)
+        custom |= set(_scan(request.baseline_model, request.custom_objects, settings).custom)
     key = cache_key(request, digests={**digests, "network": report.sha256}, custom=custom)
     folder = settings.cache / "signatures" / key[:24]
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -144,9 +145,9 @@ def load_cached(folder: Path, sha: str) -> Signature | None:
     return signature
 
 
-def _scan(network: Path, custom_objects: Sequence[str]) -> ScanReport:
+def _scan(network: Path, custom_objects: Sequence[str], settings: Settings) -> ScanReport:
     try:
-        report = scan_model(network, custom_objects=custom_objects)
+        report = child.scan_in_child(network, custom_objects=custom_objects, settings=settings)
     except ScanError as error:
         raise RefusedError(str(error)) from error
     if report.refusals:
@@ -173,6 +174,6 @@ def _package_digest(module: str) -> str:
 def _source_digest(files: Sequence[tuple[str, Path]]) -> str:
     digest = hashlib.sha256()
     for name, path in files:
-        data = path.read_bytes()
+        data = read_file(path)
         digest.update(f"{name}\0{len(data)}\0".encode() + data)
     return digest.hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from modelcheck.panel import Panel, PanelError
 from modelcheck.signature import Signature, read_manifest, read_signature
 from modelcheck.signature.counterparts import check_given
 from modelcheck.support.escaping import one_line_repr
+from modelcheck.support.files import hash_file
 
 __all__ = ["Evidence", "Plan", "gather", "make_plan"]
 
@@ -93,7 +93,7 @@ def make_plan(settings: Settings) -> Plan:
     manifest = read_manifest(settings.require("baseline"))
     _check_baseline_model(settings, manifest)
     criteria = read_criteria(settings.require("criteria"), metrics=METRICS)
-    criteria_sha256 = hashlib.sha256(settings.criteria.read_bytes()).hexdigest()
+    criteria_sha256 = hash_file(settings.criteria)
     waivers, waivers_sha256 = read_waivers(settings.waivers, metrics=METRICS) if settings.waivers else ((), "")
     for row in criteria:
         _check_possible(row, manifest)
@@ -141,7 +141,7 @@ def gather(settings: Settings, *, tell: Callable[[str], None] | None = None) -> 
     """
     baseline = read_signature(settings.require("baseline"))
     panel_path = settings.require("panel")
-    panel = Panel.load(panel_path)
+    panel = Panel.load(panel_path, max_gib=settings.panel_size)
     if panel.digest() != baseline.panel_digest:
         raise PanelError(
             f"The panel {str(panel_path)!r} is not the one the baseline was measured on (digest {panel.digest()[:12]}, "
@@ -163,6 +163,7 @@ def gather(settings: Settings, *, tell: Callable[[str], None] | None = None) -> 
         layers=settings.paired,
         outputs=settings.outputs,
         custom_objects=settings.custom_objects,
+        panel_size=settings.panel_size,
     )
     digests = {"baseline": baseline.digest(), "panel": panel.digest(), "recipe": baseline.recipe.digest()}
     if settings.baseline_model is not None:
@@ -178,8 +179,7 @@ def _check_baseline_model(settings: Settings, manifest: Mapping[str, Any]) -> No
     if path is None:
         return
     try:
-        with path.open("rb") as file:
-            sha = hashlib.file_digest(file, "sha256").hexdigest()
+        sha = hash_file(path)
     except OSError as error:
         raise SettingsError(
             f"baseline_model {str(path)!r} cannot be read ({error.strerror}). Give the file that the baseline was "

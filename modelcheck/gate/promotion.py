@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import Verdict, judge, overall, read_findings
 from modelcheck.judgement.waivers import LONGEST
 from modelcheck.report.reasons import main_reason
+from modelcheck.support.files import hash_file
 
 __all__ = ["promotable", "refusal"]
 
@@ -76,11 +76,6 @@ def promotable(document: VerdictDocument) -> str:
     return f"{network['file']} (sha256 {network['sha256'][:12]}) may be released: {len(gating)} checks judged{tail}."
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _signature(folder: Path) -> str:
     from modelcheck.signature import read_signature
 
@@ -101,12 +96,12 @@ def _standing(document: VerdictDocument, allowed: Sequence[str]) -> str:
 
 
 def _other_file(document: VerdictDocument, candidate: Path, *, criteria: Path | None, baseline: Path | None) -> str:
-    sha, judged = _sha256(candidate), document["candidate"]
+    sha, judged = hash_file(candidate), document["candidate"]
     if judged is None or sha != judged["sha256"]:
         named = f"{judged['file']!r} ({judged['sha256'][:12]})" if judged else "none"
         return f"{str(candidate)!r} (sha256 {sha[:12]}) is not the file that was judged: {named}."
     limits, against = document["criteria"], document["baseline"]
-    if criteria is not None and (limits is None or _sha256(criteria) != limits["sha256"]):
+    if criteria is not None and (limits is None or hash_file(criteria) != limits["sha256"]):
         return f"The verdict was judged by other criteria than {str(criteria)!r}."
     if baseline is not None and (against is None or _signature(baseline) != against.get("signature")):
         return f"The verdict was judged against another baseline than the one in {str(baseline)!r}."

@@ -24,6 +24,7 @@ from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import WaiverRow, WaiverUseRow
 from modelcheck.judgement.findings import Finding, Verdict
 from modelcheck.support.escaping import clean
+from modelcheck.support.files import read_file
 from modelcheck.support.spelling import did_you_mean
 from modelcheck.support.tables import toml_document
 from modelcheck.support.validation import ANY_NUMBER, DAY, TEXT, check_table
@@ -265,7 +266,7 @@ def read_waivers(path: str | Path, *, metrics: Iterable[str]) -> tuple[tuple[Wai
     ()
     """
     try:
-        data = Path(path).read_bytes()
+        data = read_file(path)
         document = toml_document(data)
     except OSError as error:
         raise WaiverError(

@@ -6,11 +6,13 @@ Nothing of the file is executed, and neither Keras nor the HDF5 library is impor
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from modelcheck.modelfile.config import MAX_REFUSALS, Contents, read_json, walk
 from modelcheck.modelfile.refusal import Refusal, quote
@@ -69,6 +71,20 @@ class ScanReport:
     custom: Mapping[str, str] = field(default_factory=dict)
     weights: int = 0
     refusals: tuple[Refusal, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON-ready builtins, from which `from_dict` makes an equal one."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ScanReport:
+        """Build a report from what `to_dict` returned."""
+        lists = {
+            "members": tuple(Member(**member) for member in values["members"]),
+            "refusals": tuple(Refusal(**refusal) for refusal in values["refusals"]),
+            "layers": tuple(values["layers"]),
+        }
+        return cls(**{**values, **lists})
 
     def sentence(self) -> str:
         """Return all refusals as one text, a line each."""

@@ -1,27 +1,17 @@
-"""Zip archives and the arrays in them, from untrusted files.
-
-Nothing is unpacked before the listing has been believed, and no array is made before its header has
-been held against the bytes that are there.
-"""
+"""Zip archives from untrusted files: nothing is unpacked before the listing has been believed."""
 
 from __future__ import annotations
 
 import io
-import itertools
-import math
 import re
 import struct
-import sys
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
-__all__ = ["ArchiveError", "Member", "list_members", "read_arrays", "read_member"]
+__all__ = ["ArchiveError", "Member", "fill", "list_members", "read_member", "short", "unpack"]
 
 _LOCAL = struct.Struct("<4s5H3I2H")
 _END = struct.Struct("<4s4H2IH")
@@ -36,9 +26,7 @@ _MAX_NAME_CHARACTERS = 1000
 _MIB, _GIB = 2**20, 2**30
 _MAX_SMALL_BYTES = 64 * _MIB  # up to here an archive may unpack to any multiple of itself
 _MAX_LISTING_BYTES = 4 * _MIB
-_MAX_HEADER_BYTES = 16384  # of an array; numpy itself reads no more than 10,000
 _PACKED_PIECE = 65536
-_DTYPE_KINDS = "biufU"
 
 
 class ArchiveError(ValueError):
@@ -104,6 +92,7 @@ def list_members(data: bytes, *, max_bytes: int = 4 * _GIB, ratio: int = 500) ->
 
     Examples
     --------
+    >>> import numpy as np
     >>> file = io.BytesIO()
     >>> np.savez(file, a=np.arange(3))
     >>> [member.name for member in list_members(file.getvalue())]
@@ -126,7 +115,7 @@ def list_members(data: bytes, *, max_bytes: int = 4 * _GIB, ratio: int = 500) ->
         raise
     except Exception as error:
         # zipfile raises a dozen kinds on damaged bytes; none of them is a listing.
-        raise ArchiveError(f"its listing cannot be read ({_short(error)})") from error
+        raise ArchiveError(f"its listing cannot be read ({short(error)})") from error
     names = [info.filename for info in listed]
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
@@ -166,63 +155,45 @@ def read_member(data: bytes, member: Member) -> memoryview:
 
     Examples
     --------
+    >>> import numpy as np
     >>> file = io.BytesIO()
     >>> np.savez(file, a=np.arange(3))
     >>> bytes(read_member(file.getvalue(), list_members(file.getvalue())[0])[1:6])
     b'NUMPY'
     """
     if not member.deflated:
-        for _ in _unpack(data, member):
+        for _ in unpack(data, member):
             pass  # the checksum is looked at, and nothing kept
         return memoryview(data)[member.start : member.start + member.size]
     room = memoryview(bytearray(member.size))
-    _fill(room, _unpack(data, member))
+    fill(room, unpack(data, member))
     return room.toreadonly()
 
 
-def read_arrays(data: bytes, *, max_bytes: int = 4 * _GIB, ratio: int = 500) -> dict[str, np.ndarray]:
-    """Read the arrays of an ``.npz`` file: numbers, booleans and text, never objects.
-
-    Each array is unpacked into its own memory and lies there once.
+def unpack(data: bytes, member: Member) -> Iterator[memoryview | bytes]:
+    """Yield a member's bytes in pieces of at most 1 MiB.
 
     Parameters
     ----------
     data : bytes
-        The whole file.
-    max_bytes : int
-        What all arrays together may take.
-    ratio : int
-        See `list_members`.
-
-    Returns
-    -------
-    dict of str to np.ndarray
-        The arrays by name, without ``.npy``.
+        The whole archive.
+    member : Member
+        From `list_members` of the same bytes.
 
     Raises
     ------
     ArchiveError
-        When the archive is refused, a member is no array, holds objects or references, or does not
-        have the bytes that its header promises.
+        When they are damaged, or not as many as the listing declares.
 
     Examples
     --------
+    >>> import numpy as np
     >>> file = io.BytesIO()
     >>> np.savez(file, a=np.arange(3))
-    >>> read_arrays(file.getvalue())
-    {'a': array([0, 1, 2])}
+    >>> member = list_members(file.getvalue())[0]
+    >>> sum(len(piece) for piece in unpack(file.getvalue(), member)) == member.size
+    True
     """
-    arrays: dict[str, np.ndarray] = {}
-    for member in list_members(data, max_bytes=max_bytes, ratio=ratio):
-        name = member.name.removesuffix(".npy")
-        if name in arrays:
-            raise ArchiveError(f"it has two arrays called {name!r}")
-        arrays[name] = _read_array(data, member)
-    return arrays
-
-
-def _unpack(data: bytes, member: Member) -> Iterator[memoryview | bytes]:
-    """Yield a member's bytes in pieces of bounded size, and raise where they are damaged or not as many as declared."""
     packed = memoryview(data)[member.start : member.start + member.packed]
     size = crc = 0
     try:
@@ -232,7 +203,7 @@ def _unpack(data: bytes, member: Member) -> Iterator[memoryview | bytes]:
                 break
             yield piece
     except zlib.error as error:
-        raise ArchiveError(f"the member {member.name!r} cannot be unpacked ({_short(error)})") from error
+        raise ArchiveError(f"the member {member.name!r} cannot be unpacked ({short(error)})") from error
     if size != member.size:
         raise ArchiveError(f"the member {member.name!r} is not of the {member.size} bytes that the listing declares")
     if crc != member.crc:
@@ -255,60 +226,20 @@ def _inflate(packed: memoryview, longest: int) -> Iterator[bytes]:
         raise zlib.error("the packed data end too early, or bytes follow them")
 
 
-def _fill(room: memoryview, pieces: Iterable[memoryview | bytes]) -> None:
-    """Write pieces one behind the other; they are never more than fit, for `_unpack` counts them."""
+def fill(room: memoryview, pieces: Iterable[memoryview | bytes]) -> None:
+    """Write pieces one behind the other; they are never more than fit, for `unpack` counts them.
+
+    Examples
+    --------
+    >>> room = bytearray(3)
+    >>> fill(memoryview(room), [b"a", b"bc"])
+    >>> room
+    bytearray(b'abc')
+    """
     place = 0
     for piece in pieces:
         room[place : place + len(piece)] = piece
         place += len(piece)
-
-
-def _read_array(data: bytes, member: Member) -> np.ndarray:
-    name = member.name
-    pieces = _unpack(data, member)
-    first = bytes(next(pieces, b""))
-    shape, fortran, dtype, start = _read_header(first, name)
-    if dtype.kind not in _DTYPE_KINDS or dtype.subdtype is not None or not dtype.itemsize:
-        raise ArchiveError(f"the member {name!r} is an array of {dtype}; expected numbers, booleans or text")
-    promised, held = math.prod(shape) * dtype.itemsize, member.size - start
-    if min(shape, default=0) < 0 or promised != held:
-        raise ArchiveError(f"the member {name!r} has {held} bytes of values where its header promises {promised}")
-    room = np.empty(promised, dtype=np.uint8)
-    _fill(room.data, itertools.chain([first[start:]], pieces))
-    if dtype.kind == "U" and not _is_text(room.view(dtype)):
-        raise ArchiveError(f"the member {name!r} holds text that is no Unicode")
-    if dtype.kind == "b" and room.max(initial=0) > 1:
-        raise ArchiveError(f"the member {name!r} holds booleans that are neither true nor false")
-    try:
-        return room.view(dtype).reshape(shape, order="F" if fortran else "C")
-    except (ValueError, MemoryError) as error:  # shapes such as (2**62, 2**62, 0), or of 100 axes
-        raise ArchiveError(f"the member {name!r} is no array ({_short(error)})") from error
-
-
-def _read_header(first: bytes, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
-    """Return an array's shape, whether Fortran's order is meant, its dtype, and where its values begin."""
-    stream = io.BytesIO(first[:_MAX_HEADER_BYTES])  # a header is short, or it is none
-    try:
-        version = np.lib.format.read_magic(stream)
-        read = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }.get(version)
-        if read is None:
-            raise ArchiveError(f"the member {name!r} is an array of format {version}; expected 1.0 or 2.0")
-        shape, fortran, dtype = read(stream)
-    except ArchiveError:
-        raise
-    except Exception as error:
-        # The header is text that numpy parses; on damaged bytes it raises what its parser raises.
-        raise ArchiveError(f"the member {name!r} is no array ({_short(error)})") from error
-    return shape, fortran, dtype, stream.tell()
-
-
-def _is_text(values: np.ndarray) -> bool:
-    """Say whether every character is valid Unicode, for Python raises on any other."""
-    points = values.view(np.dtype(np.uint32).newbyteorder(values.dtype.byteorder))
-    return bool((points <= sys.maxunicode).all() and not ((points >= 0xD800) & (points <= 0xDFFF)).any())
 
 
 def _check_name(info: zipfile.ZipInfo) -> None:
@@ -387,6 +318,13 @@ def _check_count(data: bytes, listed: list[zipfile.ZipInfo]) -> None:
         raise ArchiveError(f"its listing promises {promised} members and holds {len(listed)}")
 
 
-def _short(error: Exception) -> str:
+def short(error: Exception) -> str:
+    """Return an error of a library in one short line.
+
+    Examples
+    --------
+    >>> short(ValueError("bad  bytes"))
+    'ValueError: bad bytes'
+    """
     text = " ".join(str(error).split())[:120]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

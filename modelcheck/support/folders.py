@@ -38,7 +38,7 @@ def folder_lock(folder: Path, *, timeout: float = 600.0) -> Iterator[None]:
     FolderBusyError
         When the other writer does not finish in that time.
     """
-    name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:24]
+    name = hashlib.sha256(os.path.realpath(folder).encode()).hexdigest()[:24]
     lock = FileLock(Path(tempfile.gettempdir()) / f"modelcheck-{name}.lock", timeout=timeout)
     try:
         lock.acquire()
