@@ -53,7 +53,7 @@ def read_picture(path: str | os.PathLike[str], *, max_pixels: int = _MAX_PIXELS)
 
     Examples
     --------
-    >>> read_picture("docs/images/change.png").dtype
+    >>> read_picture("docs/images/attributions_gradients.png").dtype
     dtype('uint8')
     >>> read_picture("pyproject.toml")
     Traceback (most recent call last):
