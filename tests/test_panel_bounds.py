@@ -48,23 +48,30 @@ def test_the_users_settings_bound_a_panel(tmp_path):
 
 
 LOAD = """
-import resource, sys
+import re, sys
 import numpy
+from pathlib import Path
 from modelcheck.panel import Panel
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+def most():  # not getrusage, which counts the process that started this one
+    return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
+
+before = most()
 Panel.load(sys.argv[1]).digest()
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+print(most() - before)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is told in other units elsewhere")
-def test_pictures_lie_in_memory_once(tmp_path):
+@pytest.mark.parametrize(("save", "most"), [(np.savez, 2.4), (np.savez_compressed, 1.5)], ids=["stored", "packed"])
+def test_pictures_lie_in_memory_once(save, most, tmp_path):
     """Reading and digesting a panel takes the file's bytes and the pictures, and no copy of either."""
-    pictures = np.random.default_rng(0).integers(0, 256, (100, 1000, 1000, 1), dtype=np.uint8)
-    np.savez(tmp_path / "panel.npz", **arrays(100, images=pictures))
+    rows = np.random.default_rng(0).integers(0, 256, (100, 25_000), dtype=np.uint8)
+    pictures = np.repeat(rows, 40, axis=1).reshape(100, 1000, 1000, 1)
+    save(tmp_path / "panel.npz", **arrays(100, images=pictures))
     command = [sys.executable, "-c", LOAD, str(tmp_path / "panel.npz")]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    assert float(done.stdout) < 2.4 * pictures.nbytes / 2**20
+    assert float(done.stdout) < most * pictures.nbytes / 2**20
 
 
 @pytest.mark.parametrize(
