@@ -11,13 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fuzzing import FUZZ, altered, damaged
-from modelcheck.approval.history import HEADING, Entry, HistoryError, parse_history
 from modelcheck.approval.swap import faults, find_unfinished
 from modelcheck.cli.housekeeping import find_unused_measurements
 from modelcheck.cli.shared import recipe_from
 from modelcheck.cli.start import write_configuration
 from modelcheck.gate.artefacts import ArtefactError, take_candidate
-from modelcheck.gate.cache import load_cached
+from modelcheck.gate.entries import load_cached
 from modelcheck.gate.evidence import make_plan
 from modelcheck.gate.promotion import promotable, refusal
 from modelcheck.gate.reading import read_verdict
@@ -29,6 +28,7 @@ from modelcheck.judgement.waivers import WaiverError, read_waivers
 from modelcheck.modelfile.config import read_json, walk
 from modelcheck.recipe import Recipe
 from modelcheck.signature import SignatureError, read_manifest, read_signature
+from modelcheck.signature.history import HEADING, Entry, HistoryError, parse_history
 from modelcheck.support.tables import json_document, toml_document
 from reports import make_case, make_document
 from signatures import make_signature

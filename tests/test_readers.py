@@ -186,7 +186,7 @@ def test_a_released_file_is_not_waited_for(tmp_path):
     """The check of a release reads the candidate in pieces, and no pipe."""
     put_pipe(tmp_path / "x")
     document = {"verdict": "pass", "scope": "full", "not_judged": [], "enforced": True}
-    document |= {key: {} for key in ("candidate", "baseline", "panel", "recipe", "criteria")}
+    document |= {key: {} for key in ("candidate", "baseline", "panel", "recipe", "criteria", "settings")}
     with pytest.raises(OSError, match="a pipe"):
         refusal(document, tmp_path / "x", today=None)
 
@@ -271,8 +271,8 @@ def test_documents_are_parsed_in_one_place():
         for path in PACKAGE.rglob("*.py")
         if any(name.endswith("loads") for _, name in reads_of(ast.parse(path.read_text(encoding="utf-8"))))
     }
-    # The schema beside it; findings of our own workers; settings as they were just written.
-    assert found == {"support/tables.py", "gate/reading.py", "gate/session.py", "recipe.py"}
+    # The schema beside it; findings and inputs of our own workers; settings as they were just written.
+    assert found == {"support/tables.py", "gate/reading.py", "gate/inputs.py", "gate/session.py", "recipe.py"}
 
 
 def test_the_rule_can_fail():
