@@ -22,7 +22,6 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import gates
-
 from modelcheck.comparison import METRICS
 from modelcheck.gate.promotion import refusal
 from modelcheck.gate.reading import read_verdict
