@@ -218,14 +218,13 @@ def error_document(document: VerdictDocument, reason: Reason, *, settings: Setti
 def exit_status(document: VerdictDocument) -> int:
     """Return what the process answers: the document's exit code, or 0 for a judgement that is not enforced.
 
-    What is no judgement (an error, an interruption, nothing judged, a test that failed by itself)
-    stays red.
+    What is no judgement (an error, an interruption, nothing judged, a run that was cut short, a test
+    that failed by itself) stays red.
     """
     code = document["exit_code"]
-    judged = document["verdict"] != "error" and not any(
-        reason["kind"] in ("test_failed", "pytest_status") for reason in document["reasons"]
-    )
-    return 0 if code == 1 and judged and not document["enforced"] else code
+    judged = document["verdict"] != "error" and document["scope"] != "incomplete"
+    explained = not any(reason["kind"] in ("test_failed", "pytest_status") for reason in document["reasons"])
+    return 0 if code == 1 and judged and explained and not document["enforced"] else code
 
 
 def write_document(folder: Path, document: VerdictDocument) -> Path:
