@@ -39,7 +39,7 @@ from modelcheck.gate.artefacts import ArtefactError, as_baseline, describe_candi
 from modelcheck.judgement.document import DocumentError
 from modelcheck.signature import SignatureError, read_signature
 from modelcheck.signature.history import HEADING
-from modelcheck.support.folders import FolderBusyError, folder_lock
+from modelcheck.support.locks import FolderBusyError, folder_lock
 from modelcheck.support.provenance import differences
 from reports import HOSTILE, make_document
 from signatures import make_panel, make_signature

@@ -144,7 +144,7 @@ def test_criteria(tmp_path, data):
     path = tmp_path / "criteria.toml"
     path.write_bytes(data)
     try:
-        rows = read_criteria(path, metrics=METRICS)
+        rows, _ = read_criteria(path, metrics=METRICS)
     except CriteriaError:
         return
     assert rows
@@ -203,7 +203,7 @@ def test_whole_texts_are_read(tmp_path):
     (tmp_path / "pyproject.toml").write_bytes(SETTINGS)
     assert read_settings(tmp_path).memory == 2.5
     (tmp_path / "c.toml").write_bytes(CRITERIA)
-    assert len(read_criteria(tmp_path / "c.toml", metrics=METRICS)) == 1
+    assert len(read_criteria(tmp_path / "c.toml", metrics=METRICS)[0]) == 1
     (tmp_path / "w.toml").write_bytes(WAIVERS)
     assert len(read_waivers(tmp_path / "w.toml", metrics=METRICS)[0]) == 1
     for data in PGMS:

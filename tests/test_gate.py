@@ -10,9 +10,11 @@ import time
 from pathlib import Path
 
 import jsonschema
+import keras
 import numpy as np
 import pytest
 
+from modelcheck.gate.entries import KEY
 from modelcheck.panel import Panel
 from modelcheck.signature import read_signature
 from networks import plain
@@ -211,6 +213,29 @@ def test_a_file_that_is_no_network_is_refused(project):
     assert "is no .keras archive" in json.dumps(verdict["reasons"])
 
 
+def test_a_network_that_answers_nan_is_refused(project):
+    """Who answers NaN is refused by the process that measures, before anything is compared: exit 4."""
+    broken = plain(seed=8)
+    broken.get_layer("decision").set_weights([np.full((6, 2), np.nan), np.zeros(2)])
+    with pytest.warns(DeprecationWarning, match="__array__") if np.__version__ >= "2" else _nothing():
+        broken.save(project / "same.keras")
+    done, verdict = gate(project)
+    assert done.returncode == verdict["exit_code"] == 4, done.stdout
+    assert "answers NaN or infinity on 12 of 12 pictures" in json.dumps(verdict["reasons"])
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_a_network_that_answers_otherwise_than_it_is_read_is_refused(project):
+    """The release with an input of whole numbers passes nowhere: the measuring process refuses it by name, exit 4."""
+    release = plain(seed=8)
+    entry = keras.Input(release.input_shape[1:], dtype="int32", name="entry")
+    casting = keras.Model(entry, keras.Sequential([keras.layers.Rescaling(1.0), *release.layers])(entry))
+    casting.save(project / "same.keras")
+    done, verdict = gate(project)
+    assert done.returncode == verdict["exit_code"] == 4, done.stdout
+    assert "first at the input 'entry', which takes int32" in json.dumps(verdict["reasons"])
+
+
 def test_an_unwritable_report_is_red(project):
     """Where no verdict can be written the run is red and says so, without a traceback."""
     (project / "report").write_text("in the way")
@@ -227,6 +252,17 @@ def test_a_damaged_cache_is_measured_again(project):
     done, verdict = gate(project)
     assert done.returncode == 0, done.stdout
     assert verdict["verdict"] == "pass"
+
+
+def test_a_run_says_once_that_it_did_not_believe_the_cache(project, monkeypatch):
+    """With a key, an entry that has no seal is measured again: a run of workers says so once, the next not at all."""
+    secret = "0123456789abcdef" * 2
+    monkeypatch.setenv(KEY, secret)
+    done = [gate(project, "-n", "2")[0] for _ in range(2)]
+    assert [run.returncode for run in done] == [0, 0], done[0].stdout + done[1].stdout
+    assert [run.stdout.count(f"is not sealed by {KEY}") for run in done] == [1, 0]
+    left = [path for path in project.rglob("*") if path.is_file()]
+    assert not [path for path in left if secret.encode() in path.read_bytes()]
 
 
 def test_other_tests_are_left_alone(project):
@@ -345,7 +381,8 @@ def test_approve_from_the_report_of_a_run(project):
     baseline = project / "baselines" / "mine"
     gate(project, "-k", "conv1")
     approve = ["approve", "same.keras", "--from", "report", "--to", "baselines/mine", "--reason", "from the build"]
-    done = run(project, *approve, module="modelcheck")
+    part = ["report/partial" if word == "report" else word for word in approve]
+    done = run(project, *part, module="modelcheck")
     assert done.returncode == 4
     assert "not 'full'" in done.stderr
     _, verdict = gate(project)

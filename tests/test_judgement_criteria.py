@@ -212,6 +212,16 @@ def test_a_row_that_contradicts_itself_is_no_finding(change):
         Finding.from_dict({**row, **change})
 
 
+def test_a_literal_bracket_is_written_in_brackets():
+    """In ``about`` a ``[`` opens a set of letters: the layer ``block[1]`` is named ``block[[]1]``."""
+    rows = {
+        glob: [Criterion(metric="m", about=glob, at_least=0, why="as agreed")] for glob in ("block[1]", "block[[]1]")
+    }
+    found = {glob: criterion_for(row, "m", "block[1]") is not None for glob, row in rows.items()}
+    assert found == {"block[1]": False, "block[[]1]": True}
+    assert criterion_for(rows["block[1]"], "m", "block1") is not None
+
+
 @few
 @given(globs=st.lists(st.sampled_from(["*", "conv*", "conv2d_1", "dense", "visitor_?"]), max_size=5))
 def test_last_matching_row_wins(globs):
@@ -317,7 +327,7 @@ def test_criteria_that_nothing_could_fail_are_refused():
 @pytest.mark.parametrize("path", ["suites/criteria.toml", "modelcheck/cli/starter/criteria.toml"])
 def test_the_limits_that_we_ship_can_fail(path):
     """Neither the suites of the example nor what `init` writes hold a row that means nothing."""
-    assert find_never_failing(read_criteria(path, metrics=METRICS), {**BOUNDS, "answers": (1.0, 2.0)}) == ()
+    assert find_never_failing(read_criteria(path, metrics=METRICS)[0], {**BOUNDS, "answers": (1.0, 2.0)}) == ()
 
 
 GOOD = """
@@ -341,7 +351,7 @@ def test_criteria_file_is_read_as_written(tmp_path):
     """Each [[criterion]] table is one row, in order, with the documented defaults."""
     path = tmp_path / "criteria.toml"
     path.write_text(GOOD, encoding="utf-8")
-    assert read_criteria(path, metrics=["accuracy", "same_features"]) == (
+    assert read_criteria(path, metrics=["accuracy", "same_features"])[0] == (
         Criterion(metric="accuracy", at_least=0.9, why="the release before had 0.93"),
         Criterion(
             metric="same_features",

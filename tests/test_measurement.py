@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from modelcheck.comparison import CompareError, compare
-from modelcheck.measurement import choose_probe_rows, make_untrained_twin, measure
+from modelcheck.measurement import check_compatible, choose_probe_rows, make_untrained_twin, measure
 from modelcheck.measurement.reading import compute_flipping_curves
 from modelcheck.network import NetworkError, flatten
 from modelcheck.network.loading import ModelError, load_network
@@ -138,6 +138,70 @@ def test_nan_answers_are_refused(tmp_path, panel):
     model.save(tmp_path / "nan.keras")
     with pytest.raises(NetworkError, match="NaN or infinity on"):
         measure(tmp_path / "nan.keras", panel, RECIPE)
+
+
+def begin(what, share):
+    """Take the first word of progress behind loading, where the expensive part begins, for a failure."""
+    assert what == "loading", f"measuring has begun: {what}"
+
+
+@pytest.mark.parametrize("name", ["conv\u00a01", "c" * 1200, "conv\\1", "conv\u200b1"])
+def test_a_name_that_cannot_be_kept_is_refused_before_anything_is_measured(name, panel, tmp_path):
+    """A layer's name that no member of a record can have costs no minute of measuring, and is named."""
+    model = plain()
+    model.layers[0].name = name
+    model.save(tmp_path / "named.keras")
+    with pytest.raises(ValueError, match="Nothing can be kept under the layer's name"):
+        measure(tmp_path / "named.keras", panel, RECIPE, progress=begin)
+
+
+@pytest.mark.parametrize("name", ["conv.1>a", "c" * 900])
+def test_a_name_that_can_be_kept_survives_the_record(name, panel, tmp_path):
+    """Whatever Keras itself can run, up to 900 letters, comes back as it was."""
+    model = plain()
+    model.layers[0].name = name
+    model.save(tmp_path / "named.keras")
+    measure(tmp_path / "named.keras", panel, RECIPE, twins=False).write(tmp_path / "record")
+    assert read_signature(tmp_path / "record").layers[0].name == name
+
+
+@pytest.mark.parametrize("twins", [True, False])
+def test_a_network_is_asked_as_its_user_asks_it_before_anything_is_measured(panel, tmp_path, twins):
+    """Another function than the steps' is refused right after loading, for a baseline and for a candidate."""
+    entry = keras.Input((12, 10, 1), name="entry", dtype="bool")
+    model = keras.Model(entry, plain()(keras.layers.Rescaling(1.0)(entry)))
+    model.save(tmp_path / "bool.keras")
+    with pytest.raises(NetworkError, match="input 'entry', which takes bool"):
+        measure(tmp_path / "bool.keras", panel, RECIPE, twins=twins, progress=begin)
+
+
+def test_bytes_are_not_whole_numbers_to_a_network_that_is_shown_more(tmp_path, panel):
+    """An input of bytes loses nothing on a panel of bytes, and is refused: the ascent shows what lies between."""
+    entry = keras.Input((12, 10, 1), name="entry", dtype="uint8")
+    model = keras.Model(entry, plain()(keras.layers.Rescaling(1 / 255)(entry)))
+    model.save(tmp_path / "bytes.keras")
+    assert panel.images.dtype == np.uint8
+    with pytest.raises(NetworkError, match="input 'entry', which takes uint8"):
+        measure(tmp_path / "bytes.keras", panel, Recipe(**{**RECIPE.to_dict(), "input_range": (0.0, 255.0)}))
+
+
+@pytest.mark.parametrize(
+    ("file", "given", "words"),
+    [
+        ("plain.keras", ["other", "left"], None),
+        ("plain.keras", ["left", "other"], "another order"),
+        ("nested.keras", ["left", "other"], "another order"),
+        ("plain.keras", ["left", "left"], "must name a class for each"),
+    ],
+)
+def test_no_setting_swaps_the_answers(saved, panel, file, given, words):
+    """As many outputs as classes are taken in the panel's order, of one output too, or not at all."""
+    network = flatten(load_network(saved / file)[0])
+    if words is None:
+        assert check_compatible(network, panel, given) is network
+        return
+    with pytest.raises(NetworkError, match=words):
+        check_compatible(network, panel, given)
 
 
 @pytest.mark.parametrize("make", [plain, residual, nested], ids=["plain", "residual", "nested"])

@@ -42,7 +42,7 @@ def named(name):
         measured,
         LayerComparison(baseline=record, candidate=record, matching=Matching((), (), ())),
         LayerComparison(baseline=record, candidate=None, matching=Matching((), (), ())),
-        Evidence(panel=panel, comparison=comparison),
+        Evidence(panel=panel, comparison=comparison, measured="now"),
         judge(
             Measured(metric="transfer", about=name, value=float("nan"), evidence=name),
             Criterion(metric="transfer", why=name, at_least=0.5),

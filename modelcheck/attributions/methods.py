@@ -132,7 +132,7 @@ def attribute(
         raise AttributionError(f"There is no attribution method {method!r}. {did_you_mean(method, _METHODS)}")
     function = _METHODS[method]
     _check_options(method, function, options)
-    reading = read(model, dtype=dtype, batch_size=batch_size)
+    reading = read(model, dtype=dtype, batch_size=batch_size, images=images)
     if reading.network is None and method not in BLACK_BOX:
         raise AttributionError(
             f"{method} needs the network's layers. {reading.why} Methods that support it: {', '.join(BLACK_BOX)}."

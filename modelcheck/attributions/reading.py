@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from modelcheck.network import Network, NetworkError, flatten
+from modelcheck.network import Network, NetworkError, check_agreement, flatten
 
 __all__ = [
     "MAX_BYTES",
@@ -34,6 +34,7 @@ Tensor = Any  # tensorflow ships no types
 
 MAX_BYTES = 192 * 2**20  # bytes of activations at once
 _MAX_PICTURES = 256  # at once
+_SHOWN = 4  # pictures on which a network must answer as Keras does
 _MAX_GRAPHS = 48  # compiled graphs that are kept for one network
 _Entry = tuple[Network | None, dict[Any, Any], str]
 _known: weakref.WeakKeyDictionary[Any, _Entry] = weakref.WeakKeyDictionary()
@@ -166,7 +167,9 @@ def cut_blocks(reading: Reading, n: int, n_samples: int, *, rows: int | None = N
     ]
 
 
-def read(model: Any, *, dtype: str | None = None, batch_size: int | None = None) -> Reading:
+def read(
+    model: Any, *, dtype: str | None = None, batch_size: int | None = None, images: np.ndarray | None = None
+) -> Reading:
     """Flatten a model, or take it from the cache.
 
     Parameters
@@ -177,6 +180,9 @@ def read(model: Any, *, dtype: str | None = None, batch_size: int | None = None)
         The model's own by default, and float32 where that is a half precision.
     batch_size : int, optional
         Pictures at once; by default as many as fit.
+    images : np.ndarray, optional
+        Pictures, not yet checked: when a Keras network is first seen, its steps must answer some of
+        them as ``model(images, training=False)`` does, or it is one that cannot be read.
 
     Raises
     ------
@@ -189,7 +195,7 @@ def read(model: Any, *, dtype: str | None = None, batch_size: int | None = None)
         raise AttributionError(f"batch_size is at least 1, not {batch_size!r}.")
     if not callable(model) and not isinstance(model, Network):
         raise AttributionError(f"A model is a keras.Model, a Network or a callable, not {type(model).__name__}.")
-    network, graphs, why = _flatten_or_recall(model)
+    network, graphs, why = _flatten_or_recall(model, images)
     kind = tf.as_dtype(dtype or _own_dtype(model))
     if network is None:
         predict, row_bytes = _make_opaque_predict(model, kind), 2**21
@@ -204,7 +210,7 @@ def _make_predict(network: Network) -> Callable[[Tensor], Tensor]:
     return lambda images: network.evaluate(images, [network.logits])[0]
 
 
-def _flatten_or_recall(model: Any) -> _Entry:
+def _flatten_or_recall(model: Any, images: Any) -> _Entry:
     with contextlib.suppress(KeyError, TypeError):
         return _known[model]
     network: Network | None = model if isinstance(model, Network) else None
@@ -212,8 +218,11 @@ def _flatten_or_recall(model: Any) -> _Entry:
     if network is None and isinstance(model, keras.Model):
         try:
             network = flatten(model)
+            shown = np.asarray(images)[:_SHOWN] if images is not None else np.empty(0)
+            if shown.ndim == 4 and len(shown) and shown.shape[1:] == network.input_shape and np.isfinite(shown).all():
+                check_agreement(network, shown.astype(np.float32), released=False)
         except NetworkError as error:
-            why = str(error)
+            network, why = None, str(error)
     if network is not None:
         # What the cache keeps must not hold the key, or it would never be released.
         owner = network.model

@@ -12,6 +12,7 @@ import click
 
 from modelcheck.cli.shared import FILE, child_progress, recipe_from, say
 from modelcheck.cli.start import starter_criteria
+from modelcheck.gate.outputs import check_baseline_outputs, check_outputs
 from modelcheck.gate.settings import Settings, has_settings, read_settings, split_names
 
 if TYPE_CHECKING:
@@ -63,6 +64,10 @@ def approve(  # noqa: PLR0913 - one for each option
         raise ValueError("An approval needs a reason, and this one is empty: --reason 'why it becomes the baseline'.")
     if even_so is not None and not even_so.strip():
         raise ValueError("--even-so needs a reason, and this one is empty: --even-so 'why the baseline is right'.")
+    inputs = {"network": model, "panel": panel_path, "recipe": recipe_path, "report": report}
+    check_baseline_outputs(folder, inputs={**inputs, "report": None}, within=report)
+    if picture is not None:
+        check_outputs({picture: "--picture"}, inputs={**inputs, "baseline": folder})
     proposal = _proposal(model, folder, panel=panel_path, report=report, recipe=recipe_path, outputs=outputs)
     for line in proposal.lines:
         say(line)
@@ -146,6 +151,8 @@ def calibrate(folder: Path, *, twins: tuple[Path, ...], panel_path: Path | None,
     """
     from modelcheck.approval import carry_out, propose_twins
 
+    named = {f"network {twin.name}": twin for twin in twins}
+    check_baseline_outputs(folder, inputs={"panel": panel_path, **named})
     with child_progress() as tell, tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
         settings = _settings_here(Path(aside), panel=panel_path or folder / "panel.npz")
         proposal = propose_twins(folder, twins, panel=panel_path, settings=settings, tell=tell)
@@ -176,6 +183,8 @@ def diff(one: Path, other: Path, *, picture: Path | None) -> None:
     from modelcheck.signature import read_signature
     from modelcheck.support.folders import place
 
+    if picture is not None:
+        check_outputs({picture: "--picture"}, inputs={"baseline": one, "other baseline": other})
     old, new = read_signature(one), read_signature(other)
     comparison = compare_if_possible(old, new)
     for line in changes(old, new, comparison, roles=("A", "B")):

@@ -8,6 +8,7 @@ import click
 
 from modelcheck.cli.child import measure_request
 from modelcheck.cli.shared import FILE, progress, recipe_from
+from modelcheck.gate.outputs import check_outputs
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import split_names
 
@@ -50,6 +51,8 @@ def measure(  # noqa: PLR0913 - one for each option
         raise ValueError(
             f"{str(folder)!r} is a baseline, which only modelcheck approve writes. Give another folder: --to PATH"
         )
+    inputs = {"network": model, "panel": panel_path, "signature": like, "recipe": recipe_path}
+    check_outputs({folder / "manifest.json": "--to"}, inputs={**inputs, "network behind it": baseline_model})
     if like is not None and recipe_path is not None:
         raise click.UsageError("--like already brings a recipe; leave --recipe out.")
     if like is None and (baseline_model is not None or layers):

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from modelcheck.cli.shared import FILE
+from modelcheck.gate.outputs import check_outputs
 
 __all__ = ["report"]
 
@@ -39,6 +40,8 @@ def report(
     from modelcheck.report import write_comparison, write_gallery
     from modelcheck.signature import read_signature
 
+    outputs = {folder / "index.html": "--to", folder / "pictures": "--to"}
+    check_outputs(outputs, inputs={"baseline": baseline, "candidate": candidate, "panel": panel_path})
     panel = Panel.load(panel_path) if panel_path else None
     if candidate is None:
         path = write_gallery(

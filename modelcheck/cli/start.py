@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
-from collections.abc import Iterator
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
 import click
 
 from modelcheck.cli.shared import FILE, say
+from modelcheck.support.folders import place
 
 __all__ = ["init", "starter_criteria", "write_configuration"]
 
@@ -18,8 +20,8 @@ _SUITES = ("test_same_features.py", "test_held_out_subjects.py")
 _REGION_SUITE = "test_attributions_on_faces.py"
 
 
-def write_configuration(folder: Path, *, candidate: str, baseline: str, panel: str, regions: bool) -> Iterator[str]:
-    """Write settings, suites and criteria where they are missing.
+def write_configuration(folder: Path, *, candidate: str, baseline: str, panel: str, regions: bool) -> list[str]:
+    """Write settings, suites and criteria where they are missing: all of them, or nothing.
 
     Parameters
     ----------
@@ -30,37 +32,49 @@ def write_configuration(folder: Path, *, candidate: str, baseline: str, panel: s
     regions : bool
         Whether the panel says where the evidence must lie; only then can attributions be judged.
 
-    Yields
-    ------
-    str
+    Returns
+    -------
+    list of str
         What was written, and what was there and kept.
 
     Raises
     ------
     ValueError
         When pyproject.toml cannot be extended; nothing has been written then.
+    OSError
+        When something cannot be written, on a full disk for example; what was written before is
+        then taken away again.
     """
     settings = folder / "pyproject.toml"
     extended = _extend_pyproject(settings, candidate=candidate, baseline=baseline, panel=panel)
-    folder.mkdir(parents=True, exist_ok=True)
-    if extended is None:
-        yield f"kept    {settings}: it has a [tool.modelcheck]"
-    else:
-        from modelcheck.support.folders import place
-
-        place(settings, extended.encode())
-        yield f"wrote   {settings}: [tool.modelcheck]"
     criteria = starter_criteria(regions=regions)
     texts = {name: _template(f"{name}.txt") for name in (*_SUITES, *((_REGION_SUITE,) if regions else ()))}
-    for name, text in {"criteria.toml": criteria, **texts}.items():
-        path = folder / "suites" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with path.open("x", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-            yield f"wrote   {path}"
-        except FileExistsError:
-            yield f"kept    {path}: it is there"
+    said = [f"wrote   {settings}: [tool.modelcheck]"]
+    if extended is None:
+        said = [f"kept    {settings}: it has a [tool.modelcheck]"]
+    made: list[Path] = []
+    try:
+        for part in (*reversed(folder.parents), folder, folder / "suites"):
+            if not part.exists():
+                part.mkdir()
+                made.append(part)
+        for name, text in {"criteria.toml": criteria, **texts}.items():
+            path = folder / "suites" / name
+            if os.path.lexists(path):
+                said.append(f"kept    {path}: it is there")
+            else:
+                place(path, text.encode())
+                made.append(path)
+                said.append(f"wrote   {path}")
+        # Last, and at once: the one file that may have been there is the old one or the new one.
+        if extended is not None:
+            place(settings, extended.encode())
+    except BaseException:
+        for path in reversed(made):
+            with suppress(OSError):  # a folder that somebody else has used meanwhile stays
+                path.rmdir() if path.is_dir() else path.unlink()
+        raise
+    return said
 
 
 def starter_criteria(*, regions: bool) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from modelcheck.cli.shared import FILE, recipe_from, say
+from modelcheck.gate.outputs import check_outputs
 
 if TYPE_CHECKING:
     from modelcheck.pruning.spare import LayerUnits
@@ -35,6 +36,8 @@ def units(model: Path, *, panel_path: Path, recipe_path: Path | None, table: Pat
     from modelcheck.panel import Panel
     from modelcheck.pruning.spare import examine_units, units_table
 
+    if table is not None:
+        check_outputs({table: "--csv"}, inputs={"network": model, "panel": panel_path, "recipe": recipe_path})
     rows = examine_units(model, Panel.load(panel_path), recipe_from(recipe_path))
     for row in rows:
         for line in _lines(row):

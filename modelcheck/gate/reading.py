@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from modelcheck.judgement.document import DocumentError, VerdictDocument, check_schema, seal
-from modelcheck.judgement.findings import read_findings
+from modelcheck.judgement.findings import read_findings, read_limits
 from modelcheck.support.escaping import clean
 
 __all__ = ["find_mismatch", "read_verdict"]
@@ -62,6 +62,7 @@ def find_mismatch(document: object) -> str:
         return clean(f"{place}: {error.message}", longest=200)
     try:
         read_findings(cast("VerdictDocument", document))
+        read_limits(cast("VerdictDocument", document))
     except ValueError as error:
         return clean(error, longest=200)
     return ""

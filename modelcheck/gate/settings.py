@@ -12,7 +12,7 @@ from typing import Any
 from modelcheck.support.tables import toml_document
 from modelcheck.support.validation import TABLE, check_keys, check_table, check_value, name_list, number, one_of, text
 
-__all__ = ["Settings", "SettingsError", "has_settings", "read_settings", "split_names"]
+__all__ = ["Settings", "SettingsError", "has_settings", "near", "read_settings", "split_names"]
 
 _CUSTOM = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*>[A-Za-z_]\w*")
 _PATHS = ("candidate", "baseline", "baseline_model", "panel", "criteria", "waivers", "report", "cache")
@@ -183,15 +183,15 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
     values: dict[str, Any] = {}
     for key in _PATHS:
         if key in given:
-            values[key] = _near(Path(given[key]).absolute())
+            values[key] = near(Path(given[key]).absolute())
         elif key == "baseline_model" and "baseline" in given:
             continue  # the file's is that of the file's baseline
         elif key in table:
-            values[key] = _near(root / check_value(key, table[key], text("a path in quotes"), error=SettingsError))
+            values[key] = near(root / check_value(key, table[key], text("a path in quotes"), error=SettingsError))
         elif key in ("criteria", "report", "cache"):
-            values[key] = _near(root / getattr(Settings(), key))
+            values[key] = near(root / getattr(Settings(), key))
         elif key == "waivers" and (root / _WAIVERS).exists():
-            values[key] = _near(root / _WAIVERS)
+            values[key] = near(root / _WAIVERS)
     outputs = split_names(given["outputs"]) if "outputs" in given else table.get("outputs", [])
     outputs = check_value("outputs", outputs, name_list("a list of class names", distinct=False), error=SettingsError)
     layers = check_value("layers", table.get("layers", {}), TABLE, error=SettingsError)
@@ -227,8 +227,14 @@ def _limits(table: Mapping[str, Any]) -> dict[str, Any]:
     return check_table(given, _LIMITS, where="[tool.modelcheck]", error=SettingsError)
 
 
-def _near(path: Path) -> Path:
-    """Write a path from the working directory where it lies below, so that verdicts name no machine."""
+def near(path: Path) -> Path:
+    """Write a path from the working directory where it lies below, so that verdicts name no machine.
+
+    Examples
+    --------
+    >>> near(Path.cwd() / "report") == Path("report")
+    True
+    """
     try:
         return path.absolute().relative_to(Path.cwd())
     except ValueError:

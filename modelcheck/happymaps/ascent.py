@@ -12,7 +12,7 @@ import tensorflow as tf
 from modelcheck.happymaps.answers import count_maps_at_once, make_answer
 from modelcheck.happymaps.canvas import Canvas, NaturalPictures, free_pixels, on_natural_pictures, view_of
 from modelcheck.happymaps.objectives import objective_of
-from modelcheck.network import Network, NetworkError, UnitLayer, flatten
+from modelcheck.network import Network, NetworkError, UnitLayer, check_agreement, flatten
 from modelcheck.network.receptive import receptive_field
 from modelcheck.recipe import Recipe
 from modelcheck.support.escaping import one_line_repr
@@ -130,7 +130,8 @@ def render_happy_maps(
     Raises
     ------
     NetworkError
-        When there is no such layer, unit or objective, or the network cannot be read.
+        When there is no such layer, unit or objective, or the network cannot be read, or does not
+        answer as its layers do.
 
     References
     ----------
@@ -149,6 +150,11 @@ def render_happy_maps(
     if layer not in layers:
         raise NetworkError(f"There is no layer {layer!r} with units. {did_you_mean(layer, layers)}")
     recipe = recipe or Recipe()
+    if not isinstance(model, Network):
+        noise = np.random.Generator(np.random.Philox(recipe.seed)).uniform(
+            *recipe.input_range, (4, *network.input_shape)
+        )
+        check_agreement(network, noise.astype(np.float32), released=False)
     outcome = ascend(
         network, layers[layer], recipe=recipe, units=units, objective=objective, directions=directions, among=among
     )

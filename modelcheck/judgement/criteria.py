@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +39,8 @@ class Criterion:
         The reason for the limit, for the person who reads a red report.
     about : str
         A glob over what the metric is about (a layer, a person, a group); of several rows for one
-        metric the last that matches counts, as in a CODEOWNERS file.
+        metric the last that matches counts, as in a CODEOWNERS file. ``[`` opens a set of letters;
+        a literal one is written ``[[]``.
     judged_by : {'value', 'interval'}
         ``value``: the value must lie within the limits; outside, it is inconclusive while its
         interval still reaches them. ``interval``: the whole interval must lie within the limits
@@ -156,7 +158,7 @@ def _can_fail(row: Criterion, lowest: float, highest: float) -> bool:
     return (row.at_least is not None and row.at_least > low) or (row.at_most is not None and row.at_most < high)
 
 
-def read_criteria(path: str | Path, *, metrics: Iterable[str]) -> tuple[Criterion, ...]:
+def read_criteria(path: str | Path, *, metrics: Iterable[str]) -> tuple[tuple[Criterion, ...], str]:
     """Read the rows of a criteria file, ``[[criterion]]`` tables in TOML.
 
     Parameters
@@ -166,6 +168,11 @@ def read_criteria(path: str | Path, *, metrics: Iterable[str]) -> tuple[Criterio
     metrics : iterable of str
         The metrics that exist; a row on any other is an error.
 
+    Returns
+    -------
+    tuple
+        The rows and the sha256 of the bytes that they were read from.
+
     Raises
     ------
     CriteriaError
@@ -174,12 +181,13 @@ def read_criteria(path: str | Path, *, metrics: Iterable[str]) -> tuple[Criterio
     Examples
     --------
     >>> from modelcheck.comparison.catalogue import METRICS
-    >>> rows = read_criteria("suites/criteria.toml", metrics=METRICS)
+    >>> rows, sha256 = read_criteria("suites/criteria.toml", metrics=METRICS)
     >>> rows[0].metric, rows[0].limits
     ('mapped_units', 'at least 0.5')
     """
     try:
-        document = toml_document(Path(path).read_bytes())
+        data = Path(path).read_bytes()
+        document = toml_document(data)
     except OSError as error:
         raise CriteriaError(f"No criteria in {str(path)!r} ({error.strerror}): nothing would be judged.") from error
     except ValueError as error:
@@ -191,7 +199,8 @@ def read_criteria(path: str | Path, *, metrics: Iterable[str]) -> tuple[Criterio
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise CriteriaError(f"{str(path)!r} holds no [[criterion]] row: nothing would be judged.")
     known_metrics = list(metrics)
-    return tuple(_criterion(row, str(path), known_metrics) for row in rows)
+    made = tuple(_criterion(row, str(path), known_metrics) for row in rows)
+    return made, hashlib.sha256(data).hexdigest()
 
 
 _ROW = {

@@ -1,7 +1,7 @@
 """Measure a network: everything that needs Keras, once, into a signature that needs none."""
 
 from modelcheck.measurement.exchange import ExchangePartner
-from modelcheck.measurement.fitting import check_compatible, choose_probe_rows
+from modelcheck.measurement.fitting import check_compatible, choose_probe_rows, choose_shown_pictures
 from modelcheck.measurement.measuring import measure
 from modelcheck.measurement.reading import compute_layer_features
 from modelcheck.measurement.twins import make_untrained_twin
@@ -10,6 +10,7 @@ __all__ = [
     "ExchangePartner",
     "check_compatible",
     "choose_probe_rows",
+    "choose_shown_pictures",
     "compute_layer_features",
     "make_untrained_twin",
     "measure",

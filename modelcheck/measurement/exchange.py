@@ -11,7 +11,7 @@ import numpy as np
 from modelcheck.happymaps import unit_answers
 from modelcheck.measurement.fitting import check_compatible
 from modelcheck.measurement.reading import compute_class_scores
-from modelcheck.network import Network, NetworkError, flatten
+from modelcheck.network import Network, NetworkError, check_agreement, flatten
 from modelcheck.network.loading import ModelError, load_network
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
@@ -145,7 +145,9 @@ def _load_network(
     same = outputs is not None and len(outputs) == max(network.n_outputs, 2)
     network = check_compatible(network, panel, outputs if same else None)
     rows = signature.probes
-    scores = compute_class_scores(network, panel.inputs(signature.recipe.input_range)[rows])
+    pictures = panel.inputs(signature.recipe.input_range)[rows]
+    check_agreement(network, pictures)
+    scores = compute_class_scores(network, pictures)
     largest = max(float(np.abs(signature.scores).max()), 1.0)
     if not np.abs(scores - signature.scores[rows]).max() <= _TOLERANCE * largest:
         raise ModelError(

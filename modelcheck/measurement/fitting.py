@@ -8,9 +8,12 @@ import numpy as np
 
 from modelcheck.network import Network, NetworkError
 from modelcheck.panel import Panel
+from modelcheck.recipe import Recipe
 from modelcheck.support.spelling import did_you_mean
 
-__all__ = ["check_compatible", "choose_probe_rows"]
+__all__ = ["check_compatible", "choose_probe_rows", "choose_shown_pictures"]
+
+_BETWEEN = 32  # pictures between two of the panel's
 
 
 def choose_probe_rows(panel: Panel, count: int) -> np.ndarray:
@@ -34,6 +37,24 @@ def choose_probe_rows(panel: Panel, count: int) -> np.ndarray:
         picked = np.linspace(0, len(strata) - 1, count).round().astype(int)
         return np.sort(np.array([ranked[place][2] for place in picked]))
     return np.sort(np.array([row for _, _, row in ranked[:count]]))
+
+
+def choose_shown_pictures(panel: Panel, recipe: Recipe) -> np.ndarray:
+    """Return the pictures on which a network must answer as Keras does: the panel's, and some between two of them.
+
+    An input that casts is no different on a panel whose values are whole numbers; the ascent and
+    the attributions move between them.
+
+    Parameters
+    ----------
+    panel : Panel
+        The pictures.
+    recipe : Recipe
+        Its `input_range` says how they are given.
+    """
+    images = panel.inputs(recipe.input_range)
+    probes = images[choose_probe_rows(panel, _BETWEEN + 1)]
+    return np.concatenate([images, (probes[1:] + probes[:-1]) / 2])
 
 
 def check_compatible(network: Network, panel: Panel, outputs: Sequence[str] | None = None) -> Network:
@@ -60,4 +81,13 @@ def check_compatible(network: Network, panel: Panel, outputs: Sequence[str] | No
             f"outputs must name a class for each of the {n_outputs} outputs and every class once or more, not "
             f"{list(outputs)}."
         )
+    if len(outputs) == len(panel.class_names):
+        if tuple(outputs) != tuple(panel.class_names):
+            raise NetworkError(
+                f"outputs {list(outputs)} puts the panel's classes {list(panel.class_names)} into another order. It "
+                "joins outputs into classes where there are more outputs than classes; as many are taken in the "
+                "panel's order, so that no setting swaps the answers. Leave outputs out, and where the network was "
+                "trained on another order, make the panel in that order: modelcheck panel --help"
+            )
+        return network
     return network.join_outputs([panel.class_names.index(name) for name in outputs])

@@ -19,7 +19,7 @@ from modelcheck.measurement.exchange import (
     find_partner_layers,
     prepare_partner,
 )
-from modelcheck.measurement.fitting import check_compatible
+from modelcheck.measurement.fitting import check_compatible, choose_shown_pictures
 from modelcheck.measurement.reading import (
     Inputs,
     Progress,
@@ -30,11 +30,11 @@ from modelcheck.measurement.reading import (
 )
 from modelcheck.measurement.stickers import measure_panel_shifts
 from modelcheck.measurement.twins import make_untrained_twin
-from modelcheck.network import Network, flatten
+from modelcheck.network import Network, check_agreement, flatten
 from modelcheck.network.loading import load_network
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
-from modelcheck.signature import Signature
+from modelcheck.signature import Signature, check_storable
 
 __all__ = ["measure"]
 
@@ -86,8 +86,11 @@ def measure(
     Raises
     ------
     ModelError, NetworkError, PanelError
-        When the file, the network or the panel cannot be measured together, or the partner's file
-        is another network than the one behind its signature.
+        When the file, the network or the panel cannot be measured together, the network does not
+        answer as its layers do, or the partner's file is another network than the one behind its
+        signature.
+    SignatureError
+        When a layer has a name under which nothing can be kept.
     CompareError
         When given counterparts name a layer that is not there.
 
@@ -107,6 +110,8 @@ def measure(
     if len(panel) < _MIN_PICTURES:
         raise PanelError(f"The panel has {len(panel)} pictures; comparing activations takes at least {_MIN_PICTURES}.")
     network = check_compatible(flatten(model), panel, outputs)
+    check_storable([layer.name for layer in network.unit_layers()])
+    check_agreement(network, choose_shown_pictures(panel, recipe))
     partner = prepare_partner(
         stimuli, network, panel=panel, recipe=recipe, outputs=outputs, custom_objects=custom_objects
     )

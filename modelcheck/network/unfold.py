@@ -10,7 +10,7 @@ from modelcheck.network.kinds import StepKind
 from modelcheck.network.layers import append_steps
 from modelcheck.network.steps import Network, NetworkError, Step
 
-__all__ = ["flatten"]
+__all__ = ["find_graph", "flatten"]
 
 # Activations that turn class scores into probabilities; the scores before them are read.
 _SOFTENING = ("softmax", "sigmoid", "log_softmax")
@@ -43,7 +43,7 @@ def flatten(model: Any) -> Network:
     >>> flatten(keras.Sequential(layers)).n_classes
     3
     """
-    graph = _find_graph(model)
+    graph = find_graph(model)
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise NetworkError(
             f"{model.name!r} has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; modelcheck takes "
@@ -75,7 +75,7 @@ def flatten(model: Any) -> Network:
     return Network(model, tuple(steps[: last + 1]), final.inputs[0] if softened else last, int(shape[0]))
 
 
-def _find_graph(model: Any) -> Any:
+def find_graph(model: Any) -> Any:
     """Return the object that holds the graph: a functional network, or the one inside a Sequential."""
     if isinstance(model, keras.Sequential):
         if not model.built:
@@ -99,7 +99,7 @@ def _unfold(graph: Any, known: dict[int, int], steps: list[Step], *, prefix: str
             layer = node.operation
             name = prefix + layer.name
             if isinstance(layer, keras.Model):
-                inner = _find_graph(layer)
+                inner = find_graph(layer)
                 entries = {id(tensor): place for tensor, place in zip(inner.inputs, sources, strict=True)}
                 places = _unfold(inner, entries, steps, prefix=f"{name}/")
             else:

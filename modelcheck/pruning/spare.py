@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelcheck.happymaps import ascend
-from modelcheck.measurement import check_compatible, choose_probe_rows, compute_layer_features
+from modelcheck.measurement import check_compatible, choose_probe_rows, choose_shown_pictures, compute_layer_features
 from modelcheck.metrics.health import unit_health
-from modelcheck.network import flatten
+from modelcheck.network import check_agreement, flatten
 from modelcheck.network.loading import load_network
 from modelcheck.panel import Panel
 from modelcheck.pruning.ablation import ablation_effects
@@ -69,10 +69,12 @@ def examine_units(path: str | os.PathLike[str], panel: Panel, recipe: Recipe | N
     Raises
     ------
     ModelError, NetworkError
-        When the file or the network cannot be read, or does not fit the panel.
+        When the file or the network cannot be read, or does not fit the panel, or does not answer
+        as its layers do.
     """
     recipe = recipe or Recipe()
     network = check_compatible(flatten(load_network(path)[0]), panel)
+    check_agreement(network, choose_shown_pictures(panel, recipe))
     images = panel.inputs(recipe.input_range)[choose_probe_rows(panel, recipe.probe_pictures)]
     rows = []
     for layer in network.unit_layers()[:-1]:

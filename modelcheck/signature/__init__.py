@@ -8,6 +8,7 @@ unpickled.
 
 from modelcheck.signature.exchange import MapExchange
 from modelcheck.signature.history import Approval, ApprovalState, find_approval
+from modelcheck.signature.names import check_storable
 from modelcheck.signature.reading import read_manifest, read_signature
 from modelcheck.signature.record import LayerRecord, Signature, SignatureError
 from modelcheck.signature.storage import FORMAT, find_stray_members
@@ -20,6 +21,7 @@ __all__ = [
     "MapExchange",
     "Signature",
     "SignatureError",
+    "check_storable",
     "find_approval",
     "find_stray_members",
     "read_manifest",

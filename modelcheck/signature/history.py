@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from modelcheck.judgement.document import ApprovalRow
 from modelcheck.support.archive import ArchiveError, read_regular
 from modelcheck.support.escaping import clean
 
@@ -157,7 +158,7 @@ class Approval:
     by: str = ""
     even_so: str = ""
 
-    def to_dict(self) -> dict[str, str]:
+    def to_dict(self) -> ApprovalRow:
         """Return JSON-ready builtins."""
         return {"state": self.state.value, "when": self.when, "by": self.by, "even_so": self.even_so}
 

@@ -75,8 +75,16 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
     return document
 
 
-def read_signature(folder: str | os.PathLike[str]) -> Signature:
+def read_signature(folder: str | os.PathLike[str], *, manifest: Mapping[str, Any] | None = None) -> Signature:
     """Read a signature, after checking every member against the manifest.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Where the record lies.
+    manifest : mapping, optional
+        The manifest as `read_manifest` returned it before: the members are held against that one,
+        whatever the folder holds by now.
 
     Raises
     ------
@@ -89,7 +97,7 @@ def read_signature(folder: str | os.PathLike[str]) -> Signature:
     >>> [layer.name for layer in signature.layers]
     ['conv1', 'conv2', 'conv3', 'dense1', 'decision']
     """
-    document = read_manifest(folder)
+    document = read_manifest(folder) if manifest is None else manifest
     members, arrays = document.get("members"), dict[str, np.ndarray]()
     if not isinstance(members, dict) or not all(MEMBER.fullmatch(name) for name in members):
         raise SignatureError(f"The manifest in {os.fspath(folder)!r} names no members, or strange ones. {_RESTORE}")

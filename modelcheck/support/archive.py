@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["ArchiveError", "Member", "open_archive", "read_arrays", "read_member", "read_regular"]
+__all__ = ["ArchiveError", "Member", "check_member_name", "open_archive", "read_arrays", "read_member", "read_regular"]
 
 _LOCAL = struct.Struct("<4s5H3I2H")
 _END = struct.Struct("<4s4H2IH")
@@ -256,19 +256,45 @@ def _is_text(values: np.ndarray) -> bool:
     return bool((points <= sys.maxunicode).all() and not ((points >= 0xD800) & (points <= 0xDFFF)).any())
 
 
-def _check_name(info: zipfile.ZipInfo) -> None:
-    name = info.orig_filename
+def check_member_name(name: str) -> None:
+    """Refuse a name that no member of an archive may have, before anything is written under it.
+
+    Parameters
+    ----------
+    name : str
+        The member's name, with its folders.
+
+    Raises
+    ------
+    ArchiveError
+        When it is empty, too long, not printable, or leads out of its folder.
+
+    Examples
+    --------
+    >>> check_member_name("maps/conv1.npy")
+    >>> check_member_name("../maps.npy")
+    Traceback (most recent call last):
+    modelcheck.support.archive.ArchiveError: the member '../maps.npy' leads out of its folder, or has an empty part \
+in its name
+    """
     shown = name[:80]
     if not name or len(name) > _MAX_NAME_CHARACTERS:
         raise ArchiveError(f"a member's name is empty or longer than {_MAX_NAME_CHARACTERS}: {shown!r}")
-    if name != info.filename or any(not character.isprintable() for character in name):
-        raise ArchiveError(f"the member {shown!r} has a control character in its name")
+    if not name.isprintable():
+        raise ArchiveError(f"the member {shown!r} has a character in its name that cannot be printed")
     if "\\" in name or name.startswith("/") or re.match(r"[A-Za-z]:", name):
         raise ArchiveError(f"the member {shown!r} has an absolute path, a drive or a backslash in its name")
     if any(part in ("", ".", "..") for part in name.removesuffix("/").split("/")):
         raise ArchiveError(f"the member {shown!r} leads out of its folder, or has an empty part in its name")
+
+
+def _check_name(info: zipfile.ZipInfo) -> None:
+    name = info.orig_filename
+    if name != info.filename:
+        raise ArchiveError(f"the member {name[:80]!r} has a character in its name that cannot be printed")
+    check_member_name(name)
     if not name.isascii() and not info.flag_bits & _UTF8:
-        raise ArchiveError(f"the member {shown!r} has a name that is not UTF-8")
+        raise ArchiveError(f"the member {name[:80]!r} has a name that is not UTF-8")
 
 
 def _check_kind(info: zipfile.ZipInfo) -> None:

@@ -1,0 +1,240 @@
+"""Whether the unfolded network answers as Keras does: what is measured is the function that is released.
+
+The steps of a flattened network are written anew from its layers. They compute in one dtype and in
+inference mode, and a network can be built that does otherwise: an input that casts, a layer of a
+dtype of its own, a call with ``training=True``, a layer that no step describes rightly. So Keras is
+asked as its users ask it, and the two must agree before anything else is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, NoReturn
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from modelcheck.network.diagnosis import coarsest_dtype, find_differing_layer
+from modelcheck.network.steps import Network, NetworkError
+from modelcheck.network.unfold import find_graph
+from modelcheck.support.escaping import clean
+
+__all__ = ["check_agreement"]
+
+_BATCH = 64
+_ALONE = 4  # pictures that are also shown one by one, as in use
+# How far scores may differ, as a share of the usual distance between the scores of one picture, by
+# the coarsest dtype that the network computes in. Of trained networks none differed by more than
+# 6e-8, 2.4e-3 and 1.4e-2, of untrained ones on noise, whose scores hardly differ, by 1e-5, 6e-2 and
+# 4e-1.
+_TOLERANCES = {"float32": 1e-4, "float16": 0.03, "bfloat16": 0.1}
+_IN_NO_MODE = ("model(images)", "model(images[row : row + 1])")
+_FLIPPED = 0.01  # the share of pictures whose class, too close to call, may be another
+# How far a softmax or a sigmoid rounds, as a share of what it gives.
+_END_ROUNDINGS = {"float32": 2.0**-19, "float16": 2.0**-7, "bfloat16": 2.0**-4}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Answers:
+    """What the unfolded network answers, and how near Keras must come.
+
+    Parameters
+    ----------
+    outputs : np.ndarray
+        ``(n, outputs)`` what the network gives.
+    scores : np.ndarray
+        ``(n, outputs)`` the scores before a final softmax or sigmoid.
+    softening : str
+        The activation between the two; empty where there is none.
+    tolerance : float
+        How far a score may differ.
+    rounding : float
+        How far a softmax or a sigmoid rounds, as a share of what it gives.
+    """
+
+    outputs: np.ndarray
+    scores: np.ndarray
+    softening: str
+    tolerance: float
+    rounding: float
+
+
+def check_agreement(network: Network, images: np.ndarray, *, released: bool = True) -> None:
+    """Refuse a network whose steps do not answer as Keras does.
+
+    Parameters
+    ----------
+    network : Network
+        The flattened network.
+    images : np.ndarray
+        ``(n, h, w, c)`` float32 pictures, as a user of the network gives them.
+    released : bool
+        Whether every way must agree in which a released network is asked: called with and without
+        ``training=False``, picture by picture, and by ``predict``, in the class answered, too. If
+        not, ``model(images, training=False)`` alone is compared, whose outputs are then explained.
+
+    Raises
+    ------
+    NetworkError
+        When answers are NaN or infinite, or when outputs, scores or the classes answered differ by
+        more than rounding. The message names the first layer that differs.
+
+    Notes
+    -----
+    Kernels round differently, and the more the coarser the network's dtype is. How much a score may
+    differ is a share of the *median* distance between the scores of one picture: neither a constant
+    that all scores have in common nor a single loud picture widens it. A class may differ only
+    where the best one leads by less than that, and on one picture of a hundred.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.network import flatten
+    >>> layers = [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2)]
+    >>> pictures = np.random.default_rng(0).random((8, 4, 4, 1), np.float32)
+    >>> check_agreement(flatten(keras.Sequential(layers)), pictures)
+    """
+    with _in_full_precision():
+        own = _answer(network, images)
+        finite = np.isfinite(own.scores).all(axis=1) & np.isfinite(own.outputs).all(axis=1)
+        if not finite.all():
+            raise NetworkError(
+                f"The network {network.model.name!r} answers NaN or infinity on {int((~finite).sum())} of "
+                f"{len(images)} pictures. Look at its weights."
+            )
+        asked = _ask_keras(network.model, images)
+        for way, rows, outputs in asked if released else islice(asked, 1):
+            part = replace(own, outputs=own.outputs[rows], scores=own.scores[rows])
+            wrong = _find_distant_rows(part, outputs)
+            if released:
+                wrong |= _find_flipped_rows(part, outputs)
+            if wrong.any():
+                _refuse(network, images[rows[wrong]], way=way, n=len(rows))
+
+
+@contextmanager
+def _in_full_precision() -> Iterator[None]:
+    """Keep graphics cards from cutting the numbers that they multiply, which would hide what differs."""
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
+
+
+def _answer(network: Network, images: np.ndarray) -> _Answers:
+    last = len(network.steps) - 1
+    parts = [
+        [part.numpy() for part in network.evaluate(tf.constant(batch), [network.logits, last])]
+        for batch in _cut(images, _BATCH)
+    ]
+    scores, outputs = (np.concatenate(half).astype(np.float64) for half in zip(*parts, strict=True))
+    final = next((step for step in network.steps[network.logits + 1 :] if step.activation), None)
+    distances = np.ptp(_with_first_class(scores), axis=1)
+    usual = float(np.median(distances[distances > 0])) if (distances > 0).any() else 0.0
+    return _Answers(
+        outputs=outputs,
+        scores=scores,
+        softening=final.activation if final is not None else "",
+        tolerance=_TOLERANCES[coarsest_dtype(network.model)] * usual,
+        rounding=_END_ROUNDINGS.get(str(network.model.outputs[0].dtype), _END_ROUNDINGS["float32"]),
+    )
+
+
+def _with_first_class(scores: np.ndarray) -> np.ndarray:
+    """Return one column per class: a single score says how far the second of two classes leads."""
+    return np.concatenate([np.zeros_like(scores), scores], axis=1) if scores.shape[1] == 1 else scores
+
+
+def _cut(images: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    return (images[start : start + size] for start in range(0, len(images), size))
+
+
+def _ask_keras(model: Any, images: np.ndarray) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Yield how Keras was asked, the rows of the pictures that were shown, and what it answered."""
+    every = np.arange(len(images))
+    alone = np.unique(np.linspace(0, len(images) - 1, _ALONE).round().astype(int))
+    form = find_graph(model).input  # a tensor, or one in a list or a dictionary
+    ways: list[tuple[str, np.ndarray, int, Callable[[np.ndarray], Any]]] = [
+        ("model(images, training=False)", every, _BATCH, lambda batch: model(batch, training=False)),
+        (_IN_NO_MODE[0], every, _BATCH, model),
+        (_IN_NO_MODE[1], alone, 1, model),
+        ("model.predict(images)", every, len(images), lambda batch: model.predict(batch, verbose=0)),
+    ]
+    for way, rows, size, ask in ways:
+        batches = _cut(images[rows], size)
+        try:
+            given = (keras.tree.map_structure(lambda _, batch=batch: batch, form) for batch in batches)
+            parts = [tf.cast(keras.tree.flatten(ask(batch))[0], tf.float64).numpy() for batch in given]
+        except Exception as error:  # Keras and TensorFlow raise many types, all meaning that there is no answer
+            reason = clean(error, longest=300) or type(error).__name__
+            raise NetworkError(
+                f"{way} of the network {model.name!r} ends in an error: {reason}. A network that Keras does not run "
+                "is not measured."
+            ) from error
+        yield way, rows, np.concatenate(parts)
+
+
+def _find_distant_rows(own: _Answers, outputs: np.ndarray) -> np.ndarray:
+    """Return ``(n,)`` where Keras' outputs, or the scores behind them, are too far off; NaN and infinity always are."""
+    if outputs.shape != own.outputs.shape:
+        return np.ones(len(own.outputs), bool)
+    if not own.softening:
+        with np.errstate(invalid="ignore"):
+            return ~(np.abs(outputs - own.outputs) <= own.tolerance).all(axis=1)
+    scores = own.scores if own.softening == "sigmoid" else _log_softmax(own.scores)
+    theirs, slack = _undo_softening(outputs, own.softening, rounding=own.rounding)
+    with np.errstate(invalid="ignore"):
+        near = np.abs(outputs - own.outputs) <= own.tolerance + own.rounding * np.maximum(np.abs(own.outputs), 1.0)
+        near &= (np.abs(theirs - scores) <= own.tolerance + slack) | ~np.isfinite(slack)
+    return ~near.all(axis=1)
+
+
+def _find_flipped_rows(own: _Answers, outputs: np.ndarray) -> np.ndarray:
+    """Return ``(n,)`` where Keras answers another class: where ours leads clearly, and anywhere if they are many."""
+    if outputs.shape != own.outputs.shape:
+        return np.ones(len(own.outputs), bool)
+    scores = _with_first_class(own.scores)
+    ordered = np.sort(scores, axis=1)
+    clear = ordered[:, -1] - ordered[:, -2] > own.tolerance
+    threshold = 0.5 if own.softening == "sigmoid" else 0.0
+    answered = (outputs[:, 0] > threshold).astype(int) if outputs.shape[1] == 1 else outputs.argmax(axis=1)
+    flipped = answered != scores.argmax(axis=1)
+    return flipped if flipped.sum() > max(1, _FLIPPED * len(scores)) else flipped & clear
+
+
+def _log_softmax(scores: np.ndarray) -> np.ndarray:
+    below = scores - scores.max(axis=1, keepdims=True)
+    return below - np.log(np.exp(below).sum(axis=1, keepdims=True))
+
+
+def _undo_softening(outputs: np.ndarray, softening: str, *, rounding: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scores behind probabilities, and how far rounding moves them; infinite where they are saturated."""
+    if softening == "log_softmax":
+        return outputs, rounding * np.abs(outputs)
+    lost = rounding * np.abs(outputs) + float(np.finfo(np.float32).tiny)
+    with np.errstate(all="ignore"):
+        if softening == "sigmoid":
+            return np.log(outputs) - np.log1p(-outputs), lost / (outputs * (1 - outputs))
+        return np.log(outputs), lost / outputs
+
+
+def _refuse(network: Network, images: np.ndarray, *, way: str, n: int) -> NoReturn:
+    """Say which layer is the first that differs on pictures on which the network does."""
+    model = network.model
+    share = _TOLERANCES[coarsest_dtype(model)]
+    training = None if way in _IN_NO_MODE else False
+    layer = find_differing_layer(model, images[:_BATCH], training=training, share=share)
+    last = network.steps[-1].name
+    first = f"first at {layer}" if layer else f"first at its output {last!r}, which rounds away what its scores say"
+    raise NetworkError(
+        f"The network {model.name!r} does not answer as its layers do: on {len(images)} of {n} pictures {way} differs "
+        f"from the same layers in float32 and in inference mode, {first}. modelcheck would measure another function "
+        "than the one that is released. Build the network with a float32 input, float32 layers and no training= in "
+        "its calls, load the same weights into it, and save it again."
+    )

@@ -1,0 +1,281 @@
+"""The judged function is the network's own: where Keras answers otherwise than the steps, the layer is named."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from modelcheck.attributions import AttributionError, attribute
+from modelcheck.happymaps import render_happy_maps
+from modelcheck.measurement import ExchangePartner, measure
+from modelcheck.network import NetworkError, check_agreement, flatten
+from modelcheck.network import layers as room
+from modelcheck.pruning.spare import examine_units
+from modelcheck.recipe import Recipe
+from networks import ZOO, plain
+from signatures import make_panel
+
+SHAPE = (12, 10, 2)
+GENERATOR = np.random.default_rng(8)
+PICTURES = GENERATOR.random((70, *SHAPE), np.float32)
+
+
+def conv(filters=4, **options):
+    """A convolution of 3 x 3."""
+    return layers.Conv2D(filters, 3, activation="relu", **options)
+
+
+def ended(x, activation=None, units=2):
+    """Pooling, a dense layer and a decision."""
+    x = layers.Dense(5, activation="relu")(layers.Flatten()(layers.MaxPooling2D()(x)))
+    return layers.Dense(units, activation=activation, name="decision")(x)
+
+
+def graph(function, **options):
+    """A functional network of the pictures' size."""
+    entry = keras.Input(SHAPE, name="entry", **options)
+    return keras.Model(entry, function(entry))
+
+
+def between(*parts, activation=None):
+    """Layers between a convolution and the ending; a pair is a layer and the arguments of its call."""
+
+    def build(x):
+        x = conv()(x)
+        for part in parts:
+            layer, arguments = part if isinstance(part, tuple) else (part, {})
+            x = layer(x, **arguments)
+        return ended(x, activation)
+
+    return graph(build)
+
+
+def cast_input(dtype):
+    """A network whose input casts, so that pictures between 0 and 1 lose what they show."""
+    return graph(lambda x: ended(conv()(layers.Rescaling(1.0)(x))), dtype=dtype)
+
+
+def overflowing(dtype="float16"):
+    """A layer that is the identity in float32, and infinite in float16."""
+    return between(layers.Rescaling(1e7, dtype=dtype, name="large"), layers.Rescaling(1e-7, dtype="float32"))
+
+
+def nested(*, training=None, dtype="float32"):
+    """A network in a network."""
+    start = keras.Input((10, 8, 4), name="start", dtype=dtype)
+    inner = keras.Model(
+        start, layers.Dropout(0.9, name="drop")(conv(4, padding="same")(layers.Rescaling(1.0)(start))), name="inner"
+    )
+    return between((inner, {} if training is None else {"training": training}))
+
+
+def squeezed(factor, activation="softmax", offset=0.0):
+    """Scores that probabilities of single precision cannot tell apart."""
+    return graph(lambda x: layers.Activation(activation, name="end")(ended(conv()(x)) * factor + offset))
+
+
+TRAINING = {"training": True}
+HOSTILE = {
+    "whole numbers": (lambda: cast_input("int32"), "input 'entry', which takes int32"),
+    "bytes": (lambda: cast_input("uint8"), "input 'entry', which takes uint8"),
+    "truth values": (lambda: cast_input("bool"), "input 'entry', which takes bool"),
+    "an inner input of whole numbers": (lambda: nested(dtype="int32"), "input 'inner/start', which takes int32"),
+    "float16 that overflows": (overflowing, "layer 'large', which computes in float16"),
+    "bfloat16 that cancels": (
+        lambda: between(
+            layers.Rescaling(1.0, offset=1e4, dtype="bfloat16"),
+            layers.Rescaling(1.0, offset=-1e4, dtype="bfloat16", name="back"),
+        ),
+        "layer '(back|rescaling.*)', which computes in bfloat16",
+    ),
+    "dropout in training": (
+        lambda: between((layers.Dropout(0.999, name="drop"), TRAINING)),
+        r"model\(images\) differs .* layer 'drop', which is called with training=True",
+    ),
+    "noise in training": (
+        lambda: between((layers.GaussianNoise(0.5, name="noise"), TRAINING)),
+        "layer 'noise', which is called with training=True",
+    ),
+    "statistics of the batch": (
+        lambda: between((layers.BatchNormalization(name="norm"), TRAINING)),
+        "layer 'norm', which is called with training=True",
+    ),
+    "an inner network in training": (
+        lambda: nested(training=True),
+        "layer 'inner/drop', which is called with training=True",
+    ),
+    "augmentation, which a plain call takes for training": (
+        lambda: between(layers.RandomFlip(name="flip")),
+        r"model\(images\) differs .* layer 'flip'",
+    ),
+    "pictures that see each other": (
+        lambda: graph(lambda x: ended(conv(name="conv")(x - ops.mean(x, axis=0, keepdims=True)))),
+        "layer 'mean.*', whose answer to one picture depends on the others",
+    ),
+    "probabilities that are all alike": (lambda: squeezed(1e-9), "its output 'end', which rounds away"),
+    "probabilities that are all one": (
+        lambda: squeezed(1.0, "sigmoid", offset=60.0),
+        "its output 'end', which rounds away",
+    ),
+    "what Keras does not run": (
+        lambda: graph(lambda x: ended(conv()(x)), dtype="int32"),
+        r"model\(images, training=False\) .* ends in an error: Exception encountered when calling Conv2D",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "words"), HOSTILE.values(), ids=HOSTILE)
+def test_what_is_not_the_networks_function_is_refused_by_name(make, words):
+    """Casts, dtypes, arguments of a call and saturation: Keras is believed, and the first layer that differs named."""
+    keras.utils.set_random_seed(5)
+    with pytest.raises(NetworkError, match=words):
+        check_agreement(flatten(make()), PICTURES)
+
+
+@pytest.mark.parametrize("make", [lambda: cast_input("int32"), overflowing], ids=["an input that casts", "float16"])
+def test_a_refusal_says_what_was_expected_and_what_to_do(make):
+    """How many pictures differ, from what, and how the network is to be built."""
+    with pytest.raises(NetworkError) as refused:
+        check_agreement(flatten(make()), PICTURES)
+    for words in ("on 70 of 70 pictures", "in float32 and in inference mode", "Build the network with a float32 input"):
+        assert words in str(refused.value)
+
+
+def test_a_step_that_is_written_wrongly_is_found(monkeypatch):
+    """A layer that modelcheck takes for another one is named, whatever it is: so is a future one."""
+    monkeypatch.setattr(room, "_FAMILIES_AT_REST", (*room._FAMILIES_AT_REST, "UnitNormalization"))
+    with pytest.raises(NetworkError, match="first at layer 'unit'"):
+        check_agreement(flatten(between(layers.UnitNormalization(name="unit"))), PICTURES)
+
+
+def shared():
+    """One convolution used twice."""
+    own = conv(2, padding="same")
+    return graph(lambda x: ended(own(own(x)), "softmax"))
+
+
+def cut(x):
+    """Scores of which most are zero, and the others far apart."""
+    return layers.ReLU()(ended(conv()(x)) - 5.0)
+
+
+HONEST = {
+    "softmax": lambda: between(activation="softmax"),
+    "no softmax": between,
+    "one score": lambda: graph(lambda x: ended(conv()(x), units=1)),
+    "one sigmoid": lambda: graph(lambda x: ended(conv()(x), "sigmoid", 1)),
+    "sure of itself": lambda: squeezed(200.0),
+    "unsure of itself": lambda: squeezed(1e-3),
+    "a sigmoid, sure of itself": lambda: graph(
+        lambda x: layers.Activation("sigmoid")(ended(conv()(x), units=1) * 100.0)
+    ),
+    "scores of a million": lambda: between(layers.Rescaling(1e6)),
+    "nothing but zeros": lambda: between(layers.Rescaling(0.0)),
+    "mostly zeros": lambda: graph(cut),
+    "noise at rest": lambda: between(
+        layers.Dropout(0.5), layers.GaussianNoise(0.5), layers.BatchNormalization(), layers.SpatialDropout2D(0.5)
+    ),
+    "told that it is no training": lambda: between((layers.Dropout(0.5), {"training": False})),
+    "an inner network": nested,
+    "a shared layer": shared,
+    "separable": lambda: between(layers.SeparableConv2D(6, 3), layers.DepthwiseConv2D(2)),
+    "another size": lambda: between(layers.ZeroPadding2D(2), layers.Cropping2D(1), layers.UpSampling2D(2)),
+    "float16 by rounding alone": lambda: between(layers.Conv2D(4, 3, dtype="float16")),
+    "bfloat16 by rounding alone": lambda: between(layers.Conv2D(4, 3, dtype="mixed_bfloat16")),
+    "float16 pictures": lambda: cast_input("float16"),
+}
+
+
+@pytest.mark.parametrize("make", HONEST.values(), ids=HONEST)
+def test_an_honest_network_agrees(make):
+    """Rounding of kernels and of coarse dtypes, ties and saturation are no reason to refuse a network."""
+    keras.utils.set_random_seed(5)
+    check_agreement(flatten(make()), PICTURES)
+
+
+@pytest.mark.parametrize("make", ZOO.values(), ids=ZOO)
+def test_the_networks_of_the_tests_agree(make):
+    """Among them a single sigmoid, grouped and dilated convolutions, and bytes as pictures."""
+    model = make()
+    pictures = np.random.default_rng(1).random((40, *model.input_shape[1:]), np.float32)
+    check_agreement(flatten(model), pictures * (255 if model.name == "residual" else 1))
+
+
+def test_inputs_and_outputs_by_name_are_taken_as_they_are():
+    """A network whose input or output stands in a dictionary or a list is asked as its user asks it."""
+    entry = keras.Input(SHAPE, name="entry")
+    scores = ended(conv()(entry))
+    check_agreement(flatten(keras.Model({"entry": entry}, {"scores": scores})), PICTURES)
+    check_agreement(flatten(keras.Model([entry], [scores])), PICTURES)
+
+
+def test_a_common_constant_does_not_widen_the_tolerance():
+    """A thousand added to both scores hides nothing of what bytes lose, though no class changes by it."""
+    model = graph(lambda x: ended(conv()(layers.Rescaling(1 / 255)(x))) + 1e3, dtype="uint8")
+    with pytest.raises(NetworkError, match="first at the input 'entry', which takes uint8"):
+        check_agreement(flatten(model), PICTURES * 255)
+
+
+def test_one_loud_picture_does_not_widen_the_tolerance():
+    """A picture whose scores are a million apart leaves the others under their own tolerance."""
+    pictures = PICTURES.copy()
+    pictures[0] *= 1e6
+    with pytest.raises(NetworkError, match="on 69 of 70 pictures"):
+        check_agreement(flatten(cast_input("int32")), np.concatenate([pictures[:1].round(), pictures[1:]]))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_nan_is_never_equal(value):
+    """NaN and infinity are refused whether both answer them, or Keras alone."""
+    model = between()
+    model.get_layer("decision").bias.assign([value, 0.0])
+    with pytest.raises(NetworkError, match="answers NaN or infinity on 70 of 70 pictures"):
+        check_agreement(flatten(model), PICTURES)
+
+
+def test_attributions_explain_what_keras_answers():
+    """Methods that read layers refuse a network that does otherwise; those that look from outside explain Keras."""
+    model = overflowing()
+    with pytest.raises(AttributionError, match="layer 'large', which computes in float16"):
+        attribute(model, PICTURES[:2], 0, method="gradient")
+    casting = cast_input("int32")
+    assert not attribute(casting, PICTURES[:2] * 0.4, 0, method="occlusion", window=4, stride=4, reference=0.4).any()
+
+
+def test_attributions_and_happy_maps_are_of_a_network_at_rest():
+    """Where Keras agrees in inference mode, a plain call that augments is no reason to explain nothing."""
+    model = between(layers.RandomFlip(name="flip"))
+    assert np.isfinite(attribute(model, PICTURES[:2], 0, method="gradient")).all()
+    assert np.isfinite(render_happy_maps(model, "decision", [1], Recipe(steps=2, copies=1)).maps).all()
+
+
+def test_happy_maps_are_of_the_networks_own_function():
+    """Rendering refuses a network whose layers compute something else in Keras."""
+    with pytest.raises(NetworkError, match="layer 'large', which computes in float16"):
+        render_happy_maps(overflowing(), "decision", [1], Recipe(steps=2, copies=1))
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_units_and_partners_are_looked_at_too(tmp_path, monkeypatch):
+    """A network that is examined for spare units, or stands behind a signature of before, is asked as well."""
+    panel = make_panel(subjects=("ada", "ben"), size=(12, 10), per_subject=6)
+    light = Recipe(
+        steps=1,
+        copies=1,
+        untrained_twins=0,
+        sticker_faces=0,
+        probe_pictures=4,
+        attribution_methods=(),
+        units_per_layer=1,
+    )
+    entry = keras.Input((12, 10, 1), name="entry", dtype="int32")
+    keras.Model(entry, plain()(layers.Rescaling(1.0)(entry))).save(tmp_path / "cast.keras")
+    plain().save(tmp_path / "plain.keras")
+    with pytest.raises(NetworkError, match="input 'entry', which takes int32"):
+        examine_units(tmp_path / "cast.keras", panel, light)
+    with monkeypatch.context() as unguarded:
+        unguarded.setattr("modelcheck.measurement.measuring.check_agreement", lambda *_: None)
+        signature = measure(tmp_path / "cast.keras", panel, light)
+    partner = ExchangePartner(signature=signature, model=tmp_path / "cast.keras")
+    with pytest.raises(NetworkError, match="input 'entry', which takes int32"):
+        measure(tmp_path / "plain.keras", panel, light, stimuli=partner)
