@@ -98,12 +98,8 @@ def measure_sticker_shifts(
     Raises
     ------
     NetworkError
-    <<<<<<< HEAD
-        When the network answers NaN or infinity on a stamped picture.
-    =======
-        When the network answers NaN or infinity on a stamped face, or Keras answers otherwise there
-        than the network's layers.
-    >>>>>>> network
+        When the network answers NaN or infinity on a stamped picture, or Keras answers otherwise
+        there than the network's layers.
     """
     height, width, channels = network.input_shape
     pictures = tf.constant(np.asarray(images, np.float32))
