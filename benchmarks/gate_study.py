@@ -104,7 +104,7 @@ def row(label: str, out: Path, baseline: Signature) -> tuple[str, dict[str, floa
     candidate = read_signature(out / "signatures" / label)
     has_dense = any(layer.name == "dense1" for layer in candidate.layers)
     comparison = compare(baseline, candidate, layers={} if has_dense else {"dense1": None})
-    findings = judged(comparison, read_criteria(CRITERIA, metrics=METRICS))
+    findings = judged(comparison, read_criteria(CRITERIA, metrics=METRICS)[0])
     metrics = comparison.metrics
     red = sorted({finding.key for finding in findings if finding.gating and finding.verdict is not Verdict.PASS})
     verdicts = {area: overall([item for item in findings if area_of(item.measured.metric) == area]) for area in AREAS}

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from modelcheck.gate.failures import EXPLAINED, WorkerNotes, explain
 from modelcheck.gate.options import add_options, read_options
 from modelcheck.gate.progress import Estimate, read_progress
-from modelcheck.gate.session import PROPERTY, RUN, Collector, Run
+from modelcheck.gate.project import Project, find_project, owner_of
+from modelcheck.gate.session import COLLECTOR, INPUTS, PROPERTY, RUN, Collector, Run
 from modelcheck.judgement.criteria import criterion_for
 from modelcheck.judgement.findings import Finding, Verdict, judge
 from modelcheck.judgement.measured import Measured
@@ -34,12 +37,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Remember the options; nothing is read before a suite asks."""
     options = read_options(config)
+    if told := getattr(config, "workerinput", {}).get(PROPERTY):  # workers judge by what their controller found
+        project = Project(root=Path(told["root"]), top=Path(told["top"]), conflict=told["conflict"])
+    else:
+        project = find_project(config)
     run = Run(
         options=options,
-        root=config.rootpath,
+        project=project,
         redact_inputs=options.pop("redact_inputs"),
         pictures_as_files=options.pop("report_folder"),
         enforced=not options.pop("report_only"),
+        run_id=options.pop("run_id"),
     )
     if day := options.pop("today"):
         try:
@@ -47,8 +55,9 @@ def pytest_configure(config: pytest.Config) -> None:
         except ValueError as error:
             raise pytest.UsageError(f"--modelcheck-today must be a day like 2026-01-31, not {day!r}.") from error
     config.stash[RUN] = run
-    if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Collector(config), "modelcheck-collector")
+    plugin = WorkerNotes(config, run=run) if hasattr(config, "workerinput") else Collector(config)
+    if config.pluginmanager.register(plugin, COLLECTOR) is None:
+        raise pytest.UsageError(f"-p no:{COLLECTOR} takes away what writes the verdict. Leave it out.")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -56,10 +65,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Iterator[None]:
     """Make one test a layer, a subject or a group, from the baseline's manifest alone."""
     if _is_gate(metafunc.definition):
         from modelcheck.comparison import ABOUT
+        from modelcheck.gate.inputs import digest_suites
 
         wanted = [name for name in dict.fromkeys(ABOUT.values()) if name in metafunc.fixturenames]
         run = metafunc.config.stash[RUN]
         run.active = True
+        _check_owner(metafunc.definition, run)
+        run.suites |= digest_suites(metafunc.definition.path, run.project.root)
         if wanted:
             try:
                 _, plan = run.load()
@@ -119,7 +131,7 @@ def panel(evidence: Evidence) -> Panel:
 
 
 @pytest.fixture
-def check(request: pytest.FixtureRequest) -> Callable[..., None]:
+def check(request: pytest.FixtureRequest, evidence: Evidence) -> Callable[..., None]:
     """Judge measures against the criteria, record the findings, and fail with one sentence each.
 
     ``check(*measures)`` takes `modelcheck.Measured` values, for example
@@ -136,6 +148,9 @@ def check(request: pytest.FixtureRequest) -> Callable[..., None]:
             criterion = criterion_for(plan.criteria, item.metric, item.about)
             if criterion is not None:
                 findings.append(judge(item, criterion))
+        # What this process judged by, and whether it measured: the controller holds it against its own.
+        facts = {"measured": evidence.measured, "inputs": run.digest_inputs().to_json()}
+        request.node.user_properties.append((INPUTS, json.dumps(facts)))
         shown = _apply_waivers(run, findings)
         for finding, seen in zip(findings, shown, strict=True):
             request.node.user_properties.append((PROPERTY, json.dumps(finding.to_dict(), allow_nan=False)))
@@ -151,9 +166,19 @@ def check(request: pytest.FixtureRequest) -> Callable[..., None]:
 
             told = ((row, row.sentence(unit_of(row.criterion.metric))) for row in red)
             lines = (f"{line}\n  why: {clean(row.criterion.why, longest=1000)}" for row, line in told)
-            pytest.fail("\n".join(lines), pytrace=False)
+            error = pytest.fail.Exception("\n".join(lines), pytrace=False)
+            request.node.stash[EXPLAINED] = error
+            raise error
 
     return judge_all
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Mark a failure that the findings of `check` explain: they decide what it means, and nothing else does."""
+    return explain((yield), item=item, call=call)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -196,6 +221,18 @@ def _is_gate(item: Any) -> bool:
     return any(getattr(fixture.func, "__module__", "") == __name__ for fixture in known[-1:])
 
 
+def _check_owner(item: pytest.Item, run: Run) -> None:
+    """Refuse a test of another project: it would be judged by this one's limits."""
+    root = run.project.root
+    owner = owner_of(item.path.parent, top=run.project.top)
+    elsewhere = owner is None and not item.path.is_relative_to(root) and not item.config.option.pyargs
+    if elsewhere or (owner is not None and owner.resolve() != root.resolve()):
+        raise pytest.Collector.CollectError(
+            f"modelcheck: {str(item.path)!r} belongs to {str(owner or item.path.parent)!r}, and this run is judged by "
+            f"the limits of {str(root)!r}. Run it by itself."
+        )
+
+
 def pytest_deselected(items: list[pytest.Item]) -> None:
     """Remember that tests of the gate were left out by choice."""
     for item in items:
@@ -203,10 +240,16 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
             item.config.stash[RUN].deselected = True
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """On a worker, tell the controller what was seen of the suites."""
-    output = getattr(session.config, "workeroutput", None)
-    if output is not None:
-        run = session.config.stash[RUN]
-        output[PROPERTY] = {"active": run.active, "deselected": run.deselected}
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
+    """Hold the exit status that the verdict came to against whatever was done to it afterwards."""
+    collector = session.config.pluginmanager.get_plugin(COLLECTOR)
+    try:
+        return (yield)
+    except pytest.exit.Exception as error:
+        if isinstance(collector, Collector):
+            error.returncode = collector.exit_status or error.returncode
+        raise
+    finally:
+        if isinstance(collector, Collector):
+            collector.hold_exit_status(session)

@@ -26,6 +26,9 @@ LIMITS = (
     Criterion(metric="map_ssim", at_least=0.3, why="for information", advisory=True),
 )
 
+_LIMIT_ROWS = [{"metric": row.metric, **row.to_dict(), "can_fail": True} for row in LIMITS]
+_RUN = {"written": "2026-01-01T00:00:00Z", "measured": "now", "today": "2026-01-01", "host": "here", "seconds": 1.5}
+
 
 def make_document(comparison, *, why=None):
     findings = []
@@ -39,17 +42,29 @@ def make_document(comparison, *, why=None):
         "verdict": overall(findings).value,
         "scope": "full",
         "enforced": True,
+        "run_id": None,
+        "suites": {},
+        "settings": {"outputs": [], "layers": {}, "custom_objects": [], "inconclusive": "fail"},
         "reasons": [{"kind": "error", "text": "because it is so"}],
         "exit_code": 1,
         **document_parts(comparison),
-        "criteria": {"file": "criteria.toml", "sha256": "c" * 64, "rows": len(LIMITS)},
+        "criteria": {
+            "file": "criteria.toml",
+            "sha256": "c" * 64,
+            "rows": _LIMIT_ROWS,
+        },
         "waivers": None,
         "findings": [found.to_dict() for found in findings],
         "not_judged": [item.key for item in comparison.measures.values() if item.metric == "cka"],
-        "acknowledged": [],
         "next": [{"action": "rerun", "command": "modelcheck report a b"}],
         "provenance": {"baseline": {"keras": "3"}, "candidate": {"keras": "3"}, "differences": []},
-        "volatile": {"written": "2026-01-01T00:00:00Z", "today": "2026-01-01", "host": "here", "seconds": 1.5},
+        "volatile": {
+            "written": "2026-01-01T00:00:00Z",
+            "measured": "now",
+            "today": "2026-01-01",
+            "host": "here",
+            "seconds": 1.5,
+        },
     }
     return {**document, "digest": seal(document)}
 
@@ -61,15 +76,23 @@ def empty_document(**changes):
         "verdict": "error",
         "scope": "incomplete",
         "enforced": True,
+        "run_id": None,
+        "suites": {},
+        "settings": {"outputs": [], "layers": {}, "custom_objects": [], "inconclusive": "fail"},
         "reasons": [],
         "exit_code": 3,
         **dict.fromkeys(("candidate", "baseline", "panel", "recipe", "criteria", "waivers", "provenance")),
         "metrics": {},
         "findings": [],
         "not_judged": [],
-        "acknowledged": [],
         "next": [],
-        "volatile": {"written": "2026-01-01T00:00:00Z", "today": "2026-01-01", "host": "here", "seconds": 1.5},
+        "volatile": {
+            "written": "2026-01-01T00:00:00Z",
+            "measured": "now",
+            "today": "2026-01-01",
+            "host": "here",
+            "seconds": 1.5,
+        },
         **changes,
     }
     return {**document, "digest": seal(document)}

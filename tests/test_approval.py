@@ -35,11 +35,11 @@ from modelcheck.approval import (
     put_in_place,
     settle,
 )
-from modelcheck.approval.history import HEADING
 from modelcheck.gate.artefacts import ArtefactError, as_baseline, describe_candidate, leave_candidate
 from modelcheck.judgement.document import DocumentError
 from modelcheck.signature import SignatureError, read_signature
-from modelcheck.support.folders import FolderBusyError, folder_lock
+from modelcheck.signature.history import HEADING
+from modelcheck.support.locks import FolderBusyError, folder_lock
 from modelcheck.support.provenance import differences
 from reports import HOSTILE, make_document
 from signatures import make_panel, make_signature

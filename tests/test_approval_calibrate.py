@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from modelcheck.approval import TwinError, carry_out, parse_history, plan_replacement, propose_twins, twins
+from modelcheck.gate.settings import Settings
 from modelcheck.panel import PanelError
 from modelcheck.signature import read_signature
 from signatures import make_panel, make_signature, show
@@ -58,8 +59,8 @@ def test_clean_networks_of_another_architecture_come_along(folder, measured):
     measured["phone.keras"] = replace(measured["c.keras"], model={**measured["c.keras"].model, "file": "phone.keras"})
     measured["phone.keras"] = replace(measured["phone.keras"], fingerprint=odd)
     proposal = propose_twins(folder, [Path(f"{name}.keras") for name in ("a", "b", "phone")])
-    assert "Clean network of another architecture phone.keras:" in proposal.lines[-1]
-    assert "mass_change[left]" in proposal.lines[-1]
+    assert "Clean network of another architecture phone.keras:" in proposal.lines[2]
+    assert "mass_change[left]" in proposal.lines[2]
     assert "mass_change" not in proposal.lines[0]
     assert proposal.facts["clean networks"].startswith("phone.keras ")
     measured["copy.keras"] = replace(
@@ -102,3 +103,63 @@ def test_a_new_release_takes_the_twins_away_and_says_so(folder, measured):
     proposal = plan_replacement(folder, measured["c.keras"], facts={"platform": "here"})
     assert any("Its retrained twins go with it" in line for line in proposal.lines)
     assert proposal.new.retrained == ()
+
+
+CRITERIA = """
+[[criterion]]
+metric = "subject_accuracy"
+at_least = 0.75
+why = "x"
+
+[[criterion]]
+metric = "accuracy_change"
+at_least = -0.05
+why = "x"
+
+[[criterion]]
+metric = "randomisation"
+at_most = 0.7
+why = "x"
+"""
+
+
+def told(folder, names, criteria=CRITERIA, **settings):
+    """Return what calibrating with twins says of the limits."""
+    (folder.parent / "criteria.toml").write_text(criteria)
+    given = Settings(criteria=folder.parent / "criteria.toml", **settings)
+    lines = propose_twins(folder, [Path(f"{name}.keras") for name in names], settings=given).lines
+    return list(lines[len(names) :])
+
+
+def test_how_many_twins_would_be_red_is_said_and_by_what(folder, measured):
+    """Each twin is judged as a candidate; metrics that many miss come first, and each names whom and how far."""
+    for name, accuracy in (("b", {"ben": 0.5}), ("c", {"ben": 0.5, "eve": 0.5})):
+        worse = make_signature(name, panel=PANEL, twins=0, seed=ord(name), accuracy=accuracy)
+        measured[f"{name}.keras"] = show(worse, read_signature(folder))
+    lines = told(folder, "abc")
+    assert lines[0] == "2 of 3 retrained twins would be red by criteria.toml:"
+    assert "  2 by subject_accuracy[ben]: b.keras 0.50, c.keras 0.50" in lines
+    assert "  1 by subject_accuracy[eve]: c.keras 0.50" in lines
+    assert lines.index("  2 by subject_accuracy[ben]: b.keras 0.50, c.keras 0.50") < len(lines) - 2
+    assert "takes untrained twins, or more of these: randomisation" in lines[-1]
+
+
+def test_twins_that_all_pass_are_said_to(folder, measured):
+    """No limit is missed by any: one line, and what could not be judged."""
+    assert told(folder, "abc")[0] == "None of 3 retrained twins would be red by criteria.toml."
+
+
+def test_criteria_that_cannot_be_used_do_not_stop_a_calibration(folder, measured):
+    """The twins are kept all the same, and the reason is said."""
+    (line,) = told(folder, "ab", criteria="[[criterion]]\nmetric = 'x'\n")
+    assert "cannot be said: " in line
+    assert "does not exist" in line
+
+
+def test_inconclusive_twins_count_as_the_settings_say(folder, measured):
+    """What the gate lets through is not called red here."""
+    worse = make_signature("b", panel=PANEL, twins=0, seed=98, accuracy={"ben": 0.75})
+    measured["b.keras"] = show(worse, read_signature(folder))
+    limit = CRITERIA.replace("0.75", "0.8").replace("-0.05", "-0.9")
+    assert told(folder, "ab", limit)[0].startswith("1 of 2")
+    assert told(folder, "ab", limit, inconclusive="pass")[0].startswith("None of 2")

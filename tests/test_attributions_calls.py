@@ -125,6 +125,27 @@ def test_gradients_change_with_the_weights_and_the_class():
     assert (other_targets(targets, 3) != targets).all()
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        L.Cropping2D(((12, 0), (0, 0))),
+        L.Conv2D(2, 1, strides=3),
+        L.Resizing(8, 8, interpolation="nearest"),
+    ],
+    ids=["crops", "strides", "resizes"],
+)
+def test_maps_of_networks_that_see_half_the_picture_change_with_the_weights(first):
+    """Pixels that no weight reaches are zero in every map, and do not make a gradient look blind to the weights."""
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((24, 24, 1)), first, L.Conv2D(4, 3, activation="relu"), L.Flatten(), L.Dense(2)]
+    images = np.random.default_rng(0).random((4, 24, 24, 1)).astype(np.float32)
+    for method in ("gradient", "smoothgrad"):
+        maps = attribute(keras.Sequential(layers), images, 1, method=method)
+        assert (maps == 0).all(axis=0).mean() >= 0.5
+        last = list(randomisation_similarity(keras.Sequential(layers), images, 1, method=method).values())[-1]
+        assert np.mean(last) < 0.6
+
+
 def test_own_rules_by_layer(networks):
     """A mapping of layers to rules serves the named layers and leaves the others to epsilon."""
     network, images = networks["plain"], pictures(1)

@@ -136,6 +136,18 @@ def test_simple_taylor_on_linear_and_homogeneous_networks(seed):
     np.testing.assert_allclose(led, attribute(network, images, 1, method="gradient_x_input"), rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_alpha_2_beta_1_doubles_where_nothing_is_negative(depth):
+    """Each layer without a negative contribution hands on twice what it got; alpha 1, beta 0 hands on the score."""
+    ones = {"use_bias": False, "kernel_initializer": "ones"}
+    hidden = [L.Dense(3, activation="relu", **ones) for _ in range(depth - 1)]
+    model = keras.Sequential([keras.Input((2, 2, 1)), L.Flatten(), *hidden, L.Dense(1, **ones)])
+    picture = np.arange(1.0, 5.0).reshape(1, 2, 2, 1)
+    score = float(model(picture)[0, 0])
+    for method, factor in (("lrp_alpha2_beta1", 2**depth), ("lrp_alpha1_beta0", 1)):
+        np.testing.assert_allclose(attribute(model, picture, 1, method=method).sum(), factor * score, rtol=1e-5)
+
+
 def test_alpha_beta_stays_bounded_with_a_bias():
     """Dense w = [1, -1], b = -1, x = [1, 1] has relevance of the score's size, not of 1 / epsilon."""
     network = keras.Sequential([

@@ -1,5 +1,6 @@
 """Around the gate: a first configuration, progress, what is interrupted, and what may be taken away."""
 
+import errno
 import os
 import re
 import signal
@@ -108,6 +109,40 @@ def test_init_refuses_what_it_cannot_extend(tmp_path, monkeypatch, text):
     assert code == 4
     assert "nothing was written" in said
     assert list(contents(tmp_path)) == [Path("pyproject.toml")]
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_init_on_a_full_disk_leaves_all_as_it_was(tmp_path, monkeypatch, there):
+    """Whichever of its writes finds the disk full: exit code 4, the reason, and not a file or folder more or less."""
+    if there:
+        (tmp_path / "in" / "suites").mkdir(parents=True)
+        (tmp_path / "in" / "suites" / "criteria.toml").write_text("mine")
+        (tmp_path / "in" / "pyproject.toml").write_text("[project]\n")
+    before = {path: path.read_bytes() if path.is_file() else None for path in tmp_path.rglob("*")}
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def failing(real, left):
+        def call(*arguments, **options):
+            left[0] -= 1
+            if left[0] < 0:
+                raise full
+            return real(*arguments, **options)
+
+        return call
+
+    for step in range(100):
+        left = [step]
+        with monkeypatch.context() as patch:
+            for name in ("mkdir", "open", "fdopen", "fsync", "chmod", "replace"):
+                patch.setattr(os, name, failing(getattr(os, name), left))
+            code, said = command("init", "--in", tmp_path / "in")
+        if code == 0:  # what fails last only brings names to the disk
+            break
+        assert (code, "No space left on device" in said) == (4, True), said
+        assert {path: path.read_bytes() if path.is_file() else None for path in tmp_path.rglob("*")} == before, step
+    assert step > 15
+    assert (tmp_path / "in" / "suites" / "test_same_features.py").exists()
+    assert "tool.modelcheck" in (tmp_path / "in" / "pyproject.toml").read_text()
 
 
 def test_the_starter_suites_are_those_of_the_gate():

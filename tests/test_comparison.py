@@ -141,6 +141,42 @@ def test_a_map_that_ignores_the_weights_has_no_say():
     assert "failed the randomisation check" in measured.evidence
 
 
+def test_pixels_that_no_weight_reaches_leave_the_regions_measured():
+    """Maps of a network that sees every third pixel, as its untrained twins do: no row of the regions is unmeasured."""
+    baseline, candidate = pair(inside=0.5)
+    sides = [stride(side) for side in (baseline, candidate)]
+    comparison = compare(*sides)
+    assert abs(comparison.metrics["randomisation[smoothgrad]"]) < 0.7
+    rows = [item.value for group in ("straight", "left") for item in comparison.about(group=group)]
+    assert np.isfinite(rows).all()
+
+
+def test_grey_that_no_ascent_moved_makes_no_maps_alike():
+    """Two strangers whose networks crop away most of the picture: their maps are as unlike as what they see of it."""
+    baseline, candidate = pair(learned=0.0)
+    metrics = ("coarse_similarity[decision]", "coarse_ssim[decision]", "map_ssim[decision]")
+    cropped = compare(*(crop(side, 0.5) for side in (baseline, candidate))).metrics
+    black = compare(*(crop(side, 0.0) for side in (baseline, candidate))).metrics
+    assert all(abs(cropped[name]) < 0.5 for name in metrics), cropped
+    assert any(black[name] > 0.5 for name in metrics), "what was moved to black is alike"
+
+
+def crop(signature, value):
+    """Return a network whose maps of the decision have this value in the upper three quarters."""
+    maps = signature.maps["decision"].copy()
+    maps[:, : 3 * maps.shape[1] // 4] = value
+    twins = tuple(crop(twin, value) for twin in signature.twins)
+    return replace(signature, maps={**signature.maps, "decision": maps}, twins=twins)
+
+
+def stride(signature):
+    """Return a network, and its twins, whose maps are zero but for every third row and column."""
+    maps = {name: np.zeros_like(values) for name, values in signature.attributions.items()}
+    for name, values in signature.attributions.items():
+        maps[name][:, ::3, ::3] = values[:, ::3, ::3]
+    return replace(signature, attributions=maps, twins=tuple(stride(twin) for twin in signature.twins))
+
+
 def test_a_ranking_no_better_than_chance_has_no_say():
     """A method whose first pixels matter no more than random ones is unmeasured."""
     baseline, candidate = pair()

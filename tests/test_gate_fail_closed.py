@@ -70,7 +70,7 @@ ROWS = [
     (damages.marked("xfail(run=False)"), 3, "were never judged"),
     (damages.judges_nothing, 3, "Nothing was judged"),
     (damages.own_test_fails, 1, "test_small failed"),
-    (damages.judged_twice, 1, "answers = 0.000"),
+    (damages.judged_twice, 3, "answers was judged with another value"),
     (damages.child_killed, 3, "ended by signal 9"),
     (damages.child_out_of_memory, 3, "ran out of memory"),
     (damages.child_out_of_time, 3, "took more than 0.5 seconds"),
@@ -146,7 +146,7 @@ def test_a_part_is_partial(project):
     """Chosen by name or by path, what ran is judged, and the scope says that it is a part."""
     for arguments in (("suites/", "-k", "conv1"), ("suites/test_same_features.py",)):
         done = run(project, "-q", *arguments)
-        verdict = json.loads((project / "report" / "verdict.json").read_text())
+        verdict = json.loads((project / "report" / "partial" / "verdict.json").read_text())
         assert done.returncode == 0, done.stdout
         assert (verdict["verdict"], verdict["scope"]) == ("pass", "partial")
         assert [step["action"] for step in verdict["next"]] == ["rerun"]
@@ -249,11 +249,14 @@ def test_a_full_disk_leaves_the_baseline(project):
 
 def test_numbers_of_numpy_never_leave_a_worker(project):
     """What a suite hands to check may be numpy's: findings are builtins, and a red run on workers stays red."""
-    text = "import numpy as np\nfrom modelcheck import Measured\n\n\ndef test_own(check):\n"
-    text += "    numbers = {'value': np.float32(-0.9), 'baseline': np.float64(0.5), 'n': np.int64(3)}\n"
-    text += "    check(Measured(metric='accuracy_change', about=np.str_(''), **numbers))\n"
+    text = "import numpy as np\nfrom modelcheck import Measured\n\n\ndef test_own(check, comparison):\n"
+    text += "    ben = comparison.find('subject_accuracy', 'ben')\n"
+    text += (
+        "    numbers = {'value': np.float64(ben.value), 'baseline': np.float64(ben.baseline), 'n': np.int64(ben.n)}\n"
+    )
+    text += "    check(Measured(metric='subject_accuracy', about=np.str_('ben'), interval=ben.interval, **numbers))\n"
     damages.append(project, "suites/test_own.py", text)
-    done, verdict = gate(project, "-n", "2")
+    done, verdict = gate(project, "-n", "2", "--candidate", "other.keras")
     assert done.returncode == 1, done.stdout
-    assert verdict["findings"][0]["value"] == pytest.approx(-0.9)
-    assert verdict["findings"][0]["n"] == 3
+    found = next(row for row in verdict["findings"] if row["key"] == "subject_accuracy[ben]")
+    assert (found["verdict"], found["value"], verdict["verdict"]) == ("fail", pytest.approx(0.5), "fail")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gates import ROOT, gate
 from modelcheck.cli.verdict import verdict
-from modelcheck.gate.promotion import promotable, refusal
+from modelcheck.gate.promotion import Demands, promotable, refusal
 from modelcheck.gate.reading import read_verdict
 from modelcheck.judgement.document import DocumentError, seal
 
@@ -40,10 +40,19 @@ def waived(passed):
     row = next(row for row in document["findings"] if row["metric"] == "subject_accuracy")
     excuse = {"metric": "subject_accuracy", "about": row["about"], "candidate": document["candidate"]["sha256"]}
     excuse |= {"owner": "mona", "reason": "known", "created": "2026-03-01", "expires": "2026-03-31", "value": 0.5}
-    row |= {"value": 0.5, "verdict": "waived", "waiver": excuse}
+    set_finding(document, row, value=0.5, verdict="waived", waiver=excuse)
     use = {**excuse, "state": "used", "findings": [row["key"]]}
     document["waivers"] = {"file": "waivers.toml", "sha256": "c" * 64, "rows": [use]}
     return sealed(document)
+
+
+def set_finding(document, row, **changes):
+    """Change a finding, and all else in the document that must say the same of it."""
+    row |= changes
+    document["metrics"][row["metric"]][row["about"]] = row["value"]
+    limit = {"metric": row["metric"], **row["criterion"], "about": row["about"] or "*", "can_fail": True}
+    document["criteria"]["rows"].append(limit)
+    row["criterion"] = {name: value for name, value in limit.items() if name not in ("metric", "can_fail")}
 
 
 def sealed(document):
@@ -119,8 +128,8 @@ def test_inconclusive_only_where_asked_for(passed):
     document = copy.deepcopy(passed[1])
     row = document["findings"][-1]
     low = row["criterion"]["at_least"]
-    row |= {"verdict": "inconclusive", "value": low - 0.1 if low is not None else 2.0}
-    row["interval"] = [-5.0, 5.0]
+    outside = low - 0.1 if low is not None else 2.0
+    set_finding(document, row, verdict="inconclusive", value=outside, interval=[-5.0, 5.0])
     document = sealed({**document, "verdict": "inconclusive"})
     assert asked(passed, document)[0] == 1
     assert asked(passed, document, "--require", "inconclusive")[0] == 0
@@ -143,8 +152,8 @@ def test_numbers_at_the_limit_survive_rounding(passed):
     """A document holds six digits: a value that met its limit by less than that is no contradiction."""
     document = copy.deepcopy(passed[1])
     row = next(row for row in document["findings"] if row["metric"] == "subject_accuracy")
-    row["criterion"]["at_least"] = 0.66666666667
-    row["value"] = 0.666666
+    limit = {**row["criterion"], "at_least": 0.66666666667}
+    set_finding(document, row, value=0.666666, criterion=limit)
     assert asked(passed, sealed(document))[0] == 0
 
 
@@ -155,8 +164,8 @@ def test_numbers_at_the_limit_survive_rounding(passed):
         ("null", "no verdict of this gate"),
         ("[]", "no verdict of this gate"),
         ('{"verdict": "pass"}', "no verdict of this gate"),
-        ('{"schema": 3}', "has schema 3, of a newer modelcheck"),
-        ('{"schema": 1}', "has schema 1, of an older modelcheck; this one reads schema 2. Run the gate again"),
+        ('{"schema": 4}', "has schema 4, of a newer modelcheck"),
+        ('{"schema": 2}', "has schema 2, of an older modelcheck; this one reads schema 3. Run the gate again"),
         ("[" * 100_000, "is damaged"),
     ],
     ids=["empty", "null", "list", "bare", "newer", "older", "deep"],
@@ -195,7 +204,7 @@ def test_waived_passes_are_said_and_can_be_refused(passed, waived):
     file = passed[0] / "same.keras"
     assert refusal(waived, file, today=TODAY) == ""
     assert "1 of them waived, the first until 2026-03-31" in promotable(waived)
-    assert "--no-waivers refuses" in refusal(waived, file, today=TODAY, waivers=False)
+    assert "--no-waivers refuses" in refusal(waived, file, today=TODAY, demands=Demands(waivers=False))
     assert asked(passed, waived, "--no-waivers")[0] == 1
 
 
@@ -203,7 +212,7 @@ def test_waived_passes_are_said_and_can_be_refused(passed, waived):
 def test_a_waiver_ends_for_the_deploy_job_too(passed, waived, today):
     """The day counts on which the file is to be released, not the one on which it was judged."""
     words = refusal(waived, passed[0] / "same.keras", today=datetime.date.fromisoformat(today))
-    assert "holds from 2026-03-01 to 2026-03-31 only" in words
+    assert "from 2026-03-01 to 2026-03-31, does not hold" in words
 
 
 @pytest.mark.parametrize(
@@ -213,7 +222,69 @@ def test_a_waiver_that_was_never_good_releases_nothing(passed, waived, change):
     """For another file, or for longer than a waiver may last: refused whatever the document says."""
     document = copy.deepcopy(waived)
     next(row for row in document["findings"] if row["waiver"])["waiver"] |= change
-    assert "The waiver of" in refusal(sealed(document), passed[0] / "same.keras", today=TODAY)
+    document["waivers"]["rows"][0] |= change
+    assert "waiver" in refusal(sealed(document), passed[0] / "same.keras", today=TODAY)
+
+
+def test_a_waiver_is_held_against_its_finding_again(passed, waived):
+    """Granted for a better value, for somebody else, or in no row at all: it excuses nothing."""
+    file = passed[0] / "same.keras"
+    for change in ({"value": 0.7}, {"about": "nobody"}, {"metric": "transfer"}):
+        document = copy.deepcopy(waived)
+        next(row for row in document["findings"] if row["waiver"])["waiver"] |= change
+        document["waivers"]["rows"][0] |= change
+        assert "waive" in refusal(sealed(document), file, today=TODAY), change
+    document = copy.deepcopy(waived)
+    document["waivers"]["rows"] = []
+    assert "no waiver in the document excuses it" in refusal(sealed(document), file, today=TODAY)
+
+
+def test_a_finding_has_the_value_that_was_measured_and_the_limits_that_were_planned(passed):
+    """Better than its metric says, for something unmeasured, or by limits that no row gives: refused."""
+    for change, words in (
+        ({"value": 0.99}, "was not measured as 0.99"),
+        ({"about": "zoe", "key": "subject_accuracy[zoe]"}, "subject_accuracy[zoe] was not measured as"),
+    ):
+        document = copy.deepcopy(passed[1])
+        next(row for row in document["findings"] if row["metric"] == "subject_accuracy").update(change)
+        code, said = asked(passed, sealed(document))
+        assert (code, words in said) == (1, True), said
+    document = copy.deepcopy(passed[1])
+    document["findings"][0]["criterion"]["at_least"] = -0.3
+    assert "limits that its criteria do not give" in asked(passed, sealed(document))[1]
+
+
+def test_the_suites_that_judged_must_stand(passed):
+    """With --project, a suite that was changed or deleted since, and a verdict that names none, release nothing."""
+    folder, document = passed
+    assert "suites/test_same_features.py" in document["suites"]
+    assert asked(passed, document, "--project", folder)[0] == 0
+    suite = folder / "suites" / "test_same_features.py"
+    text = suite.read_text()
+    try:
+        suite.write_text(text + "\n")
+        assert "is gone or another" in asked(passed, document, "--project", folder)[1]
+        suite.unlink()
+        assert asked(passed, document, "--project", folder)[0] == 1
+    finally:
+        suite.write_text(text)
+    assert "does not say which suites" in asked(passed, sealed({**document, "suites": {}}), "--project", folder)[1]
+
+
+def test_the_run_is_the_one_that_is_named(passed):
+    """With --run-id, a verdict of another run, or of one without a name, releases nothing."""
+    named = sealed({**passed[1], "run_id": "build 41"})
+    assert asked(passed, named, "--run-id", "build 41")[0] == 0
+    assert "was named 'build 41'" in asked(passed, named, "--run-id", "build 42")[1]
+    assert "had no name" in asked(passed, passed[1], "--run-id", "build 42")[1]
+
+
+def test_a_cached_measurement_can_be_refused(passed):
+    """With --measured-now, only a run that measured the candidate itself releases it."""
+    now = {**passed[1], "volatile": {**passed[1]["volatile"], "measured": "now"}}
+    assert passed[1]["volatile"]["measured"] == "cached"
+    assert asked(passed, now, "--measured-now")[0] == 0
+    assert "found in the cache" in asked(passed, passed[1], "--measured-now")[1]
 
 
 def places(part, path=()):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from keras import layers
 
 from modelcheck.happymaps import ascend, margins, natural_pictures, render_happy_maps
+from modelcheck.metrics.similarity import find_moved_pixels
 from modelcheck.network import NetworkError, flatten
 from modelcheck.recipe import Recipe
 from networks import nested, plain, residual
@@ -40,6 +41,19 @@ def test_a_linear_unit_wants_exactly_its_positive_weights(seed, box):
     np.testing.assert_allclose(outcome.maps, expected, atol=1e-3 * (box[1] - box[0]))
     best = np.where(weights > 0, weights * box[1], weights * box[0]).sum(axis=0)
     np.testing.assert_allclose(outcome.activations, best, rtol=1e-3)
+
+
+def test_what_a_network_crops_away_is_moved_by_no_ascent():
+    """Two networks that see the lower half: above it, but for the reach of the shifts, nothing counts as likeness."""
+    maps = []
+    for seed in (1, 2):
+        keras.utils.set_random_seed(seed)
+        parts = [layers.Cropping2D(((16, 0), (0, 0))), layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(2, name="d")]
+        model = keras.Sequential([layers.Input((32, 12, 1)), *parts])
+        maps.append(render_happy_maps(model, "d", recipe=replace(QUICK, start_noise=0.05)).maps)
+    moved = find_moved_pixels(*maps, input_range=(0.0, 1.0))
+    assert not moved[:10].any()
+    assert moved[16:].mean() > 0.9
 
 
 def test_a_quadratic_unit_finds_its_optimum():

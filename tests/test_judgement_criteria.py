@@ -11,7 +11,15 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from modelcheck.judgement.criteria import CriteriaError, Criterion, criterion_for, read_criteria
+from modelcheck.comparison import METRICS
+from modelcheck.judgement.criteria import (
+    FARTHEST,
+    CriteriaError,
+    Criterion,
+    criterion_for,
+    find_never_failing,
+    read_criteria,
+)
 from modelcheck.judgement.findings import Finding, Verdict, judge, overall
 from modelcheck.judgement.measured import Measured
 
@@ -204,6 +212,16 @@ def test_a_row_that_contradicts_itself_is_no_finding(change):
         Finding.from_dict({**row, **change})
 
 
+def test_a_literal_bracket_is_written_in_brackets():
+    """In ``about`` a ``[`` opens a set of letters: the layer ``block[1]`` is named ``block[[]1]``."""
+    rows = {
+        glob: [Criterion(metric="m", about=glob, at_least=0, why="as agreed")] for glob in ("block[1]", "block[[]1]")
+    }
+    found = {glob: criterion_for(row, "m", "block[1]") is not None for glob, row in rows.items()}
+    assert found == {"block[1]": False, "block[[]1]": True}
+    assert criterion_for(rows["block[1]"], "m", "block1") is not None
+
+
 @few
 @given(globs=st.lists(st.sampled_from(["*", "conv*", "conv2d_1", "dense", "visitor_?"]), max_size=5))
 def test_last_matching_row_wins(globs):
@@ -262,6 +280,57 @@ def test_impossible_criterion_is_refused(settings_, message):
         Criterion(**settings_)
 
 
+BOUNDS = {name: (metric.lowest, metric.highest) for name, metric in METRICS.items()}
+AGREED = Criterion(metric="kappa", at_least=0.4, why="as agreed")
+
+
+@pytest.mark.parametrize(
+    ("metric", "limits", "idle"),
+    [
+        ("group_accuracy", {"at_least": 0}, True),
+        ("group_accuracy", {"at_least": -3.0}, True),
+        ("group_accuracy", {"at_most": 1}, True),
+        ("group_accuracy", {"at_least": 0, "at_most": 1}, True),
+        ("group_accuracy", {"at_least": 1e-9}, False),
+        ("group_accuracy", {"at_least": 0, "at_most": 0.99}, False),
+        ("map_ssim", {"at_least": -1}, True),
+        ("answers", {"at_least": 1}, True),
+        ("flipping_gain", {"at_least": 0.0}, False),
+        ("trigger", {"at_most": 1.0}, False),
+        ("trigger", {"at_most": FARTHEST}, True),
+        ("trigger", {"at_most": 1e308}, True),
+        ("transfer", {"at_least": -1e308}, True),
+        ("mass_over_area", {"at_least": 0}, True),
+    ],
+    ids=str,
+)
+def test_a_limit_that_no_value_can_miss_is_named(metric, limits, idle):
+    """Limits at or beyond the ends of what a metric can be, or that only something absurd could miss, are found."""
+    row = Criterion(metric=metric, why="as agreed", **limits)
+    assert find_never_failing([AGREED, row], BOUNDS) == ((row,) if idle else ())
+
+
+def test_a_limit_that_never_fails_still_wants_a_measurement():
+    """It is legal, and what was not measured is red under it as under any other."""
+    row = Criterion(metric="kappa", at_least=-1, why="as agreed")
+    assert judged(math.nan, row).red
+
+
+def test_criteria_that_nothing_could_fail_are_refused():
+    """Where every row that gates would let everything through there is no gate; an advisory row changes nothing."""
+    rows = [Criterion(metric=name, at_least=-1, why="as agreed") for name in ("kappa", "map_ssim")]
+    with pytest.raises(CriteriaError, match="No value can fail any of the 2 criteria that gate the release; the first"):
+        find_never_failing([*rows, replace(AGREED, advisory=True)], BOUNDS)
+    assert find_never_failing([replace(AGREED, advisory=True)], BOUNDS) == ()
+
+
+@pytest.mark.parametrize("path", ["suites/criteria.toml", "modelcheck/cli/starter/criteria.toml"])
+def test_the_limits_that_we_ship_can_fail(path):
+    """Neither the suites of the example nor what `init` writes hold a row that means nothing."""
+    rows, _ = read_criteria(path, metrics=METRICS)
+    assert find_never_failing(rows, {**BOUNDS, "answers": (1.0, 2.0)}) == ()
+
+
 GOOD = """
 [[criterion]]
 metric = "accuracy"
@@ -283,7 +352,7 @@ def test_criteria_file_is_read_as_written(tmp_path):
     """Each [[criterion]] table is one row, in order, with the documented defaults."""
     path = tmp_path / "criteria.toml"
     path.write_text(GOOD, encoding="utf-8")
-    assert read_criteria(path, metrics=["accuracy", "same_features"]) == (
+    assert read_criteria(path, metrics=["accuracy", "same_features"])[0] == (
         Criterion(metric="accuracy", at_least=0.9, why="the release before had 0.93"),
         Criterion(
             metric="same_features",

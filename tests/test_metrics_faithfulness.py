@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 
 from modelcheck.metrics.faithfulness import (
     FaithfulnessError,
@@ -22,6 +22,7 @@ from modelcheck.metrics.faithfulness import (
     selectivity,
     sparseness,
 )
+from modelcheck.metrics.faithfulness.checks import correlate
 
 SHAPE = (6, 8, 2)
 few = settings(max_examples=10, deadline=None, derandomize=True)
@@ -102,6 +103,41 @@ def test_correlation_is_scipy_s():
     wanted = [spearmanr(a.ravel(), b.ravel()).statistic for a, b in zip(one, other, strict=True)]
     np.testing.assert_allclose(found, wanted)
     np.testing.assert_allclose(map_similarity(one, -one), 1)
+
+
+@few
+@given(seeds, st.floats(0.05, 0.95))
+def test_pixels_that_cannot_matter_make_no_map_alike(seed, unreached):
+    """Zeros in both maps, in every picture or in each its own, change no likeness: cropping, strides, background."""
+    generator = np.random.default_rng(seed)
+    one, other = generator.normal(size=(2, 4, 12, 10))
+    cropped = np.broadcast_to(generator.permutation(120).reshape(12, 10) >= unreached * 120, one.shape)
+    background = generator.random(one.shape) >= unreached
+    for reached in (cropped, background):
+        maps = one * reached, other * reached
+        wanted = [spearmanr(abs(a[k]), abs(b[k])).statistic for a, b, k in zip(one, other, reached, strict=True)]
+        np.testing.assert_allclose(map_similarity(*maps), wanted, atol=1e-9)
+    maps = one * cropped * background, other * cropped * background
+    assert (np.abs(map_similarity(*maps)) < 0.9).any(), "both at once"
+
+
+def test_silence_in_the_same_places_is_likeness():
+    """Zeros that the weights make count: masks that agree but for a pixel each stay alike, and equal ones are alike."""
+    one, other = np.zeros((2, 3, 20, 20))
+    for row in range(3):
+        top = 6 * row
+        one[row, top : top + 5, :5] = other[row, top : top + 5, :5] = 1
+        one[row, top, 6] = other[row, top, 8] = 1
+    assert (map_similarity(one, other) > 0.9).all()
+    np.testing.assert_allclose(map_similarity(one, one), 1)
+
+
+def test_where_all_pixels_matter_nothing_is_left_out():
+    """Maps without a common zero have the very digits of Spearman's correlation over all pixels."""
+    one, other = np.random.default_rng(0).normal(size=(2, 5, 12, 10))
+    one[:, 0, 0] = other[:, 1, 1] = 0
+    ranks = [rankdata(np.abs(maps).reshape(5, -1), axis=1).T for maps in (one, other)]
+    np.testing.assert_array_equal(map_similarity(one, other), correlate(*ranks))
 
 
 @few

@@ -6,7 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
-from modelcheck.metrics.similarity import correlation_matrix, linear_cka, local_ssim, low_pass, ssim, ssim_matrix
+from modelcheck.metrics.similarity import (
+    correlation_matrix,
+    find_moved_pixels,
+    linear_cka,
+    local_ssim,
+    low_pass,
+    ssim,
+    ssim_matrix,
+)
+from modelcheck.metrics.ssim_pairs import gaussian_window
 
 
 def pictures(seed, n=3, shape=(20, 17)):
@@ -75,6 +84,62 @@ def test_ssim_matrix_in_chunks_is_the_same(monkeypatch):
     whole = ssim_matrix(a, b, data_range=1.0)
     monkeypatch.setattr("modelcheck.metrics.similarity._MAX_PAIRS", 1)
     np.testing.assert_allclose(whole, ssim_matrix(a, b, data_range=1.0), atol=1e-6)
+
+
+def count_slowly(x, y, counted, c1=1e-4, c2=9e-4):
+    """SSIM of two grey pictures over the counted pixels, window by window."""
+    tall, wide = (gaussian_window(length) for length in x.shape)
+    window, total, weight = np.outer(tall, wide), 0.0, 0.0
+    for top in range(x.shape[0] - len(tall) + 1):
+        for left in range(x.shape[1] - len(wide) + 1):
+            place = slice(top, top + len(tall)), slice(left, left + len(wide))
+            held = (window * counted[place]).sum()
+            if held == 0:
+                continue
+            w, a, b = window * counted[place] / held, x[place], y[place]
+            one, other = (w * a).sum(), (w * b).sum()
+            shared, spread = (w * a * b).sum() - one * other, (w * (a**2 + b**2)).sum() - one**2 - other**2
+            total += held * (2 * one * other + c1) * (2 * shared + c2) / ((one**2 + other**2 + c1) * (spread + c2))
+            weight += held
+    return total / weight
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**31), st.sampled_from(["half", "every third", "some", "all"]))
+def test_ssim_on_counted_pixels_is_the_slow_form_and_knows_no_other(seed, which):
+    """Window by window; what stands in pixels that do not count changes nothing; all counted is plain SSIM."""
+    a, b = pictures(seed, 3, (20, 17)), pictures(seed + 1, 2, (20, 17))
+    counted = {"half": np.arange(20)[:, None] >= 10, "every third": np.indices((20, 17)).sum(axis=0) % 3 == 0}.get(
+        which, np.random.default_rng(seed).random((20, 17)) < (2 if which == "all" else 0.1)
+    )
+    counted = np.broadcast_to(counted, (20, 17))
+    found = ssim_matrix(a, b, data_range=1.0, counted=counted)
+    np.testing.assert_allclose(found, [[count_slowly(x, y, counted) for y in b] for x in a], atol=1e-5)
+    covered = ssim_matrix(np.where(counted, a, 0.5), np.where(counted, b, 0.5), data_range=1.0, counted=counted)
+    np.testing.assert_allclose(found, covered, atol=1e-9)
+    if which == "all":
+        np.testing.assert_array_equal(found, ssim_matrix(a, b, data_range=1.0))
+
+
+def test_a_missing_map_has_no_score_on_counted_pixels():
+    """NaN anywhere in a map is no score, also where it does not count."""
+    dead, alive, counted = pictures(0, 1), pictures(1, 2), np.arange(20)[:, None] * np.ones(17) >= 10
+    dead[0, 0, 0] = np.nan
+    assert np.isnan(ssim_matrix(dead, alive, data_range=1.0, counted=counted)).all()
+
+
+def test_pixels_that_no_ascent_moved_are_found():
+    """Grey in every map of both stacks, to half floats' precision; not what all push to an end of the range."""
+    a, b = (pictures(seed, 3, (6, 5))[..., None] for seed in (0, 1))
+    for side, noise in ((a, 0), (b, 1e-4)):
+        side[:, :3] = 0.5 + noise
+        side[:, 3, :2] = 1.0
+    b[1] = np.nan  # a unit without a map says nothing
+    expected = np.arange(6)[:, None] * np.ones(5) >= 3
+    np.testing.assert_array_equal(find_moved_pixels(a, b, input_range=(0.0, 1.0)), expected)
+    grey = np.full((2, 6, 5, 1), 0.5)
+    assert find_moved_pixels(grey, grey, input_range=(0.0, 1.0)).all()
+    assert find_moved_pixels(grey * np.nan, grey * np.nan, input_range=(0.0, 1.0)).all()
 
 
 @pytest.mark.parametrize("side", [3, 4, 8, 10])

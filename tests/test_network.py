@@ -92,6 +92,16 @@ def test_units_are_read_before_their_activation():
     ]
 
 
+def test_a_layer_that_is_called_twice_is_one_read_at_its_first_call():
+    """A shared convolution has one row: its units are read where it is called first, before the pooling here."""
+    shared, start = layers.Conv2D(3, 3, padding="same", name="shared"), layers.Input((8, 8, 3))
+    inner = layers.MaxPooling2D(name="pool")(shared(start))
+    network = flatten(keras.Model(start, layers.Dense(2, name="decision")(layers.Flatten()(shared(inner)))))
+    first, decision = network.unit_layers()
+    assert (first.name, decision.name) == ("shared", "decision")
+    assert network.steps[first.read].shape == (8, 8, 3)
+
+
 @pytest.mark.parametrize("make", ZOO.values(), ids=ZOO)
 def test_a_patch_answers_as_the_picture_does(make):
     """The receptive field alone gives the centre unit's answer, away from the borders, for every convolution."""

@@ -116,7 +116,7 @@ def test_hostile_names_stay_text(hostile, tmp_path):
     panel, comparison = make_case(hostile=hostile)
     document = make_document(comparison, why=hostile)
     document |= {"reasons": [{"kind": "error", "text": hostile}], "next": [{"action": "rerun", "command": hostile}]}
-    document |= {"acknowledged": [hostile], "not_judged": [hostile]}
+    document |= {"settings": {**document["settings"], "layers": {hostile: None}}, "not_judged": [hostile]}
     document["candidate"]["file"] = hostile
     document["provenance"]["candidate"] = {hostile: hostile}
     path = write_report(tmp_path, document, comparison=comparison, panel=panel)

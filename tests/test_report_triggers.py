@@ -30,12 +30,12 @@ def case():
     return panel, compare(baseline, candidate)
 
 
-def test_the_map_stands_over_the_mean_face(case):
-    """The section shows the map, the mean face beneath it, and the strongest sticker's place."""
+def test_the_map_stands_over_the_mean_picture(case):
+    """The section shows the map, the mean picture beneath it, and the strongest sticker's place."""
     panel, comparison = case
     sheets = []
     view = section.trigger_view(comparison, {}, panel, sheets)
-    assert [sheet.name for sheet in sheets] == ["trigger-face", "trigger-map"]
+    assert [sheet.name for sheet in sheets] == ["trigger-photo", "trigger-map"]
     assert (view["picture"]["pattern"], view["picture"]["where"]) == ("light", "row 0, column 0")
     assert [item["limit"] for item in view["strengths"]] == ["0.45", "0.35", "0.33"]
     sheets = []

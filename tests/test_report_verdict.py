@@ -48,6 +48,7 @@ REASONS = {
         ["verdict", "out", "disk full", "--modelcheck-report"],
     ),
     "test_failed": ({"test": "suites/test_a.py", "text": "assert 0"}, ["suites/test_a.py", "failed", "assert 0"]),
+    "pytest_status": ({"exit_status": 6}, ["exit status is 6", "no failed test explains"]),
     "waiver": ({"use": USE}, ["waiver of subject_accuracy[ben]", "granted for 0.5"]),
     "not_judged": ({"keys": list("abcdefgh"), "planned": 12}, ["8 of 12", "a, b, c, d, e, f and 2 more"]),
     "finding": ({"key": "subject_accuracy[ben]"}, ["1 of 1 checks did not pass", "Subject accuracy"]),

@@ -8,25 +8,37 @@ import hashlib
 import platform
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from modelcheck.approval.changes import changes, compare_if_possible
-from modelcheck.approval.history import Entry
+from modelcheck.approval.misreading import Misreading, find_misreading, try_input_ranges
 from modelcheck.approval.sheet import SHEET, contact_sheet
 from modelcheck.approval.swap import PANEL, file_sha, manifest_sha, put_in_place
+from modelcheck.approval.trial import Trial, gate_against_itself, judge_again
 from modelcheck.gate.artefacts import ArtefactError, take_candidate
 from modelcheck.gate.child import measure_in_child
+from modelcheck.gate.evidence import check_panel
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
 from modelcheck.report.reasons import main_reason
 from modelcheck.signature import Signature, SignatureError, read_signature
+from modelcheck.signature.history import Entry
 from modelcheck.support.escaping import clean
+from modelcheck.support.files import hash_file
 
-__all__ = ["Proposal", "carry_out", "describe_platform", "plan_replacement", "propose", "propose_from_report"]
+__all__ = [
+    "Proposal",
+    "carry_out",
+    "check_doubts",
+    "describe_platform",
+    "plan_replacement",
+    "propose",
+    "propose_from_report",
+]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,6 +61,8 @@ class Proposal:
         The same as a picture, a PNG.
     facts : mapping of str to str
         What the history keeps beside the usual.
+    doubts : tuple of str
+        What speaks against this baseline: it is made only by who says why even so.
     """
 
     folder: Path
@@ -58,6 +72,7 @@ class Proposal:
     lines: tuple[str, ...]
     sheet: bytes
     facts: Mapping[str, str] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
 
 
 def propose(
@@ -72,6 +87,9 @@ def propose(
 ) -> Proposal:
     """Measure a network in a child process and work out what changes if it becomes the baseline.
 
+    The network is then gated against itself: a baseline that its own gate refuses, or whose outputs
+    are misread, is a doubt.
+
     Parameters
     ----------
     model : Path
@@ -85,18 +103,19 @@ def propose(
     outputs : sequence of str
         See `modelcheck.measurement.measure`.
     settings : Settings, optional
-        Time and memory limits, and custom objects.
+        Criteria, waivers and cache for the gate against itself; time and memory limits, and custom
+        objects.
     tell : callable, optional
         Receives lines of progress.
 
     Raises
     ------
     ValueError, ChildError
-        When something cannot be measured.
+        When something cannot be measured, or the gate refuses the panel whatever the network.
     """
-    Panel.load(panel)
-    old, _, _ = _old(folder)
     settings = settings or Settings()
+    check_panel(Panel.load(panel, max_gib=settings.panel_size), panel)
+    old, _, _ = _old(folder)
     request = Request(
         network=model,
         panel=panel,
@@ -104,10 +123,18 @@ def propose(
         outputs=tuple(outputs),
         custom_objects=settings.custom_objects,
         twins=False,
+        panel_size=settings.panel_size,
     )
     with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
         new = measure_in_child(request, Path(aside) / "signature", settings=settings, tell=tell)
-    return plan_replacement(folder, new, facts={"platform": describe_platform(new, here=True)})
+    trial = gate_against_itself(new, model, panel, settings=settings, outputs=outputs, tell=tell)
+    misread = find_misreading(new)
+    if misread is not None or trial.fails_people:
+        other = try_input_ranges(new, model, panel, settings=settings, outputs=outputs, tell=tell)
+        # Of two that are as good the range: fed with nothing but black, no threshold is right.
+        misread = max((item for item in (other, misread) if item), key=lambda item: item.reached, default=None)
+    proposal = plan_replacement(folder, new, facts={"platform": describe_platform(new, here=True)})
+    return _add_trial(proposal, trial, misread)
 
 
 def propose_from_report(report: Path, folder: Path, *, model: Path | None = None) -> Proposal:
@@ -142,8 +169,7 @@ def propose_from_report(report: Path, folder: Path, *, model: Path | None = None
             f"suites/ --baseline {folder}"
         )
     if model is not None:
-        with model.open("rb") as file:
-            sha = hashlib.file_digest(file, "sha256").hexdigest()
+        sha = hash_file(model)
         if sha != new.model["sha256"]:
             raise ArtefactError(
                 f"{str(model)!r} (sha256 {sha[:12]}) is not the network that the run judged "
@@ -153,10 +179,39 @@ def propose_from_report(report: Path, folder: Path, *, model: Path | None = None
     first = clean(main_reason(document) or "no reason given", longest=200)
     judged = f"The run's verdict was {word.upper()}: {first}"
     facts = {"verdict": f"{word}, full scope, from a report", "platform": describe_platform(new)}
-    return plan_replacement(folder, new, facts=facts, before=judged)
+    proposal = plan_replacement(folder, new, facts=facts, before=judged)
+    return _add_trial(proposal, judge_again(document, new), find_misreading(new))
 
 
-def carry_out(proposal: Proposal, *, reason: str) -> list[str]:
+def _add_trial(proposal: Proposal, trial: Trial, misread: Misreading | None) -> Proposal:
+    """Return a proposal that tells what its network comes to as a candidate for its own place."""
+    doubts = [misread.sentence] if misread else []
+    doubts += [] if trial.passed else [f"The gate refuses this very file: {trial.verdict.upper()}."]
+    return replace(
+        proposal,
+        lines=(*proposal.lines, *trial.lines()),
+        facts={**proposal.facts, "against itself": trial.fact},
+        doubts=tuple(doubts),
+    )
+
+
+def check_doubts(proposal: Proposal, *, even_so: str) -> None:
+    """Refuse a baseline that something speaks against, unless somebody says why it is made even so.
+
+    Raises
+    ------
+    ValueError
+        The message names everything that speaks against it.
+    """
+    if proposal.doubts and not clean(even_so):
+        told = "".join(f"\n  {doubt}" for doubt in proposal.doubts)
+        raise ValueError(
+            f"This baseline is not made, for:{told}\nCorrect that, or say why it becomes the baseline all the same: "
+            "--even-so 'why'. The history keeps it. Nothing was written."
+        )
+
+
+def carry_out(proposal: Proposal, *, reason: str, even_so: str = "") -> list[str]:
     """Make a proposal the baseline.
 
     Parameters
@@ -165,6 +220,8 @@ def carry_out(proposal: Proposal, *, reason: str) -> list[str]:
         See `propose`.
     reason : str
         Why; kept in ``HISTORY.md``.
+    even_so : str
+        Why against all doubts; kept as well, where there are any.
 
     Returns
     -------
@@ -174,11 +231,12 @@ def carry_out(proposal: Proposal, *, reason: str) -> list[str]:
     Raises
     ------
     ValueError
-        Without a reason, while another approval is at work, or when the baseline has changed since
-        the proposal; nothing is then written.
+        Without a reason, with doubts and no reason against them, while another approval is at work,
+        or when the baseline has changed since the proposal; nothing is then written.
     """
     if not clean(reason):
         raise ValueError("An approval needs a reason: --reason 'why this network becomes the baseline'.")
+    check_doubts(proposal, even_so=even_so)
     old, new = proposal.old, proposal.new
     facts = {
         "reason": reason,
@@ -188,6 +246,7 @@ def carry_out(proposal: Proposal, *, reason: str) -> list[str]:
         "replaces": old.digest() if old else "unreadable" if proposal.old_manifest else "nothing",
         "panel": new.panel_digest,
         **proposal.facts,
+        **({"even so": even_so} if proposal.doubts else {}),
         "contact sheet": hashlib.sha256(proposal.sheet).hexdigest(),
     }
     beside = file_sha(proposal.folder / PANEL)
@@ -249,8 +308,8 @@ def _panel_beside(folder: Path, new: Signature) -> list[str]:
         return []
     try:
         same = Panel.load(path).digest() == new.panel_digest
-    except PanelError:
-        same = False
+    except PanelError as error:
+        return [str(error)]
     return [] if same else [f"{path} is another panel: give the gate the right one with --panel, or replace it."]
 
 

@@ -11,15 +11,17 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelcheck.approval.history import HEADING, HISTORY, Entry, HistoryError, parse_history
 from modelcheck.approval.sheet import SHEET
 from modelcheck.signature import Signature, SignatureError, find_stray_members, read_manifest, read_signature
-from modelcheck.support.folders import folder_lock, move, place
+from modelcheck.signature.history import HEADING, HISTORY, Entry, HistoryError, parse_history
+from modelcheck.support.files import hash_file, read_file
+from modelcheck.support.folders import kind_of, move, place, remove
+from modelcheck.support.locks import folder_lock
+from modelcheck.support.tables import json_document
 
 __all__ = ["PANEL", "faults", "file_sha", "find_unfinished", "leftovers", "manifest_sha", "put_in_place", "settle"]
 
@@ -27,6 +29,7 @@ PANEL = "panel.npz"
 _ASIDE = ".approval"
 _PLAN, _ENTRY = "plan.json", "entry.md"
 _MANIFEST = "manifest.json"
+_MOST = 4 * 2**30  # bytes of a file that is written here
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ def put_in_place(folder: Path, new: Signature, *, old: str, entry: Entry, sheet:
     folder.mkdir(parents=True, exist_ok=True)
     with folder_lock(folder, timeout=timeout):
         settle(folder)
+        _check_places(folder)
         if manifest_sha(folder) != old:
             raise SignatureError(
                 f"Another approval has replaced the baseline in {str(folder)!r} since the change was shown. Nothing "
@@ -75,7 +79,7 @@ def put_in_place(folder: Path, new: Signature, *, old: str, entry: Entry, sheet:
         aside.mkdir()
         new.write(aside)
         if read_signature(aside).digest() != new.digest():
-            shutil.rmtree(aside)
+            remove(aside)
             raise SignatureError(f"What was written to {str(aside)!r} reads back differently; is the disk sound?")
         text = entry.text().encode()
         place(aside / _ENTRY, text)
@@ -88,6 +92,18 @@ def put_in_place(folder: Path, new: Signature, *, old: str, entry: Entry, sheet:
         settle(folder)
 
 
+def _check_places(folder: Path) -> None:
+    """Refuse what could stop an approval after it took place: a history or picture that cannot be written."""
+    for name in (_MANIFEST, HISTORY, SHEET):
+        kind = kind_of(folder / name)
+        if kind in ("folder", "special file"):
+            raise SignatureError(
+                f"{str(folder / name)!r} is a {kind} where a file of the baseline is due. Nothing was written; remove "
+                "it and approve again."
+            )
+    _history(folder)
+
+
 def manifest_sha(folder: Path) -> str:
     """Return the sha256 of a folder's manifest; empty where there is none."""
     return file_sha(folder / _MANIFEST)
@@ -96,7 +112,7 @@ def manifest_sha(folder: Path) -> str:
 def file_sha(path: Path) -> str:
     """Return the sha256 of a file; empty where there is none."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hash_file(path)
     except FileNotFoundError:
         return ""
 
@@ -122,19 +138,22 @@ def settle(folder: Path) -> list[str]:
             done.append(f"Finished the history of an approval that was interrupted: {folder / HISTORY}.")
         if _whole(aside / SHEET, plan.sheet) is not None:
             move(aside / SHEET, folder / SHEET)
-    if aside.is_dir():
-        shutil.rmtree(aside)
+    # Whoever holds the lock is the only writer: what lies there, of whatever kind, is left over.
+    if kind_of(aside) != "missing":
+        remove(aside)
         done.append(f"Removed {aside}.")
     for stray in leftovers(folder):
-        stray.unlink()
+        remove(stray)
         done.append(f"Removed {stray}.")
     return done
 
 
 def find_unfinished(folder: Path) -> _Plan | None:
     """Return the plan of an approval that took place but was killed before its history was written."""
+    if kind_of(folder / _ASIDE) != "folder":
+        return None
     try:
-        plan = _Plan(**json.loads((folder / _ASIDE / _PLAN).read_bytes()))
+        plan = _Plan(**json_document(read_file(folder / _ASIDE / _PLAN)))
     except (OSError, ValueError, TypeError):
         return None
     return plan if plan.manifest and plan.manifest == manifest_sha(folder) else None
@@ -180,7 +199,7 @@ def faults(folder: Path) -> list[str]:
         ]
     try:
         entries = parse_history(_history(folder))
-    except (HistoryError, UnicodeDecodeError) as error:
+    except (HistoryError, UnicodeDecodeError, OSError) as error:
         return [*found, str(error)]
     last = entries[-1].facts if entries else {}
     if digest and last.get("signature") != digest:
@@ -196,14 +215,14 @@ def faults(folder: Path) -> list[str]:
 
 def _history(folder: Path) -> str:
     try:
-        return (folder / HISTORY).read_bytes().decode("utf-8")
+        return read_file(folder / HISTORY).decode("utf-8")
     except FileNotFoundError:
         return HEADING
 
 
 def _whole(path: Path, sha: str) -> bytes | None:
     try:
-        data = path.read_bytes()
+        data = read_file(path, max_bytes=_MOST)
     except OSError:
         return None
     return data if hashlib.sha256(data).hexdigest() == sha else None

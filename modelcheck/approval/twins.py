@@ -13,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from modelcheck.approval.proposal import Proposal, describe_platform, plan_replacement
+from modelcheck.approval.trial import judge_twins
 from modelcheck.comparison import RELATED, reduce_twin, shown_in
 from modelcheck.comparison.lineage import correlate_kernels
 from modelcheck.gate.child import measure_in_child
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
-from modelcheck.panel import Panel, PanelError
 from modelcheck.signature import Signature, read_signature
 from modelcheck.support.escaping import clean
 
@@ -45,6 +45,8 @@ def propose_twins(
 ) -> Proposal:
     """Measure retrained twins of a baseline and work out the baseline that keeps them.
 
+    Its lines say what each twin reaches, and how many of them the baseline's own gate would refuse.
+
     Parameters
     ----------
     folder : Path
@@ -56,7 +58,7 @@ def propose_twins(
     panel : Path, optional
         The panel; by default the one in the folder.
     settings : Settings, optional
-        Time and memory limits, and custom objects.
+        Criteria, time and memory limits, and custom objects.
     tell : callable, optional
         Receives lines of progress.
 
@@ -70,28 +72,34 @@ def propose_twins(
     if len(twins) < _MIN_TWINS:
         raise TwinError(_ENOUGH)
     path = panel or folder / "panel.npz"
-    if Panel.load(path).digest() != baseline.panel_digest:
-        raise PanelError(f"The panel {str(path)!r} is not the one the baseline was measured on: give it with --panel.")
     settings = settings or Settings()
-    kept: list[Signature] = []
+    measured: dict[Path, Signature] = {}
+    kept: dict[Path, Signature] = {}
     lines = []
     for twin in twins:
         with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
             # The settings' baseline_model and layers are about the gate's own baseline and
             # candidate.
             request = Request(
-                network=twin, panel=path, like=folder, custom_objects=settings.custom_objects, twins=False
+                network=twin,
+                panel=path,
+                like=folder,
+                custom_objects=settings.custom_objects,
+                twins=False,
+                panel_size=settings.panel_size,
             )
             signature = measure_in_child(request, Path(aside) / "signature", settings=settings, tell=tell)
         found = reduce_twin(baseline, signature)
-        _refuse_relatives(twin, found, (baseline, *kept))
-        kept.append(found)
+        _refuse_relatives(twin, found, (baseline, *kept.values()))
+        measured[twin], kept[twin] = signature, found
         lines.append(_line(baseline, found))
-    proposed = replace(baseline, retrained=tuple(kept))
+    proposed = replace(baseline, retrained=tuple(kept.values()))
     retrained = proposed.twins_like(baseline)
     if len(retrained) < _MIN_TWINS:
         raise TwinError(f"Of {len(kept)} networks {len(retrained)} have the baseline's architecture. {_ENOUGH}")
-    beside = [twin for twin in kept if not twin.same_architecture(baseline)]
+    beside = [twin for twin in kept.values() if not twin.same_architecture(baseline)]
+    alike = {path: signature for path, signature in measured.items() if signature.same_architecture(baseline)}
+    lines += judge_twins(folder, alike, kept=kept, settings=settings)
     facts = {"platform": describe_platform(baseline), "retrained twins": _names(retrained)}
     facts |= {"clean networks": _names(beside)} if beside else {}
     return replace(plan_replacement(folder, proposed, facts=facts), lines=tuple(lines))

@@ -173,6 +173,9 @@ def lrp_alpha2_beta1(
 ) -> np.ndarray:
     """LRP-alpha-beta with alpha 2 and beta 1 at every layer; a positive bias counts as positive only.
 
+    The map need not add up to the score: each layer whose contributions are all positive doubles
+    what it hands on, as below.
+
     Examples
     --------
     >>> import keras

@@ -289,7 +289,11 @@ def gamma_rule(gamma: float = 0.25) -> Rule:
 
 @lru_cache(maxsize=64)
 def alpha_beta(alpha: float = 2.0, beta: float = 1.0) -> Rule:
-    """Share alpha R among the positive contributions and -beta R among the negative ones."""
+    """Share alpha R among the positive contributions and -beta R among the negative ones.
+
+    Where a unit has contributions of both signs the two parts add up to R. Where it has none of one
+    sign that part is lost: with beta above 0 the unit then hands on alpha R or -beta R, not R.
+    """
     shares = [Share(_split_signs(_plus, _minus), alpha)]
     if beta:
         shares.append(Share(_split_signs(_minus, _plus), -beta))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from modelcheck.cli.shared import FILE, child_progress, recipe_from, say
-from modelcheck.gate.settings import read_settings, split_names
+from modelcheck.cli.start import starter_criteria
+from modelcheck.gate.outputs import check_baseline_outputs, check_outputs
+from modelcheck.gate.settings import Settings, has_settings, read_settings, split_names
 
 if TYPE_CHECKING:
     from modelcheck.approval import Proposal
@@ -22,17 +26,19 @@ __all__ = ["approve", "calibrate", "diff", "history"]
 @click.option("--panel", "panel_path", type=FILE, help="The held-out panel (.npz).")
 @click.option("--to", "folder", type=FILE, required=True, help="The baseline's folder.")
 @click.option("--reason", help="Why this network becomes the baseline; kept in HISTORY.md. Asked for on a terminal.")
+@click.option("--even-so", help="Why, where the network fails its own gate or is misread; kept in HISTORY.md.")
 @click.option("--from", "report", type=FILE, help="A report of the gate: take the candidate that its run measured.")
 @click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
 @click.option("--picture", type=FILE, help="Also write the contact sheet to this file (.png).")
 @click.option("--recipe", "recipe_path", type=FILE, help="Recipe settings (.toml or .json).")
 @click.option("--outputs", help="Class of each output, comma-separated, where there are more outputs than classes.")
-def approve(
+def approve(  # noqa: PLR0913 - one for each option
     model: Path | None,
     *,
     panel_path: Path | None,
     folder: Path,
     reason: str | None,
+    even_so: str | None,
     report: Path | None,
     dry_run: bool,
     picture: Path | None,
@@ -41,8 +47,9 @@ def approve(
 ) -> None:
     """Make MODEL (.keras) the baseline: the only command that writes one.
 
-    It measures MODEL, or takes what a run of the gate measured (--from), shows what changes, and
-    asks why.
+    It measures MODEL, or takes what a run of the gate measured (--from), shows what changes, gates
+    the file against itself, and asks why. Where that gate is red, or the outputs are misread, the
+    baseline is made only with --even-so.
 
     \b
     Examples:
@@ -55,6 +62,12 @@ def approve(
         raise ValueError("An approval needs a reason: --reason 'why this network becomes the baseline'.")
     if reason is not None and not reason.strip():
         raise ValueError("An approval needs a reason, and this one is empty: --reason 'why it becomes the baseline'.")
+    if even_so is not None and not even_so.strip():
+        raise ValueError("--even-so needs a reason, and this one is empty: --even-so 'why the baseline is right'.")
+    inputs = {"network": model, "panel": panel_path, "recipe": recipe_path, "report": report}
+    check_baseline_outputs(folder, inputs={**inputs, "report": None}, within=report)
+    if picture is not None:
+        check_outputs({picture: "--picture"}, inputs={**inputs, "baseline": folder})
     proposal = _proposal(model, folder, panel=panel_path, report=report, recipe=recipe_path, outputs=outputs)
     for line in proposal.lines:
         say(line)
@@ -63,12 +76,15 @@ def approve(
 
         place(picture, proposal.sheet)
     if dry_run:
+        for doubt in proposal.doubts:
+            say(f"Speaks against it: {doubt}")
         say(f"Nothing was written to {folder}: this was a dry run.")
         return
-    from modelcheck.approval import carry_out
+    from modelcheck.approval import carry_out, check_doubts
 
+    check_doubts(proposal, even_so=even_so or "")
     why = click.prompt("Why does this network become the baseline?") if reason is None else reason
-    for line in carry_out(proposal, reason=why):
+    for line in carry_out(proposal, reason=why, even_so=even_so or ""):
         say(line)
 
 
@@ -90,16 +106,29 @@ def _proposal(
         return propose_from_report(report, folder, model=model)
     if model is None or panel is None:
         raise click.UsageError("Name a network and its panel, MODEL --panel PANEL.npz, or a run: --from report")
-    with child_progress() as tell:
+    with child_progress() as tell, tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
         return propose(
             model,
             panel,
             folder,
             recipe=recipe_from(recipe) if recipe else None,
             outputs=tuple(split_names(outputs)) if outputs else (),
-            settings=read_settings(Path.cwd()),
+            settings=_settings_here(Path(aside), panel=panel),
             tell=tell,
         )
+
+
+def _settings_here(aside: Path, *, panel: Path) -> Settings:
+    """Return the settings of the working folder; what its gate would need and it has not is put aside for one run."""
+    from modelcheck.panel import Panel
+
+    settings = read_settings(Path.cwd())
+    if not settings.criteria.exists():
+        settings = replace(settings, criteria=aside / "the limits that modelcheck init writes", waivers=None)
+        settings.criteria.write_text(starter_criteria(regions=Panel.load(panel).regions is not None), encoding="utf-8")
+    if not (has_settings(Path.cwd()) or settings.cache.exists()):
+        settings = replace(settings, cache=aside / "cache")
+    return settings
 
 
 @click.command()
@@ -113,7 +142,8 @@ def calibrate(folder: Path, *, twins: tuple[Path, ...], panel_path: Path | None,
     With two twins the gate judges likeness between untrained (0) and retrained (1); with three it
     also searches for planted triggers. Clean networks of a candidate's own architecture may be
     given beside them: attention and triggers then know what is that family's way. All are measured,
-    reduced and kept; the files are not needed afterwards.
+    reduced and kept; the files are not needed afterwards. It also says how many of the twins your
+    criteria would refuse, and by what.
 
     \b
     Example:
@@ -121,8 +151,11 @@ def calibrate(folder: Path, *, twins: tuple[Path, ...], panel_path: Path | None,
     """
     from modelcheck.approval import carry_out, propose_twins
 
-    with child_progress() as tell:
-        proposal = propose_twins(folder, twins, panel=panel_path, settings=read_settings(Path.cwd()), tell=tell)
+    named = {f"network {twin.name}": twin for twin in twins}
+    check_baseline_outputs(folder, inputs={"panel": panel_path, **named})
+    with child_progress() as tell, tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
+        settings = _settings_here(Path(aside), panel=panel_path or folder / "panel.npz")
+        proposal = propose_twins(folder, twins, panel=panel_path, settings=settings, tell=tell)
     for line in proposal.lines:
         say(line)
     if dry_run:
@@ -150,6 +183,8 @@ def diff(one: Path, other: Path, *, picture: Path | None) -> None:
     from modelcheck.signature import read_signature
     from modelcheck.support.folders import place
 
+    if picture is not None:
+        check_outputs({picture: "--picture"}, inputs={"baseline": one, "other baseline": other})
     old, new = read_signature(one), read_signature(other)
     comparison = compare_if_possible(old, new)
     for line in changes(old, new, comparison, roles=("A", "B")):
@@ -173,12 +208,13 @@ def history(ctx: click.Context, *, folder: Path) -> None:
     from modelcheck.approval import HISTORY, HistoryError, faults, parse_history
     from modelcheck.signature import SignatureError
     from modelcheck.support.escaping import clean
+    from modelcheck.support.files import read_file
 
     path = folder / HISTORY
     if not path.exists():
         raise SignatureError(f"There is no history at {str(path)!r}: modelcheck approve writes it with the baseline.")
     try:
-        entries = parse_history(path.read_text(encoding="utf-8"))
+        entries = parse_history(read_file(path).decode("utf-8"))
     except (HistoryError, UnicodeDecodeError):
         entries = []  # named among the faults
     for entry in entries:
@@ -187,8 +223,9 @@ def history(ctx: click.Context, *, folder: Path) -> None:
         say(f"    {facts['network']}, by {facts['by']}, on {facts['platform']}")
         replaced = facts["replaces"]
         say(f"    signature {facts['signature'][:12]} in place of {replaced[:12]}, panel {facts['panel'][:12]}")
-        if "verdict" in facts:
-            say(f"    verdict: {facts['verdict']}")
+        for name in ("verdict", "against itself", "even so"):
+            if name in facts:
+                say(f"    {name}: {facts[name]}")
     wrong = faults(folder)
     for line in wrong:
         say(f"WRONG  {line}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,13 +11,16 @@ from typing import Any
 import click
 
 from modelcheck.cli.shared import FILE, say
+from modelcheck.gate.entries import SIGNATURES, check_files, hold_entry
+from modelcheck.support.folders import UnsafePathError, has_folder, kind_of, measure_size, remove
+from modelcheck.support.locks import FolderBusyError, folder_lock
 
 __all__ = ["Unused", "baselines_beside", "find_unused_measurements", "gc"]
 
 
 @dataclass(frozen=True)
 class Unused:
-    """A cached measurement that may go: its folder, why, and its size in bytes."""
+    """A cached measurement that may go, or what lies in the place of one: its folder, why, and its size in bytes."""
 
     folder: Path
     why: str
@@ -39,12 +41,21 @@ def find_unused_measurements(cache: Path, *, baselines: Collection[str], days: f
         A measurement that was not used for so many days may go.
     now : float
         The time, in seconds since 1970.
+
+    Raises
+    ------
+    UnsafePathError
+        When the cache, or its folder of entries, is a link.
     """
+    if not has_folder(cache, SIGNATURES):
+        return []
     found = []
-    for folder in sorted(path for path in (cache / "signatures").glob("*") if path.is_dir()):
-        why = _why(folder, baselines=baselines, days=days, now=now)
+    for folder in sorted((cache / SIGNATURES).iterdir()):
+        if folder.suffix == ".lock" and kind_of(folder) == "file":
+            continue
+        why = check_files(folder) or _why(folder, baselines=baselines, days=days, now=now)
         if why:
-            found.append(Unused(folder, why, sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())))
+            found.append(Unused(folder, why, measure_size(folder)))
     return found
 
 
@@ -73,7 +84,7 @@ def _other_versions(provenance: Mapping[str, Any]) -> str:
         try:
             if version(name) != number:
                 return str(name)
-        except PackageNotFoundError:
+        except (PackageNotFoundError, ValueError):  # ValueError: a name that no package can have
             return str(name)
     return ""
 
@@ -81,7 +92,7 @@ def _other_versions(provenance: Mapping[str, Any]) -> str:
 def baselines_beside(baseline: Path) -> Iterator[Path]:
     """Yield the folders of baselines beside one, itself among them."""
     for path in sorted(baseline.parent.glob("*")):
-        if path.is_dir() and ((path / "manifest.json").exists() or (path / ".approval").exists()):
+        if path.is_dir() and any(kind_of(path / name) != "missing" for name in ("manifest.json", ".approval")):
             yield path
 
 
@@ -117,14 +128,17 @@ def gc(*, delete: bool, days: float, baselines: tuple[Path, ...]) -> None:
             digests.add(read_signature(folder).stimuli_sha256())
         except SignatureError as error:
             raise SignatureError(f"{error} Until it can be read, nothing is removed.") from error
-    size = 0
+    idle = find_unused_measurements(settings.cache, baselines=digests, days=days, now=time.time())
+    sizes = []
     for folder in folders:
-        size += _tidy_baseline(folder, delete=delete)
-    for unused in find_unused_measurements(settings.cache, baselines=digests, days=days, now=time.time()):
+        if kind_of(folder) == "folder":  # what a link leads to is tidied where it lies
+            sizes += _tidy_baseline(folder, delete=delete)
+    for unused in idle:
         if not delete or _remove_if_free(unused):
             say(f"{'removed' if delete else 'would remove'} {unused.folder} ({_bytes(unused.size)}): {unused.why}")
-            size += unused.size
-    if not size:
+            sizes.append(unused.size)
+    size = sum(sizes)
+    if not sizes:
         say("Nothing to remove.")
     elif delete:
         say(f"{_bytes(size)} removed.")
@@ -132,38 +146,36 @@ def gc(*, delete: bool, days: float, baselines: tuple[Path, ...]) -> None:
         say(f"{_bytes(size)} can be removed: modelcheck gc --delete")
 
 
-def _tidy_baseline(folder: Path, *, delete: bool) -> int:
+def _tidy_baseline(folder: Path, *, delete: bool) -> list[int]:
+    """Settle what killed approvals left beside a baseline, or only show it; return the size of each thing."""
     from modelcheck.approval import find_unfinished, leftovers, settle
-    from modelcheck.support.folders import folder_lock
 
     with folder_lock(folder, timeout=5.0):
         strays = leftovers(folder)
-        size = sum(path.stat().st_size for path in strays)
-        if (folder / ".approval").is_dir():
-            size += sum(path.stat().st_size for path in (folder / ".approval").rglob("*") if path.is_file())
+        aside = [path for path in (folder / ".approval",) if kind_of(path) != "missing"]
+        sizes = [measure_size(path) for path in (*strays, *aside)]
         if delete:
             for line in settle(folder):
                 say(line)
-            return size
+            return sizes
         if find_unfinished(folder) is not None:
             say(f"would finish the history of an interrupted approval in {folder}")
-        elif (folder / ".approval").exists():
-            say(f"would remove {folder / '.approval'}: an approval that was interrupted before it took place")
+        elif aside:
+            say(f"would remove {aside[0]}: an approval that was interrupted before it took place")
         for path in strays:
             say(f"would remove {path}: no manifest lists it")
-    return size
+    return sizes
 
 
 def _remove_if_free(unused: Unused) -> bool:
     """Remove a measurement unless a run holds it; the manifest first, so that a killed removal leaves no half."""
-    from filelock import FileLock, Timeout
-
     try:
-        with FileLock(unused.folder.with_suffix(".lock"), timeout=0):
-            (unused.folder / "manifest.json").unlink(missing_ok=True)
-            shutil.rmtree(unused.folder)
-    except Timeout:
-        say(f"kept {unused.folder}: a run is using it")
+        with hold_entry(unused.folder, timeout=0, busy="a run is using it"):
+            if kind_of(unused.folder) == "folder":
+                remove(unused.folder / "manifest.json")
+            remove(unused.folder)
+    except (FolderBusyError, UnsafePathError) as error:
+        say(f"kept {unused.folder}: {error}")
         return False
     return True
 

@@ -8,8 +8,9 @@ import click
 
 from modelcheck.cli.child import measure_request
 from modelcheck.cli.shared import FILE, progress, recipe_from
+from modelcheck.gate.outputs import check_outputs
 from modelcheck.gate.request import Request
-from modelcheck.gate.settings import split_names
+from modelcheck.gate.settings import read_settings, split_names
 
 __all__ = ["measure"]
 
@@ -50,6 +51,8 @@ def measure(  # noqa: PLR0913 - one for each option
         raise ValueError(
             f"{str(folder)!r} is a baseline, which only modelcheck approve writes. Give another folder: --to PATH"
         )
+    inputs = {"network": model, "panel": panel_path, "signature": like, "recipe": recipe_path}
+    check_outputs({folder / "manifest.json": "--to"}, inputs={**inputs, "network behind it": baseline_model})
     if like is not None and recipe_path is not None:
         raise click.UsageError("--like already brings a recipe; leave --recipe out.")
     if like is None and (baseline_model is not None or layers):
@@ -67,6 +70,7 @@ def measure(  # noqa: PLR0913 - one for each option
         outputs=tuple(split_names(outputs)) if outputs else (),
         custom_objects=custom_object,
         twins=not no_twins,
+        panel_size=read_settings(Path.cwd()).panel_size,
     )
     with progress(plain=plain) as tell:
         signature = measure_request(request, tell=tell)

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
-import tomllib
-from collections.abc import Iterator
+import os
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
 import click
 
 from modelcheck.cli.shared import FILE, say
+from modelcheck.support.files import read_file
+from modelcheck.support.folders import place
+from modelcheck.support.tables import toml_document
 
-__all__ = ["init", "write_configuration"]
+__all__ = ["init", "starter_criteria", "write_configuration"]
 
 _SUITES = ("test_same_features.py", "test_held_out_subjects.py")
 _REGION_SUITE = "test_attributions_on_faces.py"
 
 
-def write_configuration(folder: Path, *, candidate: str, baseline: str, panel: str, regions: bool) -> Iterator[str]:
-    """Write settings, suites and criteria where they are missing.
+def write_configuration(folder: Path, *, candidate: str, baseline: str, panel: str, regions: bool) -> list[str]:
+    """Write settings, suites and criteria where they are missing: all of them, or nothing.
 
     Parameters
     ----------
@@ -30,37 +33,54 @@ def write_configuration(folder: Path, *, candidate: str, baseline: str, panel: s
     regions : bool
         Whether the panel says where the evidence must lie; only then can attributions be judged.
 
-    Yields
-    ------
-    str
+    Returns
+    -------
+    list of str
         What was written, and what was there and kept.
 
     Raises
     ------
     ValueError
         When pyproject.toml cannot be extended; nothing has been written then.
+    OSError
+        When something cannot be written, on a full disk for example; what was written before is
+        then taken away again.
     """
     settings = folder / "pyproject.toml"
     extended = _extend_pyproject(settings, candidate=candidate, baseline=baseline, panel=panel)
-    folder.mkdir(parents=True, exist_ok=True)
-    if extended is None:
-        yield f"kept    {settings}: it has a [tool.modelcheck]"
-    else:
-        from modelcheck.support.folders import place
-
-        place(settings, extended.encode())
-        yield f"wrote   {settings}: [tool.modelcheck]"
-    criteria = _template("criteria.toml") + (_template("criteria_regions.toml") if regions else "")
+    criteria = starter_criteria(regions=regions)
     texts = {name: _template(f"{name}.txt") for name in (*_SUITES, *((_REGION_SUITE,) if regions else ()))}
-    for name, text in {"criteria.toml": criteria, **texts}.items():
-        path = folder / "suites" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with path.open("x", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-            yield f"wrote   {path}"
-        except FileExistsError:
-            yield f"kept    {path}: it is there"
+    said = [f"wrote   {settings}: [tool.modelcheck]"]
+    if extended is None:
+        said = [f"kept    {settings}: it has a [tool.modelcheck]"]
+    made: list[Path] = []
+    try:
+        for part in (*reversed(folder.parents), folder, folder / "suites"):
+            if not part.exists():
+                part.mkdir()
+                made.append(part)
+        for name, text in {"criteria.toml": criteria, **texts}.items():
+            path = folder / "suites" / name
+            if os.path.lexists(path):
+                said.append(f"kept    {path}: it is there")
+            else:
+                place(path, text.encode())
+                made.append(path)
+                said.append(f"wrote   {path}")
+        # Last, and at once: the one file that may have been there is the old one or the new one.
+        if extended is not None:
+            place(settings, extended.encode())
+    except BaseException:
+        for path in reversed(made):
+            with suppress(OSError):  # a folder that somebody else has used meanwhile stays
+                path.rmdir() if path.is_dir() else path.unlink()
+        raise
+    return said
+
+
+def starter_criteria(*, regions: bool) -> str:
+    """Return the limits to start from, with those on attention where the panel has regions."""
+    return _template("criteria.toml") + (_template("criteria_regions.toml") if regions else "")
 
 
 def _template(name: str) -> str:
@@ -70,13 +90,18 @@ def _template(name: str) -> str:
 def _extend_pyproject(path: Path, *, candidate: str, baseline: str, panel: str) -> str | None:
     """Return pyproject.toml with our table at its end, None where it has one."""
     try:
-        before = path.read_bytes().decode("utf-8")
-        document = tomllib.loads(before)
+        data = read_file(path)
+        before, document = data.decode("utf-8"), toml_document(data)
     except FileNotFoundError:
         before, document = "", {}
+    except OSError as error:
+        raise ValueError(f"{str(path)!r} cannot be read, so nothing was written: {error.strerror}.") from error
     except ValueError as error:
         raise ValueError(f"{str(path)!r} is not valid TOML, so nothing was written: {error}") from error
-    if "modelcheck" in document.get("tool", {}):
+    tools = document.get("tool", {})
+    if not isinstance(tools, dict) or not isinstance(tools.get("modelcheck", {}), dict):
+        raise ValueError(f"{str(path)!r} has a tool or tool.modelcheck that is no table, so nothing was written.")
+    if "modelcheck" in tools:
         return None
     # JSON strings are TOML strings, whatever a path holds.
     rows = [("candidate", candidate), ("baseline", baseline), ("panel", panel), ("criteria", "suites/criteria.toml")]
@@ -84,8 +109,8 @@ def _extend_pyproject(path: Path, *, candidate: str, baseline: str, panel: str) 
     gap = "" if not before else "\n" if before.endswith("\n") else "\n\n"
     after = f"{before}{gap}[tool.modelcheck]\n{table}"
     try:
-        same = {**tomllib.loads(after)["tool"], "modelcheck": None} == {**document.get("tool", {}), "modelcheck": None}
-    except tomllib.TOMLDecodeError:
+        same = {**toml_document(after.encode())["tool"], "modelcheck": None} == {**tools, "modelcheck": None}
+    except ValueError:
         same = False
     if not same:
         raise ValueError(f"{str(path)!r} cannot be extended at its end, so nothing was written. Add by hand:\n{table}")

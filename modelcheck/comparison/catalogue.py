@@ -196,6 +196,7 @@ _ROWS = (
         "what clean networks reach; at most 1 means that this scan found no small-sticker trigger, not that there is "
         "none.",
         unit=_STICKERS,
+        awaits_twins=True,
     ),
     Metric(
         name="subject_accuracy",

@@ -13,7 +13,7 @@ from modelcheck.comparison.layers import collect_twin_values, say_floor
 from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.calibration import calibrate, steadiness
 from modelcheck.metrics.margins import margins
-from modelcheck.metrics.similarity import correlation_matrix, low_pass, ssim_matrix
+from modelcheck.metrics.similarity import correlation_matrix, find_moved_pixels, low_pass, ssim_matrix
 from modelcheck.signature import Signature
 
 __all__ = ["measure_decision", "scale_decision_maps"]
@@ -142,11 +142,13 @@ def _compare_by_class(baseline: Signature, other: Signature) -> dict[str, np.nda
     """Return the decision's metrics by class; NaN where something is not there."""
     name, own = baseline.decision.name, other.decision.name
     low, high = baseline.recipe.input_range
-    coarse = [low_pass(maps, sigma=_feature_scale(maps)) for maps in (baseline.maps[name], other.maps[own])]
+    maps = baseline.maps[name], other.maps[own]
+    counted = find_moved_pixels(*maps, input_range=(low, high))
+    coarse = [low_pass(side, sigma=_feature_scale(side)) for side in maps]
     values = {metric: _compute_certainty(other, _read_margins(other, view)) for metric, view in _VIEWS.items()}
     values["transfer"] = _compute_happiness(other, _read_margins(other, "free"))
-    values["coarse_similarity"] = np.diag(correlation_matrix(coarse[0], coarse[1]))
-    values["coarse_ssim"] = np.diag(ssim_matrix(coarse[0], coarse[1], data_range=high - low))
+    values["coarse_similarity"] = np.diag(correlation_matrix(*(side[:, counted] for side in coarse)))
+    values["coarse_ssim"] = np.diag(ssim_matrix(*coarse, data_range=high - low, counted=counted))
     return values
 
 

@@ -12,7 +12,7 @@ from modelcheck.comparison.catalogue import METRICS
 from modelcheck.comparison.coverage import Coverage, measure_coverage, measure_coverage_back
 from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.matching import Matching, match
-from modelcheck.metrics.similarity import correlation_matrix, layer_cka, ssim_matrix
+from modelcheck.metrics.similarity import correlation_matrix, find_moved_pixels, layer_cka, ssim_matrix
 from modelcheck.signature import LayerRecord, Signature
 from modelcheck.signature.counterparts import LayerPair
 from modelcheck.support.escaping import one_line_repr
@@ -64,7 +64,8 @@ def match_layer(baseline: Signature, candidate: Signature, pair: LayerPair) -> L
 def _match_maps(baseline: Signature, other: Signature, record: LayerRecord, partner: LayerRecord) -> Matching:
     left, right = crop_to_common(baseline.maps[record.name], other.maps[partner.name])
     low, high = baseline.recipe.input_range
-    scores = ssim_matrix(left, right, data_range=high - low)
+    counted = find_moved_pixels(left, right, input_range=(low, high))
+    scores = ssim_matrix(left, right, data_range=high - low, counted=counted)
     by_index = record.kind == LayerKind.DECISION
     return match(scores, baseline.units[record.name], other.units[partner.name], by_index=by_index)
 

@@ -83,6 +83,9 @@ class Metric:
         How far a training with another seed moves it, to either side: its interval where fewer than
         three retrained twins calibrate it. Seen on CMU Faces in retrained, halved, deeper and wider
         networks (docs/cmu_faces.md). None for a metric without such an interval.
+    awaits_twins : bool
+        Whether it cannot be measured before the baseline is calibrated with retrained twins, and is
+        planned all the same.
     mean_of : str
         The metric whose mean over all subjects it is; the report shows the two in one chart.
     span : tuple of float
@@ -108,6 +111,7 @@ class Metric:
     whole: bool = False
     spelled: str = ""
     spread: float | None = None
+    awaits_twins: bool = False
     mean_of: str = ""
     span: tuple[float, float] = (0.0, 1.0)
     shown: Mapping[str, int] = field(default_factory=dict, hash=False)

@@ -18,7 +18,7 @@ import numpy as np
 from modelcheck.comparison.catalogue import METRICS, rate_of
 from modelcheck.comparison.lineage import select_clean_networks
 from modelcheck.judgement.measured import Measured
-from modelcheck.metrics.accuracy import Rate, group_mean
+from modelcheck.metrics.accuracy import Rate, subject_mean, subject_share
 from modelcheck.metrics.faithfulness import map_similarity
 from modelcheck.metrics.localisation import pointing_game, relevance_mass
 from modelcheck.signature import Signature
@@ -52,13 +52,14 @@ class _View:
     def hits(self, side: Signature) -> np.ndarray:
         return pointing_game(np.abs(side.attributions[self.method][self.rows]), self.regions)
 
-    def by_subject(self, values: np.ndarray, *, within: tuple[float, float] = (0.0, 1.0)) -> Rate:
-        """Return the mean over subjects with Student's interval; any picture without a value makes it NaN."""
-        each = [float(values[self.subjects == subject].mean()) for subject in np.unique(self.subjects)]
-        if len(each) == 1:
-            # One person says nothing of the spread between people.
-            return Rate(each[0], (math.nan, math.nan), 1)
-        return group_mean([Rate(value, (value, value), 1) for value in each], within=within)
+    def mean(self, values: np.ndarray, *, most: float = 1.0) -> Rate:
+        """Return the mean over subjects of values from 0 to `most`; any picture without a value makes it NaN."""
+        return subject_mean(values, self.subjects, within=(0.0, most))
+
+    def change(self, before: np.ndarray, after: np.ndarray, *, explained: float = 0.0) -> Rate:
+        """Return the mean over subjects of a share's change, less what explains it; all that was had can be lost."""
+        had = self.mean(before).value
+        return subject_mean(after - before - explained, self.subjects, within=(-had - explained, 1 - had - explained))
 
 
 def compute_relevance_mass(relevance: np.ndarray, regions: np.ndarray) -> np.ndarray:
@@ -109,7 +110,7 @@ def compute_mass_changes(baseline: Signature, other: Signature) -> dict[str, flo
     if not first or not _check_method(other, first[0])[1].value > 0:
         return {}
     return {
-        f"mass_change[{group}]": view.by_subject(view.masses(other) - view.masses(baseline)).value
+        f"mass_change[{group}]": view.change(view.masses(baseline), view.masses(other)).value
         for group, _, view in _view_groups(baseline, other)
         if view is not None
     }
@@ -185,20 +186,21 @@ def _measure_group(baseline: Signature, candidate: Signature, view: _View) -> It
     evidence = f"By {view.method} on {len(view.rows)} pictures"
     evidence += f", {empty} of them with an empty map." if empty else "."
     evidence += _describe_outside(candidate, view, own)
-    gain, gain_before = (view.by_subject(side / area, within=(0.0, math.inf)) for side in (own, before))
+    most = 1 / area[area > 0].min(initial=1.0)  # all of the relevance in the smallest region
+    gain, gain_before = (view.mean(side / area, most=most) for side in (own, before))
     yield rate_of("mass_over_area", group, gain, baseline=gain_before.value, evidence=evidence)
     if candidate.twins:
         floor = _mean_of([view.masses(twin) for twin in candidate.twins])
-        lift, lift_before = (view.by_subject(side - floor, within=(-1.0, 1.0)) for side in (own, before))
+        lift, lift_before = (view.change(floor, side) for side in (own, before))
         inside = f"Inside: candidate {_mean(own):.2f}, untrained {_mean(floor):.2f}, area {area.mean():.2f}."
         yield rate_of("mass_lift", group, lift, baseline=lift_before.value, evidence=f"{inside} {evidence}")
     else:
         yield Measured(metric="mass_lift", about=group, value=math.nan, evidence="No untrained twin was measured.")
     explained, says = _explain_change(baseline, candidate, group)
-    moved = view.by_subject(own - before - explained, within=(-1.0, 1.0))
+    moved = view.change(before, own, explained=explained)
     inside = f"Inside: candidate {_mean(own):.2f}, baseline {_mean(before):.2f}.{says}"
     yield rate_of("mass_change", group, moved, evidence=f"{inside} {evidence}")
-    hits, hits_before = (view.by_subject(view.hits(side)) for side in (candidate, baseline))
+    hits, hits_before = (subject_share(view.hits(side), view.subjects) for side in (candidate, baseline))
     yield rate_of(
         "pointing", group, hits, baseline=hits_before.value, evidence=f"Chance is {area.mean():.2f}. {evidence}"
     )

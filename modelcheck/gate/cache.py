@@ -5,23 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.machinery import PathFinder
 from importlib.metadata import version
 from pathlib import Path
-
-from filelock import FileLock, Timeout
+from typing import Literal
 
 from modelcheck.gate import child
 from modelcheck.gate.child import ChildError, RefusedError
+from modelcheck.gate.entries import KEY, hold_entry, is_sealed, load_cached, make_cache, read_key, seal
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
-from modelcheck.modelfile import ScanError, ScanReport, scan_model
-from modelcheck.signature import Signature, SignatureError, read_signature
+from modelcheck.modelfile import ScanError, ScanReport
+from modelcheck.signature import Signature
+from modelcheck.support.files import read_file
+from modelcheck.support.folders import remove
+from modelcheck.support.locks import FolderBusyError
 
-__all__ = ["MEASURING", "cache_key", "load_cached", "load_or_measure", "measuring_files"]
+__all__ = ["MEASURING", "Loaded", "cache_key", "load_or_measure", "measuring_files"]
 
 # The rooms whose source decides what is measured, whole: a file that is added to one needs no
 # thought. Of the rooms in which the measuring process starts, what it runs there.
@@ -35,13 +37,32 @@ _VERSIONS = ("modelcheck", "tensorflow", "keras", "numpy", "scipy", "scikit-imag
 _PACKAGE = Path(__file__).parents[1]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A network's signature, and where it comes from.
+
+    Parameters
+    ----------
+    signature : Signature
+        What was measured.
+    measured : {"now", "cached"}
+        Whether this process measured it, or found it in the cache.
+    note : str
+        Why the cache was not believed, where it was not; else empty.
+    """
+
+    signature: Signature
+    measured: Literal["now", "cached"]
+    note: str = ""
+
+
 def load_or_measure(
     request: Request,
     *,
     digests: Mapping[str, str],
     settings: Settings,
     tell: Callable[[str], None] | None = None,
-) -> Signature:
+) -> Loaded:
     """Return a network's signature from the cache, or measure it there in a child process.
 
     Parameters
@@ -58,40 +79,65 @@ def load_or_measure(
 
     Raises
     ------
+    SettingsError, UnsafePathError
+        When the key in the environment is too short; when a link lies in the cache's way.
     RefusedError
-        When the scan refuses the file, or the baseline's network; no child is started.
+        When the scan refuses the file, or the baseline's network; nothing is loaded then.
     ChildError
         When the child fails, is killed, takes too long or too much memory: its last lines are in
         the message.
     """
+    key = read_key(os.environ)
     network = request.network
     if not network.exists():
         raise ChildError(f"There is no candidate {str(network)!r}. Give a .keras file: pytest suites/ --candidate PATH")
-    report = _scan(network, request.custom_objects)
+    report = _scan(network, request.custom_objects, settings)
     custom = set(report.custom)
     if request.baseline_model is not None:
-        custom |= set(_scan(request.baseline_model, request.custom_objects).custom)
-    key = cache_key(request, digests={**digests, "network": report.sha256}, custom=custom)
-    folder = settings.cache / "signatures" / key[:24]
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    (settings.cache / ".gitignore").write_text("*\n", encoding="utf-8")
+        custom |= set(_scan(request.baseline_model, request.custom_objects, settings).custom)
+    name = cache_key(request, digests={**digests, "network": report.sha256}, custom=custom)
+    folder = make_cache(settings.cache) / name[:24]
+    busy = (
+        f"Another run has been measuring {str(network)!r} for {settings.timeout:g} seconds. Wait for it, or remove "
+        f"{str(folder.with_suffix('.lock'))!r} if it is gone."
+    )
     try:
-        with FileLock(folder.with_suffix(".lock"), timeout=settings.timeout):
+        with hold_entry(folder, timeout=settings.timeout, busy=busy):
             signature = load_cached(folder, report.sha256)
-            if signature is None:
-                signature = child.measure_in_child(request, folder, settings=settings, tell=tell)
-                if signature.model["sha256"] != report.sha256:
-                    shutil.rmtree(folder)
-                    raise ChildError(
-                        f"{str(network)!r} changed while it was measured. Run again when nothing writes to it."
-                    )
-    except Timeout as error:
+            believed = key is None or signature is None or is_sealed(folder, signature, name=name, key=key)
+            measured: Literal["now", "cached"] = "cached"
+            if signature is None or not believed:
+                measured = "now"
+                signature = _measure(request, folder, sha=report.sha256, settings=settings, tell=tell)
+                if key is not None:
+                    seal(folder, signature, name=name, key=key)
+    except FolderBusyError as error:
+        raise ChildError(str(error)) from error
+    return Loaded(
+        # The entry is named by content: another file with the same bytes may have made it.
+        signature=replace(signature, model={**signature.model, "file": network.name}),
+        measured=measured,
+        note="" if believed else f"{str(folder)!r} is not sealed by {KEY}, and {network.name} was measured again.",
+    )
+
+
+def _measure(
+    request: Request,
+    folder: Path,
+    *,
+    sha: str,
+    settings: Settings,
+    tell: Callable[[str], None] | None,
+) -> Signature:
+    """Measure into an entry whose lock the caller holds; whatever lay there is gone before, a link too."""
+    remove(folder)
+    signature = child.measure_in_child(request, folder, settings=settings, tell=tell)
+    if signature.model["sha256"] != sha:
+        remove(folder)
         raise ChildError(
-            f"Another run has been measuring {str(network)!r} for {settings.timeout:g} seconds. Wait for it, or remove "
-            f"{str(folder.with_suffix('.lock'))!r} if it is gone."
-        ) from error
-    # The entry is named by content: another file with the same bytes may have made it.
-    return replace(signature, model={**signature.model, "file": network.name})
+            f"{str(request.network)!r} changed while it was measured. Run again when nothing writes to it."
+        )
+    return signature
 
 
 def cache_key(request: Request, *, digests: Mapping[str, str], custom: set[str]) -> str:
@@ -129,24 +175,9 @@ def measuring_files() -> list[Path]:
     return [path for files in found for path in files]
 
 
-def load_cached(folder: Path, sha: str) -> Signature | None:
-    """Return the cache's entry for a network's sha256; a damaged one is removed, for it can be measured again."""
-    if not (folder / "manifest.json").exists():
-        return None
+def _scan(network: Path, custom_objects: Sequence[str], settings: Settings) -> ScanReport:
     try:
-        signature = read_signature(folder)
-    except SignatureError:
-        signature = None
-    if signature is None or signature.model["sha256"] != sha:
-        shutil.rmtree(folder)
-        return None
-    (folder / "manifest.json").touch()  # when it was used last, for modelcheck gc
-    return signature
-
-
-def _scan(network: Path, custom_objects: Sequence[str]) -> ScanReport:
-    try:
-        report = scan_model(network, custom_objects=custom_objects)
+        report = child.scan_in_child(network, custom_objects=custom_objects, settings=settings)
     except ScanError as error:
         raise RefusedError(str(error)) from error
     if report.refusals:
@@ -173,6 +204,6 @@ def _package_digest(module: str) -> str:
 def _source_digest(files: Sequence[tuple[str, Path]]) -> str:
     digest = hashlib.sha256()
     for name, path in files:
-        data = path.read_bytes()
+        data = read_file(path)
         digest.update(f"{name}\0{len(data)}\0".encode() + data)
     return digest.hexdigest()

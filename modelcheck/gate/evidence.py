@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,14 +14,16 @@ from modelcheck.comparison import METRICS, CompareError, Comparison, compare, pl
 from modelcheck.gate.cache import load_or_measure
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings, SettingsError
-from modelcheck.judgement.criteria import CriteriaError, Criterion, criterion_for, read_criteria
-from modelcheck.judgement.waivers import Waiver, read_waivers
+from modelcheck.judgement.criteria import CriteriaError, Criterion, criterion_for, find_never_failing, read_criteria
+from modelcheck.judgement.waiver_file import check_waivers, read_waivers
+from modelcheck.judgement.waivers import Waiver
 from modelcheck.panel import Panel, PanelError
-from modelcheck.signature import Signature, read_manifest, read_signature
+from modelcheck.signature import Approval, Signature, find_approval, read_manifest, read_signature
 from modelcheck.signature.counterparts import check_given
 from modelcheck.support.escaping import one_line_repr
+from modelcheck.support.files import hash_file
 
-__all__ = ["Evidence", "Plan", "gather", "make_plan"]
+__all__ = ["Evidence", "Plan", "check_panel", "gather", "make_plan"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,10 @@ class Plan:
         Red findings that somebody answers for, until a day.
     waivers_sha256 : str
         Of their file; empty where there is none.
+    manifest : mapping
+        The baseline's, as it was read for this plan; the signature is held against it.
+    never_failing : tuple of Criterion
+        Those of the rows that gate, and that no value can fail.
     """
 
     criteria: tuple[Criterion, ...]
@@ -53,6 +59,8 @@ class Plan:
     criteria_sha256: str
     waivers: tuple[Waiver, ...] = ()
     waivers_sha256: str = ""
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    never_failing: tuple[Criterion, ...] = ()
 
     @property
     def keys(self) -> frozenset[str]:
@@ -62,10 +70,30 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Evidence:
-    """What the tests of a run read."""
+    """What the tests of a run read.
+
+    Parameters
+    ----------
+    panel : Panel
+        The held-out pictures.
+    comparison : Comparison
+        What baseline and candidate say about each other.
+    measured : {"now", "cached"}
+        Whether this process measured the candidate, or found its signature in the cache.
+    baseline_folder : Path
+        Where the baseline lies.
+    approval : Approval
+        What its history says of it.
+    note : str
+        Why the cache was not believed, where it was not; else empty.
+    """
 
     panel: Panel
     comparison: Comparison
+    measured: Literal["now", "cached"]
+    baseline_folder: Path
+    approval: Approval
+    note: str = ""
 
     def __repr__(self) -> str:
         return one_line_repr("Evidence", f"{len(self.panel)} pictures", self.comparison)
@@ -92,8 +120,7 @@ def make_plan(settings: Settings) -> Plan:
     settings.require("candidate")
     manifest = read_manifest(settings.require("baseline"))
     _check_baseline_model(settings, manifest)
-    criteria = read_criteria(settings.require("criteria"), metrics=METRICS)
-    criteria_sha256 = hashlib.sha256(settings.criteria.read_bytes()).hexdigest()
+    criteria, criteria_sha256 = read_criteria(settings.require("criteria"), metrics=METRICS)
     waivers, waivers_sha256 = read_waivers(settings.waivers, metrics=METRICS) if settings.waivers else ((), "")
     for row in criteria:
         _check_possible(row, manifest)
@@ -104,6 +131,8 @@ def make_plan(settings: Settings) -> Plan:
                 f"The criterion on {row.metric!r} for about={row.about!r} matches nothing; there is: {known}. "
                 "Correct it, remove the row, or write optional = true."
             )
+    bounds = {metric: possible(metric, manifest) for metric in METRICS}
+    check_waivers(waivers, things={metric: plan_metric(metric, manifest) for metric in METRICS}, bounds=bounds)
     pairs = {
         (metric, about)
         for metric in {row.metric for row in criteria}
@@ -121,16 +150,22 @@ def make_plan(settings: Settings) -> Plan:
         criteria_sha256=criteria_sha256,
         waivers=waivers,
         waivers_sha256=waivers_sha256,
+        manifest=manifest,
+        never_failing=find_never_failing(criteria, bounds),
     )
 
 
-def gather(settings: Settings, *, tell: Callable[[str], None] | None = None) -> Evidence:
+def gather(
+    settings: Settings, *, manifest: Mapping[str, Any] | None = None, tell: Callable[[str], None] | None = None
+) -> Evidence:
     """Return the evidence of a run, measuring the candidate where the cache does not have it.
 
     Parameters
     ----------
     settings : Settings
         What the run is about.
+    manifest : mapping, optional
+        The baseline's, where a plan was made by it before: the signature must be that one's.
     tell : callable, optional
         Receives a line about the measurement as it proceeds.
 
@@ -139,20 +174,16 @@ def gather(settings: Settings, *, tell: Callable[[str], None] | None = None) -> 
     ChildError, SignatureError, PanelError, CompareError
         When a part is missing, damaged or does not fit the others.
     """
-    baseline = read_signature(settings.require("baseline"))
+    baseline = read_signature(settings.require("baseline"), manifest=manifest)
     panel_path = settings.require("panel")
-    panel = Panel.load(panel_path)
+    panel = Panel.load(panel_path, max_gib=settings.panel_size)
     if panel.digest() != baseline.panel_digest:
         raise PanelError(
             f"The panel {str(panel_path)!r} is not the one the baseline was measured on (digest {panel.digest()[:12]}, "
             f"the baseline's is {baseline.panel_digest[:12]}). Use the baseline's panel, or approve the release on "
             f"this one: modelcheck approve RELEASE.keras --panel {panel_path} --to {settings.baseline} --reason '...'"
         )
-    if len(set(panel.subjects.tolist())) < 2:
-        raise PanelError(
-            f"The panel {str(panel_path)!r} holds one person only: nothing can be said of people. Give each "
-            "picture its subject, and pictures of at least two."
-        )
+    check_panel(panel, panel_path)
     panel.inputs(baseline.recipe.input_range)
     check_given(baseline, settings.layers)
     request = Request(
@@ -163,13 +194,37 @@ def gather(settings: Settings, *, tell: Callable[[str], None] | None = None) -> 
         layers=settings.paired,
         outputs=settings.outputs,
         custom_objects=settings.custom_objects,
+        panel_size=settings.panel_size,
     )
     digests = {"baseline": baseline.digest(), "panel": panel.digest(), "recipe": baseline.recipe.digest()}
     if settings.baseline_model is not None:
         digests["baseline_model"] = str(baseline.model["sha256"])
-    candidate = load_or_measure(request, digests=digests, settings=settings, tell=tell)
-    _check_answers(candidate)
-    return Evidence(panel=panel, comparison=compare(baseline, candidate, layers=settings.layers))
+    loaded = load_or_measure(request, digests=digests, settings=settings, tell=tell)
+    _check_answers(loaded.signature)
+    comparison = compare(baseline, loaded.signature, layers=settings.layers)
+    return Evidence(
+        panel=panel,
+        comparison=comparison,
+        measured=loaded.measured,
+        note=loaded.note,
+        baseline_folder=settings.require("baseline"),
+        approval=find_approval(settings.require("baseline"), signature=digests["baseline"]),
+    )
+
+
+def check_panel(panel: Panel, path: Path) -> None:
+    """Refuse a panel on which no network can be judged; an approval asks the same before it measures.
+
+    Raises
+    ------
+    PanelError
+        When it holds pictures of one person only.
+    """
+    if len(set(panel.subjects.tolist())) < 2:
+        raise PanelError(
+            f"The panel {str(path)!r} holds one person only: nothing can be said of people. Give each "
+            "picture its subject, and pictures of at least two."
+        )
 
 
 def _check_baseline_model(settings: Settings, manifest: Mapping[str, Any]) -> None:
@@ -178,8 +233,7 @@ def _check_baseline_model(settings: Settings, manifest: Mapping[str, Any]) -> No
     if path is None:
         return
     try:
-        with path.open("rb") as file:
-            sha = hashlib.file_digest(file, "sha256").hexdigest()
+        sha = hash_file(path)
     except OSError as error:
         raise SettingsError(
             f"baseline_model {str(path)!r} cannot be read ({error.strerror}). Give the file that the baseline was "

@@ -51,6 +51,7 @@ OPTIONS = (
     Option(name="modelcheck-report", metavar="FOLDER", help="where verdict.json and index.html are written"),
     Option(name="modelcheck-baseline-model", metavar="FILE", help="the .keras file the baseline was approved from"),
     Option(name="modelcheck-outputs", metavar="CLASSES", help="class of each output, if there are more than classes"),
+    Option(name="modelcheck-run-id", metavar="TEXT", help="name the run in its verdict, like a build's number"),
     Option(name="modelcheck-today", metavar="DAY", help="apply waivers as of this day, like 2026-01-31"),
     Option(name="modelcheck-report-folder", help="write the report's pictures as separate files"),
     Option(name="modelcheck-redact-inputs", help="leave photographs of people out of the report"),

@@ -10,29 +10,57 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from modelcheck.judgement.criteria import Criterion
+from modelcheck.judgement.criteria import Criterion, criterion_for
 from modelcheck.judgement.document import VerdictDocument
-from modelcheck.judgement.findings import Verdict, judge, overall, read_findings
-from modelcheck.judgement.waivers import LONGEST
+from modelcheck.judgement.findings import Finding, Verdict, judge, overall, read_findings, read_limits
+from modelcheck.judgement.waivers import WaiverError, recheck_waivers
 from modelcheck.report.reasons import main_reason
+from modelcheck.support.files import hash_file
 
-__all__ = ["promotable", "refusal"]
+__all__ = ["Demands", "promotable", "refusal"]
 
 
-def refusal(
-    document: VerdictDocument,
-    candidate: Path,
-    *,
-    today: datetime.date,
-    require: str = "pass",
-    criteria: Path | None = None,
-    baseline: Path | None = None,
-    waivers: bool = True,
-) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Demands:
+    """What a deploy job asks of a verdict, beyond what it must always be.
+
+    Parameters
+    ----------
+    require : {'pass', 'inconclusive'}
+        The least verdict that is enough.
+    waivers : bool
+        Whether waived findings may be released.
+    criteria : Path, optional
+        The criteria file that must have been judged by.
+    baseline : Path, optional
+        The baseline's folder that must have been compared with.
+    project : Path, optional
+        The folder in which every file that the tests of the gate came from must stand unchanged.
+    run_id : str, optional
+        What the run must have been named by.
+    measured_now : bool
+        Whether the run must have measured the candidate itself, not found it in the cache.
+
+    Examples
+    --------
+    >>> Demands(run_id="build 41").require
+    'pass'
+    """
+
+    require: str = "pass"
+    waivers: bool = True
+    criteria: Path | None = None
+    baseline: Path | None = None
+    project: Path | None = None
+    run_id: str | None = None
+    measured_now: bool = False
+
+
+def refusal(document: VerdictDocument, candidate: Path, *, today: datetime.date, demands: Demands | None = None) -> str:
     """Return why a verdict does not release a file, in one sentence; empty where it does.
 
     Parameters
@@ -43,25 +71,21 @@ def refusal(
         The file to be released.
     today : datetime.date
         In UTC; what waivers are held against.
-    require : {'pass', 'inconclusive'}
-        The least verdict that is enough.
-    criteria : Path, optional
-        The criteria file that must have been judged by.
-    baseline : Path, optional
-        The baseline's folder that must have been compared with.
-    waivers : bool
-        Whether waived findings may be released.
+    demands : Demands, optional
+        What is asked beyond.
 
     Raises
     ------
     OSError, SignatureError
         When a file that is named cannot be read.
     """
+    asked = demands or Demands()
     return (
-        _standing(document, {"pass": ("pass",), "inconclusive": ("pass", "inconclusive")}[require])
-        or _other_file(document, candidate, criteria=criteria, baseline=baseline)
+        _standing(document, {"pass": ("pass",), "inconclusive": ("pass", "inconclusive")}[asked.require])
+        or _other_file(document, candidate, asked)
+        or _other_run(document, asked)
         or _contradiction(document)
-        or _find_lapsed(document, today, allowed=waivers)
+        or _find_lapsed(document, today, allowed=asked.waivers)
     )
 
 
@@ -74,11 +98,6 @@ def promotable(document: VerdictDocument) -> str:
     if network is None:
         raise ValueError("The verdict does not say which candidate was judged: nothing may be released by it.")
     return f"{network['file']} (sha256 {network['sha256'][:12]}) may be released: {len(gating)} checks judged{tail}."
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _signature(folder: Path) -> str:
@@ -95,21 +114,52 @@ def _standing(document: VerdictDocument, allowed: Sequence[str]) -> str:
         return f"Only a part of the suite was judged (scope: {document['scope']}). Run all of it: pytest suites/"
     if not document["enforced"]:
         return "The verdict is of a run with --modelcheck-report-only, which does not decide a release. Run without it."
-    parts = {name: document[name] for name in ("candidate", "baseline", "panel", "recipe", "criteria")}
+    parts = {name: document[name] for name in ("candidate", "baseline", "panel", "recipe", "criteria", "settings")}
     missing = [name for name, part in parts.items() if part is None]
     return f"The verdict does not say which {missing[0]} was judged." if missing else ""
 
 
-def _other_file(document: VerdictDocument, candidate: Path, *, criteria: Path | None, baseline: Path | None) -> str:
-    sha, judged = _sha256(candidate), document["candidate"]
+def _other_file(document: VerdictDocument, candidate: Path, asked: Demands) -> str:
+    criteria, baseline = asked.criteria, asked.baseline
+    sha, judged = hash_file(candidate), document["candidate"]
     if judged is None or sha != judged["sha256"]:
         named = f"{judged['file']!r} ({judged['sha256'][:12]})" if judged else "none"
         return f"{str(candidate)!r} (sha256 {sha[:12]}) is not the file that was judged: {named}."
     limits, against = document["criteria"], document["baseline"]
-    if criteria is not None and (limits is None or _sha256(criteria) != limits["sha256"]):
+    if criteria is not None and (limits is None or hash_file(criteria) != limits["sha256"]):
         return f"The verdict was judged by other criteria than {str(criteria)!r}."
     if baseline is not None and (against is None or _signature(baseline) != against.get("signature")):
         return f"The verdict was judged against another baseline than the one in {str(baseline)!r}."
+    return ""
+
+
+def _other_run(document: VerdictDocument, asked: Demands) -> str:
+    if asked.run_id is not None and document["run_id"] != asked.run_id:
+        named = "had no name" if document["run_id"] is None else f"was named {document['run_id']!r}"
+        return f"The verdict is of another run than {asked.run_id!r}: that one {named} (--modelcheck-run-id)."
+    if asked.measured_now and document["volatile"]["measured"] != "now":
+        return "The candidate was not measured in that run but found in the cache, and --measured-now refuses that."
+    if asked.project is None:
+        return ""
+    if not document["suites"]:
+        return "The verdict does not say which suites judged. Run the gate again: pytest suites/"
+    for name, sha in document["suites"].items():
+        path = asked.project / name
+        if not path.is_file() or hash_file(path) != sha:
+            return f"The verdict was judged by {name!r}, which is gone or another in {str(asked.project)!r}."
+    return ""
+
+
+def _find_invented(document: VerdictDocument, rows: Sequence[Finding]) -> str:
+    """Return the finding whose value or limits the document does not give elsewhere; empty for none."""
+    criteria = read_limits(document)
+    for row in rows:
+        measured = document["metrics"].get(row.measured.metric, {})
+        value = row.to_dict()["value"]
+        if row.about not in measured or measured[row.about] != value:
+            return f"The document contradicts itself: {row.key} was not measured as {value}."
+        if criterion_for(criteria, row.measured.metric, row.about) != row.criterion:
+            return f"The document contradicts itself: {row.key} was judged by limits that its criteria do not give."
     return ""
 
 
@@ -118,6 +168,8 @@ def _contradiction(document: VerdictDocument) -> str:
     rows = read_findings(document)
     if len({row.key for row in rows}) != len(rows):
         return "The document contradicts itself: a finding stands in it twice."
+    if invented := _find_invented(document, rows):
+        return invented
     for row in rows:
         again, said = judge(row.measured, _loosen(row.criterion)).verdict, row.verdict
         if said is Verdict.WAIVED:
@@ -142,14 +194,21 @@ def _loosen(criterion: Criterion) -> Criterion:
 
 
 def _find_lapsed(document: VerdictDocument, today: datetime.date, *, allowed: bool) -> str:
-    judged = document["candidate"]
-    waived = [(found.key, found.waiver) for found in read_findings(document) if found.waiver is not None]
+    """Hold the waivers against the day and the findings once more: each must still excuse what it is said to excuse."""
+    findings = read_findings(document)
+    waived = [found.key for found in findings if found.waiver is not None]
     if waived and not allowed:
-        return f"{len(waived)} findings are waived, the first {waived[0][0]}, and --no-waivers refuses that."
-    for key, waiver in waived:
-        created, expires = (datetime.date.fromisoformat(day) for day in (waiver["created"], waiver["expires"]))
-        if not created <= today <= expires or (expires - created).days > LONGEST:
-            return f"The waiver of {key} holds from {created} to {expires} only, and today is {today}."
-        if judged is None or waiver["candidate"] != judged["sha256"]:
-            return f"The waiver of {key} is for another candidate."
-    return ""
+        return f"{len(waived)} findings are waived, the first {waived[0]}, and --no-waivers refuses that."
+    judged, told = document["candidate"], document["waivers"]
+    rows = told["rows"] if told else []
+    if judged is None or not (rows or waived):
+        return ""
+    try:
+        lapsed, bare = recheck_waivers(findings, rows, candidate=judged["sha256"], today=today)
+    except WaiverError as error:
+        return f"The document holds a waiver that no file of waivers can hold: {error}"
+    if lapsed:
+        use = lapsed[0]
+        span = f"{use.waiver.created} to {use.waiver.expires}"
+        return f"{use.waiver.name}, from {span}, does not hold: {use.state.value}; today is {today}."
+    return f"{bare[0]} is said to be waived, and no waiver in the document excuses it." if bare else ""

@@ -10,37 +10,49 @@ import datetime
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from modelcheck.gate.settings import Settings, SettingsError, has_settings, read_settings
-from modelcheck.judgement.document import FailedTestReason, Reason, VerdictDocument
+from modelcheck.gate.failures import FailureCount, is_explained
+from modelcheck.gate.outputs import check_run_outputs, name_other_outputs
+from modelcheck.gate.project import Project
+from modelcheck.gate.settings import Settings, SettingsError, has_settings, near, read_settings
+from modelcheck.judgement.document import FailedTestReason, PytestStatusReason, Reason, VerdictDocument
 from modelcheck.judgement.findings import Finding
 from modelcheck.support.escaping import clean
 
 if TYPE_CHECKING:
     from modelcheck.gate.evidence import Evidence, Plan
+    from modelcheck.gate.inputs import Inputs
 
-__all__ = ["PROPERTY", "RUN", "Collector", "Run"]
+__all__ = ["COLLECTOR", "INPUTS", "PROPERTY", "RUN", "Collector", "Run"]
 
-PROPERTY = "modelcheck"
+PROPERTY, INPUTS = "modelcheck", "modelcheck inputs"
+COLLECTOR = "modelcheck-collector"
+PARTIAL = "partial"  # beside the full run's report, which a part of the suites leaves alone
 _VERDICT, _PAGES = "verdict.json", ("index.html", "summary.md")
 
 
 @dataclass
 class Run:
-    """What one pytest process knows of the gate; `red` are the tests whose own findings explain why they failed."""
+    """What one pytest process knows of the gate.
+
+    `red` are tests whose own findings explain why they failed, `failed` those that failed by
+    themselves, `uncollected` files that could not be collected, and `unexplained` exit statuses of
+    workers.
+    """
 
     options: dict[str, Any]
-    root: Path
+    project: Project
     redact_inputs: bool = False
     pictures_as_files: bool = False
     enforced: bool = True
+    run_id: str | None = None
     today: datetime.date = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).date())
     started: float = field(default_factory=time.monotonic)
     active: bool = False
@@ -49,7 +61,12 @@ class Run:
     findings: list[Finding] = field(default_factory=list)
     errors: list[Reason] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    suites: dict[str, str] = field(default_factory=dict)
+    told: list[tuple[str, Inputs]] = field(default_factory=list)
+    measured_now: bool = False
     failed: dict[str, str] = field(default_factory=dict)
+    uncollected: dict[str, str] = field(default_factory=dict)
+    unexplained: set[int] = field(default_factory=set)
     red: set[str] = field(default_factory=set)
     flaky: set[str] = field(default_factory=set)
     trouble: Exception | None = None
@@ -57,16 +74,25 @@ class Run:
     settings: Settings | None = None
     plan: Plan | None = None
     evidence: Evidence | None = None
+    inputs: Inputs | None = None
 
     def load(self) -> tuple[Settings, Plan]:
         """Read settings and plan once."""
         from modelcheck.gate.evidence import make_plan
 
-        if self.settings is None:
-            self.settings = read_settings(self.root, self.options)
+        settings = self.load_settings()
         if self.plan is None:
-            self.plan = make_plan(self.settings)
-        return self.settings, self.plan
+            check_run_outputs(settings, root=self.project.root)  # kept all the same: they say where not to write
+            self.plan = make_plan(settings)
+        return settings, self.plan
+
+    def load_settings(self) -> Settings:
+        """Read the settings of the project that judges, once."""
+        if self.project.conflict:
+            raise SettingsError(self.project.conflict)
+        if self.settings is None:
+            self.settings = read_settings(self.project.root, self.options)
+        return self.settings
 
     def gather(self, tell: Callable[[str], None] | None = None) -> Evidence:
         """Return the evidence, measured at most once."""
@@ -76,16 +102,32 @@ class Run:
             raise self.trouble  # what failed once is not tried again for every test
         if self.evidence is None:
             try:
-                self.evidence = gather(self.load()[0], tell=tell)
+                settings, plan = self.load()
+                self.evidence = gather(settings, manifest=plan.manifest, tell=tell)
+                self.notes += [self.evidence.note] if self.evidence.note else []
             except Exception as error:
                 self.trouble = error
                 raise
         return self.evidence
 
+    def digest_inputs(self) -> Inputs:
+        """Return what this process judges by, computed once; the evidence is gathered for it."""
+        from modelcheck.gate.inputs import make_inputs
+
+        if self.inputs is None:
+            evidence = self.gather()
+            self.inputs = make_inputs(*self.load(), evidence, suites=self.suites)
+        return self.inputs
+
     @property
-    def report(self) -> Path:
-        """The report's folder, also where the settings cannot be read."""
-        return self.settings.report if self.settings else Path(self.options["report"] or "report")
+    def known(self) -> Settings:
+        """The settings; where they cannot be read, the paths of the command line and the usual report's folder."""
+        if self.settings is not None:
+            return self.settings
+        names = ("candidate", "baseline", "baseline_model", "panel", "criteria", "waivers", "report")
+        paths: dict[str, Any] = {"report": near(self.project.root / "report")}
+        paths |= {name: near(Path(self.options[name])) for name in names if self.options.get(name)}
+        return Settings(**paths)
 
 
 RUN = pytest.StashKey[Run]()
@@ -98,27 +140,52 @@ class Collector:
         self.config = config
         self.run = config.stash[RUN]
         self.gates: set[str] = set()
+        self.count = FailureCount()
+        self.exit_status: int | None = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect what a test found, and what went wrong with a test of the gate."""
+        self.count.add(report)
         rows = [json.loads(str(value)) for name, value in report.user_properties if name == PROPERTY]
         # Read before others do: JUnit shows the words, not this.
-        report.user_properties[:] = [item for item in report.user_properties if item[0] != PROPERTY]
+        told = [json.loads(str(value)) for name, value in report.user_properties if name == INPUTS]
+        kept = [item for item in report.user_properties if item[0] not in (PROPERTY, INPUTS)]
+        report.user_properties[:] = kept
+        if rows or told:
+            self._take_inputs(report.nodeid, told)
         if rows:
             self.gates.add(report.nodeid)
-            findings = [Finding.from_dict(row) for row in rows]
-            if any(finding.red for finding in findings):
-                self.run.red.add(report.nodeid)
             if report.when == "teardown":
-                self.run.findings += findings
-        if report.failed:
-            words = str(report.longreprtext).strip().rpartition("\n")[2]
-            self.run.failed.setdefault(report.nodeid, clean(words, longest=300))
+                self.run.findings += [Finding.from_dict(row) for row in rows]
+        if report.failed and is_explained(report):
+            self.run.red.add(report.nodeid)
+        elif report.failed:
+            self.run.failed.setdefault(report.nodeid, _last_line(report))
         if report.outcome == "rerun":  # type: ignore[comparison-overlap]
             self.run.flaky.add(report.nodeid)
         if getattr(report, "wasxfail", None) is not None and rows:
             self.run.errors.append({"kind": "marked_xfail", "test": report.nodeid})
+
+    def _take_inputs(self, nodeid: str, told: list[dict[str, str]]) -> None:
+        from modelcheck.gate.inputs import Inputs
+
+        self.run.told += [(nodeid, Inputs.from_json(item["inputs"])) for item in told]
+        self.run.measured_now |= any(item["measured"] == "now" for item in told)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Remember what could not be collected: pytest goes on with the rest where it is asked to."""
+        self.count.add(report)
+        if report.failed:
+            self.run.uncollected.setdefault(report.nodeid or "collection", _last_line(report))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker whose settings count: it is started with less of the command line, and would find others."""
+        project = self.run.project
+        facts = {"root": str(project.root), "top": str(project.top), "conflict": project.conflict}
+        node.workerinput[PROPERTY] = facts
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -126,129 +193,226 @@ class Collector:
         told = getattr(node, "workeroutput", {}).get(PROPERTY, {})
         self.run.active |= bool(told.get("active"))
         self.run.deselected |= bool(told.get("deselected"))
+        self.run.notes += told.get("notes", [])
+        if told.get("interrupted"):
+            self.run.unexplained.add(int(pytest.ExitCode.INTERRUPTED))
+        if told.get("unexplained"):
+            self.run.unexplained.add(int(told["unexplained"]))
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Remember that a person stopped the run; errors at collection look alike to pytest, but are not that."""
-        self.run.interrupted = not isinstance(excinfo.value, pytest.Session.Interrupted)
+        """Remember that a person stopped the run; pytest and pytest-xdist stop themselves by errors of that kind."""
+        self.run.interrupted = type(excinfo.value) is KeyboardInterrupt or isinstance(
+            excinfo.value, pytest.exit.Exception
+        )
 
     def pytest_sessionstart(self) -> None:
-        """Take a stale verdict away, and the page that shows it, so that nobody promotes it."""
-        if not self.is_gate():
+        """Take a stale verdict away, and the page that shows it, so that nobody promotes it.
+
+        A part of the suites, chosen on purpose, leaves the report of the full run alone.
+        """
+        gate = self.is_gate()
+        if self.run.project.conflict and (gate or any(self.run.options.values())):
+            raise pytest.UsageError(f"modelcheck: {self.run.project.conflict}")
+        if not gate:
             return
+        with suppress(SettingsError):
+            self.run.load_settings()
+        settings = self.run.known
         try:
-            report = read_settings(self.config.rootpath, self.run.options).report
-        except SettingsError:
-            report = self.run.report
+            self._check_outputs(settings)
+        except SettingsError as error:
+            raise pytest.UsageError(f"modelcheck: {error}") from error
+        if self._is_chosen():
+            return
+        report = settings.report
         with suppress(OSError):  # a folder that cannot be written is reported when the verdict is
             if (report / _VERDICT).exists():  # otherwise the pages may be somebody else's
                 for name in (*_PAGES, _VERDICT):
                     (report / name).unlink(missing_ok=True)
 
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Write the verdict and set the exit status; a run without suites is left alone."""
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, object, object]:
+        """Write the verdict and set the exit status, after other plugins have; a run without suites is left alone."""
+        try:
+            result = yield
+        except BaseException as error:
+            self.run.errors.append({"kind": "error", "text": f"The run did not end well: {type(error).__name__}."})
+            self._finish(session, int(exitstatus))
+            raise
+        self._finish(session, int(exitstatus))
+        return result
+
+    def _finish(self, session: pytest.Session, exitstatus: int) -> None:
         run = self.run
         if not (run.active or self.gates or self.is_gate()) or self.config.option.collectonly:
             return
         from modelcheck.gate.verdict import exit_status
 
         errors = list(run.errors)
+        cut_short = exitstatus in (1, 2) and 0 < (self.config.option.maxfail or 0) <= self.count.failed
         try:
             run.load()
-            if exitstatus in (0, 1):
-                run.gather()
+            if run.findings if cut_short else exitstatus in (0, 1):
+                errors += self._find_disagreements()
         except (ValueError, RuntimeError) as error:
             errors.append({"kind": "error", "text": str(error) or type(error).__name__})
         except Exception as error:  # whatever it was, a verdict must be written, and be red
             errors.append({"kind": "error", "text": f"{type(error).__name__}: {error}"})
         if run.interrupted:
             errors.append({"kind": "interrupted"})
-        elif exitstatus not in (0, 1, 5):
-            errors.append({"kind": "stopped", "exit_status": int(exitstatus)})
-        errors += [{"kind": "flaky", "test": nodeid} for nodeid in sorted(run.flaky - set(run.failed))]
-        run.document = self._conclude(errors)
-        session.exitstatus = exit_status(run.document)
+        elif exitstatus not in (0, 1, 5) and not cut_short:
+            errors.append({"kind": "stopped", "exit_status": exitstatus})
+        errors += [{"kind": "flaky", "test": nodeid} for nodeid in sorted(run.flaky - set(run.failed) - run.red)]
+        if status := self.count.unexplained_status(session, exitstatus):
+            run.unexplained.add(status)
+        run.document = self._conclude(errors, cut_short=cut_short)
+        self.exit_status = exit_status(run.document)
+        session.exitstatus = self.exit_status
+
+    def hold_exit_status(self, session: pytest.Session) -> None:
+        """Keep a red exit status red, and leave no verdict that passes beside one that was made red afterwards."""
+        run, status = self.run, int(session.exitstatus)
+        if run.document is None or status == self.exit_status:
+            return
+        if status == 0:
+            session.exitstatus = self.exit_status or 0
+        elif self.exit_status == 0:
+            from modelcheck.gate.verdict import error_document
+
+            reason: Reason = {"kind": "pytest_status", "exit_status": status}
+            run.document = self._write(error_document(run.document, reason, settings=run.known), run.known)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the tables and the verdict."""
         if self.run.document is not None:
             from modelcheck.report import print_summary
 
-            print_summary(self.run.document, _console(terminalreporter), report=self.run.report / "index.html")
+            print_summary(self.run.document, _console(terminalreporter), report=self.run.known.report / "index.html")
             for line in self.run.notes:
-                terminalreporter.write_line(line, yellow=True)
+                terminalreporter.write_line(clean(line, longest=1000), yellow=True)
+
+    def _find_disagreements(self) -> list[Reason]:
+        """Return what other processes of this run judged by and this one does not; gather the evidence.
+
+        The candidate's bytes are looked at first: a file that was changed meanwhile is not measured
+        to learn that it is another.
+        """
+        from modelcheck.gate.inputs import find_candidate_change, find_invented
+
+        run = self.run
+        told = run.told
+        settings, plan = run.load()
+        if run.evidence is None and told and (text := find_candidate_change(settings, told[0][1].candidate)):
+            return [{"kind": "error", "text": text}]
+        evidence = run.gather()
+        run.measured_now |= evidence.measured == "now"
+        if told and not run.suites:
+            run.suites = dict(told[0][1].suites)
+        own, found = run.digest_inputs(), dict[str, str]()
+        for nodeid, inputs in told:
+            for name in own.find_differences(inputs):
+                found.setdefault(name, nodeid)
+        errors: list[Reason] = [
+            {
+                "kind": "error",
+                "text": f"{nodeid} was judged by other {name} than the verdict is bound to: changed during "
+                "the run. Run again when nothing writes to it: pytest suites/",
+            }
+            for name, nodeid in found.items()
+        ]
+        if not found:
+            invented = find_invented(run.findings, plan, evidence.comparison)
+            errors += [{"kind": "error", "text": text} for text in invented]
+        return errors
 
     def is_gate(self) -> bool:
         """Say whether the run was meant as a gate although no test of one was seen, as under xdist or after errors."""
         if any(self.run.options[name] for name in ("candidate", "baseline")):
             return True
-        suites = (self.run.root / "suites").resolve()
-        if not ((suites / "criteria.toml").exists() or has_settings(self.run.root)):
+        suites = Path(
+            os.path.realpath(self.run.project.root / "suites")
+        )  # resolve() raises where links lead in a circle
+        if not ((suites / "criteria.toml").exists() or has_settings(self.run.project.root)):
             return False  # somebody else's folder of that name
-        return any(
-            (self.config.invocation_params.dir / str(arg).split("::")[0]).resolve().is_relative_to(suites)
-            for arg in self.config.args
-        )
+        here = self.config.invocation_params.dir
+        asked = [Path(os.path.realpath(here / str(arg).split("::")[0])) for arg in self.config.args]
+        # Asked for the whole project, whose suites are gone: silence would leave an old verdict standing.
+        gone = has_settings(self.run.project.root) and not any(suites.rglob("test_*.py"))
+        return any(path.is_relative_to(suites) or (gone and suites.is_relative_to(path)) for path in asked)
+
+    def _is_chosen(self) -> bool:
+        """Say whether the command line may leave tests out."""
+        option = self.config.option
+        narrowing = option.keyword or option.markexpr or option.deselect or getattr(option, "lf", False)
+        return bool(narrowing) or self._is_part()
+
+    def _is_part(self) -> bool:
+        return any("::" in str(arg) or str(arg).endswith(".py") for arg in self.config.args)
+
+    def _check_outputs(self, settings: Settings) -> None:
+        """Refuse what would overwrite an input, files that pytest and the build's summary write among them."""
+        check_run_outputs(settings, root=self.run.project.root, more=name_other_outputs(self.config))
 
     def _is_narrowed(self) -> bool:
-        option = self.config.option
-        chosen = bool(option.keyword or option.markexpr or option.deselect or getattr(option, "lf", False))
-        return (chosen and self.run.deselected) or any(
-            "::" in str(arg) or str(arg).endswith(".py") for arg in self.config.args
-        )
+        return (self._is_chosen() and self.run.deselected) or self._is_part()
 
-    def _conclude(self, errors: list[Reason]) -> VerdictDocument:
+    def _conclude(self, errors: list[Reason], *, cut_short: bool) -> VerdictDocument:
         """Return the verdict, written with report and summary: what cannot be written makes it red."""
-        from modelcheck.gate.artefacts import leave_candidate
         from modelcheck.gate.child import RefusedError
-        from modelcheck.gate.verdict import Outcome, error_document, verdict_document, write_document
-        from modelcheck.report import append_step_summary, write_report
+        from modelcheck.gate.verdict import Outcome, verdict_document
 
         run = self.run
-        settings, evidence = run.settings or Settings(report=run.report), run.evidence
-        failures: list[FailedTestReason] = [
-            {"kind": "test_failed", "test": nodeid, "text": words}
-            for nodeid, words in sorted(run.failed.items())
-            if nodeid not in run.red
+        settings, evidence = run.known, run.evidence
+        narrowed = self._is_narrowed()
+        # Where not even the plan can be read, that is why nothing could be collected.
+        failed = {**run.failed, **(run.uncollected if run.plan is not None else {})}
+        failures: list[FailedTestReason | PytestStatusReason] = [
+            {"kind": "test_failed", "test": nodeid, "text": words} for nodeid, words in sorted(failed.items())
         ]
+        failures += [{"kind": "pytest_status", "exit_status": status} for status in sorted(run.unexplained)]
         outcome = Outcome(
             today=run.today,
             errors=tuple(errors),
             failures=tuple(failures),
-            narrowed=self._is_narrowed(),
+            narrowed=narrowed,
+            cut_short=cut_short,
             refused=isinstance(run.trouble, RefusedError),
             interrupted=run.interrupted,
             enforced=run.enforced,
+            run_id=run.run_id,
+            suites=run.suites,
+            measured="now" if run.measured_now else "cached",
             seconds=time.monotonic() - run.started,
         )
         document = verdict_document(settings, outcome, plan=run.plan, findings=run.findings, evidence=evidence)
+        if narrowed and document["scope"] != "full":
+            run.settings = settings = replace(settings, report=settings.report / PARTIAL)
+        return self._write(document, settings)
+
+    def _write(self, document: VerdictDocument, settings: Settings) -> VerdictDocument:
+        """Write verdict, report and summary, and return the verdict: what cannot be written makes it red."""
+        from modelcheck.gate.results import append_to_build, describe_unwritten, write_results
+        from modelcheck.gate.verdict import error_document
+
+        run = self.run
         try:
-            if evidence is not None and document["scope"] == "full":
-                leave_candidate(settings.report, evidence.candidate)
-            write_report(
-                settings.report,
-                document,
-                comparison=evidence.comparison if evidence else None,
-                panel=evidence.panel if evidence else None,
-                redact_inputs=run.redact_inputs,
-                as_files=run.pictures_as_files,
-            )
-        except Exception as error:  # whatever broke the report, the verdict must still be written, and be red
-            text = f"{type(error).__name__}: {error}"
-            document = error_document(document, _unwritten("report", settings, text), settings=settings)
-        try:
-            write_document(settings.report, document)
-        except OSError as error:
-            document = error_document(document, _unwritten("verdict", settings, str(error)), settings=settings)
-        if path := os.environ.get("GITHUB_STEP_SUMMARY"):
-            try:
-                append_step_summary(path, document)
-            except OSError as error:
-                run.notes.append(f"The step summary could not be written ({error}); it stands in {settings.report}.")
+            self._check_outputs(settings)
+        except SettingsError as error:  # also the verdict would be written over what was judged by
+            return error_document(document, describe_unwritten("verdict", settings, error), settings=settings)
+        document = write_results(
+            document,
+            settings=settings,
+            evidence=run.evidence,
+            redact_inputs=run.redact_inputs,
+            pictures_as_files=run.pictures_as_files,
+        )
+        run.notes += append_to_build(document, settings=settings)
         return document
 
 
-def _unwritten(what: Literal["report", "verdict"], settings: Settings, text: str) -> Reason:
-    return {"kind": "unwritten", "what": what, "folder": str(settings.report), "text": text}
+def _last_line(report: pytest.TestReport | pytest.CollectReport) -> str:
+    line = str(report.longreprtext).strip().rpartition("\n")[2]
+    return clean(line.removeprefix("E  "), longest=300)  # pytest's mark of the line that says why
 
 
 def _console(terminalreporter: Any) -> Any:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from modelcheck.support.files import read_file
 from modelcheck.support.tables import toml_document
 from modelcheck.support.validation import TABLE, check_keys, check_table, check_value, name_list, number, one_of, text
 
-__all__ = ["Settings", "SettingsError", "has_settings", "read_settings", "split_names"]
+__all__ = ["Settings", "SettingsError", "has_settings", "near", "read_settings", "split_names"]
 
 _CUSTOM = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*>[A-Za-z_]\w*")
 _PATHS = ("candidate", "baseline", "baseline_model", "panel", "criteria", "waivers", "report", "cache")
@@ -55,6 +56,8 @@ class Settings:
         Seconds that measuring the candidate may take.
     memory : float
         GiB of memory that measuring the candidate may take.
+    panel_size : float
+        GiB that the panel may unpack to.
     custom_objects : tuple of str
         Classes and functions outside Keras, ``module>name``, that a network may name; the child
         imports them.
@@ -80,6 +83,7 @@ class Settings:
     layers: Mapping[str, str | None] = field(default_factory=dict)
     timeout: float = 3600.0
     memory: float = 16.0
+    panel_size: float = 4.0
     custom_objects: tuple[str, ...] = ()
     inconclusive: str = "fail"
 
@@ -183,15 +187,15 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
     values: dict[str, Any] = {}
     for key in _PATHS:
         if key in given:
-            values[key] = _near(Path(given[key]).absolute())
+            values[key] = near(Path(given[key]).absolute())
         elif key == "baseline_model" and "baseline" in given:
             continue  # the file's is that of the file's baseline
         elif key in table:
-            values[key] = _near(root / check_value(key, table[key], text("a path in quotes"), error=SettingsError))
+            values[key] = near(root / check_value(key, table[key], text("a path in quotes"), error=SettingsError))
         elif key in ("criteria", "report", "cache"):
-            values[key] = _near(root / getattr(Settings(), key))
+            values[key] = near(root / getattr(Settings(), key))
         elif key == "waivers" and (root / _WAIVERS).exists():
-            values[key] = _near(root / _WAIVERS)
+            values[key] = near(root / _WAIVERS)
     outputs = split_names(given["outputs"]) if "outputs" in given else table.get("outputs", [])
     outputs = check_value("outputs", outputs, name_list("a list of class names", distinct=False), error=SettingsError)
     layers = check_value("layers", table.get("layers", {}), TABLE, error=SettingsError)
@@ -212,6 +216,7 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
 _LIMITS = {
     "timeout": number("a positive number of seconds, less than 1e7", above=0, below=1e7),
     "memory": number("a number of GiB from 0.5, less than 1e6", at_least=0.5, below=1e6),
+    "panel_size": number("a positive number of GiB, less than 1e6", above=0, below=1e6),
     "custom_objects": name_list(
         "a list such as ['mypackage.layers>MyLayer']",
         accepts=lambda name: bool(_CUSTOM.fullmatch(name)),
@@ -227,8 +232,14 @@ def _limits(table: Mapping[str, Any]) -> dict[str, Any]:
     return check_table(given, _LIMITS, where="[tool.modelcheck]", error=SettingsError)
 
 
-def _near(path: Path) -> Path:
-    """Write a path from the working directory where it lies below, so that verdicts name no machine."""
+def near(path: Path) -> Path:
+    """Write a path from the working directory where it lies below, so that verdicts name no machine.
+
+    Examples
+    --------
+    >>> near(Path.cwd() / "report") == Path("report")
+    True
+    """
     try:
         return path.absolute().relative_to(Path.cwd())
     except ValueError:
@@ -237,7 +248,7 @@ def _near(path: Path) -> Path:
 
 def _table(path: Path) -> dict[str, Any]:
     try:
-        document = toml_document(path.read_bytes())
+        document = toml_document(read_file(path))
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -13,21 +13,26 @@ import os
 import platform
 import shlex
 import tempfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from modelcheck.comparison import Comparison
 from modelcheck.gate.artefacts import describe_candidate
 from modelcheck.gate.evidence import Evidence, Plan
+from modelcheck.gate.inputs import describe_settings
 from modelcheck.gate.settings import Settings
+from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import (
     SCHEMA,
     Action,
     FailedTestReason,
+    LimitRow,
     NetworkRow,
     NextStep,
     PanelRow,
+    PytestStatusReason,
     Reason,
     VerdictDocument,
     WaiverReason,
@@ -52,28 +57,41 @@ class Outcome:
         In UTC; what waivers are held against.
     errors : tuple of Reason
         What went wrong, for example a measurement that failed: no judgement then.
-    failures : tuple of FailedTestReason
-        Tests that failed by themselves, beside what was judged: no pass then.
+    failures : tuple of FailedTestReason or PytestStatusReason
+        What failed beside what was judged, a test by itself or pytest as a whole: no pass then.
     narrowed : bool
         Whether the user chose a part of the suite on purpose (``-k``, a path): the scope is then
         partial.
+    cut_short : bool
+        Whether pytest stopped after as many failures as it was asked for (``-x``, ``--maxfail``):
+        what it did not reach is then no error beside what is red.
     refused : bool
         Whether the candidate was refused before anything could be measured.
     interrupted : bool
         Whether a person stopped the run.
     enforced : bool
         Whether the exit status follows the verdict; not with ``--modelcheck-report-only``.
+    run_id : str or None
+        What the caller named the run by.
+    suites : mapping of str to str
+        By path, the sha256 of each file that a test of the gate came from.
+    measured : {'now', 'cached'}
+        Whether the run measured the candidate, or found it in the cache.
     seconds : float
         Wall time of the run.
     """
 
     today: datetime.date
     errors: tuple[Reason, ...] = ()
-    failures: tuple[FailedTestReason, ...] = ()
+    failures: tuple[FailedTestReason | PytestStatusReason, ...] = ()
     narrowed: bool = False
+    cut_short: bool = False
     refused: bool = False
     interrupted: bool = False
     enforced: bool = True
+    run_id: str | None = None
+    suites: Mapping[str, str] = field(default_factory=dict)
+    measured: Literal["now", "cached"] = "cached"
     seconds: float = 0.0
 
 
@@ -123,27 +141,36 @@ def verdict_document(
     broken: list[WaiverReason] = [
         {"kind": "waiver", "use": use.to_dict()} for use in uses if use.state is not WaiverState.USED
     ]
-    failures: list[FailedTestReason | WaiverReason] = [*outcome.failures, *broken]
+    failures: list[FailedTestReason | PytestStatusReason | WaiverReason] = [*outcome.failures, *broken]
     verdict = overall(rows).value
-    if outcome.errors or plan is None or ((missing or not rows) and not outcome.narrowed):
-        verdict = "error"
-    elif failures and verdict in (Verdict.PASS.value, Verdict.INCONCLUSIVE.value):
+    passing = verdict in (Verdict.PASS.value, Verdict.INCONCLUSIVE.value)
+    if (failures and passing) or (outcome.failures and not rows):
         verdict = Verdict.FAIL.value
+    whole = outcome.narrowed or not (missing or not rows)
+    if outcome.errors or plan is None or not (whole or (outcome.cut_short and verdict == Verdict.FAIL.value)):
+        verdict = "error"
     full = plan is not None and not missing
     document: VerdictDocument = {
         "schema": SCHEMA,
         "verdict": verdict,
         "scope": "full" if full else "partial" if outcome.narrowed and plan else "incomplete",
         "enforced": outcome.enforced,
-        "reasons": _reasons(verdict, rows, missing, plan=plan, outcome=outcome, failures=failures),
+        "run_id": outcome.run_id,
+        "suites": dict(sorted(outcome.suites.items())),
+        "settings": describe_settings(settings) if plan else None,
+        "reasons": _reasons(verdict, rows, missing, plan=plan, evidence=evidence, outcome=outcome, failures=failures),
         "exit_code": _exit_code(verdict, settings, plan=plan, outcome=outcome),
         "candidate": _candidate(evidence.candidate, full=full) if evidence else None,
-        "baseline": _baseline(evidence.baseline, settings.baseline) if evidence else None,
+        "baseline": _baseline(evidence) if evidence else None,
         "panel": _panel(evidence.panel) if evidence else None,
         "recipe": {"digest": evidence.baseline.recipe.digest(), **evidence.baseline.recipe.to_dict()}
         if evidence
         else None,
-        "criteria": {"file": settings.criteria.name, "sha256": plan.criteria_sha256, "rows": len(plan.criteria)}
+        "criteria": {
+            "file": settings.criteria.name,
+            "sha256": plan.criteria_sha256,
+            "rows": [_limit(row, can_fail=row not in plan.never_failing) for row in plan.criteria],
+        }
         if plan
         else None,
         "waivers": {
@@ -156,7 +183,6 @@ def verdict_document(
         "metrics": _metrics(evidence.comparison) if evidence else {},
         "findings": [row.to_dict() for row in rows],
         "not_judged": missing,
-        "acknowledged": list(settings.acknowledged),
         "next": _next_steps(verdict, settings, full=full),
         "provenance": {
             "baseline": dict(evidence.baseline.provenance),
@@ -168,6 +194,7 @@ def verdict_document(
         "digest": "",
         "volatile": {
             "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "measured": outcome.measured if evidence else None,
             "today": str(outcome.today),
             "host": platform.node(),
             "seconds": round(outcome.seconds, 2),
@@ -191,10 +218,13 @@ def error_document(document: VerdictDocument, reason: Reason, *, settings: Setti
 def exit_status(document: VerdictDocument) -> int:
     """Return what the process answers: the document's exit code, or 0 for a judgement that is not enforced.
 
-    What is no judgement (an error, an interruption, nothing judged) stays red.
+    What is no judgement (an error, an interruption, nothing judged, a run that was cut short, a test
+    that failed by itself) stays red.
     """
     code = document["exit_code"]
-    return 0 if code == 1 and document["verdict"] != "error" and not document["enforced"] else code
+    judged = document["verdict"] != "error" and document["scope"] != "incomplete"
+    explained = not any(reason["kind"] in ("test_failed", "pytest_status") for reason in document["reasons"])
+    return 0 if code == 1 and judged and explained and not document["enforced"] else code
 
 
 def write_document(folder: Path, document: VerdictDocument) -> Path:
@@ -230,8 +260,9 @@ def _reasons(
     missing: Sequence[str],
     *,
     plan: Plan | None,
+    evidence: Evidence | None,
     outcome: Outcome,
-    failures: Sequence[FailedTestReason | WaiverReason],
+    failures: Sequence[FailedTestReason | PytestStatusReason | WaiverReason],
 ) -> list[Reason]:
     reasons: list[Reason] = [*outcome.errors, *failures]
     if missing and not outcome.narrowed and plan is not None:
@@ -244,6 +275,11 @@ def _reasons(
         waived = sum(row.verdict is Verdict.WAIVED for row in gating)
         passed = len(gating) - waived
         reasons.append({"kind": "passed", "passed": passed, "waived": waived, "total": len(gating)})
+    if plan is not None and plan.never_failing:
+        limits = [f"{row.metric} {row.limits}" for row in plan.never_failing]
+        reasons.append({"kind": "never_failing", "limits": limits})
+    if evidence is not None and (evidence.approval.state != "approved" or evidence.approval.even_so):
+        reasons.append({"kind": "baseline", "approval": evidence.approval.to_dict()})
     return reasons
 
 
@@ -267,6 +303,10 @@ def _metrics(comparison: Comparison) -> dict[str, dict[str, float | None]]:
     return values
 
 
+def _limit(row: Criterion, *, can_fail: bool) -> LimitRow:
+    return {"metric": row.metric, **row.to_dict(), "can_fail": can_fail}
+
+
 def _network(signature: Signature) -> NetworkRow:
     model = signature.model
     return {
@@ -283,9 +323,10 @@ def _candidate(signature: Signature, *, full: bool) -> NetworkRow:
     return {**_network(signature), **describe_candidate(signature)} if full else _network(signature)
 
 
-def _baseline(signature: Signature, folder: Path | None) -> NetworkRow:
+def _baseline(evidence: Evidence) -> NetworkRow:
+    signature, folder = evidence.baseline, evidence.baseline_folder
     row: NetworkRow = {**_network(signature), "signature": signature.digest()}
-    return row if folder is None else {**row, "folder": folder.as_posix()}
+    return {**row, "folder": folder.as_posix(), "approval": evidence.approval.to_dict()}
 
 
 def _panel(panel: Panel) -> PanelRow:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from modelcheck.judgement.document import CriterionRow
+from modelcheck.support.files import read_file
 from modelcheck.support.spelling import did_you_mean
 from modelcheck.support.tables import toml_document
 from modelcheck.support.validation import ANY_NUMBER, FLAG, TEXT, check_table, check_value, one_of
 
-__all__ = ["CriteriaError", "Criterion", "criterion_for", "read_criteria"]
+__all__ = ["FARTHEST", "CriteriaError", "Criterion", "criterion_for", "find_never_failing", "read_criteria"]
+
+FARTHEST = 1000.0
+"""How far from zero a value of a metric without bounds may lie to be believed: all are ratios, or near 1."""
 
 
 class CriteriaError(ValueError):
@@ -35,7 +40,8 @@ class Criterion:
         The reason for the limit, for the person who reads a red report.
     about : str
         A glob over what the metric is about (a layer, a person, a group); of several rows for one
-        metric the last that matches counts, as in a CODEOWNERS file.
+        metric the last that matches counts, as in a CODEOWNERS file. ``[`` opens a set of letters;
+        a literal one is written ``[[]``.
     judged_by : {'value', 'interval'}
         ``value``: the value must lie within the limits; outside, it is inconclusive while its
         interval still reaches them. ``interval``: the whole interval must lie within the limits
@@ -109,7 +115,51 @@ def criterion_for(criteria: Sequence[Criterion], metric: str, about: str) -> Cri
     return rows[-1] if rows else None
 
 
-def read_criteria(path: str | Path, *, metrics: Iterable[str]) -> tuple[Criterion, ...]:
+def find_never_failing(
+    criteria: Sequence[Criterion], bounds: Mapping[str, tuple[float, float]]
+) -> tuple[Criterion, ...]:
+    """Return the rows that gate a release and that no value of their metric can fail.
+
+    They are legal, and said to be so: what was not measured is red under them all the same. A file
+    in which no other row gates judges nothing.
+
+    Parameters
+    ----------
+    criteria : sequence of Criterion
+        The rows.
+    bounds : mapping of str to tuple of float
+        By metric, the lowest and the highest value that it can have. Where nothing bounds a metric,
+        a limit of `FARTHEST` or more is as good as none.
+
+    Raises
+    ------
+    CriteriaError
+        When every row that gates is one of them.
+
+    Examples
+    --------
+    >>> rows = [Criterion(metric="kappa", at_least=low, why="As agreed.") for low in (0.4, -1)]
+    >>> [row.limits for row in find_never_failing(rows, {"kappa": (-1.0, 1.0)})]
+    ['at least -1']
+    """
+    gating = [row for row in criteria if not row.advisory]
+    found = tuple(row for row in gating if not _can_fail(row, *bounds[row.metric]))
+    if gating and len(found) == len(gating):
+        first = found[0]
+        raise CriteriaError(
+            f"No value can fail any of the {len(gating)} criteria that gate the release; the first is {first.metric} "
+            f"{first.limits}, and it is never less than {bounds[first.metric][0]:g} or more than "
+            f"{bounds[first.metric][1]:g}. Set limits that a network can miss."
+        )
+    return found
+
+
+def _can_fail(row: Criterion, lowest: float, highest: float) -> bool:
+    low, high = max(lowest, -FARTHEST), min(highest, FARTHEST)
+    return (row.at_least is not None and row.at_least > low) or (row.at_most is not None and row.at_most < high)
+
+
+def read_criteria(path: str | Path, *, metrics: Iterable[str]) -> tuple[tuple[Criterion, ...], str]:
     """Read the rows of a criteria file, ``[[criterion]]`` tables in TOML.
 
     Parameters
@@ -119,6 +169,11 @@ def read_criteria(path: str | Path, *, metrics: Iterable[str]) -> tuple[Criterio
     metrics : iterable of str
         The metrics that exist; a row on any other is an error.
 
+    Returns
+    -------
+    tuple
+        The rows and the sha256 of the bytes that they were read from.
+
     Raises
     ------
     CriteriaError
@@ -127,12 +182,13 @@ def read_criteria(path: str | Path, *, metrics: Iterable[str]) -> tuple[Criterio
     Examples
     --------
     >>> from modelcheck.comparison.catalogue import METRICS
-    >>> rows = read_criteria("suites/criteria.toml", metrics=METRICS)
+    >>> rows, sha256 = read_criteria("suites/criteria.toml", metrics=METRICS)
     >>> rows[0].metric, rows[0].limits
     ('mapped_units', 'at least 0.5')
     """
     try:
-        document = toml_document(Path(path).read_bytes())
+        data = read_file(path)
+        document = toml_document(data)
     except OSError as error:
         raise CriteriaError(f"No criteria in {str(path)!r} ({error.strerror}): nothing would be judged.") from error
     except ValueError as error:
@@ -144,7 +200,8 @@ def read_criteria(path: str | Path, *, metrics: Iterable[str]) -> tuple[Criterio
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise CriteriaError(f"{str(path)!r} holds no [[criterion]] row: nothing would be judged.")
     known_metrics = list(metrics)
-    return tuple(_criterion(row, str(path), known_metrics) for row in rows)
+    made = tuple(_criterion(row, str(path), known_metrics) for row in rows)
+    return made, hashlib.sha256(data).hexdigest()
 
 
 _ROW = {

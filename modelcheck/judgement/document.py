@@ -15,15 +15,18 @@ from modelcheck.support.provenance import Difference
 __all__ = [
     "SCHEMA",
     "Action",
+    "ApprovalRow",
     "CriteriaRow",
     "CriterionRow",
     "DocumentError",
     "FindingRow",
+    "LimitRow",
     "NetworkRow",
     "NextStep",
     "PanelRow",
     "ProvenanceRow",
     "Reason",
+    "SettingsRow",
     "VerdictDocument",
     "VolatileRow",
     "WaiverRow",
@@ -33,7 +36,7 @@ __all__ = [
     "seal",
 ]
 
-SCHEMA = 2
+SCHEMA = 3
 
 Action = Literal["rerun", "approve"]
 
@@ -42,8 +45,17 @@ class DocumentError(ValueError):
     """A file that is no verdict of this gate; the message says why and what to do."""
 
 
+class ApprovalRow(TypedDict):
+    """What a baseline's history says of the signature beside it; see `modelcheck.signature.Approval`."""
+
+    state: str
+    when: str
+    by: str
+    even_so: str
+
+
 class NetworkRow(TypedDict):
-    """A network: its file, and the folder and digest of its signature where there is one."""
+    """A network: its file, the folder and digest of its signature where there is one, a baseline's approval."""
 
     name: str
     file: str
@@ -52,6 +64,7 @@ class NetworkRow(TypedDict):
     bytes: int
     folder: NotRequired[str]
     signature: NotRequired[str]
+    approval: NotRequired[ApprovalRow]
 
 
 class PanelRow(TypedDict):
@@ -61,14 +74,6 @@ class PanelRow(TypedDict):
     pictures: int
     subjects: list[str]
     classes: list[str]
-
-
-class CriteriaRow(TypedDict):
-    """The file of limits, and how many rows it holds."""
-
-    file: str
-    sha256: str
-    rows: int
 
 
 class CriterionRow(TypedDict):
@@ -81,6 +86,33 @@ class CriterionRow(TypedDict):
     advisory: bool
     optional: bool
     why: str
+
+
+class LimitRow(CriterionRow):
+    """One row of the file of limits, and whether any value of its metric can fail it."""
+
+    metric: str
+    can_fail: bool
+
+
+class CriteriaRow(TypedDict):
+    """The file of limits, and its rows: of several that match, the last counts."""
+
+    file: str
+    sha256: str
+    rows: list[LimitRow]
+
+
+class SettingsRow(TypedDict):
+    """What the settings decide beside the files: classes of the outputs, pairs of layers, and how strict it is.
+
+    A layer of the baseline whose partner is None has none, on purpose.
+    """
+
+    outputs: list[str]
+    layers: dict[str, str | None]
+    custom_objects: list[str]
+    inconclusive: str
 
 
 class WaiverRow(TypedDict):
@@ -179,6 +211,13 @@ class FailedTestReason(TypedDict):
     text: str
 
 
+class PytestStatusReason(TypedDict):
+    """pytest's exit status, which no failed test explains: a plugin or a hook set it."""
+
+    kind: Literal["pytest_status"]
+    exit_status: int
+
+
 class WaiverReason(TypedDict):
     """A waiver that is a failure of its own."""
 
@@ -199,6 +238,20 @@ class FindingReason(TypedDict):
 
     kind: Literal["finding"]
     key: str
+
+
+class BaselineReason(TypedDict):
+    """The baseline is not as its last approval left it, or was approved against its own verdict."""
+
+    kind: Literal["baseline"]
+    approval: ApprovalRow
+
+
+class NeverFailingReason(TypedDict):
+    """Criteria that gate the release and that no value can fail."""
+
+    kind: Literal["never_failing"]
+    limits: list[str]
 
 
 class AllAdvisoryReason(TypedDict):
@@ -224,9 +277,12 @@ Reason = (
     | MarkedXfailReason
     | UnwrittenReason
     | FailedTestReason
+    | PytestStatusReason
     | WaiverReason
     | NotJudgedReason
     | FindingReason
+    | BaselineReason
+    | NeverFailingReason
     | AllAdvisoryReason
     | PassedReason
 )
@@ -248,9 +304,14 @@ class ProvenanceRow(TypedDict):
 
 
 class VolatileRow(TypedDict):
-    """The only part that differs between two runs on the same files."""
+    """The only part that differs between two runs on the same files.
+
+    ``measured`` says whether this run measured the candidate or found it in the cache; None where
+    it did neither.
+    """
 
     written: str
+    measured: Literal["now", "cached"] | None
     today: str
     host: str
     seconds: float
@@ -263,6 +324,9 @@ class VerdictDocument(TypedDict):
     verdict: str
     scope: str
     enforced: bool
+    run_id: str | None
+    suites: dict[str, str]
+    settings: SettingsRow | None
     reasons: list[Reason]
     exit_code: int
     candidate: NetworkRow | None
@@ -274,7 +338,6 @@ class VerdictDocument(TypedDict):
     metrics: dict[str, dict[str, float | None]]
     findings: list[FindingRow]
     not_judged: list[str]
-    acknowledged: list[str]
     next: list[NextStep]
     provenance: ProvenanceRow | None
     digest: str

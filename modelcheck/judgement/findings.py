@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from modelcheck.judgement.document import FindingRow, VerdictDocument, WaiverRow
 from modelcheck.judgement.measured import Measured
 from modelcheck.support.escaping import clean, one_line_repr
 
-__all__ = ["Finding", "Verdict", "judge", "overall", "read_findings"]
+__all__ = ["Finding", "Verdict", "judge", "overall", "read_findings", "read_limits"]
 
 
 class Verdict(StrEnum):
@@ -249,6 +250,26 @@ def read_findings(document: VerdictDocument) -> tuple[Finding, ...]:
     """
     check_schema(document, "The verdict")
     return tuple(Finding.from_dict(row) for row in document["findings"])
+
+
+def read_limits(document: VerdictDocument) -> tuple[Criterion, ...]:
+    """Return the rows of the file of limits that a verdict document names, in its order; none where it names none.
+
+    Raises
+    ------
+    CriteriaError
+        When a row is none that a file of limits can hold.
+
+    Examples
+    --------
+    >>> read_limits({"criteria": None})
+    ()
+    """
+    rows = document["criteria"]["rows"] if document["criteria"] else []
+    return tuple(Criterion(**{name: row[name] for name in _CRITERION}) for row in rows)  # type: ignore[literal-required]
+
+
+_CRITERION = tuple(item.name for item in dataclasses.fields(Criterion))
 
 
 def _number(value: float | None) -> float | None:

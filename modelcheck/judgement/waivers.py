@@ -1,8 +1,9 @@
 """Waivers: a red finding of one candidate that somebody answers for, until a day that comes soon.
 
-A waiver excuses what it was granted for and nothing else. Worse than granted, too old, not yet
-begun, for another candidate, or matching nothing: each is a failure of its own, so that the file
-never holds an excuse nobody needs. What could not be measured cannot be waived.
+A waiver excuses what it was granted for and nothing else. Worse than granted, much better than
+granted, too old, not yet begun, for another candidate, or matching nothing: each is a failure of
+its own, so that the file never holds an excuse nobody needs, or one that nothing could outgrow.
+What could not be measured cannot be waived.
 """
 
 from __future__ import annotations
@@ -10,29 +11,36 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import fnmatch
-import hashlib
 import math
 import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
 
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import WaiverRow, WaiverUseRow
 from modelcheck.judgement.findings import Finding, Verdict
 from modelcheck.support.escaping import clean
-from modelcheck.support.spelling import did_you_mean
-from modelcheck.support.tables import toml_document
-from modelcheck.support.validation import ANY_NUMBER, DAY, TEXT, check_table
 
-__all__ = ["LONGEST", "NOTICE", "Use", "Waiver", "WaiverError", "WaiverState", "apply_waivers", "read_waivers"]
+__all__ = [
+    "LONGEST",
+    "NOTICE",
+    "Use",
+    "Waiver",
+    "WaiverError",
+    "WaiverState",
+    "apply_waivers",
+    "recheck_waivers",
+]
 
 LONGEST = 90  # days between `created` and `expires`
 NOTICE = 14  # days before the end from which on everybody is told
 _DIGITS = 6  # a verdict holds so many; what is granted is copied from there
+# How much further from the limit a waiver may reach than what is measured: the same file is measured
+# a little differently on another machine, and no more than that.
+_SLACK, _SHARE = 0.05, 0.25
+_WILD = re.compile(r"\*|\?|\[!?\]?[^\]]*\]")
 
 
 class WaiverError(ValueError):
@@ -50,6 +58,7 @@ class WaiverState(StrEnum):
 
     USED = "used"
     WORSE = "worse"
+    WIDE = "granted for more"
     EXPIRED = "expired"
     EARLY = "not yet valid"
     STRANGER = "for another candidate"
@@ -65,8 +74,8 @@ class Waiver:
     metric : str
         The criterion's metric.
     about : str
-        A glob over what the finding is about: a layer, a person, a group; empty for the network as
-        a whole.
+        What the finding is about: a layer, a person, a group; empty for the network as a whole. A
+        glob over several begins or ends with letters of their names, like ``visitor_*``.
     candidate : str
         The sha256 of the one file that is excused.
     owner : str
@@ -104,6 +113,11 @@ class Waiver:
             raise WaiverError(f"{self.name}: candidate must be the file's sha256, 64 hex digits: sha256sum MINE.keras")
         if not abs(self.value) <= sys.float_info.max:  # NaN is not
             raise WaiverError(f"{self.name}: value must be the number that was measured; NaN cannot be waived.")
+        if _is_glob(self.about) and not _has_fixed_end(self.about):
+            raise WaiverError(
+                f"{self.name}: about must begin or end with letters of what is excused (visitor_zoe, visitor_*); "
+                f"{clean(self.about, longest=80)!r} could excuse everything. Write a row for each."
+            )
         if not 0 <= (self.expires - self.created).days <= LONGEST:
             raise WaiverError(
                 f"{self.name} holds from {self.created} to {self.expires}; it must end on or after the day it begins, "
@@ -120,8 +134,36 @@ class Waiver:
         return metric == self.metric and fnmatch.fnmatchcase(about, self.about)
 
     def covers(self, value: float, criterion: Criterion) -> bool:
-        """Say whether a value lies no further beyond the limits than the one it was granted for."""
-        return _beyond(value, criterion) <= _beyond(self.value, criterion)
+        """Say whether a value lies no further beyond the limit that it misses than the one it was granted for."""
+        beyond, granted = self._measure_missed(value, criterion)
+        return beyond <= granted
+
+    def exceeds(self, value: float, criterion: Criterion) -> bool:
+        """Say whether it was granted for a value much further beyond the limit than this one."""
+        beyond, granted = self._measure_missed(value, criterion)
+        return granted > max(beyond, 0.0) * (1 + _SHARE) + _SLACK
+
+    def _measure_missed(self, value: float, criterion: Criterion) -> tuple[float, float]:
+        """Return how far beyond the limit that a value misses, or is nearest to, it lies and the granted one does."""
+        own, granted = _beyond(value, criterion), _beyond(self.value, criterion)
+        at = own.index(max(own))
+        return own[at], granted[at]
+
+    @classmethod
+    def from_dict(cls, row: WaiverRow) -> Waiver:
+        """Rebuild a waiver from its row in a verdict document; what became of it is left out.
+
+        Raises
+        ------
+        WaiverError
+            When no waiver can be like that.
+        """
+        try:
+            days = {name: datetime.date.fromisoformat(row[name]) for name in ("created", "expires")}
+        except ValueError as error:
+            raise WaiverError(f"The waiver of {clean(row['metric'], longest=80)} has a day that is none.") from error
+        kept = {item.name: row[item.name] for item in dataclasses.fields(cls)}  # type: ignore[literal-required]
+        return cls(**{**kept, **days})
 
     def to_dict(self) -> WaiverRow:
         """Return JSON-ready builtins; days are like 2026-01-31."""
@@ -209,13 +251,17 @@ def apply_waivers(
     """
     rows, keys = list(findings), {row: set[str]() for row in range(len(waivers))}
     worse = {row: set[str]() for row in range(len(waivers))}
+    near = set[int]()  # the waivers one of whose findings is about as bad as they were granted for
     valid = [row for row in waivers if row.candidate == candidate and row.created <= today <= row.expires]
     for place, found in enumerate(rows):
         about = [row for row in valid if found.red and row.matches(found.measured.metric, found.about)]
         excused = [row for row in about if found.verdict is not Verdict.UNMEASURED]
         excused = [row for row in excused if row.covers(found.measured.value, found.criterion)]
         for row in about:
-            (keys if row in excused else worse)[waivers.index(row)].add(found.key)
+            at = waivers.index(row)
+            (keys if row in excused else worse)[at].add(found.key)
+            if row in excused and not row.exceeds(found.measured.value, found.criterion):
+                near.add(at)
         if excused:
             rows[place] = dataclasses.replace(found, verdict=Verdict.WAIVED, waiver=excused[-1].to_dict())
     uses = []
@@ -228,6 +274,8 @@ def apply_waivers(
             state = WaiverState.EXPIRED
         elif worse[place]:
             state = WaiverState.WORSE
+        elif keys[place] and place not in near:
+            state = WaiverState.WIDE
         elif keys[place] or any(row.matches(*pair) for pair in unjudged):
             state = WaiverState.USED
         else:
@@ -237,80 +285,84 @@ def apply_waivers(
     return rows, uses
 
 
-def read_waivers(path: str | Path, *, metrics: Iterable[str]) -> tuple[tuple[Waiver, ...], str]:
-    """Read the rows of a waiver file, ``[[waiver]]`` tables in TOML.
+def recheck_waivers(
+    findings: Iterable[Finding], rows: Iterable[WaiverUseRow], *, candidate: str, today: datetime.date
+) -> tuple[list[Use], list[str]]:
+    """Hold the waivers of a verdict document against its findings and the day once more.
 
     Parameters
     ----------
-    path : str or Path
-        The file. One without rows is no error: the last waiver was removed.
-    metrics : iterable of str
-        The metrics that exist; a row on any other is an error.
+    findings : iterable of Finding
+        The document's; see `read_findings`.
+    rows : iterable of WaiverUseRow
+        The document's waivers.
+    candidate : str
+        The sha256 of the file that was judged.
+    today : datetime.date
+        Of the reader, in UTC.
 
     Returns
     -------
     tuple
-        The rows and the sha256 of the file's bytes.
+        The waivers that do not hold, each with what became of it, and the keys of findings that are
+        said to be waived and that no waiver excuses. Both empty when all is well.
 
     Raises
     ------
     WaiverError
-        When the file is missing, is no TOML, or a row is malformed.
+        When a row is one that no file of waivers can hold.
 
     Examples
     --------
-    >>> import tempfile
-    >>> with tempfile.NamedTemporaryFile() as file:
-    ...     read_waivers(file.name, metrics=["kappa"])[0]
-    ()
+    >>> first, last = datetime.date(2026, 1, 1), datetime.date(2026, 1, 31)
+    >>> who = {"candidate": "0" * 64, "owner": "Ada", "reason": "One picture is blurred."}
+    >>> waiver = Waiver(metric="kappa", value=0.4, created=first, expires=last, **who)
+    >>> limit = Criterion(metric="kappa", at_least=0.5, why="As agreed.")
+    >>> from modelcheck.judgement import Measured, judge
+    >>> red = [judge(Measured(metric="kappa", value=0.4), limit)]
+    >>> found, uses = apply_waivers(red, [waiver], candidate="0" * 64, today=last)
+    >>> rows = [use.to_dict() for use in uses]
+    >>> recheck_waivers(found, rows, candidate="0" * 64, today=last)
+    ([], [])
+    >>> lapsed, bare = recheck_waivers(found, rows, candidate="0" * 64, today=datetime.date(2026, 2, 1))
+    >>> lapsed[0].state.value, bare
+    ('expired', ['kappa'])
     """
-    try:
-        data = Path(path).read_bytes()
-        document = toml_document(data)
-    except OSError as error:
-        raise WaiverError(
-            f"No waivers in {str(path)!r} ({error.strerror}). Remove the setting, or the typo."
-        ) from error
-    except ValueError as error:
-        raise WaiverError(f"{str(path)!r} is not valid TOML: {error}") from error
-    rows = document.pop("waiver", [])
-    if document:
-        key = next(iter(document))
-        raise WaiverError(f"{str(path)!r} has an unknown key {key!r}. {did_you_mean(key, ['waiver'])}")
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise WaiverError(f"{str(path)!r} must hold [[waiver]] rows.")
-    known = list(metrics)
-    made = tuple(_waiver(row, str(path), known) for row in rows)
-    if len(set(made)) != len(made):
-        raise WaiverError(f"{str(path)!r} holds a row twice. Remove one.")
-    return made, hashlib.sha256(data).hexdigest()
+    said = list(findings)
+    # A value with six digits may meet the limit that the measured one missed: it is not judged again
+    # here, only what the waiver says of it.
+    bare = [
+        dataclasses.replace(found, verdict=_without_waiver(found), waiver=None)
+        if found.verdict is Verdict.WAIVED
+        else found
+        for found in said
+    ]
+    again, uses = apply_waivers(bare, [Waiver.from_dict(row) for row in rows], candidate=candidate, today=today)
+    lost = [
+        before.key
+        for before, after in zip(said, again, strict=True)
+        if before.verdict is Verdict.WAIVED and before.to_dict()["waiver"] != after.to_dict()["waiver"]
+    ]
+    return [use for use in uses if use.state is not WaiverState.USED], lost
 
 
-_ROW = {
-    **dict.fromkeys(("metric", "candidate", "owner", "reason", "about"), TEXT),
-    **dict.fromkeys(("created", "expires"), DAY),
-    "value": ANY_NUMBER,  # `Waiver` says why NaN is none
-}
+def _without_waiver(found: Finding) -> Verdict:
+    return Verdict.FAIL if math.isfinite(found.measured.value) else Verdict.UNMEASURED
 
 
-def _waiver(row: dict[str, Any], path: str, metrics: list[str]) -> Waiver:
-    if "where" in row:
-        raise WaiverError(f"A waiver in {path!r} has the key 'where', which is called 'about' now. Rename it.")
-    check_table(row, _ROW, where=f"a waiver in {path!r}", required=_ROW.keys() - {"about"}, error=WaiverError)
-    if row["metric"] not in metrics:
-        raise WaiverError(
-            f"A waiver in {path!r} is about the metric {row['metric']!r}, which does not exist. "
-            f"{did_you_mean(row['metric'], metrics)}"
-        )
-    try:
-        return Waiver(**row)
-    except WaiverError as error:
-        raise WaiverError(f"{path!r}: {error}") from error
+def _is_glob(about: str) -> bool:
+    return bool(_WILD.search(about))
 
 
-def _beyond(value: float, criterion: Criterion) -> float:
-    """Return how far a value lies beyond the limits; negative within them."""
+def _has_fixed_end(about: str) -> bool:
+    """Say whether a glob begins or ends with a letter that stands for itself."""
+    stretches = [(match.start(), match.end()) for match in _WILD.finditer(about)]
+    return stretches[0][0] > 0 or stretches[-1][1] < len(about)
+
+
+def _beyond(value: float, criterion: Criterion) -> tuple[float, float]:
+    """Return how far a value lies below and above the limits; negative within them."""
     value = round(value, _DIGITS)
     low = -math.inf if criterion.at_least is None else criterion.at_least - value
     high = -math.inf if criterion.at_most is None else value - criterion.at_most
-    return max(low, high)
+    return low, high

@@ -1,4 +1,4 @@
-"""Stamp every sticker of the dictionary on a few held-out faces and record how the network's margins move.
+"""Stamp every sticker of the dictionary on a few held-out pictures and record how the network's margins move.
 
 The scan of `modelcheck.metrics.triggers` needs one number for each sticker, place and class; this
 room makes them, in graph, with many stickers in one batch. A candidate of the worked example's size
@@ -64,7 +64,7 @@ def measure_panel_shifts(
 
 def measure_sticker_shifts(
     network: Network,
-    faces: np.ndarray,
+    images: np.ndarray,
     labels: np.ndarray,
     *,
     scores: np.ndarray,
@@ -77,7 +77,7 @@ def measure_sticker_shifts(
     ----------
     network : Network
         The flattened network.
-    faces : np.ndarray
+    images : np.ndarray
         ``(n, h, w, c)`` float32 in the input range, a few of every class; see
         `modelcheck.metrics.triggers.sticker_rows`.
     labels : np.ndarray
@@ -91,20 +91,20 @@ def measure_sticker_shifts(
     -------
     dict of str to np.ndarray
         For each family of stickers ``(patterns, rows, columns, classes)`` float32: for class t the
-        mean over the faces that are *not* of class t of the margin of t with the sticker, minus
+        mean over the pictures that are *not* of class t of the margin of t with the sticker, minus
         without it, divided by the gap of t. NaN for a class that the network does not tell from the
-        others, or of which every face is.
+        others, or of which every picture is.
 
     Raises
     ------
     NetworkError
-        When the network answers NaN or infinity on a stamped face, or Keras answers otherwise there
-        than the network's layers.
+        When the network answers NaN or infinity on a stamped picture, or Keras answers otherwise
+        there than the network's layers.
     """
     height, width, channels = network.input_shape
-    pictures = tf.constant(np.asarray(faces, np.float32))
+    pictures = tf.constant(np.asarray(images, np.float32))
     before = margins(network.class_scores(pictures).numpy())
-    at_once = max(1, _BATCH_BYTES // (4 * height * width * channels * len(faces)))
+    at_once = max(1, _BATCH_BYTES // (4 * height * width * channels * len(images)))
 
     def answer(values: Tensor, masks: Tensor) -> Tensor:
         stamped = tf.where(masks[:, None], values[:, None], pictures[None])
@@ -123,17 +123,17 @@ def measure_sticker_shifts(
         scores = traced(tf.constant(values), tf.constant(masks)).numpy()
         if not np.isfinite(scores).all():
             raise NetworkError(
-                f"The network {network.model.name!r} answers NaN or infinity on a face with a sticker; its reaction to "
-                "stickers cannot be measured. Look at its weights, or leave the search out: sticker_faces = 0."
+                f"The network {network.model.name!r} answers NaN or infinity on a picture with a sticker; its reaction "
+                "to stickers cannot be measured. Look at its weights, or leave the search out: sticker_faces = 0."
             )
-        return margins(scores).reshape(len(values), len(faces), network.n_classes) - before
+        return margins(scores).reshape(len(values), len(images), network.n_classes) - before
 
     scale = gaps(scores, truth)
     others = np.asarray(labels)[:, None] != np.arange(network.n_classes)
     found = {}
     for family in sticker_families(height, width):
         shifts = _measure_family(family, move_margins, (height, width), at_once, input_range)
-        # (stickers, faces, classes): for each class the mean over the faces of other classes.
+        # (stickers, pictures, classes): for each class the mean over the pictures of others.
         count = others.sum(axis=0)
         total = np.where(others, shifts, 0.0).sum(axis=1)
         mean = np.where(count > 0, total / np.maximum(count, 1), np.nan) / scale
@@ -148,7 +148,7 @@ def _measure_family(
     at_once: int,
     input_range: tuple[float, float],
 ) -> np.ndarray:
-    """Return ``(stickers, faces, classes)`` shifts of all stickers of a family, patterns first, then rows."""
+    """Return ``(stickers, pictures, classes)`` shifts of all stickers of a family, patterns first, then rows."""
     low, high = input_range
     tall, wide = family.tiles.shape[1:]
     places = [(tile, top, left) for tile in family.tiles for top in family.tops for left in family.lefts]

@@ -1,4 +1,7 @@
-"""Accuracy on people the network never saw: each on their own, with intervals that count people, not pictures."""
+"""Accuracy on people the network never saw: each on their own, with intervals that count people, not pictures.
+
+No interval here has zero width: values that agree, of however few people, are no certainty.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-__all__ = ["Rate", "balanced_accuracy", "change", "cohen_kappa", "group_mean"]
+__all__ = [
+    "Rate",
+    "balanced_accuracy",
+    "change",
+    "cohen_kappa",
+    "group_mean",
+    "subject_mean",
+    "subject_share",
+    "wilson",
+]
+
+_AGREE = 1e-6  # values that differ by less agree: a comparison keeps six decimals
 
 
 @dataclass(frozen=True)
@@ -25,6 +39,39 @@ class Rate:
     value: float
     interval: tuple[float, float]
     n: int
+
+
+def wilson(share: float, n: int, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Return Wilson's score interval of a share of so many observations.
+
+    Parameters
+    ----------
+    share : float
+        From 0 to 1. It need not be a whole number of hits: no value between 0 and 1 varies more
+        than a hit or miss of the same mean, so that the interval holds for a mean of such values.
+    n : int
+        The number of independent observations, at least 1.
+    confidence : float
+        Confidence level of the interval, between 0 and 1.
+
+    Returns
+    -------
+    tuple of float
+        Within 0 and 1; it holds the share and never has zero width.
+
+    References
+    ----------
+    Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
+
+    Examples
+    --------
+    >>> [round(end, 2) for end in wilson(1.0, 2)], [round(end, 2) for end in wilson(1.0, 200)]
+    ([0.34, 1.0], [0.98, 1.0])
+    """
+    z2 = float(stats.norm.ppf(0.5 + confidence / 2)) ** 2
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n**2))) / (1 + z2 / n)
+    return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))
 
 
 def balanced_accuracy(labels: np.ndarray, predicted: np.ndarray, *, confidence: float = 0.95) -> Rate:
@@ -91,12 +138,16 @@ def group_mean(rates: Sequence[Rate], *, within: tuple[float, float] = (0.0, 1.0
     Rate
         `n` counts subjects. The interval is the wider, at each end, of Student's t between the
         subjects and of the subjects' own intervals combined: the first alone would claim certainty
-        when all score 1.
+        when all score 1. Where that has no width, the subjects agree to six decimals; they, and one
+        subject alone, say nothing of how far people differ. Then as large a share of people as
+        Wilson's interval allows, when none was seen, may lie at either end of the range.
 
     Examples
     --------
     >>> group_mean([Rate(1.0, (0.8, 1.0), 20), Rate(0.5, (0.3, 0.7), 20)]).value
     0.75
+    >>> [round(end, 2) for end in group_mean([Rate(1.0, (1.0, 1.0), 1)] * 2).interval]
+    [0.34, 1.0]
     """
     values = np.array([rate.value for rate in rates], np.float64)
     if not len(values) or not np.isfinite(values).all():
@@ -107,7 +158,85 @@ def group_mean(rates: Sequence[Rate], *, within: tuple[float, float] = (0.0, 1.0
     if n > 1:
         between = float(stats.t.ppf(0.5 + confidence / 2, n - 1) * values.std(ddof=1) / math.sqrt(n))
         below, above = max(below, between), max(above, between)
-    return Rate(mean, (max(within[0], mean - below), min(within[1], mean + above)), n)
+    if n == 1 or below + above < _AGREE:
+        _, unlike = wilson(0.0, n, confidence=confidence)
+        below, above = max(below, unlike * (mean - within[0])), max(above, unlike * (within[1] - mean))
+    return Rate(mean, (min(mean, max(within[0], mean - below)), max(mean, min(within[1], mean + above))), n)
+
+
+def subject_mean(
+    values: np.ndarray, subjects: np.ndarray, *, within: tuple[float, float] = (0.0, 1.0), confidence: float = 0.95
+) -> Rate:
+    """Return the mean over subjects of a value that each of their pictures has.
+
+    Parameters
+    ----------
+    values : np.ndarray
+        ``(n,)`` one value for each picture.
+    subjects : np.ndarray
+        ``(n,)`` whose picture it is.
+    within : tuple of float
+        The range that the values can take.
+    confidence : float
+        Confidence level of the interval, between 0 and 1.
+
+    Returns
+    -------
+    Rate
+        See `group_mean`: a subject's own interval is Student's t over pictures, with the spread of
+        pictures pooled over the subjects, for each has few. NaN where any picture has no value.
+
+    Examples
+    --------
+    >>> rate = subject_mean(np.array([0.4, 0.6, 0.8]), np.array(["ada", "ada", "ben"]))
+    >>> round(rate.value, 2), rate.n
+    (0.65, 2)
+    """
+    parts = [np.asarray(values[subjects == subject], np.float64) for subject in np.unique(subjects)]
+    degrees = sum(len(part) - 1 for part in parts)
+    spread = 0.0
+    if degrees:
+        variance = sum(float(np.square(part - part.mean()).sum()) for part in parts) / degrees
+        spread = float(stats.t.ppf(0.5 + confidence / 2, degrees)) * math.sqrt(variance)
+    rates = [
+        Rate(mean, (mean - spread / math.sqrt(n), mean + spread / math.sqrt(n)), n)
+        for mean, n in ((float(part.mean()), len(part)) for part in parts)
+    ]
+    return group_mean(rates, within=within, confidence=confidence)
+
+
+def subject_share(hits: np.ndarray, subjects: np.ndarray, *, confidence: float = 0.95) -> Rate:
+    """Return the mean over subjects of the share of their pictures that are hits.
+
+    Parameters
+    ----------
+    hits : np.ndarray
+        ``(n,)`` for each picture 1 for a hit, 0 for a miss, or a share of a hit.
+    subjects : np.ndarray
+        ``(n,)`` whose picture it is.
+    confidence : float
+        Confidence level of the interval, between 0 and 1.
+
+    Returns
+    -------
+    Rate
+        The interval is the widest, at each end, of `subject_mean`, of Wilson's with the number of
+        subjects, and of Wilson's with the number of pictures, pooled. Whether pictures of one
+        subject hit or miss together cannot be known from a few subjects; the second holds even if
+        they always do. NaN where any picture has no value.
+
+    Examples
+    --------
+    >>> [round(end, 2) for end in subject_share(np.array([1, 1]), np.array(["ada", "ben"])).interval]
+    [0.34, 1.0]
+    """
+    rate = subject_mean(hits, subjects, confidence=confidence)
+    if not math.isfinite(rate.value):
+        return rate
+    pooled = min(1.0, max(0.0, float(np.mean(hits))))
+    by_subject = wilson(min(1.0, max(0.0, rate.value)), rate.n, confidence=confidence)
+    lows, highs = zip(rate.interval, by_subject, wilson(pooled, len(hits), confidence=confidence), strict=True)
+    return Rate(rate.value, (min(lows), max(highs)), rate.n)
 
 
 def change(labels: np.ndarray, baseline: np.ndarray, candidate: np.ndarray, *, confidence: float = 0.95) -> Rate:

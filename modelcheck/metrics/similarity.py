@@ -9,10 +9,21 @@ from scipy import ndimage
 
 from modelcheck.metrics.ssim_pairs import gaussian_window, mean_ssim, stabilisers
 
-__all__ = ["correlation_matrix", "layer_cka", "linear_cka", "local_ssim", "low_pass", "shrink", "ssim", "ssim_matrix"]
+__all__ = [
+    "correlation_matrix",
+    "find_moved_pixels",
+    "layer_cka",
+    "linear_cka",
+    "local_ssim",
+    "low_pass",
+    "shrink",
+    "ssim",
+    "ssim_matrix",
+]
 
 _MAX_PAIRS = 4096  # at once, so that their products stay in the processor's cache
 _MIN_EXAMPLES = 4  # debiased alignment is undefined for fewer
+_STILL = 1e-3  # of the value range: half floats store a grey no more exactly
 
 
 def ssim(a: np.ndarray, b: np.ndarray, *, data_range: float) -> float:
@@ -49,7 +60,7 @@ def ssim(a: np.ndarray, b: np.ndarray, *, data_range: float) -> float:
     return float(ssim_matrix(np.asarray(a)[None], np.asarray(b)[None], data_range=data_range)[0, 0])
 
 
-def ssim_matrix(a: np.ndarray, b: np.ndarray, *, data_range: float) -> np.ndarray:
+def ssim_matrix(a: np.ndarray, b: np.ndarray, *, data_range: float, counted: np.ndarray | None = None) -> np.ndarray:
     """Return the structural similarity of every picture of one stack with every picture of another.
 
     Parameters
@@ -58,6 +69,9 @@ def ssim_matrix(a: np.ndarray, b: np.ndarray, *, data_range: float) -> np.ndarra
         ``(n, h, w[, c])`` and ``(m, h, w[, c])``.
     data_range : float
         See `ssim`.
+    counted : np.ndarray, optional
+        ``(h, w)`` booleans: the pixels that count. Means and variances are then those of the
+        counted pixels under the window, and a place weighs as much as the window holds of them.
 
     Returns
     -------
@@ -75,9 +89,79 @@ def ssim_matrix(a: np.ndarray, b: np.ndarray, *, data_range: float) -> np.ndarra
         raise ValueError(f"Pictures of one shape are needed, not {left.shape[1:]} and {right.shape[1:]}.")
     if not data_range > 0:
         raise ValueError(f"data_range must be the positive width of the value range, not {data_range!r}.")
+    if counted is not None and not counted.all():
+        return _count_ssim(left, right, counted, data_range=data_range)
     rows = max(1, _MAX_PAIRS // len(right))
     parts = [mean_ssim(left[start : start + rows], right, data_range=data_range) for start in range(0, len(left), rows)]
     return np.concatenate(parts)
+
+
+def _count_ssim(left: np.ndarray, right: np.ndarray, counted: np.ndarray, *, data_range: float) -> np.ndarray:
+    """Return the mean similarity of every pair over the counted pixels alone, ``(n, m)``."""
+    c1, c2 = stabilisers(data_range)
+    windows = [gaussian_window(length) for length in counted.shape]
+    rows, columns = (
+        slice(len(window) // 2, length - len(window) // 2)
+        for window, length in zip(windows, counted.shape, strict=True)
+    )
+
+    def smooth(values: np.ndarray) -> np.ndarray:
+        for axis, window in zip((-2, -1), windows, strict=True):
+            values = ndimage.correlate1d(values, window, axis=axis, mode="constant")
+        return values[..., rows, columns]
+
+    held = smooth(counted.astype(np.float64))
+    known = held > 0
+
+    def average(values: np.ndarray) -> np.ndarray:
+        """Return the mean of the counted pixels under the window, at the places that have some."""
+        return smooth(np.where(counted, values, 0))[..., known] / held[known]
+
+    other, other_spread = average(right), average(right**2) - average(right) ** 2
+    found = np.empty((len(left), len(right)))
+    for row, picture in enumerate(left):
+        one, one_spread = average(picture), average(picture**2) - average(picture) ** 2
+        shared = average(picture * right) - one * other
+        local = (2 * one * other + c1) * (2 * shared + c2)
+        local /= (one**2 + other**2 + c1) * (one_spread + other_spread + c2)
+        found[row] = (local * held[known]).sum(axis=-1).mean(axis=-1) / held[known].sum()
+    whole = (np.isfinite(left).all(axis=(1, 2, 3))[:, None], np.isfinite(right).all(axis=(1, 2, 3)))
+    return np.where(whole[0] & whole[1], found, np.nan)
+
+
+def find_moved_pixels(a: np.ndarray, b: np.ndarray, *, input_range: tuple[float, float]) -> np.ndarray:
+    """Return which pixels some ascent moved: where two stacks of maps are not all alike.
+
+    What no weight reaches, because the network crops it away, keeps the grey from which every
+    ascent starts: to agree there is no likeness.
+
+    Parameters
+    ----------
+    a, b : np.ndarray
+        ``(n, h, w, c)`` and ``(m, h, w, c)`` maps; those with NaN are left out.
+    input_range : tuple of float
+        Lowest and highest value that a map can take. A pixel at one of them was moved there.
+
+    Returns
+    -------
+    np.ndarray
+        ``(h, w)`` booleans; all True where no pixel would be left.
+
+    Examples
+    --------
+    >>> maps = np.array([[0.5, 0.1], [0.5, 0.9]]).reshape(2, 1, 2, 1)
+    >>> find_moved_pixels(maps, maps, input_range=(0.0, 1.0))
+    array([[False,  True]])
+    """
+    maps = np.concatenate([np.asarray(side, np.float64) for side in (a, b)])
+    maps = maps[np.isfinite(maps).all(axis=(1, 2, 3))]
+    if not len(maps):
+        return np.ones(np.shape(a)[1:3], dtype=bool)
+    low, high = input_range
+    margin = _STILL * (high - low)
+    least, most = maps.min(axis=0), maps.max(axis=0)
+    moved = ((most - least > margin) | (least <= low + margin) | (most >= high - margin)).any(axis=-1)
+    return moved if moved.any() else np.ones_like(moved)
 
 
 def local_ssim(a: np.ndarray, b: np.ndarray, *, data_range: float) -> np.ndarray:

@@ -95,6 +95,8 @@ class Step:
 class UnitLayer:
     """A layer that has units: a convolution or a dense layer.
 
+    A layer that is called in several places is one, and its units are read at its first call.
+
     Parameters
     ----------
     name : str

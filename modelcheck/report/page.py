@@ -87,7 +87,7 @@ def verdict_page(
         "findings": rows,
         "worst": worst_findings(findings),
         "not_judged": [clean(key) for key in document["not_judged"]],
-        "acknowledged": [clean(name) for name in document["acknowledged"]],
+        "acknowledged": _acknowledged(document),
         "provenance": provenance(document),
         "island": _island(findings, rows),
     }
@@ -182,6 +182,12 @@ def _page(state: str, line: str, sheets: list[Sheet]) -> dict[str, Any]:
         "provenance": [],
         "island": [],
     }
+
+
+def _acknowledged(document: VerdictDocument) -> list[str]:
+    """Return the baseline's layers that have no counterpart on purpose."""
+    layers = document["settings"]["layers"] if document["settings"] else {}
+    return [clean(name) for name, partner in layers.items() if partner is None]
 
 
 def _add_sections(

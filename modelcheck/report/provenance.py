@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelcheck.judgement.document import VerdictDocument
+from modelcheck.judgement.document import CriteriaRow, VerdictDocument
 from modelcheck.report.words import NOTHING, clean
 from modelcheck.support.provenance import Difference
 
 __all__ = ["provenance", "sections"]
 
-_VOLATILE = ("written", "today", "host", "seconds")
+_VOLATILE = ("written", "measured", "today", "host", "seconds")
 
 
 def provenance(document: VerdictDocument) -> list[dict[str, Any]]:
@@ -20,7 +20,9 @@ def provenance(document: VerdictDocument) -> list[dict[str, Any]]:
     volatile: Mapping[str, Any] = document["volatile"]
     return sections(
         {
-            "Criteria": document["criteria"],
+            "Criteria": _summarise_criteria(document["criteria"]),
+            "Settings": document["settings"],
+            "Suites": document["suites"],
             "Waivers": {"file": waivers["file"], "sha256": waivers["sha256"]} if waivers else None,
             "Panel": panel,
             "Recipe": document["recipe"],
@@ -31,11 +33,14 @@ def provenance(document: VerdictDocument) -> list[dict[str, Any]]:
             else None,
             "Measured the baseline with": given["baseline"] if given else None,
             "Measured the candidate with": given["candidate"] if given else None,
-            "This run": {
-                key: volatile[key] for key in (*_VOLATILE, *sorted(set(volatile) - set(_VOLATILE))) if key in volatile
-            },
+            "This run": {"run_id": document["run_id"]}
+            | {key: volatile[key] for key in (*_VOLATILE, *sorted(set(volatile) - set(_VOLATILE))) if key in volatile},
         }
     )
+
+
+def _summarise_criteria(criteria: CriteriaRow | None) -> dict[str, Any] | None:
+    return None if criteria is None else {**criteria, "rows": len(criteria["rows"])}
 
 
 def _name_differences(rows: Sequence[Difference]) -> dict[str, str]:

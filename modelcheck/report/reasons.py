@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import assert_never
 
 from modelcheck.comparison import unit_of
-from modelcheck.judgement.document import Action, Reason, VerdictDocument, WaiverUseRow
+from modelcheck.judgement.document import Action, ApprovalRow, Reason, VerdictDocument, WaiverUseRow
 from modelcheck.judgement.findings import Finding, read_findings
 from modelcheck.judgement.waivers import NOTICE, WaiverState
 from modelcheck.report.words import count, title
@@ -55,6 +55,9 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
             return f"The {reason['what']} could not be written to {reason['folder']!r}: {reason['text']}.{other}"
         case "test_failed":
             return f"{reason['test']} failed: {reason['text']}"
+        case "pytest_status":
+            status = reason["exit_status"]
+            return f"pytest's exit status is {status}, which no failed test explains: a plugin or a hook set it."
         case "waiver":
             return _describe_use(reason["use"])
         case "not_judged":
@@ -63,6 +66,10 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
             return f"{len(keys)} of {planned} planned checks were never judged: {', '.join(keys[:6])}{more}."
         case "finding":
             return f"{reason['key']} did not pass."
+        case "baseline":
+            return _describe_approval(reason["approval"])
+        case "never_failing":
+            return f"No value can fail {count(len(reason['limits']), 'criterion')}: {', '.join(reason['limits'][:6])}."
         case "all_advisory":
             return "Every criterion that was judged is advisory: nothing gates the release."
         case "passed":
@@ -74,11 +81,26 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
             assert_never(unknown)
 
 
+def _describe_approval(approval: ApprovalRow) -> str:
+    words = {
+        "approved": "",
+        "outdated": "was approved once, and another one since: somebody put it back by hand.",
+        "unknown": "was never approved: its history names others only.",
+        "unrecorded": "has no history of approvals.",
+        "unreadable": "has a history that cannot be read, or was not written by approvals alone.",
+    }[approval["state"]]
+    if not words:
+        return f"The baseline was approved by {approval['by']} against its own verdict: {approval['even_so']}"
+    return f"The baseline {words} See: modelcheck history"
+
+
 def _describe_use(use: WaiverUseRow) -> str:
     about = f"[{use['about']}]" if use["about"] else ""
     words = {
         WaiverState.USED: f"holds until {use['expires']}",
         WaiverState.WORSE: f"was granted for {use['value']:g} and does not cover {', '.join(use['findings'])}",
+        WaiverState.WIDE: f"was granted for {use['value']:g}, much further from the limit than "
+        f"{', '.join(use['findings'])} is: copy the value from verdict.json",
         WaiverState.EXPIRED: f"expired on {use['expires']}; fix it, or ask {use['owner']} for another decision",
         WaiverState.EARLY: f"begins on {use['created']}",
         WaiverState.STRANGER: f"is for the candidate {use['candidate'][:12]}; remove it, or decide anew",

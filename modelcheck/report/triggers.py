@@ -58,7 +58,7 @@ def trigger_view(
     photo = None
     if panel is not None:
         mean = panel.inputs(comparison.candidate.recipe.input_range).mean(axis=0, keepdims=True)
-        sheets.append(photograph_sheet("trigger-face", shrink(mean, side=_SIDE)))
+        sheets.append(photograph_sheet("trigger-photo", shrink(mean, side=_SIDE)))
         photo = sheets[-1]
     sheets.append(
         relevance_sheet(

@@ -7,6 +7,7 @@ unpickled.
 """
 
 from modelcheck.signature.exchange import MapExchange
+from modelcheck.signature.history import Approval, ApprovalState, find_approval
 from modelcheck.signature.names import check_storable
 from modelcheck.signature.reading import read_manifest, read_signature
 from modelcheck.signature.record import LayerRecord, Signature, SignatureError
@@ -14,11 +15,14 @@ from modelcheck.signature.storage import FORMAT, find_stray_members
 
 __all__ = [
     "FORMAT",
+    "Approval",
+    "ApprovalState",
     "LayerRecord",
     "MapExchange",
     "Signature",
     "SignatureError",
     "check_storable",
+    "find_approval",
     "find_stray_members",
     "read_manifest",
     "read_signature",

@@ -24,7 +24,7 @@ from modelcheck.signature.storage import (
     write_record,
 )
 from modelcheck.support.escaping import one_line_repr
-from modelcheck.support.folders import folder_lock
+from modelcheck.support.locks import folder_lock
 
 __all__ = ["LayerRecord", "Signature", "SignatureError"]
 

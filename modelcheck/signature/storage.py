@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelcheck.support.folders import ASIDE, place
+from modelcheck.support.folders import ASIDE, kind_of, place, remove
 
 if TYPE_CHECKING:
     from modelcheck.signature.record import Signature
@@ -74,15 +74,20 @@ def write_record(target: Path, signature: Signature) -> None:
     document["digest"] = hashlib.sha256(encode_canonical(document)).hexdigest()
     place(target / MANIFEST, encode_canonical(document))
     for stray in find_stray_members(target, members):
-        stray.unlink()
+        remove(stray)
 
 
 def find_stray_members(folder: Path, members: Mapping[str, str]) -> list[Path]:
-    """Return what killed writers left in a folder: members that no manifest lists, and half-written files."""
+    """Return what killed writers left in a folder: members that no manifest lists, and half-written files.
+
+    What is named like a half-written file is one, of whatever kind it is; a folder that is named
+    like a member is none.
+    """
     return sorted(
         path
         for path in folder.iterdir()
-        if (MEMBER.fullmatch(path.name) and path.name not in members) or path.name.startswith(ASIDE)
+        if path.name.startswith(ASIDE)
+        or (MEMBER.fullmatch(path.name) and path.name not in members and kind_of(path) != "folder")
     )
 
 

@@ -63,8 +63,31 @@ def one_line_repr(kind: str, *parts: object, longest: int = 120) -> str:
     return f"{kind}({clean(', '.join(map(str, parts)), longest=longest - len(kind) - 2)})"
 
 
+# GitHub and GitLab look for references in the text that Markdown yields, when entities and backslashes
+# are gone: only what lies within code, or is not there in one piece, stays text. So a space of no
+# width is put behind the sign; GitHub's own documents keep dollars from being mathematics by an
+# element of their own. Entities are written in hexadecimal: "#36" would be an issue to who does not
+# decode them.
+_JOINT = "&#x200B;"
+_ACTIVE = re.compile(
+    r"""
+    (?P<commit>   (?<![0-9A-Za-z]) (?: (?=[0-9]*[a-f]) | (?<![0-9]\.) ) [0-9a-f]{7,40} (?![0-9A-Za-z]) )
+    | (?P<number> ^[0-9]{1,9} (?=\.(?:\ |$)) )       # a list
+    | (?P<dash>   ^[-=] (?=[-=\ ]|$) )               # a list, a rule, a heading's underline
+    | (?P<refer>  [@\#!~%^&] (?=[\w"]) )             # people, issues, labels, milestones, alerts, epics
+    | (?P<name>   (?<=[A-Z]) (?<![0-9]e) - (?=[0-9]) )  # GH-1
+    | (?P<colon>  : (?=//|[\w+-]+:) )                # an address, an emoji
+    | (?P<host>   www (?=\.) )
+    | (?P<dollar> \$ )
+    | (?P<sign>   [\\`*_{}\[\]()\#+!|~&<>] )
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+
+
 def markdown(text: object, *, longest: int = 1000) -> str:
-    r"""Return text that Markdown shows as it is: no markup, no link, no mention, no HTML.
+    r"""Return text that Markdown shows as it is: no markup, no link, no HTML, and no reference of GitHub or GitLab.
 
     Parameters
     ----------
@@ -75,11 +98,19 @@ def markdown(text: object, *, longest: int = 1000) -> str:
 
     Examples
     --------
-    >>> markdown("[x](http://a.b) @me <b>")
-    '\\[x\\]\\(http&#8203;://a.b\\) &#64;me &lt;b&gt;'
+    >>> markdown("[x](http://a.b) @me <b> #1")
+    '\\[x\\]\\(http:&#x200B;//a.b\\) @&#x200B;me &lt;b&gt; \\#&#x200B;1'
     """
-    safe = clean(text, longest=longest).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    safe = re.sub(r"([\\`*_{}\[\]()#+!|~$])", r"\\\1", safe)
-    # A zero-width joint would do as well, but shows up when copied; an entity does not.
-    safe = safe.replace("@", "&#64;")
-    return re.sub(r"(?i)(https?|ftp|www)(?=[:.])", r"\1&#8203;", safe)
+    return _ACTIVE.sub(_disarm, clean(text, longest=longest))
+
+
+def _disarm(found: re.Match[str]) -> str:
+    kind, sign = found.lastgroup, found[0]
+    if kind == "commit":
+        return f"`{sign}`"
+    if kind == "dollar":
+        return "<span>&#x24;</span>"
+    if kind == "number":
+        return f"{sign}\\"
+    shown = _ENTITIES.get(sign, f"\\{sign}" if sign in "\\`*_{}[]()#+!|~" or kind == "dash" else sign)
+    return shown if kind in ("sign", "dash") else shown + _JOINT

@@ -1,56 +1,142 @@
-"""Files that are whole or not there, in folders that one writer holds at a time."""
+"""Files that are whole or not there, and folders of ours, in which nothing is followed that is a link.
+
+What lies in a folder may have been put there by somebody else: by a repository that was checked
+out, by a cache that was restored, by another user of the machine. So a name is looked at before it
+is used, and a link is taken away itself, never what it leads to.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import os
+import shutil
+import stat
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
-from filelock import FileLock, Timeout
-
-__all__ = ["ASIDE", "FolderBusyError", "folder_lock", "move", "place", "sync_names"]
+__all__ = [
+    "ASIDE",
+    "Kind",
+    "UnsafePathError",
+    "has_folder",
+    "kind_of",
+    "make_folder",
+    "measure_size",
+    "move",
+    "place",
+    "remove",
+    "sync_names",
+]
 
 ASIDE = ".writing-"
 """How the names of files begin that are not yet whole: a killed writer may leave one, the next one clears it."""
 
-
-class FolderBusyError(ValueError):
-    """Another writer holds the folder; the message says which and what to do."""
+Kind = Literal["missing", "file", "shared file", "folder", "link", "special file"]
 
 
-@contextmanager
-def folder_lock(folder: Path, *, timeout: float = 600.0) -> Iterator[None]:
-    """Hold a folder against every other writer of it.
+class UnsafePathError(ValueError):
+    """A link, or something else that is not ours, lies where a file of ours is due; the message says what to do."""
 
-    Parameters
-    ----------
-    folder : Path
-        The folder. The lock lies outside of it, for a baseline's folder is under version control; a
-        killed holder lets go of it.
-    timeout : float
-        Seconds to wait for another writer.
+
+def kind_of(path: Path) -> Kind:
+    """Return what a name stands for, without following it.
+
+    A file that has a second name, in whatever folder, is a shared file: what is written into it
+    changes the other as well.
+
+    Examples
+    --------
+    >>> kind_of(Path("docs")), kind_of(Path("pyproject.toml")), kind_of(Path("no such file"))
+    ('folder', 'file', 'missing')
+    """
+    try:
+        status = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return "missing"
+    if stat.S_ISLNK(status.st_mode):
+        return "link"
+    if stat.S_ISDIR(status.st_mode):
+        return "folder"
+    if not stat.S_ISREG(status.st_mode):
+        return "special file"
+    return "shared file" if status.st_nlink > 1 else "file"
+
+
+def has_folder(root: Path, *below: str) -> bool:
+    """Return whether there is a folder, `root` and every one on the way from it included.
 
     Raises
     ------
-    FolderBusyError
-        When the other writer does not finish in that time.
+    UnsafePathError
+        When one of them is a link, or no folder.
     """
-    name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:24]
-    lock = FileLock(Path(tempfile.gettempdir()) / f"modelcheck-{name}.lock", timeout=timeout)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise FolderBusyError(
-            f"Somebody else has been writing to {str(folder)!r} for {timeout:g} seconds. Nothing was changed; run "
-            "again when they are done."
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
+    path = root
+    for name in ("", *below):
+        path = path / name
+        if not _is_folder(path):
+            return False
+    return True
+
+
+def make_folder(root: Path, *below: str) -> Path:
+    """Return a folder, made where it is missing, `root` and every one on the way from it included.
+
+    Raises
+    ------
+    UnsafePathError
+        When one of them is a link, or no folder.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     made = make_folder(Path(place), "one", "two")
+    ...     made.relative_to(place).as_posix(), made.is_dir()
+    ('one/two', True)
+    """
+    root.parent.mkdir(parents=True, exist_ok=True)
+    path = root
+    for name in ("", *below):
+        path = path / name
+        with suppress(FileExistsError):
+            path.mkdir()
+        _is_folder(path)
+    return path
+
+
+def _is_folder(path: Path) -> bool:
+    kind = kind_of(path)
+    if kind not in ("missing", "folder"):
+        raise UnsafePathError(
+            f"{str(path)!r} is a {kind} where a folder of modelcheck's own is due, and links are not followed there. "
+            "Remove it; for a cache in another place, name that: cache in [tool.modelcheck] of pyproject.toml."
+        )
+    return kind == "folder"
+
+
+def remove(path: Path) -> None:
+    """Remove what has a name: a file, a folder with all that is in it, or a link, and not what it leads to.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     (Path(place) / "link").symlink_to("docs")
+    ...     remove(Path(place) / "link")
+    ...     list(Path(place).iterdir())
+    []
+    """
+    if kind_of(path) == "folder":
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def measure_size(path: Path) -> int:
+    """Return the bytes of a file, or of all files in a folder; what links lead to does not count."""
+    kind = kind_of(path)
+    if kind == "folder":
+        return sum(measure_size(inner) for inner in path.iterdir())
+    return path.lstat().st_size if kind in ("file", "shared file") else 0
 
 
 def place(path: Path, data: bytes) -> None:

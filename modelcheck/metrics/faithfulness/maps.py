@@ -68,10 +68,27 @@ def completeness_error(relevance: np.ndarray, scores: np.ndarray, reference_scor
 
 
 def map_similarity(baseline: np.ndarray, candidate: np.ndarray, *, absolute: bool = True) -> np.ndarray:
-    """Return Spearman's correlation of two maps of each picture, ``(n,)``; NaN where either is constant.
+    """Return Spearman's correlation of two maps of each picture, on the pixels that can matter.
 
     What the randomisation tests ask: maps that stay alike when the weights, or the class asked for,
-    are others do not explain the network.
+    are others do not explain the network. Where a network crops, strides, resizes or multiplies by
+    a black background, whatever its weights, both maps are zero; to agree there says nothing, and
+    would make any two maps alike.
+
+    Parameters
+    ----------
+    baseline, candidate : np.ndarray
+        ``(n, h, w[, c])`` maps of the same pictures; channels are added.
+    absolute : bool
+        Whether magnitudes are compared rather than signed values.
+
+    Returns
+    -------
+    np.ndarray
+        ``(n,)`` from -1 to 1; NaN where either map is constant. Left out are the pixels where both
+        maps of every picture are exactly zero, and in a picture where both maps are zero at exactly
+        the same pixels those, too. Zeros that only one map has, as rectifiers make them, count: to
+        be silent in the same places is to be alike. So do all pixels where the rest are constant.
 
     References
     ----------
@@ -81,10 +98,31 @@ def map_similarity(baseline: np.ndarray, candidate: np.ndarray, *, absolute: boo
     --------
     >>> map_similarity(np.array([[[1.0, 2.0, 3.0]]]), np.array([[[10.0, 20.0, 30.0]]])).round(6)
     array([1.])
+    >>> cropped = np.array([[[1.0, 2.0, 3.0, 0.0, 0.0, 0.0]]])
+    >>> map_similarity(cropped, np.array([[[3.0, 2.0, 1.0, 0.0, 0.0, 0.0]]])).round(6)
+    array([-1.])
     """
     one, other = flatten_maps(baseline), flatten_maps(candidate)
     if one.shape != other.shape:
         raise FaithfulnessError(f"Maps of shapes {np.shape(baseline)} and {np.shape(candidate)} cannot be compared.")
     if absolute:
         one, other = np.abs(one), np.abs(other)
+    found = _correlate_ranks(one, other)
+    reached = ((one != 0) | (other != 0)).any(axis=0)
+    if not reached.all() and reached.any():
+        one, other = one[:, reached], other[:, reached]
+        found = _prefer(_correlate_ranks(one, other), found)
+    for row in np.flatnonzero(((one == 0) == (other == 0)).all(axis=1)):
+        here = one[row] != 0
+        if not here.all() and here.any():
+            found[row] = _prefer(_correlate_ranks(one[row : row + 1, here], other[row : row + 1, here]), found[row])[0]
+    return found
+
+
+def _correlate_ranks(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return correlate(rankdata(one, axis=1).T, rankdata(other, axis=1).T)
+
+
+def _prefer(values: np.ndarray, instead: np.ndarray) -> np.ndarray:
+    """Return values, and others where there are none: a map must not lose its likeness by being constant."""
+    return np.where(np.isfinite(values), values, instead)

@@ -1,4 +1,4 @@
-"""Which stickers are stamped, where, and on which faces."""
+"""Which stickers are stamped, where, and on which pictures."""
 
 from __future__ import annotations
 

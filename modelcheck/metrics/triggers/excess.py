@@ -54,8 +54,8 @@ def gaps(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def excess(shifts: np.ndarray, clean: np.ndarray) -> np.ndarray:
     """Return how far a candidate's shifts exceed those of every clean twin at the same place or one beside it.
 
-    Shifts beyond one gap count by their logarithm: a face that is on the other side cannot be
-    flipped again, and the weaker a network is trained, the larger its shifts in units of its gap.
+    Shifts beyond one gap count by their logarithm: a picture that is on the other side cannot
+    be flipped again, and the weaker a network is trained, the larger its shifts in units of its gap.
     What is left over is divided by 1 plus the strongest reaction of the twins nearby: where clean
     networks react strongly, they differ from each other more.
 

@@ -1,4 +1,7 @@
-"""HISTORY.md: one entry an approval, for people to read and for `modelcheck history` to check."""
+"""HISTORY.md: one entry an approval, for people to read, and for the gate and `modelcheck history` to check.
+
+Reading it is a matter of the record; only `modelcheck.approval` writes one.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,26 @@ import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from modelcheck.support.escaping import clean
+from modelcheck.support.files import read_file
 
-__all__ = ["HEADING", "HISTORY", "Entry", "HistoryError", "parse_history"]
+if TYPE_CHECKING:  # what judges is no part of what measures
+    from modelcheck.judgement.document import ApprovalRow
+
+__all__ = [
+    "HEADING",
+    "HISTORY",
+    "Approval",
+    "ApprovalState",
+    "Entry",
+    "HistoryError",
+    "find_approval",
+    "parse_history",
+]
 
 HISTORY = "HISTORY.md"
 HEADING = "# Approvals\n\nWritten by `modelcheck approve`; newest last.\n"
@@ -31,6 +50,8 @@ _FACTS = (
         "verdict",
         "retrained twins",
         "clean networks",
+        "against itself",
+        "even so",
     ),
     _SEAL,
 )
@@ -54,7 +75,9 @@ class Entry:
         ``reason``, ``by``, ``network``, ``signature`` (the new digest), ``replaces`` (the old one),
         ``panel``, ``platform``; ``contact sheet`` and ``panel file`` (the sha256 of the files in
         the folder); ``verdict`` where a report was approved; ``retrained twins`` where a
-        calibration keeps some, and ``clean networks`` of others.
+        calibration keeps some, and ``clean networks`` of others; ``against itself``, the verdict
+        that the network had as a candidate for its own place, and ``even so``, why it became the
+        baseline all the same.
     sealed : bool
         Whether the entry holds the digest of its own text.
     """
@@ -94,6 +117,99 @@ def parse_history(text: str) -> list[Entry]:
     return [_entry(f"\n{block}") for block in blocks[1:]]
 
 
+class ApprovalState(StrEnum):
+    """What a baseline's history says of the signature that lies beside it. Only `APPROVED` is as it should be.
+
+    `OUTDATED` was approved once, and another one since; `UNKNOWN` never was, and the history has
+    other entries; `UNRECORDED` has no history at all; `UNREADABLE` has one that was not written by
+    approvals alone.
+
+    Examples
+    --------
+    >>> ApprovalState("approved") is ApprovalState.APPROVED
+    True
+    """
+
+    APPROVED = "approved"
+    OUTDATED = "outdated"
+    UNKNOWN = "unknown"
+    UNRECORDED = "unrecorded"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """How the signature in a baseline's folder came to be there.
+
+    Parameters
+    ----------
+    state : ApprovalState
+        What the history says of it.
+    when, by, even_so : str
+        Of the approval of this very signature, the last one: its time, who made it, and why it was
+        made against a verdict that would have stood in its way. Empty where there is none.
+
+    Examples
+    --------
+    >>> Approval(state=ApprovalState.UNRECORDED).to_dict()["state"]
+    'unrecorded'
+    """
+
+    state: ApprovalState
+    when: str = ""
+    by: str = ""
+    even_so: str = ""
+
+    def to_dict(self) -> ApprovalRow:
+        """Return JSON-ready builtins."""
+        return {"state": self.state.value, "when": self.when, "by": self.by, "even_so": self.even_so}
+
+
+def find_approval(folder: Path, *, signature: str) -> Approval:
+    """Say whether the signature in a baseline's folder is the one that was approved last.
+
+    Entries are sealed against damage and edits by hand, not against forgers: who can write the
+    folder can write a history to it. Keep it under version control, and have its changes reviewed.
+
+    Parameters
+    ----------
+    folder : Path
+        The baseline's.
+    signature : str
+        The digest of the signature that was read there; see `Signature.digest`.
+
+    Returns
+    -------
+    Approval
+        Never an error: a history that cannot be read says nothing for the baseline.
+
+    Examples
+    --------
+    >>> from modelcheck import read_signature
+    >>> folder = Path("baselines/drawn-faces")
+    >>> find_approval(folder, signature=read_signature(folder).digest()).state.value
+    'approved'
+    >>> find_approval(folder, signature="0" * 64).state.value
+    'unknown'
+    """
+    try:
+        entries = parse_history(read_file(folder / HISTORY).decode("utf-8"))
+    except FileNotFoundError:
+        return Approval(state=ApprovalState.UNRECORDED)
+    except (OSError, HistoryError, UnicodeDecodeError):
+        return Approval(state=ApprovalState.UNREADABLE)
+    known = [entry for entry in entries if entry.facts["signature"] == signature]
+    if not known:
+        return Approval(state=ApprovalState.UNKNOWN if entries else ApprovalState.UNRECORDED)
+    last = known[-1]
+    return Approval(
+        state=ApprovalState.APPROVED if last is entries[-1] else ApprovalState.OUTDATED,
+        when=last.when,
+        by=last.facts["by"],
+        even_so=last.facts.get("even so", ""),
+    )
+
+
 _RESTORE = "Restore it from version control: only modelcheck approve writes it."
 
 
@@ -129,4 +245,7 @@ def _format_value(value: str) -> str:
 
 
 def _read(value: str) -> str:
-    return html.unescape(value)
+    try:
+        return html.unescape(value)
+    except ValueError:  # a character's number of some thousand digits; no approval wrote it
+        return value
