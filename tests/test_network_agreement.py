@@ -79,6 +79,22 @@ def squeezed(factor, activation="softmax", offset=0.0):
     return graph(lambda x: layers.Activation(activation, name="end")(ended(conv()(x)) * factor + offset))
 
 
+def nested_noise():
+    """A network of nothing but noise."""
+    start = keras.Input((10, 8, 4))
+    return keras.Model(start, layers.GaussianNoise(0.5, name="noise")(start), name="deep")
+
+
+def twice(layer, x):
+    """A layer that is called at rest, and then in training."""
+    return ended(layer(conv()(layer(x)), training=True))
+
+
+def averaged(rows):
+    """The mean of rows that are not masked, and a decision."""
+    return layers.Dense(2)(layers.GlobalAveragePooling1D(name="average")(rows))
+
+
 TRAINING = {"training": True}
 HOSTILE = {
     "whole numbers": (lambda: cast_input("int32"), "input 'entry', which takes int32"),
@@ -112,6 +128,30 @@ HOSTILE = {
     "augmentation, which a plain call takes for training": (
         lambda: between(layers.RandomFlip(name="flip")),
         r"model\(images\) differs .* layer 'flip'",
+    ),
+    "a constant that float16 swallows the scores with": (
+        lambda: graph(lambda x: layers.Rescaling(1.0, offset=1e3, dtype="float16", name="end")(ended(conv()(x)))),
+        "its output 'end', while no layer before does by itself",
+    ),
+    "pixels beyond float16": (
+        lambda: graph(
+            lambda x: ended(conv()(layers.Rescaling(1e-6)(layers.Rescaling(1e6, dtype="float16", name="up")(x))))
+        ),
+        "layer 'up', which computes in float16",
+    ),
+    "an inner network of an inner network in training": (
+        lambda: between((keras.Sequential([keras.Input((10, 8, 4)), nested_noise()], name="outer"), TRAINING)),
+        "layer 'outer/deep/noise', which is called with training=True",
+    ),
+    "a layer that is shared, and once in training": (
+        lambda: graph(lambda x: twice(layers.Dropout(0.9, name="drop"), x)),
+        "layer 'drop', which is called with training=True",
+    ),
+    "a mask": (
+        lambda: graph(
+            lambda x: averaged(layers.Masking()(layers.Reshape((120, 4))(layers.ZeroPadding2D()(conv()(x)))))
+        ),
+        "layer 'average'",
     ),
     "pictures that see each other": (
         lambda: graph(lambda x: ended(conv(name="conv")(x - ops.mean(x, axis=0, keepdims=True)))),

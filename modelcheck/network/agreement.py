@@ -112,11 +112,10 @@ def check_agreement(network: Network, images: np.ndarray, *, released: bool = Tr
         asked = _ask_keras(network.model, images)
         for way, rows, outputs in asked if released else islice(asked, 1):
             part = replace(own, outputs=own.outputs[rows], scores=own.scores[rows])
-            wrong = _find_distant_rows(part, outputs)
-            if released:
-                wrong |= _find_flipped_rows(part, outputs)
+            distant = _find_distant_rows(part, outputs)
+            wrong = distant | _find_flipped_rows(part, outputs) if released else distant
             if wrong.any():
-                _refuse(network, images[rows[wrong]], way=way, n=len(rows))
+                _refuse(network, images[rows[wrong]], way=way, n=len(rows), rounded=not distant.any())
 
 
 @contextmanager
@@ -229,14 +228,29 @@ def _undo_softening(own: _Answers, outputs: np.ndarray) -> tuple[np.ndarray, np.
         return np.log(outputs), lost / outputs
 
 
-def _refuse(network: Network, images: np.ndarray, *, way: str, n: int) -> NoReturn:
-    """Say which layer is the first that differs on pictures on which the network does."""
+def _refuse(network: Network, images: np.ndarray, *, way: str, n: int, rounded: bool) -> NoReturn:
+    """Say which layer is the first that differs on pictures on which the network does.
+
+    Parameters
+    ----------
+    network : Network
+        The flattened network.
+    images : np.ndarray
+        The pictures.
+    way : str
+        How Keras was asked.
+    n : int
+        On how many pictures.
+    rounded : bool
+        Whether its outputs are near enough, and only the class is another.
+    """
     model = network.model
     share = _TOLERANCES[coarsest_dtype(model)]
     training = None if way in _IN_NO_MODE else False
     layer = find_differing_layer(model, images[:_BATCH], training=training, share=share)
     last = network.steps[-1].name
-    first = f"first at {layer}" if layer else f"first at its output {last!r}, which rounds away what its scores say"
+    end = "which rounds away what its scores say" if rounded else "while no layer before does by itself"
+    first = f"first at {layer}" if layer else f"first at its output {last!r}, {end}"
     raise NetworkError(
         f"The network {model.name!r} does not answer as its layers do: on {len(images)} of {n} pictures {way} differs "
         f"from the same layers in float32 and in inference mode, {first}. modelcheck would measure another function "
