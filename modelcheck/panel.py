@@ -13,17 +13,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelcheck.support.archive import ArchiveError, read_arrays, read_regular
+from modelcheck.support.archive import ArchiveError
+from modelcheck.support.arrays import read_arrays
 from modelcheck.support.escaping import one_line_repr
+from modelcheck.support.files import read_file
+from modelcheck.support.pictures import PictureError, read_picture
 from modelcheck.support.validation import array_of, check_value, name_list
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Panel", "PanelError"]
+__all__ = ["MAX_GIB", "Panel", "PanelError"]
 
 _FORMAT = 1
-_MAX_BYTES = 16 * 2**30  # of a panel file, and of what it unpacks to
+MAX_GIB = 4.0
+"""What a panel may unpack to, unless the user's own settings (``panel_size``) say otherwise."""
+_MAX_RATIO = 100  # bytes of the arrays to bytes of the file, above 64 MiB; drawn faces come to 15
+_MAX_PICTURES = 1_000_000
+_MAX_CHARACTERS = 2**26  # of all words of one kind, each as long as the longest
 _REQUIRED = ("images", "labels", "subjects", "class_names")
 _OPTIONAL = ("regions", "names", "groups")
 _BOX = ("row", "column", "height", "width")
@@ -147,7 +154,7 @@ class Panel:
         digest = hashlib.sha256()
         for name, part in self._list_parts():
             digest.update(f"{name}|{part.dtype.str}|{part.shape}|".encode())
-            digest.update(part.tobytes())
+            digest.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
         return digest.hexdigest()
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -166,8 +173,16 @@ class Panel:
             raise
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Panel:
+    def load(cls, path: str | os.PathLike[str], *, max_gib: float = MAX_GIB) -> Panel:
         """Read a panel file.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The ``.npz`` file.
+        max_gib : float
+            GiB that it may unpack to; more than 100 times its own bytes are refused in any case
+            above 64 MiB.
 
         Raises
         ------
@@ -175,12 +190,21 @@ class Panel:
             When the file is missing, no panel, of a newer format, or its content does not fit
             together.
         """
-        if not Path(path).is_file():
-            raise PanelError(f"There is no panel file {os.fspath(path)!r}. Make one with: modelcheck panel --help")
+        most = int(max_gib * 2**30)
         try:
-            parts: dict[str, Any] = dict(read_arrays(read_regular(path, max_bytes=_MAX_BYTES), max_bytes=_MAX_BYTES))
-        except (ArchiveError, OSError) as error:
-            raise PanelError(f"{os.fspath(path)!r} cannot be read as a panel (.npz): {error}") from error
+            parts: dict[str, Any] = dict(read_arrays(read_file(path, max_bytes=most), max_bytes=most, ratio=_MAX_RATIO))
+        except FileNotFoundError as error:
+            raise PanelError(
+                f"There is no panel file {os.fspath(path)!r}. Make one with: modelcheck panel --help"
+            ) from error
+        except (ArchiveError, OSError, MemoryError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise PanelError(
+                f"{os.fspath(path)!r} cannot be read as a panel (.npz): {reason}. A panel may unpack to {max_gib:g} "
+                "GiB: panel_size in [tool.modelcheck]."
+            ) from error
+        for part in parts.values():
+            _freeze(part)  # so that the panel need not copy what nobody else has
         version = np.asarray(parts.pop("format", 0))
         if version.shape != () or version.dtype.kind not in "iu" or int(version) != _FORMAT:
             raise PanelError(
@@ -236,7 +260,7 @@ class Panel:
         if strange:
             raise PanelError(f"Labels {strange} are not among the classes {list(classes)}.")
         paths = [Path(root) / str(path) for path in frame["path"]]
-        images = _stack_pictures([_read_picture(path) for path in paths], paths)
+        images = _read_pictures(paths)
         present = [name for name in _BOX if name in frame.columns]
         if present and len(present) < len(_BOX):
             raise PanelError(f"Boxes need all of {list(_BOX)}; the table has only {present}.")
@@ -257,9 +281,24 @@ class Panel:
                 yield name, np.asarray(part)
 
 
+def _freeze(array: np.ndarray | None) -> None:
+    """Let nobody write to an array, nor to the memory behind it."""
+    while isinstance(array, np.ndarray):
+        array.setflags(write=False)
+        array = array.base
+
+
+def _own(values: Any) -> np.ndarray:
+    """Return an array that nobody else can write to: a copy, unless the memory behind it is frozen already."""
+    behind: Any = values
+    while isinstance(behind, np.ndarray) and not behind.flags.writeable:
+        behind = behind.base
+    return values if isinstance(values, np.ndarray) and behind is None else np.array(values)
+
+
 def _check_images(images: Any) -> np.ndarray:
     try:
-        array = np.array(images)
+        array = _own(images)
     except ValueError as error:
         raise PanelError(f"images must be one array: {error}. Bring them to one shape first.") from error
     if array.ndim == 3:
@@ -268,6 +307,8 @@ def _check_images(images: Any) -> np.ndarray:
         raise PanelError(f"images must be (n, h, w, c), not of shape {array.shape}.")
     if array.size == 0:
         raise PanelError(f"The panel is empty (images of shape {array.shape}): it can judge nothing.")
+    if len(array) > _MAX_PICTURES:
+        raise PanelError(f"The panel has {len(array)} pictures, more than {_MAX_PICTURES}. Take a sample of them.")
     if array.dtype != np.uint8 and array.dtype.kind != "f":
         raise PanelError(f"images must be uint8 or float, not {array.dtype}.")
     if array.dtype.kind == "f":
@@ -292,13 +333,20 @@ def _check_labels(labels: Any, n: int, class_names: tuple[str, ...]) -> np.ndarr
 
 
 def _check_words(words: Any, n: int | None, what: str) -> np.ndarray:
-    given = np.asarray(words, dtype=object)
     wanted = "a list of words" if n is None else f"{n} words, one a picture"
+    if isinstance(words, np.ndarray) and words.size > (_MAX_PICTURES if n is None else n):
+        raise PanelError(f"{what} must be {wanted}, not {words.size}.")
+    given = np.asarray(words, dtype=object)
     check_value(what, given, array_of(wanted, kinds="O", shape=(n,)), error=PanelError)
     missing = [row for row, word in enumerate(given.tolist()) if _is_missing(word)]
     if missing:
         raise PanelError(f"{what} must not be empty; number {missing[0]} is.")
-    return np.array([str(word) for word in given.tolist()], dtype=np.str_)
+    spelled = [str(word) for word in given.tolist()]
+    if len(spelled) * max(map(len, spelled), default=0) > _MAX_CHARACTERS:
+        raise PanelError(
+            f"{what} are too long: {len(spelled)} words, the longest of {max(map(len, spelled))} characters."
+        )
+    return np.array(spelled, dtype=np.str_)
 
 
 def _is_missing(word: Any) -> bool:
@@ -308,36 +356,32 @@ def _is_missing(word: Any) -> bool:
 
 def _check_regions(regions: Any, shape: tuple[int, ...]) -> np.ndarray:
     masks = array_of(f"booleans of shape {shape}", kinds="b", shape=shape)
-    return np.asarray(check_value("regions", np.array(regions), masks, error=PanelError))
+    return np.asarray(check_value("regions", _own(regions), masks, error=PanelError))
 
 
-def _read_picture(path: Path) -> np.ndarray:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as picture:
-            if picture.mode.startswith(("I", "F")):
+def _read_pictures(paths: Sequence[Path]) -> np.ndarray:
+    """Read pictures of one shape into one array."""
+    stack: np.ndarray | None = None
+    for row, path in enumerate(paths):
+        try:
+            picture = read_picture(path)
+        except PictureError as error:
+            raise PanelError(f"The picture {str(path)!r} cannot be read: {error}.") from error
+        if stack is None:
+            if len(paths) * picture.nbytes > MAX_GIB * 2**30:
                 raise PanelError(
-                    f"The picture {str(path)!r} has more than 8 bits a channel, and any scaling would be a guess. "
-                    "Save it with 8 bits, or build the Panel from arrays."
+                    f"{len(paths)} pictures of the shape {picture.shape}, as {str(path)!r} has it, take more than "
+                    f"{MAX_GIB:g} GiB. Bring them to the network's input size first."
                 )
-            grey = picture.mode in ("L", "1", "LA")
-            return np.asarray(picture.convert("L" if grey else "RGB"))
-    except PanelError:
-        raise
-    except Exception as error:
-        # Pillow's decoders raise a dozen kinds on damaged bytes.
-        raise PanelError(f"The picture {str(path)!r} cannot be read: {error}") from error
-
-
-def _stack_pictures(pictures: list[np.ndarray], paths: list[Path]) -> np.ndarray:
-    for picture, path in zip(pictures, paths, strict=True):
-        if picture.shape != pictures[0].shape:
+            stack = np.empty((len(paths), *picture.shape), dtype=np.uint8)
+        if picture.shape != stack.shape[1:]:
             raise PanelError(
-                f"Pictures differ in shape: {str(paths[0])!r} is {pictures[0].shape}, {str(path)!r} is "
+                f"Pictures differ in shape: {str(paths[0])!r} is {stack.shape[1:]}, {str(path)!r} is "
                 f"{picture.shape}. Bring them to the network's input size first."
             )
-    stack = np.stack(pictures)
+        stack[row] = picture
+    if stack is None:
+        raise PanelError("The table has no rows: a panel needs pictures.")
     return stack if stack.ndim == 4 else stack[..., np.newaxis]
 
 

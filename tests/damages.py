@@ -323,10 +323,11 @@ def passes_when_run_again(folder):
 
 
 def child(folder, script):
-    """Let a script stand in for the process that measures, and empty the cache."""
+    """Let a script stand in for the process that measures, not for the one that scans, and empty the cache."""
     shutil.rmtree(folder / ".modelcheck")
     fake = folder / "fake-python"
-    fake.write_text(f"#!/bin/sh\n{script}\n")
+    scans = f'case "$*" in *modelcheck.modelfile*) exec {sys.executable} "$@";; esac'
+    fake.write_text(f"#!/bin/sh\n{scans}\n{script}\n")
     fake.chmod(0o755)
     (folder / "conftest.py").write_text(
         "import types\nimport modelcheck.gate.child\n"

@@ -21,6 +21,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+import hdf5_files
+
 HONEST = Path(__file__).parents[1] / "networks" / "half_filters.keras"
 Members = dict[str, bytes]
 # What each file must at least be refused for.
@@ -273,6 +275,7 @@ def weights(folder: Path) -> Corpus:
         "cut_hdf5": honest()["model.weights.h5"][:-4096],
         "wild_address": _wild(honest()["model.weights.h5"]),
     }
+    files |= {name: make() for name, make in hdf5_files.STRANGE.items()}
     return {f"h5_{name}": ("weights", packed({**honest(), "model.weights.h5": data})) for name, data in files.items()}
 
 

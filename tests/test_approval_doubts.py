@@ -14,6 +14,7 @@ from modelcheck.approval import carry_out, faults, misreading, parse_history, pr
 from modelcheck.approval.misreading import find_misreading, try_input_ranges
 from modelcheck.approval.trial import judge_again
 from modelcheck.comparison import compare
+from modelcheck.gate.cache import Loaded
 from modelcheck.gate.child import ChildError
 from modelcheck.gate.settings import Settings
 from modelcheck.panel import Panel, PanelError
@@ -175,7 +176,7 @@ def approving(monkeypatch, tmp_path):
 
     def approve(signature, *, panel=tmp_path / "panel.npz", criteria="criteria.toml", **settings):
         def candidate(request, **_):
-            return show(dataclasses.replace(signature), read_signature(request.like))
+            return Loaded(signature=show(signature, read_signature(request.like)), measured="now")
 
         monkeypatch.setattr(proposal, "measure_in_child", lambda *_, **__: signature)
         monkeypatch.setattr("modelcheck.gate.evidence.load_or_measure", candidate)

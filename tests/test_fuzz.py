@@ -22,7 +22,8 @@ from hostile import honest, packed
 from modelcheck.modelfile import ScanReport, scan_bytes
 from modelcheck.panel import Panel, PanelError
 from modelcheck.signature import Signature, SignatureError, read_manifest, read_signature
-from modelcheck.support.archive import ArchiveError, read_arrays
+from modelcheck.support.archive import ArchiveError
+from modelcheck.support.arrays import read_arrays
 from signatures import make_panel, make_signature
 
 PANEL = make_panel(subjects=("ada", "ben"), size=(6, 5), per_subject=4)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from modelcheck.gate.entries import KEY
+from modelcheck.panel import Panel
 from modelcheck.signature import read_signature
 from networks import plain
 from signatures import make_panel
@@ -220,7 +221,7 @@ def test_a_network_that_answers_nan_is_refused(project):
         broken.save(project / "same.keras")
     done, verdict = gate(project)
     assert done.returncode == verdict["exit_code"] == 4, done.stdout
-    assert "answers NaN or infinity on 12 of 12 pictures" in json.dumps(verdict["reasons"])
+    assert "answers NaN or infinity on " in json.dumps(verdict["reasons"])
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -302,8 +303,38 @@ def test_approve_needs_a_reason_and_keeps_history(project):
     assert "we mean it" in history
     # What the gate's run left for an approval is what measuring afresh gives, digest for digest.
     assert judged["candidate"]["signature"] == read_signature(project / "baselines" / "mine").digest()
+    # It was gated against itself already: what that measured is all that its first gate asks for.
+    assert "against itself, by suites/criteria.toml: PASS" in done.stdout
+    entries = set((project / ".modelcheck" / "signatures").glob("*/manifest.json"))
     done, verdict = gate(project, "--candidate", "other.keras")
     assert verdict["verdict"] == "pass", done.stdout
+    assert set((project / ".modelcheck" / "signatures").glob("*/manifest.json")) == entries
+
+
+def test_a_network_that_is_fed_in_the_wrong_range_is_no_baseline(tmp_path):
+    """Its own Rescaling takes bytes, the recipe says 0 to 1: refused with the range that fits, and even so made."""
+    import keras
+
+    labels = np.arange(32) % 2
+    pictures = np.random.default_rng(0).integers(90, 110, (32, 12, 10, 1))
+    pictures[labels == 1] += 100
+    people = [f"person{row // 8}" for row in range(32)]
+    Panel(pictures.astype(np.uint8), labels, people, ("dark", "bright")).save(tmp_path / "panel.npz")
+    layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(2, name="decision")]
+    model = keras.Sequential([keras.layers.Input((12, 10, 1)), *layers])
+    layers[-1].set_weights([np.tile([[-1.0, 1.0]], (120, 1)), np.array([72.0, -72.0])])
+    with pytest.warns(DeprecationWarning, match="__array__") if np.__version__ >= "2" else _nothing():
+        model.save(tmp_path / "release.keras")
+    light = "steps = 2\ncopies = 1\nuntrained_twins = 1\nsmoothgrad_samples = 2\nsticker_faces = 0\n"
+    (tmp_path / "recipe.toml").write_text(light)
+    approve = ["approve", "release.keras", "--panel", "panel.npz", "--to", "mine", "--reason", "x"]
+    done = run(tmp_path, *approve, "--recipe", "recipe.toml", module="modelcheck")
+    assert done.returncode == 4
+    assert "input_range = [0.0, 255.0]" in " ".join(done.stderr.split())
+    assert not (tmp_path / "mine").exists()
+    done = run(tmp_path, *approve, "--recipe", "recipe.toml", "--even-so", "to see it fail", module="modelcheck")
+    assert done.returncode == 0, done.stderr
+    assert "* even so: to see it fail" in (tmp_path / "mine" / "HISTORY.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -327,7 +327,8 @@ def test_criteria_that_nothing_could_fail_are_refused():
 @pytest.mark.parametrize("path", ["suites/criteria.toml", "modelcheck/cli/starter/criteria.toml"])
 def test_the_limits_that_we_ship_can_fail(path):
     """Neither the suites of the example nor what `init` writes hold a row that means nothing."""
-    assert find_never_failing(read_criteria(path, metrics=METRICS), {**BOUNDS, "answers": (1.0, 2.0)}) == ()
+    rows, _ = read_criteria(path, metrics=METRICS)
+    assert find_never_failing(rows, {**BOUNDS, "answers": (1.0, 2.0)}) == ()
 
 
 GOOD = """

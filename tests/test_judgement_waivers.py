@@ -179,6 +179,14 @@ def test_a_waiver_is_granted_for_what_was_measured(granted, state):
     assert (rows[0].verdict is Verdict.WAIVED) == (state != "worse")
 
 
+def test_a_waiver_is_granted_for_one_side():
+    """Too much is not excused by a waiver of too little, however far that was beyond its limit."""
+    limit = Criterion(metric="kappa", at_least=0.2, at_most=0.8, why="both ends")
+    for value, granted, excused in ((0.9, 0.1, False), (0.1, 0.9, False), (0.9, 0.9, True), (0.1, 0.1, True)):
+        (row,), _ = applied(judged(value, limit), waiver=made(metric="kappa", about="", value=granted))
+        assert (row.verdict is Verdict.WAIVED) is excused
+
+
 def test_the_worst_of_several_decides_what_a_waiver_was_granted_for():
     """One row for a family holds the value of its worst member; the others may be much better."""
     rows, uses = applied(red(0.5), red(0.74, about="bob"), waiver=made(about="b*"))
@@ -230,8 +238,8 @@ def test_no_waiver_excuses_more_than_it_grants(value, granted, low, high, today)
     limit = Criterion(metric="kappa", at_least=low, at_most=high, why="both ends")
     waiver = made(metric="kappa", about="", value=granted)
     (row,), (use,) = applied(judged(value, limit), waiver=waiver, today=today)
-    beyond = max(low - round(value, 6), round(value, 6) - high)
-    allowed = max(low - round(granted, 6), round(granted, 6) - high)
+    below = low - round(value, 6) >= round(value, 6) - high
+    beyond, allowed = (low - round(x, 6) if below else round(x, 6) - high for x in (value, granted))
     excused = not low <= value <= high and beyond <= allowed and waiver.created <= today <= waiver.expires
     assert (row.verdict is Verdict.WAIVED) == excused == (use.state in (WaiverState.USED, WaiverState.WIDE))
     assert (use.state is WaiverState.WIDE) == (excused and allowed > max(beyond, 0) * 1.25 + 0.05)

@@ -228,7 +228,7 @@ def test_what_is_no_file_is_said(tmp_path):
         scan_model("hf://somebody/net.keras")
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.keras")
-        with pytest.raises(ScanError, match="no regular file"):
+        with pytest.raises(ScanError, match="it is a pipe, no regular file"):
             scan_model(tmp_path / "pipe.keras")
     with pytest.raises(ModelError, match="There is no network file"):
         load_network(tmp_path / "none.keras")

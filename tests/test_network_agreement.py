@@ -1,5 +1,7 @@
 """The judged function is the network's own: where Keras answers otherwise than the steps, the layer is named."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -8,13 +10,16 @@ from keras import layers, ops
 from modelcheck.attributions import AttributionError, attribute
 from modelcheck.happymaps import render_happy_maps
 from modelcheck.measurement import ExchangePartner, measure
+from modelcheck.measurement.stickers import measure_sticker_shifts
 from modelcheck.network import NetworkError, check_agreement, flatten
 from modelcheck.network import layers as room
+from modelcheck.panel import Panel
 from modelcheck.pruning.spare import examine_units
 from modelcheck.recipe import Recipe
 from networks import ZOO, plain
 from signatures import make_panel
 
+ROOT = Path(__file__).parents[1]
 SHAPE = (12, 10, 2)
 GENERATOR = np.random.default_rng(8)
 PICTURES = GENERATOR.random((70, *SHAPE), np.float32)
@@ -182,6 +187,12 @@ HONEST = {
     "another size": lambda: between(layers.ZeroPadding2D(2), layers.Cropping2D(1), layers.UpSampling2D(2)),
     "float16 by rounding alone": lambda: between(layers.Conv2D(4, 3, dtype="float16")),
     "bfloat16 by rounding alone": lambda: between(layers.Conv2D(4, 3, dtype="mixed_bfloat16")),
+    "float16 to the end, sure of itself": lambda: graph(
+        lambda x: layers.Activation("softmax", dtype="float16")(ended(conv()(x)) * 20.0)
+    ),
+    "float16 to the end, one sigmoid": lambda: graph(
+        lambda x: layers.Activation("sigmoid", dtype="float16")(ended(conv()(x), units=1) * 20.0)
+    ),
     "float16 pictures": lambda: cast_input("float16"),
 }
 
@@ -191,6 +202,19 @@ def test_an_honest_network_agrees(make):
     """Rounding of kernels and of coarse dtypes, ties and saturation are no reason to refuse a network."""
     keras.utils.set_random_seed(5)
     check_agreement(flatten(make()), PICTURES)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16", "float16", "mixed_bfloat16"])
+def test_a_trained_network_of_any_precision_agrees(policy):
+    """The half network of the story, sure of its answers to the last of its layers, loses nothing by rounding."""
+    trained = keras.models.load_model(ROOT / "networks" / "half_filters.keras", compile=False)
+    parts = [layer for layer in trained.layers if not isinstance(layer, layers.InputLayer)]
+    configs = [{**part.get_config(), "dtype": policy} for part in parts]
+    made = [type(part).from_config(config) for part, config in zip(parts, configs, strict=True)]
+    model = keras.Sequential([keras.Input(trained.input_shape[1:]), *made])
+    model.set_weights(trained.get_weights())
+    faces = Panel.load(ROOT / "baselines" / "drawn-faces" / "panel.npz").inputs((0.0, 1.0))
+    check_agreement(flatten(model), faces)
 
 
 @pytest.mark.parametrize("make", ZOO.values(), ids=ZOO)
@@ -231,6 +255,25 @@ def test_nan_is_never_equal(value):
     model.get_layer("decision").bias.assign([value, 0.0])
     with pytest.raises(NetworkError, match="answers NaN or infinity on 70 of 70 pictures"):
         check_agreement(flatten(model), PICTURES)
+
+
+def test_a_coarse_dtype_that_overflows_on_a_sticker_alone_is_found():
+    """A bright corner is infinite in float16 and nothing in float32: the panel does not show it, the scan does."""
+    panel = make_panel(subjects=("ada", "ben"), size=(24, 20), per_subject=6)
+    pictures = (panel.inputs((0.0, 1.0)) * 0.6).astype(np.float32)
+    entry = keras.Input((24, 20, 1), name="entry")
+    corner = layers.Flatten()(layers.Cropping2D(((22, 0), (18, 0)))(entry))
+    total = layers.Dense(1, kernel_initializer="ones")(corner)
+    hidden = layers.Rescaling(1e-12, dtype="float32")(layers.Rescaling(2e4, dtype="float16", name="large")(total))
+    seen = layers.Concatenate()([layers.Flatten()(entry), layers.Activation("tanh")(hidden)])
+    model = keras.Model(entry, layers.Dense(2, name="decision")(seen))
+    network = flatten(model)
+    check_agreement(network, pictures)
+    scores = network.class_scores(pictures).numpy()
+    with pytest.raises(NetworkError, match="layer 'large', which computes in float16"):
+        measure_sticker_shifts(
+            network, pictures[:4], panel.labels[:4], scores=scores, truth=panel.labels, input_range=(0.0, 1.0)
+        )
 
 
 def test_attributions_explain_what_keras_answers():

@@ -102,7 +102,7 @@ def test_deep_pictures_are_refused(table):
     """A 16-bit picture is neither clipped nor scaled by guesswork."""
     folder, frame = table
     Image.fromarray(np.full((5, 6), 1000, np.uint16)).save(folder / "1.png")
-    with pytest.raises(PanelError, match=r"1.png' has more than 8 bits a channel"):
+    with pytest.raises(PanelError, match=r"1.png' cannot be read: it has more than 8 bits a channel"):
         Panel.from_frame(frame, root=folder)
 
 

@@ -1,6 +1,7 @@
 """What a value shows of itself: one short, harmless line, whatever it holds and whoever named it."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from modelcheck.judgement import Criterion, Measured, judge
 from modelcheck.metrics.matching import Matching
 from modelcheck.panel import Panel
 from modelcheck.signature import LayerRecord
+from modelcheck.signature.history import Approval, ApprovalState
 from modelcheck.support.escaping import clean
 from signatures import make_panel, make_signature
 
@@ -42,7 +44,13 @@ def named(name):
         measured,
         LayerComparison(baseline=record, candidate=record, matching=Matching((), (), ())),
         LayerComparison(baseline=record, candidate=None, matching=Matching((), (), ())),
-        Evidence(panel=panel, comparison=comparison, measured="now"),
+        Evidence(
+            panel=panel,
+            comparison=comparison,
+            measured="now",
+            baseline_folder=Path(name),
+            approval=Approval(state=ApprovalState.UNRECORDED),
+        ),
         judge(
             Measured(metric="transfer", about=name, value=float("nan"), evidence=name),
             Criterion(metric="transfer", why=name, at_least=0.5),

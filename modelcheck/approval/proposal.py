@@ -28,6 +28,7 @@ from modelcheck.report.reasons import main_reason
 from modelcheck.signature import Signature, SignatureError, read_signature
 from modelcheck.signature.history import Entry
 from modelcheck.support.escaping import clean
+from modelcheck.support.files import hash_file
 
 __all__ = [
     "Proposal",
@@ -112,9 +113,9 @@ def propose(
     ValueError, ChildError
         When something cannot be measured, or the gate refuses the panel whatever the network.
     """
-    check_panel(Panel.load(panel), panel)
-    old, _, _ = _old(folder)
     settings = settings or Settings()
+    check_panel(Panel.load(panel, max_gib=settings.panel_size), panel)
+    old, _, _ = _old(folder)
     request = Request(
         network=model,
         panel=panel,
@@ -122,6 +123,7 @@ def propose(
         outputs=tuple(outputs),
         custom_objects=settings.custom_objects,
         twins=False,
+        panel_size=settings.panel_size,
     )
     with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
         new = measure_in_child(request, Path(aside) / "signature", settings=settings, tell=tell)
@@ -167,8 +169,7 @@ def propose_from_report(report: Path, folder: Path, *, model: Path | None = None
             f"suites/ --baseline {folder}"
         )
     if model is not None:
-        with model.open("rb") as file:
-            sha = hashlib.file_digest(file, "sha256").hexdigest()
+        sha = hash_file(model)
         if sha != new.model["sha256"]:
             raise ArtefactError(
                 f"{str(model)!r} (sha256 {sha[:12]}) is not the network that the run judged "
@@ -307,8 +308,8 @@ def _panel_beside(folder: Path, new: Signature) -> list[str]:
         return []
     try:
         same = Panel.load(path).digest() == new.panel_digest
-    except PanelError:
-        same = False
+    except PanelError as error:
+        return [str(error)]
     return [] if same else [f"{path} is another panel: give the gate the right one with --panel, or replace it."]
 
 

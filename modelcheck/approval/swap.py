@@ -18,9 +18,10 @@ from pathlib import Path
 from modelcheck.approval.sheet import SHEET
 from modelcheck.signature import Signature, SignatureError, find_stray_members, read_manifest, read_signature
 from modelcheck.signature.history import HEADING, HISTORY, Entry, HistoryError, parse_history
-from modelcheck.support.archive import ArchiveError, read_regular
+from modelcheck.support.files import hash_file, read_file
 from modelcheck.support.folders import kind_of, move, place, remove
 from modelcheck.support.locks import folder_lock
+from modelcheck.support.tables import json_document
 
 __all__ = ["PANEL", "faults", "file_sha", "find_unfinished", "leftovers", "manifest_sha", "put_in_place", "settle"]
 
@@ -28,7 +29,7 @@ PANEL = "panel.npz"
 _ASIDE = ".approval"
 _PLAN, _ENTRY = "plan.json", "entry.md"
 _MANIFEST = "manifest.json"
-_MOST = 4 * 2**30  # bytes of a file that is read here
+_MOST = 4 * 2**30  # bytes of a file that is written here
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def manifest_sha(folder: Path) -> str:
 def file_sha(path: Path) -> str:
     """Return the sha256 of a file; empty where there is none."""
     try:
-        return hashlib.sha256(read_regular(path, max_bytes=_MOST)).hexdigest()
+        return hash_file(path)
     except FileNotFoundError:
         return ""
 
@@ -152,8 +153,8 @@ def find_unfinished(folder: Path) -> _Plan | None:
     if kind_of(folder / _ASIDE) != "folder":
         return None
     try:
-        plan = _Plan(**json.loads(read_regular(folder / _ASIDE / _PLAN, max_bytes=_MOST)))
-    except (OSError, ValueError, TypeError, RecursionError):
+        plan = _Plan(**json_document(read_file(folder / _ASIDE / _PLAN)))
+    except (OSError, ValueError, TypeError):
         return None
     return plan if plan.manifest and plan.manifest == manifest_sha(folder) else None
 
@@ -198,7 +199,7 @@ def faults(folder: Path) -> list[str]:
         ]
     try:
         entries = parse_history(_history(folder))
-    except (HistoryError, UnicodeDecodeError) as error:
+    except (HistoryError, UnicodeDecodeError, OSError) as error:
         return [*found, str(error)]
     last = entries[-1].facts if entries else {}
     if digest and last.get("signature") != digest:
@@ -214,14 +215,14 @@ def faults(folder: Path) -> list[str]:
 
 def _history(folder: Path) -> str:
     try:
-        return read_regular(folder / HISTORY, max_bytes=_MOST).decode("utf-8")
+        return read_file(folder / HISTORY).decode("utf-8")
     except FileNotFoundError:
         return HEADING
 
 
 def _whole(path: Path, sha: str) -> bytes | None:
     try:
-        data = read_regular(path, max_bytes=_MOST)
-    except (OSError, ArchiveError):
+        data = read_file(path, max_bytes=_MOST)
+    except OSError:
         return None
     return data if hashlib.sha256(data).hexdigest() == sha else None

@@ -153,7 +153,7 @@ def gate_against_itself(
         )
         try:
             plan = make_plan(own)
-            comparison = gather(own, tell=tell).comparison
+            comparison = gather(own, manifest=plan.manifest, tell=tell).comparison
         except (ValueError, ChildError) as error:
             return Trial(criteria=words, refusal=clean(error, longest=600))
     findings = _judge_pairs(plan, comparison)

@@ -19,7 +19,6 @@ from modelcheck.comparison.lineage import correlate_kernels
 from modelcheck.gate.child import measure_in_child
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
-from modelcheck.panel import Panel, PanelError
 from modelcheck.signature import Signature, read_signature
 from modelcheck.support.escaping import clean
 
@@ -73,8 +72,6 @@ def propose_twins(
     if len(twins) < _MIN_TWINS:
         raise TwinError(_ENOUGH)
     path = panel or folder / "panel.npz"
-    if Panel.load(path).digest() != baseline.panel_digest:
-        raise PanelError(f"The panel {str(path)!r} is not the one the baseline was measured on: give it with --panel.")
     settings = settings or Settings()
     measured: dict[Path, Signature] = {}
     kept: dict[Path, Signature] = {}
@@ -84,7 +81,12 @@ def propose_twins(
             # The settings' baseline_model and layers are about the gate's own baseline and
             # candidate.
             request = Request(
-                network=twin, panel=path, like=folder, custom_objects=settings.custom_objects, twins=False
+                network=twin,
+                panel=path,
+                like=folder,
+                custom_objects=settings.custom_objects,
+                twins=False,
+                panel_size=settings.panel_size,
             )
             signature = measure_in_child(request, Path(aside) / "signature", settings=settings, tell=tell)
         found = reduce_twin(baseline, signature)

@@ -208,12 +208,13 @@ def history(ctx: click.Context, *, folder: Path) -> None:
     from modelcheck.approval import HISTORY, HistoryError, faults, parse_history
     from modelcheck.signature import SignatureError
     from modelcheck.support.escaping import clean
+    from modelcheck.support.files import read_file
 
     path = folder / HISTORY
     if not path.exists():
         raise SignatureError(f"There is no history at {str(path)!r}: modelcheck approve writes it with the baseline.")
     try:
-        entries = parse_history(path.read_text(encoding="utf-8"))
+        entries = parse_history(read_file(path).decode("utf-8"))
     except (HistoryError, UnicodeDecodeError):
         entries = []  # named among the faults
     for entry in entries:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from modelcheck.cli.shared import progress
 from modelcheck.gate.request import Request
 from modelcheck.support.escaping import clean_lines
+from modelcheck.support.files import read_file
 
 if TYPE_CHECKING:
     from modelcheck.signature import Signature
@@ -33,7 +34,7 @@ def main(path: str, folder: str) -> int:
         Where the signature goes.
     """
     try:
-        request = Request.from_json(Path(path).read_text(encoding="utf-8"))
+        request = Request.from_json(read_file(path).decode("utf-8"))
         if request.custom_objects:
             # A class of the project's own may lie in the working folder, which is looked at last: a
             # file there must not be imported in the place of a library.
@@ -72,7 +73,7 @@ def measure_request(request: Request, *, tell: Callable[[str, float], None]) -> 
         partner = ExchangePartner(signature=like, model=request.baseline_model, layers=request.layers)
     return measure(
         request.network,
-        Panel.load(request.panel),
+        Panel.load(request.panel, max_gib=request.panel_size),
         partner.signature.recipe if partner else request.recipe,
         stimuli=partner,
         outputs=request.outputs or None,

@@ -84,7 +84,7 @@ def _other_versions(provenance: Mapping[str, Any]) -> str:
         try:
             if version(name) != number:
                 return str(name)
-        except PackageNotFoundError:
+        except (PackageNotFoundError, ValueError):  # ValueError: a name that no package can have
             return str(name)
     return ""
 

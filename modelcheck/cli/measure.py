@@ -10,7 +10,7 @@ from modelcheck.cli.child import measure_request
 from modelcheck.cli.shared import FILE, progress, recipe_from
 from modelcheck.gate.outputs import check_outputs
 from modelcheck.gate.request import Request
-from modelcheck.gate.settings import split_names
+from modelcheck.gate.settings import read_settings, split_names
 
 __all__ = ["measure"]
 
@@ -70,6 +70,7 @@ def measure(  # noqa: PLR0913 - one for each option
         outputs=tuple(split_names(outputs)) if outputs else (),
         custom_objects=custom_object,
         twins=not no_twins,
+        panel_size=read_settings(Path.cwd()).panel_size,
     )
     with progress(plain=plain) as tell:
         signature = measure_request(request, tell=tell)

@@ -36,13 +36,14 @@ def report(
       modelcheck report baselines/mine
     """
     from modelcheck.comparison import compare as run
+    from modelcheck.gate.settings import read_settings
     from modelcheck.panel import Panel
     from modelcheck.report import write_comparison, write_gallery
     from modelcheck.signature import read_signature
 
     outputs = {folder / "index.html": "--to", folder / "pictures": "--to"}
     check_outputs(outputs, inputs={"baseline": baseline, "candidate": candidate, "panel": panel_path})
-    panel = Panel.load(panel_path) if panel_path else None
+    panel = Panel.load(panel_path, max_gib=read_settings(Path.cwd()).panel_size) if panel_path else None
     if candidate is None:
         path = write_gallery(
             folder, read_signature(baseline), panel=panel, redact_inputs=redact_inputs, as_files=as_files

@@ -21,11 +21,12 @@ def scan(ctx: click.Context, model: Path) -> None:
     Example:
       modelcheck scan candidate.keras
     """
+    from modelcheck.gate.child import scan_in_child
     from modelcheck.gate.settings import read_settings
-    from modelcheck.modelfile import scan_model
     from modelcheck.support.escaping import clean
 
-    report = scan_model(model, custom_objects=read_settings(Path.cwd()).custom_objects)
+    settings = read_settings(Path.cwd())
+    report = scan_in_child(model, custom_objects=settings.custom_objects, settings=settings)
     for line in report.lines():
         click.echo(clean(line))
     ctx.exit(4 if report.refusals else 0)

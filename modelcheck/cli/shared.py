@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +11,8 @@ import click
 from rich.console import Console
 
 from modelcheck.gate.progress import Estimate, progress_line, read_progress
+from modelcheck.support.files import read_file
+from modelcheck.support.tables import json_document, toml_document
 
 if TYPE_CHECKING:
     from modelcheck.recipe import Recipe
@@ -33,9 +33,11 @@ def recipe_from(path: Path | None) -> Recipe:
 
     if path is None:
         return Recipe()
-    read = json.loads if path.suffix == ".json" else tomllib.loads
+    read = json_document if path.suffix == ".json" else toml_document
     try:
-        settings = read(path.read_text(encoding="utf-8"))
+        settings = read(read_file(path))
+    except OSError as error:
+        raise ValueError(f"The recipe {str(path)!r} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise ValueError(f"{str(path)!r} cannot be read as recipe settings: {error}") from error
     return Recipe.from_dict(settings)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
@@ -12,7 +11,9 @@ from pathlib import Path
 import click
 
 from modelcheck.cli.shared import FILE, say
+from modelcheck.support.files import read_file
 from modelcheck.support.folders import place
+from modelcheck.support.tables import toml_document
 
 __all__ = ["init", "starter_criteria", "write_configuration"]
 
@@ -89,13 +90,18 @@ def _template(name: str) -> str:
 def _extend_pyproject(path: Path, *, candidate: str, baseline: str, panel: str) -> str | None:
     """Return pyproject.toml with our table at its end, None where it has one."""
     try:
-        before = path.read_bytes().decode("utf-8")
-        document = tomllib.loads(before)
+        data = read_file(path)
+        before, document = data.decode("utf-8"), toml_document(data)
     except FileNotFoundError:
         before, document = "", {}
+    except OSError as error:
+        raise ValueError(f"{str(path)!r} cannot be read, so nothing was written: {error.strerror}.") from error
     except ValueError as error:
         raise ValueError(f"{str(path)!r} is not valid TOML, so nothing was written: {error}") from error
-    if "modelcheck" in document.get("tool", {}):
+    tools = document.get("tool", {})
+    if not isinstance(tools, dict) or not isinstance(tools.get("modelcheck", {}), dict):
+        raise ValueError(f"{str(path)!r} has a tool or tool.modelcheck that is no table, so nothing was written.")
+    if "modelcheck" in tools:
         return None
     # JSON strings are TOML strings, whatever a path holds.
     rows = [("candidate", candidate), ("baseline", baseline), ("panel", panel), ("criteria", "suites/criteria.toml")]
@@ -103,8 +109,8 @@ def _extend_pyproject(path: Path, *, candidate: str, baseline: str, panel: str) 
     gap = "" if not before else "\n" if before.endswith("\n") else "\n\n"
     after = f"{before}{gap}[tool.modelcheck]\n{table}"
     try:
-        same = {**tomllib.loads(after)["tool"], "modelcheck": None} == {**document.get("tool", {}), "modelcheck": None}
-    except tomllib.TOMLDecodeError:
+        same = {**toml_document(after.encode())["tool"], "modelcheck": None} == {**tools, "modelcheck": None}
+    except ValueError:
         same = False
     if not same:
         raise ValueError(f"{str(path)!r} cannot be extended at its end, so nothing was written. Add by hand:\n{table}")

@@ -33,12 +33,14 @@ def units(model: Path, *, panel_path: Path, recipe_path: Path | None, table: Pat
     Example:
       modelcheck units release.keras --panel heldout.npz --csv units.csv
     """
+    from modelcheck.gate.settings import read_settings
     from modelcheck.panel import Panel
     from modelcheck.pruning.spare import examine_units, units_table
 
     if table is not None:
         check_outputs({table: "--csv"}, inputs={"network": model, "panel": panel_path, "recipe": recipe_path})
-    rows = examine_units(model, Panel.load(panel_path), recipe_from(recipe_path))
+    panel = Panel.load(panel_path, max_gib=read_settings(Path.cwd()).panel_size)
+    rows = examine_units(model, panel, recipe_from(recipe_path))
     for row in rows:
         for line in _lines(row):
             say(line)

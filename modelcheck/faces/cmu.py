@@ -13,6 +13,7 @@ import pandas as pd
 from modelcheck.faces.pictures import TASKS
 from modelcheck.faces.regions import face_boxes, regions_from_boxes, scale_boxes
 from modelcheck.panel import Panel
+from modelcheck.support.files import read_file
 from modelcheck.support.spelling import did_you_mean
 
 __all__ = ["CmuError", "cmu_panel", "read_cmu", "read_pgm", "task_labels"]
@@ -73,7 +74,7 @@ def read_pgm(path: str | Path) -> np.ndarray:
     The PGM format: https://netpbm.sourceforge.net/doc/pgm.html
     """
     try:
-        content = Path(path).read_bytes()
+        content = read_file(path)
     except OSError as error:
         raise CmuError(f"The picture {str(path)!r} cannot be read: {error.strerror}.") from error
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from modelcheck.panel import Panel
+from modelcheck.support.files import read_file
 from modelcheck.support.spelling import did_you_mean
 
 __all__ = [
@@ -144,10 +146,10 @@ def read_boxes(path: str | Path) -> pd.DataFrame:
         number or out of range, or a name occurs twice. The message has the line.
     """
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            _check_columns(list(reader.fieldnames or ()), str(path))
-            rows = [_row(row, f"line {reader.line_num} of {str(path)!r}") for row in reader]
+        text = io.StringIO(read_file(path).decode("utf-8-sig"), newline="")
+        reader = csv.DictReader(text, strict=True)
+        _check_columns(list(reader.fieldnames or ()), str(path))
+        rows = [_row(row, f"line {reader.line_num} of {str(path)!r}") for row in reader]
     except OSError as error:
         raise RegionError(f"The boxes {str(path)!r} cannot be read: {error.strerror}.") from error
     except (csv.Error, UnicodeDecodeError) as error:

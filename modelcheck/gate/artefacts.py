@@ -7,7 +7,6 @@ a place you trust.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,8 @@ from typing import Any, TypedDict, cast
 from modelcheck.gate.reading import find_mismatch
 from modelcheck.judgement.document import VerdictDocument, check_schema
 from modelcheck.signature import Signature, SignatureError, read_signature
+from modelcheck.support.files import read_file
+from modelcheck.support.tables import json_document
 
 __all__ = ["ArtefactError", "as_baseline", "describe_candidate", "leave_candidate", "take_candidate"]
 
@@ -114,12 +115,12 @@ def take_candidate(report: Path) -> tuple[VerdictDocument, Signature]:
 
 def _verdict(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_bytes())
+        document = json_document(read_file(path))
     except OSError as error:
         raise ArtefactError(
             f"There is no verdict at {str(path)!r} ({error.strerror}). Give the folder that a run of the gate wrote."
         ) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ArtefactError(f"{str(path)!r} is damaged: {error}. Fetch the report of the run again.") from error
     if not isinstance(document, dict):
         raise ArtefactError(f"{str(path)!r} is no verdict. Fetch the report of the run again.")

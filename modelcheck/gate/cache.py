@@ -17,8 +17,9 @@ from modelcheck.gate.child import ChildError, RefusedError
 from modelcheck.gate.entries import KEY, hold_entry, is_sealed, load_cached, make_cache, read_key, seal
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
-from modelcheck.modelfile import ScanError, ScanReport, scan_model
+from modelcheck.modelfile import ScanError, ScanReport
 from modelcheck.signature import Signature
+from modelcheck.support.files import read_file
 from modelcheck.support.folders import remove
 from modelcheck.support.locks import FolderBusyError
 
@@ -81,7 +82,7 @@ def load_or_measure(
     SettingsError, UnsafePathError
         When the key in the environment is too short; when a link lies in the cache's way.
     RefusedError
-        When the scan refuses the file, or the baseline's network; no child is started.
+        When the scan refuses the file, or the baseline's network; nothing is loaded then.
     ChildError
         When the child fails, is killed, takes too long or too much memory: its last lines are in
         the message.
@@ -90,10 +91,10 @@ def load_or_measure(
     network = request.network
     if not network.exists():
         raise ChildError(f"There is no candidate {str(network)!r}. Give a .keras file: pytest suites/ --candidate PATH")
-    report = _scan(network, request.custom_objects)
+    report = _scan(network, request.custom_objects, settings)
     custom = set(report.custom)
     if request.baseline_model is not None:
-        custom |= set(_scan(request.baseline_model, request.custom_objects).custom)
+        custom |= set(_scan(request.baseline_model, request.custom_objects, settings).custom)
     name = cache_key(request, digests={**digests, "network": report.sha256}, custom=custom)
     folder = make_cache(settings.cache) / name[:24]
     busy = (
@@ -174,9 +175,9 @@ def measuring_files() -> list[Path]:
     return [path for files in found for path in files]
 
 
-def _scan(network: Path, custom_objects: Sequence[str]) -> ScanReport:
+def _scan(network: Path, custom_objects: Sequence[str], settings: Settings) -> ScanReport:
     try:
-        report = scan_model(network, custom_objects=custom_objects)
+        report = child.scan_in_child(network, custom_objects=custom_objects, settings=settings)
     except ScanError as error:
         raise RefusedError(str(error)) from error
     if report.refusals:
@@ -203,6 +204,6 @@ def _package_digest(module: str) -> str:
 def _source_digest(files: Sequence[tuple[str, Path]]) -> str:
     digest = hashlib.sha256()
     for name, path in files:
-        data = path.read_bytes()
+        data = read_file(path)
         digest.update(f"{name}\0{len(data)}\0".encode() + data)
     return digest.hexdigest()

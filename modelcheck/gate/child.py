@@ -15,16 +15,19 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 from modelcheck.gate.confine import environment, limit_resources
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
+from modelcheck.modelfile import ScanError, ScanReport
 from modelcheck.signature import Signature, read_signature
+from modelcheck.support.files import read_file
+from modelcheck.support.tables import json_document
 
-__all__ = ["ChildError", "RefusedError", "measure_in_child"]
+__all__ = ["ChildError", "RefusedError", "measure_in_child", "scan_in_child"]
 
 
 class ChildError(RuntimeError):
@@ -77,6 +80,46 @@ def measure_in_child(
         command = limit_resources(command, memory=settings.memory)
         _watch(command, request.network, home=home, settings=settings, tell=tell)
     return read_signature(folder)
+
+
+def scan_in_child(
+    network: Path, *, custom_objects: Collection[str] = (), settings: Settings | None = None
+) -> ScanReport:
+    """Look at a network file in a process of its own, under the limits under which one is measured.
+
+    Parameters
+    ----------
+    network : Path
+        The file.
+    custom_objects : collection of str
+        Classes and functions outside Keras, ``module>name``, that are knowingly allowed.
+    settings : Settings, optional
+        Its limits of time and memory count here.
+
+    Raises
+    ------
+    ScanError
+        When the file cannot be looked at.
+    ChildError
+        When the process fails, is killed, takes too long or too much memory.
+    """
+    settings = settings or Settings()
+    with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
+        answer, home = Path(aside) / "report.json", Path(aside) / "home"
+        home.mkdir()
+        command = [sys.executable, "-P", "-m", "modelcheck.modelfile", str(network), str(answer), *custom_objects]
+        command = limit_resources(command, memory=settings.memory)
+        _watch(command, network, home=home, settings=settings, tell=None, doing="Looking at")
+        try:
+            told = json_document(read_file(answer, max_bytes=_MAX_REPORT_BYTES))
+        except (OSError, ValueError) as error:
+            raise ChildError(f"Looking at {str(network)!r} left no report: {error}.") from error
+    if "error" in told:
+        raise ScanError(told["error"])
+    return ScanReport.from_dict(told["report"])
+
+
+_MAX_REPORT_BYTES = 2**28  # the names in a configuration of 8 MiB, escaped
 
 
 # What is not the child's own word: its progress, and TensorFlow's log with its clock and process
@@ -136,6 +179,7 @@ def _watch(
     home: Path,
     settings: Settings,
     tell: Callable[[str], None] | None,
+    doing: str = "Measuring",
 ) -> None:
     """Run the child to its end, pass its progress on, and say in its own words why it failed."""
     package = str(Path(__file__).parents[2])
@@ -159,14 +203,14 @@ def _watch(
         code = child.wait()
     if late:
         raise ChildError(
-            f"Measuring {str(network)!r} took more than {settings.timeout:g} seconds and was stopped. Raise timeout in "
+            f"{doing} {str(network)!r} took more than {settings.timeout:g} seconds and was stopped. Raise timeout in "
             "[tool.modelcheck], or render fewer units: units_per_layer in the recipe of the baseline."
         )
     short = any(_OUT_OF_MEMORY.search(line) for line in last)
     if code != 0 and (short or code == -signal.SIGKILL):
         what = "ran out of memory" if short else "was ended by signal 9, as a system does that runs out of memory"
         raise ChildError(
-            f"Measuring {str(network)!r} {what} (its limit is {settings.memory:g} GiB). Raise memory in "
+            f"{doing} {str(network)!r} {what} (its limit is {settings.memory:g} GiB). Raise memory in "
             "[tool.modelcheck], close other programs, or use smaller pictures; a network that asks for far more than "
             f"its file holds is not to be trusted: modelcheck scan {network}"
         )
@@ -174,4 +218,4 @@ def _watch(
         told = [line for line in last if line and not _CHATTER.match(line)]
         kind = RefusedError if code == 4 else ChildError
         ended = f"ended by signal {-code}" if code < 0 else f"exit code {code}"
-        raise kind(f"Measuring {str(network)!r} failed ({ended}):\n  " + "\n  ".join(told or ["it said nothing"]))
+        raise kind(f"{doing} {str(network)!r} failed ({ended}):\n  " + "\n  ".join(told or ["it said nothing"]))

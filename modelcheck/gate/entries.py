@@ -15,6 +15,7 @@ from pathlib import Path
 
 from modelcheck.gate.settings import SettingsError
 from modelcheck.signature import Signature, SignatureError, read_signature
+from modelcheck.support.files import read_file
 from modelcheck.support.folders import kind_of, make_folder, place, remove
 from modelcheck.support.locks import hold
 
@@ -37,6 +38,7 @@ SIGNATURES = "signatures"
 _SEAL = "seal.txt"
 _LEAST = 32  # characters of a key
 _IGNORE = b"*\n"
+_LONGEST = 100  # bytes of a seal or of the list of what is ignored
 
 
 def make_cache(cache: Path) -> Path:
@@ -49,7 +51,7 @@ def make_cache(cache: Path) -> Path:
     """
     folder = make_folder(cache, SIGNATURES)
     ignore = cache / ".gitignore"
-    if _read_start(ignore) != _IGNORE:
+    if _read_short(ignore) != _IGNORE:
         place(ignore, _IGNORE)
     return folder
 
@@ -121,7 +123,7 @@ def seal(folder: Path, signature: Signature, *, name: str, key: bytes) -> None:
 
 def is_sealed(folder: Path, signature: Signature, *, name: str, key: bytes) -> bool:
     """Return whether an entry has the keyed digest that `seal` writes."""
-    there = _read_start(folder / _SEAL)
+    there = _read_short(folder / _SEAL)
     return hmac.compare_digest(there, _keyed_digest(signature, name=name, key=key).encode())
 
 
@@ -130,9 +132,11 @@ def _keyed_digest(signature: Signature, *, name: str, key: bytes) -> str:
     return hmac.new(key, f"{name}\n{signature.digest()}".encode(), hashlib.sha256).hexdigest()
 
 
-def _read_start(path: Path) -> bytes:
-    """Return the first bytes of a file, none where it is missing, or a link."""
+def _read_short(path: Path) -> bytes:
+    """Return the bytes of a short file, none where it is missing, longer, or a link."""
     if kind_of(path) != "file":
         return b""
-    with path.open("rb") as file:
-        return file.read(100)
+    try:
+        return read_file(path, max_bytes=_LONGEST)
+    except OSError:
+        return b""

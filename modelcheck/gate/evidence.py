@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from modelcheck.panel import Panel, PanelError
 from modelcheck.signature import Approval, Signature, find_approval, read_manifest, read_signature
 from modelcheck.signature.counterparts import check_given
 from modelcheck.support.escaping import one_line_repr
+from modelcheck.support.files import hash_file
 
 __all__ = ["Evidence", "Plan", "check_panel", "gather", "make_plan"]
 
@@ -176,7 +176,7 @@ def gather(
     """
     baseline = read_signature(settings.require("baseline"), manifest=manifest)
     panel_path = settings.require("panel")
-    panel = Panel.load(panel_path)
+    panel = Panel.load(panel_path, max_gib=settings.panel_size)
     if panel.digest() != baseline.panel_digest:
         raise PanelError(
             f"The panel {str(panel_path)!r} is not the one the baseline was measured on (digest {panel.digest()[:12]}, "
@@ -194,6 +194,7 @@ def gather(
         layers=settings.paired,
         outputs=settings.outputs,
         custom_objects=settings.custom_objects,
+        panel_size=settings.panel_size,
     )
     digests = {"baseline": baseline.digest(), "panel": panel.digest(), "recipe": baseline.recipe.digest()}
     if settings.baseline_model is not None:
@@ -232,8 +233,7 @@ def _check_baseline_model(settings: Settings, manifest: Mapping[str, Any]) -> No
     if path is None:
         return
     try:
-        with path.open("rb") as file:
-            sha = hashlib.file_digest(file, "sha256").hexdigest()
+        sha = hash_file(path)
     except OSError as error:
         raise SettingsError(
             f"baseline_model {str(path)!r} cannot be read ({error.strerror}). Give the file that the baseline was "

@@ -15,7 +15,7 @@ from modelcheck.gate.settings import Settings
 from modelcheck.judgement.criteria import criterion_for
 from modelcheck.judgement.document import SettingsRow
 from modelcheck.judgement.findings import Finding, judge
-from modelcheck.modelfile import ScanError, read_model_file
+from modelcheck.support.files import hash_file
 
 if TYPE_CHECKING:
     from modelcheck.comparison import Comparison
@@ -128,10 +128,7 @@ def digest_suites(file: Path, root: Path) -> dict[str, str]:
     above = [folder / "conftest.py" for folder in file.parents if folder == root or root in folder.parents]
     found = [file, *(path for path in above if path.is_file())]
     return {
-        (path.relative_to(root) if path.is_relative_to(root) else path).as_posix(): hashlib.sha256(
-            path.read_bytes()
-        ).hexdigest()
-        for path in found
+        (path.relative_to(root) if path.is_relative_to(root) else path).as_posix(): hash_file(path) for path in found
     }
 
 
@@ -147,8 +144,8 @@ def find_candidate_change(settings: Settings, sha256: str) -> str:
     """
     path = settings.require("candidate")
     try:
-        now = hashlib.sha256(read_model_file(path)).hexdigest()
-    except (OSError, ScanError) as error:
+        now = hash_file(path)
+    except OSError as error:
         return f"The candidate {str(path)!r} was judged, and cannot be read any more: {error}"
     if now == sha256:
         return ""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import configparser
 import os
 import shlex
-import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from modelcheck.gate.settings import has_settings
+from modelcheck.support.files import read_file
+from modelcheck.support.tables import toml_document
 
 __all__ = ["Project", "find_project", "owner_of"]
 
@@ -169,11 +170,11 @@ def _configures(folder: Path) -> bool:
         return True
     try:
         if (folder / "pyproject.toml").is_file():
-            tool = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8")).get("tool", {})
+            tool = toml_document(read_file(folder / "pyproject.toml")).get("tool", {})
             # An empty table of options counts, an empty [tool.pytest] does not.
             if isinstance(tool, dict) and tool.get("pytest"):
                 return True
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return False
     for name, section in (("tox.ini", "pytest"), ("setup.cfg", "tool:pytest")):
         if (folder / name).is_file():

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import Finding, Verdict, judge, overall, read_findings, read_limits
 from modelcheck.judgement.waivers import WaiverError, recheck_waivers
 from modelcheck.report.reasons import main_reason
+from modelcheck.support.files import hash_file
 
 __all__ = ["Demands", "promotable", "refusal"]
 
@@ -100,11 +100,6 @@ def promotable(document: VerdictDocument) -> str:
     return f"{network['file']} (sha256 {network['sha256'][:12]}) may be released: {len(gating)} checks judged{tail}."
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _signature(folder: Path) -> str:
     from modelcheck.signature import read_signature
 
@@ -126,12 +121,12 @@ def _standing(document: VerdictDocument, allowed: Sequence[str]) -> str:
 
 def _other_file(document: VerdictDocument, candidate: Path, asked: Demands) -> str:
     criteria, baseline = asked.criteria, asked.baseline
-    sha, judged = _sha256(candidate), document["candidate"]
+    sha, judged = hash_file(candidate), document["candidate"]
     if judged is None or sha != judged["sha256"]:
         named = f"{judged['file']!r} ({judged['sha256'][:12]})" if judged else "none"
         return f"{str(candidate)!r} (sha256 {sha[:12]}) is not the file that was judged: {named}."
     limits, against = document["criteria"], document["baseline"]
-    if criteria is not None and (limits is None or _sha256(criteria) != limits["sha256"]):
+    if criteria is not None and (limits is None or hash_file(criteria) != limits["sha256"]):
         return f"The verdict was judged by other criteria than {str(criteria)!r}."
     if baseline is not None and (against is None or _signature(baseline) != against.get("signature")):
         return f"The verdict was judged against another baseline than the one in {str(baseline)!r}."
@@ -150,7 +145,7 @@ def _other_run(document: VerdictDocument, asked: Demands) -> str:
         return "The verdict does not say which suites judged. Run the gate again: pytest suites/"
     for name, sha in document["suites"].items():
         path = asked.project / name
-        if not path.is_file() or _sha256(path) != sha:
+        if not path.is_file() or hash_file(path) != sha:
             return f"The verdict was judged by {name!r}, which is gone or another in {str(asked.project)!r}."
     return ""
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import cast
 
 from modelcheck.judgement.document import DocumentError, VerdictDocument, check_schema, seal
 from modelcheck.judgement.findings import read_findings, read_limits
 from modelcheck.support.escaping import clean
+from modelcheck.support.files import read_file
+from modelcheck.support.tables import json_document
 
 __all__ = ["find_mismatch", "read_verdict"]
 
-_MAX_BYTES = 64 * 2**20
 _AGAIN = "Run the gate again: pytest suites/"
 
 
@@ -28,18 +27,16 @@ def read_verdict(path: Path) -> VerdictDocument:
     """
     name = repr(str(path))
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise DocumentError(f"{name} is larger than {_MAX_BYTES} bytes: that is no verdict.")
-        text = path.read_text(encoding="utf-8")
+        data = read_file(path)
     except OSError as error:
         raise DocumentError(
             f"There is no verdict {name} ({error.strerror}). Run the gate first: pytest suites/"
         ) from error
+    try:
+        document = json_document(data)
     except UnicodeDecodeError as error:
         raise DocumentError(f"{name} is not valid UTF-8. {_AGAIN}") from error
-    try:
-        document = json.loads(text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_twice)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DocumentError(f"{name} is damaged: {error}. {_AGAIN}") from error
     if isinstance(document, dict):
         check_schema(document, name)
@@ -66,19 +63,3 @@ def find_mismatch(document: object) -> str:
     except ValueError as error:
         return clean(error, longest=200)
     return ""
-
-
-def _no_constant(word: str) -> NoReturn:
-    raise ValueError(f"it holds {word}, which no verdict does")
-
-
-def _finite(digits: str) -> float:
-    value = float(digits)
-    return value if math.isfinite(value) else _no_constant(digits)
-
-
-def _no_twice(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("a key stands twice")
-    return made

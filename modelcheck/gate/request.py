@@ -11,6 +11,8 @@ from typing import Any
 
 from modelcheck.recipe import Recipe
 from modelcheck.support.spelling import did_you_mean
+from modelcheck.support.tables import json_document
+from modelcheck.support.validation import check_value, number
 
 __all__ = ["Request", "RequestError"]
 
@@ -46,6 +48,8 @@ class Request:
         Classes and functions outside Keras, ``module>name``, that the network may name.
     twins : bool
         Whether the recipe's untrained twins are measured as well.
+    panel_size : float
+        GiB that the panel may unpack to.
 
     Examples
     --------
@@ -63,6 +67,7 @@ class Request:
     outputs: tuple[str, ...] = ()
     custom_objects: tuple[str, ...] = ()
     twins: bool = True
+    panel_size: float = 4.0
 
     def __post_init__(self) -> None:
         if self.like is not None and self.recipe is not None:
@@ -89,8 +94,8 @@ class Request:
             another type than the part's own.
         """
         try:
-            values = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            values = json_document(text.encode())
+        except ValueError as error:
             raise RequestError(f"The request is not valid JSON: {error}.") from error
         if not isinstance(values, dict):
             raise RequestError(f"A request is a JSON object, not {type(values).__name__}.")
@@ -108,8 +113,9 @@ class Request:
             raise RequestError(f"layers must be an object of layer names in a request, not {layers!r}.")
         if not isinstance(twins, bool):
             raise RequestError(f"twins must be true or false in a request, not {twins!r}.")
+        size = check_value("panel_size", values.get("panel_size", 4.0), number(above=0), error=RequestError)
         parsed = None if recipe is None else Recipe.from_dict(recipe)
-        return cls(**paths, **names, layers=layers, recipe=parsed, twins=twins)  # type: ignore[arg-type]
+        return cls(**paths, **names, layers=layers, recipe=parsed, twins=twins, panel_size=size)  # type: ignore[arg-type]
 
 
 def _path(name: str, value: object) -> Path | None:

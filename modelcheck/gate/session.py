@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
@@ -328,10 +329,13 @@ class Collector:
         """Say whether the run was meant as a gate although no test of one was seen, as under xdist or after errors."""
         if any(self.run.options[name] for name in ("candidate", "baseline")):
             return True
-        suites = (self.run.project.root / "suites").resolve()
+        suites = Path(
+            os.path.realpath(self.run.project.root / "suites")
+        )  # resolve() raises where links lead in a circle
         if not ((suites / "criteria.toml").exists() or has_settings(self.run.project.root)):
             return False  # somebody else's folder of that name
-        asked = [(self.config.invocation_params.dir / str(arg).split("::")[0]).resolve() for arg in self.config.args]
+        here = self.config.invocation_params.dir
+        asked = [Path(os.path.realpath(here / str(arg).split("::")[0])) for arg in self.config.args]
         # Asked for the whole project, whose suites are gone: silence would leave an old verdict standing.
         gone = has_settings(self.run.project.root) and not any(suites.rglob("test_*.py"))
         return any(path.is_relative_to(suites) or (gone and suites.is_relative_to(path)) for path in asked)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from modelcheck.support.files import read_file
 from modelcheck.support.tables import toml_document
 from modelcheck.support.validation import TABLE, check_keys, check_table, check_value, name_list, number, one_of, text
 
@@ -55,6 +56,8 @@ class Settings:
         Seconds that measuring the candidate may take.
     memory : float
         GiB of memory that measuring the candidate may take.
+    panel_size : float
+        GiB that the panel may unpack to.
     custom_objects : tuple of str
         Classes and functions outside Keras, ``module>name``, that a network may name; the child
         imports them.
@@ -80,6 +83,7 @@ class Settings:
     layers: Mapping[str, str | None] = field(default_factory=dict)
     timeout: float = 3600.0
     memory: float = 16.0
+    panel_size: float = 4.0
     custom_objects: tuple[str, ...] = ()
     inconclusive: str = "fail"
 
@@ -212,6 +216,7 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
 _LIMITS = {
     "timeout": number("a positive number of seconds, less than 1e7", above=0, below=1e7),
     "memory": number("a number of GiB from 0.5, less than 1e6", at_least=0.5, below=1e6),
+    "panel_size": number("a positive number of GiB, less than 1e6", above=0, below=1e6),
     "custom_objects": name_list(
         "a list such as ['mypackage.layers>MyLayer']",
         accepts=lambda name: bool(_CUSTOM.fullmatch(name)),
@@ -243,7 +248,7 @@ def near(path: Path) -> Path:
 
 def _table(path: Path) -> dict[str, Any]:
     try:
-        document = toml_document(path.read_bytes())
+        document = toml_document(read_file(path))
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from modelcheck.judgement.document import CriterionRow
+from modelcheck.support.files import read_file
 from modelcheck.support.spelling import did_you_mean
 from modelcheck.support.tables import toml_document
 from modelcheck.support.validation import ANY_NUMBER, FLAG, TEXT, check_table, check_value, one_of
@@ -186,7 +187,7 @@ def read_criteria(path: str | Path, *, metrics: Iterable[str]) -> tuple[tuple[Cr
     ('mapped_units', 'at least 0.5')
     """
     try:
-        data = Path(path).read_bytes()
+        data = read_file(path)
         document = toml_document(data)
     except OSError as error:
         raise CriteriaError(f"No criteria in {str(path)!r} ({error.strerror}): nothing would be judged.") from error

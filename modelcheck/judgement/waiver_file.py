@@ -10,6 +10,7 @@ from typing import Any
 from modelcheck.judgement.criteria import FARTHEST
 from modelcheck.judgement.waivers import Waiver, WaiverError
 from modelcheck.support.escaping import clean
+from modelcheck.support.files import read_file
 from modelcheck.support.spelling import did_you_mean
 from modelcheck.support.tables import toml_document
 from modelcheck.support.validation import ANY_NUMBER, DAY, TEXT, check_table
@@ -92,7 +93,7 @@ def read_waivers(path: str | Path, *, metrics: Iterable[str]) -> tuple[tuple[Wai
     ()
     """
     try:
-        data = Path(path).read_bytes()
+        data = read_file(path)
         document = toml_document(data)
     except OSError as error:
         raise WaiverError(

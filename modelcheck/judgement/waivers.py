@@ -134,13 +134,20 @@ class Waiver:
         return metric == self.metric and fnmatch.fnmatchcase(about, self.about)
 
     def covers(self, value: float, criterion: Criterion) -> bool:
-        """Say whether a value lies no further beyond the limits than the one it was granted for."""
-        return _beyond(value, criterion) <= _beyond(self.value, criterion)
+        """Say whether a value lies no further beyond the limit that it misses than the one it was granted for."""
+        beyond, granted = self._measure_missed(value, criterion)
+        return beyond <= granted
 
     def exceeds(self, value: float, criterion: Criterion) -> bool:
-        """Say whether it was granted for a value much further beyond the limits than this one."""
-        beyond = max(_beyond(value, criterion), 0.0)
-        return _beyond(self.value, criterion) > beyond * (1 + _SHARE) + _SLACK
+        """Say whether it was granted for a value much further beyond the limit than this one."""
+        beyond, granted = self._measure_missed(value, criterion)
+        return granted > max(beyond, 0.0) * (1 + _SHARE) + _SLACK
+
+    def _measure_missed(self, value: float, criterion: Criterion) -> tuple[float, float]:
+        """Return how far beyond the limit that a value misses, or is nearest to, it lies and the granted one does."""
+        own, granted = _beyond(value, criterion), _beyond(self.value, criterion)
+        at = own.index(max(own))
+        return own[at], granted[at]
 
     @classmethod
     def from_dict(cls, row: WaiverRow) -> Waiver:
@@ -353,9 +360,9 @@ def _has_fixed_end(about: str) -> bool:
     return stretches[0][0] > 0 or stretches[-1][1] < len(about)
 
 
-def _beyond(value: float, criterion: Criterion) -> float:
-    """Return how far a value lies beyond the limits; negative within them."""
+def _beyond(value: float, criterion: Criterion) -> tuple[float, float]:
+    """Return how far a value lies below and above the limits; negative within them."""
     value = round(value, _DIGITS)
     low = -math.inf if criterion.at_least is None else criterion.at_least - value
     high = -math.inf if criterion.at_most is None else value - criterion.at_most
-    return max(low, high)
+    return low, high

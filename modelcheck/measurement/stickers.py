@@ -15,7 +15,8 @@ import tensorflow as tf
 
 from modelcheck.metrics.margins import margins
 from modelcheck.metrics.triggers import Stickers, gaps, sticker_families, sticker_rows
-from modelcheck.network import Network, NetworkError
+from modelcheck.network import Network, NetworkError, check_agreement
+from modelcheck.network.diagnosis import coarsest_dtype
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 
@@ -97,7 +98,8 @@ def measure_sticker_shifts(
     Raises
     ------
     NetworkError
-        When the network answers NaN or infinity on a stamped picture.
+        When the network answers NaN or infinity on a stamped picture, or Keras answers otherwise
+        there than the network's layers.
     """
     height, width, channels = network.input_shape
     pictures = tf.constant(np.asarray(images, np.float32))
@@ -111,7 +113,13 @@ def measure_sticker_shifts(
     shape = (None, height, width, 1)
     traced = tf.function(answer, input_signature=[tf.TensorSpec(shape, tf.float32), tf.TensorSpec(shape, tf.bool)])
 
+    # A coarse dtype may overflow on a sticker alone, where no picture of the panel shows it.
+    coarse = coarsest_dtype(network.model) != "float32"
+
     def move_margins(values: np.ndarray, masks: np.ndarray) -> np.ndarray:
+        if coarse:
+            stamped = np.where(masks[:, None], values[:, None], pictures.numpy())
+            check_agreement(network, stamped.reshape(-1, height, width, channels), released=False)
         scores = traced(tf.constant(values), tf.constant(masks)).numpy()
         if not np.isfinite(scores).all():
             raise NetworkError(

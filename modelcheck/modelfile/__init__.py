@@ -6,24 +6,25 @@ Nothing of the file is executed, and neither Keras nor the HDF5 library is impor
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from modelcheck.modelfile.config import Contents, read_json, walk
+from modelcheck.modelfile.config import MAX_REFUSALS, Contents, read_json, walk
 from modelcheck.modelfile.refusal import Refusal, quote
 from modelcheck.modelfile.weights import SIGNATURE, check_weights
-from modelcheck.support.archive import ArchiveError, Member, open_archive, read_member, read_regular
+from modelcheck.support.archive import ArchiveError, Member, list_members, read_member
+from modelcheck.support.files import MAX_NETWORK_BYTES, read_file
 
 __all__ = ["Refusal", "ScanError", "ScanReport", "read_model_file", "scan_bytes", "scan_model"]
 
-_GIB = 2**30
-_MAX_FILE_BYTES = 4 * _GIB
 _MAX_UNPACKING_RATIO = 20  # bytes of the members to bytes of the file
 # MobileNetV2's configuration has 0.16 MB. Parsed, JSON of empty lists takes twenty times its bytes.
-_MAX_MEMBER_BYTES = {"config.json": 2**23, "metadata.json": 2**16, "model.weights.h5": _MAX_FILE_BYTES}
+_MAX_MEMBER_BYTES = {"config.json": 2**23, "metadata.json": 2**16, "model.weights.h5": MAX_NETWORK_BYTES}
 _MAX_SHOWN, _MAX_LISTED = 20, 200  # refusals or members, and names of classes or layers, in a report
 _CONVERT = "where you trust the file, load it elsewhere and write it with model.save('network.keras')"
 
@@ -71,6 +72,20 @@ class ScanReport:
     weights: int = 0
     refusals: tuple[Refusal, ...] = ()
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON-ready builtins, from which `from_dict` makes an equal one."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ScanReport:
+        """Build a report from what `to_dict` returned."""
+        lists = {
+            "members": tuple(Member(**member) for member in values["members"]),
+            "refusals": tuple(Refusal(**refusal) for refusal in values["refusals"]),
+            "layers": tuple(values["layers"]),
+        }
+        return cls(**{**values, **lists})
+
     def sentence(self) -> str:
         """Return all refusals as one text, a line each."""
         lines = [f"  {refusal}" for refusal in self.refusals[:_MAX_SHOWN]]
@@ -92,7 +107,10 @@ class ScanReport:
             "weights": f"{self.weights} data sets" if self.weights else "",
             "custom": ", ".join(self.custom),
         }
-        verdict = f"REFUSED, {len(self.refusals)} reasons:" if self.refusals else "CLEAN: nothing in it is refused."
+        many = "at least " if len(self.refusals) >= MAX_REFUSALS else ""
+        verdict = (
+            f"REFUSED, {many}{len(self.refusals)} reasons:" if self.refusals else "CLEAN: nothing in it is refused."
+        )
         return [
             *(f"{fact}: {words}" for fact, words in facts.items() if words),
             verdict,
@@ -139,12 +157,11 @@ def read_model_file(path: str | os.PathLike[str]) -> bytes:
     if "://" in str(name):
         raise ScanError(f"{quote(name)} is an address. Fetch the file, check its sha256, and give the .keras file.")
     try:
-        return read_regular(path, max_bytes=_MAX_FILE_BYTES)
+        return read_file(path, max_bytes=MAX_NETWORK_BYTES)
     except FileNotFoundError as error:
         raise ScanError(f"There is no network file {name!r}. Give a .keras file on this machine.") from error
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ScanError(f"The network file {name!r} cannot be read: {reason}.") from error
+    except OSError as error:
+        raise ScanError(f"The network file {name!r} cannot be read: {error.strerror}.") from error
 
 
 def scan_bytes(data: bytes, *, name: str, custom_objects: Collection[str] = ()) -> ScanReport:
@@ -155,20 +172,19 @@ def scan_bytes(data: bytes, *, name: str, custom_objects: Collection[str] = ()) 
         refusal = Refusal(rule="format", where="the file", reason=f"{other}; {_CONVERT}")
         return ScanReport(file=name, sha256=sha, size=len(data), refusals=(refusal,))
     try:
-        archive, members = open_archive(data, max_bytes=_MAX_FILE_BYTES, ratio=_MAX_UNPACKING_RATIO)
+        members = list_members(data, max_bytes=MAX_NETWORK_BYTES, ratio=_MAX_UNPACKING_RATIO)
     except ArchiveError as error:
         refusal = Refusal(rule="archive", where="the file", reason=f"it is no .keras archive: {error}")
         return ScanReport(file=name, sha256=sha, size=len(data), refusals=(refusal,))
-    with archive:
-        refusals = _find_unexpected(members)
-        contents, version, weights = Contents(layers=(), classes={}, custom={}, refusals=()), "", 0
-        if not refusals:
-            try:
-                parts = {member.name: read_member(archive, member) for member in members}
-            except ArchiveError as error:
-                refusals = [Refusal(rule="archive", where="the file", reason=str(error))]
-            else:
-                contents, version, weights, refusals = _parts(parts, custom_objects)
+    refusals = _find_unexpected(members)
+    contents, version, weights = Contents(layers=(), classes={}, custom={}, refusals=()), "", 0
+    if not refusals:
+        try:
+            parts = {member.name: read_member(data, member) for member in members}
+        except ArchiveError as error:
+            refusals = [Refusal(rule="archive", where="the file", reason=str(error))]
+        else:
+            contents, version, weights, refusals = _parts(parts, custom_objects)
     return ScanReport(
         file=name,
         sha256=sha,
@@ -183,7 +199,9 @@ def scan_bytes(data: bytes, *, name: str, custom_objects: Collection[str] = ()) 
     )
 
 
-def _parts(parts: Mapping[str, bytes], custom_objects: Collection[str]) -> tuple[Contents, str, int, list[Refusal]]:
+def _parts(
+    parts: Mapping[str, memoryview], custom_objects: Collection[str]
+) -> tuple[Contents, str, int, list[Refusal]]:
     contents = Contents(layers=(), classes={}, custom={}, refusals=())
     metadata, wrong = read_json(parts["metadata.json"], "metadata.json")
     refusals = [wrong] if wrong else []
@@ -218,7 +236,7 @@ def _find_unexpected(members: tuple[Member, ...]) -> list[Refusal]:
             reason=f"it has {member.size} bytes, more than {_MAX_MEMBER_BYTES[member.name]}",
         )
         for member in members
-        if member.size > _MAX_MEMBER_BYTES.get(member.name, _MAX_FILE_BYTES)
+        if member.size > _MAX_MEMBER_BYTES.get(member.name, MAX_NETWORK_BYTES)
     ]
     return refusals
 

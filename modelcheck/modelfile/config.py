@@ -7,7 +7,6 @@ every value, not at the places known.
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections import Counter
@@ -17,11 +16,14 @@ from typing import Any
 
 from modelcheck.modelfile.allowed import CLASSES, FUNCTIONS, KNOWN_BAD, PLAIN, ROOTS
 from modelcheck.modelfile.refusal import Refusal, quote
+from modelcheck.support.tables import json_document
 
-__all__ = ["Contents", "read_json", "walk"]
+__all__ = ["MAX_REFUSALS", "Contents", "read_json", "walk"]
 
 _MAX_DEPTH = 128
-_MAX_VALUES = 1_000_000
+_MAX_VALUES = 250_000
+MAX_REFUSALS = 100
+_MAX_NAME_CHARACTERS = 200
 _MAX_TEXT_CHARACTERS = 10_000
 _MAX_NUMBER = 2**31 - 1
 # Keys whose numbers are names (the address of a shared object, the start of a random stream), not
@@ -57,21 +59,13 @@ class Contents:
     refusals: tuple[Refusal, ...]
 
 
-def read_json(data: bytes, member: str) -> tuple[Any, Refusal | None]:
+def read_json(data: bytes | memoryview, member: str) -> tuple[Any, Refusal | None]:
     """Parse JSON as Keras will, and refuse what two readers could understand differently."""
-
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        document = dict(items)
-        if len(document) < len(items):
-            raise ValueError("a key occurs twice in one object")
-        return document
-
     try:
-        document = json.loads(data.decode("utf-8"), object_pairs_hook=pairs)
-    except RecursionError:
-        return None, Refusal(rule="json", where=member, reason="it is nested too deeply to be read")
+        # Keras writes an unlimited bound as Infinity.
+        document = json_document(bytes(data), max_depth=_MAX_DEPTH, max_values=_MAX_VALUES, finite=False)
     except ValueError as error:
-        return None, Refusal(rule="json", where=member, reason=f"it is no JSON in UTF-8: {quote(error)}")
+        return None, Refusal(rule="json", where=member, reason=f"it is no JSON in UTF-8 that is read: {quote(error)}")
     if not isinstance(document, dict):
         return None, Refusal(rule="json", where=member, reason="it holds no JSON object")
     return document, None
@@ -98,43 +92,66 @@ def walk(document: dict[str, Any], *, custom_objects: Collection[str] = ()) -> C
     if document.get("class_name") not in ROOTS and not _is_custom(document, custom_objects):
         reason = f"a network is {' or '.join(ROOTS)}, not {quote(document.get('class_name'))}"
         refusals.append(Refusal(rule="root", where="config.json", reason=reason))
-    for count, (where, key, value, depth) in enumerate(_values(document)):
-        if depth > _MAX_DEPTH or count > _MAX_VALUES:
-            reason = f"it is nested deeper than {_MAX_DEPTH}, or has more than {_MAX_VALUES} values"
-            refusals.append(Refusal(rule="json", where="config.json", reason=reason))
-            break
+    for place, value in _values(document):
         if isinstance(value, dict):
-            refusals += _strange_keys(value, where)
+            refusals += _strange_keys(value, place)
             if "class_name" in value:
-                refusals += _object(value, where, custom_objects)
+                refusals += _object(value, place, custom_objects)
                 if _is_custom(value, custom_objects):
                     custom[_setting_name(value)] = _registry_name(value)
                 classes[_own_name(value)] += 1
-                layers += _layer(value, where)
+                layers += _layer(value, place)
         else:
-            refusals += _value(key, value, where)
+            refusals += _value(value, place)
+        if len(refusals) >= MAX_REFUSALS:  # whoever reads them has stopped long before
+            break
     return Contents(layers=tuple(layers), classes=dict(classes), custom=custom, refusals=tuple(refusals))
 
 
-def _values(document: dict[str, Any]) -> Iterator[tuple[str, str, Any, int]]:
-    """Yield (place, nearest key, value, depth) of every value, in the order of the file."""
-    stack: list[tuple[str, str, Any, int]] = [("config.json", "", document, 0)]
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a value stands: its own key or number, and the place around it; written out only for a refusal."""
+
+    own: str | int
+    around: _Place | None = None
+
+    @property
+    def key(self) -> str:
+        """The nearest key around the value, itself among them."""
+        place: _Place | None = self
+        while place is not None:
+            if isinstance(place.own, str):
+                return place.own
+            place = place.around
+        return ""
+
+    def __str__(self) -> str:
+        parts: list[str] = []
+        place: _Place | None = self
+        while place is not None:
+            around = place.around
+            parts.append(f"[{place.own}]" if isinstance(place.own, int) else f".{_key(place.own)}" if around else "")
+            place = around
+        return "config.json" + "".join(reversed(parts))
+
+
+def _values(document: dict[str, Any]) -> Iterator[tuple[_Place, Any]]:
+    """Yield every value with its place, in the order of the file."""
+    stack: list[tuple[_Place, Any]] = [(_Place(""), document)]
     while stack:
-        where, key, value, depth = stack.pop()
-        yield where, key, value, depth
-        inner: list[tuple[str, str, Any, int]] = []
+        place, value = stack.pop()
+        yield place, value
         if isinstance(value, dict):
-            inner = [(f"{where}.{_key(name)}", name, item, depth + 1) for name, item in value.items()]
+            stack += [(_Place(name, place), item) for name, item in reversed(value.items())]
         elif isinstance(value, list):
-            inner = [(f"{where}[{number}]", key, item, depth + 1) for number, item in enumerate(value)]
-        stack += reversed(inner)
+            stack += [(_Place(k, place), value[k]) for k in range(len(value) - 1, -1, -1)]
 
 
 def _key(name: str) -> str:
     return name if _SAFE_KEY.fullmatch(name) else quote(name, longest=40)
 
 
-def _object(node: dict[str, Any], where: str, custom_objects: Collection[str]) -> list[Refusal]:
+def _object(node: dict[str, Any], where: _Place, custom_objects: Collection[str]) -> list[Refusal]:
     """Judge one object by what it calls itself."""
     name, module, registered = node["class_name"], node.get("module"), node.get("registered_name")
     rule, reason = "class", ""
@@ -150,10 +167,10 @@ def _object(node: dict[str, Any], where: str, custom_objects: Collection[str]) -
         rule, reason = "function", "a function without a name"
     else:
         return _judge_named_object(node, where, custom_objects)
-    return [Refusal(rule=rule, where=where, reason=reason)]
+    return [Refusal(rule=rule, where=str(where), reason=reason)]
 
 
-def _judge_named_object(node: dict[str, Any], where: str, custom_objects: Collection[str]) -> list[Refusal]:
+def _judge_named_object(node: dict[str, Any], where: _Place, custom_objects: Collection[str]) -> list[Refusal]:
     """Judge an object that names a module: Keras' own, one that is knowingly allowed, or neither."""
     function = node["class_name"] == "function"
     module, own, registered = node["module"], node["config" if function else "class_name"], node.get("registered_name")
@@ -166,11 +183,11 @@ def _judge_named_object(node: dict[str, Any], where: str, custom_objects: Collec
         what = "function" if function else "class"
         reason = f"the {what} {quote(own)} of {quote(module)} is not among those of Keras that only compute"
         option = f"custom_objects = [{quote(_setting_name(node))}]" if _may_be_custom(module) else ""
-        return [Refusal(rule=what, where=where, reason=reason, option=option)]
+        return [Refusal(rule=what, where=str(where), reason=reason, option=option)]
     if known:
         return []
     reason = f"{quote(own)} claims to be registered as {quote(registered)}, which is another object"
-    return [Refusal(rule="registered", where=where, reason=reason)]
+    return [Refusal(rule="registered", where=str(where), reason=reason)]
 
 
 def _may_be_custom(module: str) -> bool:
@@ -188,54 +205,61 @@ def _setting_name(node: dict[str, Any]) -> str:
     """Return how an object is called in the setting ``custom_objects``."""
     name = node.get("class_name")
     own = node.get("config") if name == "function" else name
-    return f"{node.get('module')}>{str(own).rsplit('>', 1)[-1]}"
+    own = own if isinstance(own, str) else "?"
+    return f"{node.get('module')}>{own.rsplit('>', 1)[-1]}"
 
 
 def _registry_name(node: dict[str, Any]) -> str:
     """Return the name under which Keras will look for a custom object."""
-    own = node.get("config") if node.get("class_name") == "function" else node.get("registered_name")
-    return str(own or node.get("class_name"))
+    name = node.get("class_name")
+    own = node.get("config") if name == "function" else node.get("registered_name")
+    return _text(own or name)
 
 
 def _own_name(node: dict[str, Any]) -> str:
-    name = node["config"] if node["class_name"] == "function" else node["class_name"]
+    name = _text(node.get("config") if node["class_name"] == "function" else node["class_name"])
     module = node.get("module")
-    return f"{module}.{name}"[:200] if isinstance(module, str) else str(name)[:200]
+    return f"{_text(module)}.{name}"[:_MAX_NAME_CHARACTERS] if isinstance(module, str) else name
 
 
-def _plain(name: str, config: Any, where: str) -> list[Refusal]:
+def _plain(name: str, config: Any, where: _Place) -> list[Refusal]:
     if not isinstance(config, dict):
-        return [Refusal(rule="class", where=where, reason=f"{name} without its values")]
+        return [Refusal(rule="class", where=str(where), reason=f"{name} without its values")]
     dtype = config.get("dtype", "float32")
     if name != "__slice__" and not (isinstance(dtype, str) and _NUMBERS.fullmatch(dtype)):
-        return [Refusal(rule="class", where=where, reason=f"{name} of the type {quote(dtype)}; expected numbers")]
+        return [Refusal(rule="class", where=str(where), reason=f"{name} of the type {quote(dtype)}; expected numbers")]
     return []
 
 
-def _layer(node: dict[str, Any], where: str) -> list[str]:
+def _layer(node: dict[str, Any], where: _Place) -> list[str]:
     config = node.get("config")
-    if where.endswith("]") and "layers[" in where.rsplit(".", 1)[-1] and isinstance(config, dict):
-        return [str(config.get("name", "?"))]
+    if isinstance(where.own, int) and where.key == "layers" and isinstance(config, dict):
+        return [_text(config.get("name"))]
     return []
 
 
-def _strange_keys(node: dict[str, Any], where: str) -> list[Refusal]:
+def _text(value: Any) -> str:
+    """Return a name from the file, cut; what is no text is not written out, for it may hold the whole file."""
+    return value[:_MAX_NAME_CHARACTERS] if isinstance(value, str) else "?"
+
+
+def _strange_keys(node: dict[str, Any], where: _Place) -> list[Refusal]:
     for key in node:
         if len(key) > _MAX_TEXT_CHARACTERS or _CONTROL.search(key) or _PATH.search(key):
             reason = f"the key {quote(key)} is no key that Keras writes"
-            return [Refusal(rule="path", where=where, reason=reason)]
+            return [Refusal(rule="path", where=str(where), reason=reason)]
     return []
 
 
-def _value(key: str, value: Any, where: str) -> list[Refusal]:
+def _value(value: Any, where: _Place) -> list[Refusal]:
     if isinstance(value, str):
         if _PATH.search(value):
             reason = f"{quote(value)} is a path or an address; a network names neither"
-            return [Refusal(rule="path", where=where, reason=reason)]
+            return [Refusal(rule="path", where=str(where), reason=reason)]
         if len(value) > _MAX_TEXT_CHARACTERS or _CONTROL.search(value):
             reason = f"{quote(value)} holds control characters, or is longer than {_MAX_TEXT_CHARACTERS}"
-            return [Refusal(rule="text", where=where, reason=reason)]
-    if isinstance(value, int) and abs(value) > _MAX_NUMBER and key not in _NAMES:
+            return [Refusal(rule="text", where=str(where), reason=reason)]
+    if isinstance(value, int) and abs(value) > _MAX_NUMBER and where.key not in _NAMES:
         reason = f"a whole number of {len(str(abs(value)))} digits; no size of a network is above {_MAX_NUMBER}"
-        return [Refusal(rule="size", where=where, reason=reason)]
+        return [Refusal(rule="size", where=str(where), reason=reason)]
     return []

@@ -34,4 +34,10 @@ class Refusal:
 
 def quote(text: object, *, longest: int = 80) -> str:
     """Return text from a file in quotes, cut, with everything that a terminal would act on escaped."""
-    return repr(str(text)[:longest])
+    # A value of another kind may hold a whole file, and is not written out for some characters of it.
+    shown = (
+        text
+        if isinstance(text, str | bytes | int | float | None | Exception)
+        else f"a value of type {type(text).__name__}"
+    )
+    return repr(str(shown)[:longest])

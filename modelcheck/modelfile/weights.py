@@ -5,6 +5,11 @@ declare more than it holds. Keras writes none of that: old-style groups of whole
 sets. What is not exactly so is refused, so that the library, which is written in C, only meets
 files of a kind that it meets every day.
 
+Where two readers could see different things, the file is refused: a message that stands twice, one
+behind the end that the header names, a name twice in a group, a table that its entry remembers
+otherwise. And every byte that is looked at is paid from a budget of twice the file's own bytes:
+structures that overlap cost again each time they are met.
+
 References
 ----------
 HDF5 File Format Specification, version 3.0:
@@ -13,11 +18,11 @@ https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from modelcheck.modelfile.messages import Described, StrangeError, read_messages
 from modelcheck.modelfile.refusal import Refusal, quote
 
 __all__ = ["SIGNATURE", "check_weights"]
@@ -25,42 +30,49 @@ __all__ = ["SIGNATURE", "check_weights"]
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _NOWHERE = 2**64 - 1
 _MAX_DEPTH = 64
-_SOFT_LINK = 2
-_SHARED = 0x02
-_NUMBERS = (0, 1, 5, 8)  # whole numbers, floats, opaque (how bfloat16 is kept), enumerations (booleans)
-_TEXTS = (0, 1, 3, 9)  # for attributes: numbers, text, and text of any length
-# Messages of an object's header. A dataspace, its type, its layout, its fill value, its times, an
-# attribute, a continuation, a group's table, and padding.
-_SPACE, _TYPE, _LAYOUT, _ATTRIBUTE, _CONTINUED, _TABLE = 0x01, 0x03, 0x08, 0x0C, 0x10, 0x11
-_HARMLESS = {0x00, 0x04, 0x05, 0x0E, 0x12}
-_NAMED = {
-    0x02: "links of the new kind",
-    0x06: "a link of the new kind, which may lead into another file",
-    0x07: "values that lie in another file",
-    0x0B: "values packed by a filter",
-    0x0F: "shared messages",
-}
-
-
-class _StrangeError(Exception):
-    """What the walk met; becomes one refusal."""
+_MAX_OBJECTS = 200_000  # groups and data sets; the largest networks have some thousands
+_MAX_NAME_BYTES = 255
+# What all that describes the values may cost; 200,000 objects have less than half of it.
+_MAX_BUDGET = 2**28
+_NO_CACHE, _CACHED_TABLE, _SOFT_LINK = 0, 1, 2
+_TREE_HEAD, _TREE_ENTRY, _NODE_HEAD, _NODE_ENTRY = 24, 16, 8, 40
+_Table = tuple[int, int]
 
 
 @dataclass
 class _Walk:
-    data: bytes
+    """A file, what was met in it, and what may still be looked at."""
+
+    data: memoryview
+    budget: int
     seen: set[int] = field(default_factory=set)
+    objects: int = 0
     values: int = 0
     sets: int = 0
 
+    def look(self, address: int, size: int, what: str) -> memoryview:
+        """Return bytes of the file, without a copy, and pay for them."""
+        if address + size > len(self.data):
+            raise StrangeError(f"{what} lies past the file's end")
+        self.budget -= size
+        if self.budget < 0:
+            raise StrangeError("its structures overlap: looking at them takes more than twice the file's bytes")
+        return self.data[address : address + size]
 
-def check_weights(data: bytes, member: str) -> tuple[int, tuple[Refusal, ...]]:
+    def enter(self, address: int, what: str) -> None:
+        """Let the walk pass an address once: a second way to it would be a loop or a repetition."""
+        if address in self.seen:
+            raise StrangeError(f"two ways lead to one {what}")
+        self.seen.add(address)
+
+
+def check_weights(data: bytes | memoryview, member: str) -> tuple[int, tuple[Refusal, ...]]:
     """Walk an HDF5 file from its superblock to every data set.
 
     Parameters
     ----------
-    data : bytes
-        The whole file.
+    data : bytes or memoryview
+        The whole file; nothing of it is copied.
     member : str
         What to call it.
 
@@ -69,169 +81,125 @@ def check_weights(data: bytes, member: str) -> tuple[int, tuple[Refusal, ...]]:
     tuple
         The number of data sets, and the refusals: none or one.
     """
-    walk = _Walk(data)
+    walk = _Walk(memoryview(data), budget=min(2 * len(data), _MAX_BUDGET))
     try:
-        _group(walk, _root(walk), "", 0)
-    except (_StrangeError, struct.error, OverflowError) as error:
-        reason = str(error) if isinstance(error, _StrangeError) else "an address leads past the file's end"
+        header, cached = _root(walk)
+        _walk_object(walk, header, cached, path="", depth=0)
+    except (StrangeError, struct.error, OverflowError) as error:
+        reason = str(error) if isinstance(error, StrangeError) else "an address leads past the file's end"
         return walk.sets, (Refusal(rule="weights", where=member, reason=f"{reason}; Keras writes no such weights"),)
     return walk.sets, ()
 
 
-def _root(walk: _Walk) -> int:
-    if not walk.data.startswith(SIGNATURE):
-        raise _StrangeError("it is no HDF5 file")
-    version, _, _, _, _, offsets, lengths = struct.unpack_from("<7B", walk.data, 8)
+def _root(walk: _Walk) -> tuple[int, _Table | None]:
+    """Return the address of the root group's header, and the table that the superblock remembers for it."""
+    if walk.data[:8] != SIGNATURE:
+        raise StrangeError("it is no HDF5 file")
+    head = walk.look(0, 96, "its superblock")
+    version, _, _, _, _, offsets, lengths = struct.unpack_from("<7B", head, 8)
     if (version, offsets, lengths) != (0, 8, 8):
-        raise _StrangeError(f"its superblock has version {version}, or addresses that are not of 8 bytes")
-    base, _, end, driver, _, header, kind = struct.unpack_from("<6QI", walk.data, 24)
+        raise StrangeError(f"its superblock has version {version}, or addresses that are not of 8 bytes")
+    base, _, end, driver, _, header, kind = struct.unpack_from("<6QI", head, 24)
     if base != 0 or end != len(walk.data) or driver != _NOWHERE or kind == _SOFT_LINK:
-        raise _StrangeError(
-            f"its superblock describes {end} bytes from {base}, or a driver, where {len(walk.data)} are"
-        )
-    return int(header)
+        raise StrangeError(f"its superblock describes {end} bytes from {base}, or a driver, where {len(walk.data)} are")
+    return int(header), _cached_table(head, 72, "/")
 
 
-def _once(walk: _Walk, address: int, size: int, what: str) -> None:
-    """Let the walk pass an address once: a second way to it would be a loop or a repetition."""
-    if address + size > len(walk.data):
-        raise _StrangeError(f"{what} lies past the file's end")
-    if address in walk.seen:
-        raise _StrangeError(f"two ways lead to one {what}")
-    walk.seen.add(address)
-
-
-def _messages(walk: _Walk, address: int) -> Iterator[tuple[int, bytes]]:
-    """Yield (kind, bytes) of an object's header, through its continuations."""
-    _once(walk, address, 16, "object header")
-    version, _, total, _, size = struct.unpack_from("<BBHII", walk.data, address)
-    if version != 1:
-        raise _StrangeError(f"an object header has version {version}")
-    blocks, read = [(address + 16, size)], 0
-    while blocks:
-        start, length = blocks.pop(0)
-        if start + length > len(walk.data):
-            raise _StrangeError("an object header lies past the file's end")
-        place = start
-        while place + 8 <= start + length and read < total:
-            kind, size, flags = struct.unpack_from("<HHB", walk.data, place)
-            body = walk.data[place + 8 : place + 8 + size]
-            if place + 8 + size > start + length:
-                raise _StrangeError("a message is longer than its header")
-            if flags & _SHARED:
-                raise _StrangeError("a message is shared with another object")
-            place, read = place + 8 + size, read + 1
-            if kind == _CONTINUED:
-                more, span = struct.unpack_from("<QQ", body)
-                _once(walk, more, span, "continuation")
-                blocks.append((more, span))
-            elif kind not in _HARMLESS:
-                yield kind, body
-
-
-def _group(walk: _Walk, address: int, path: str, depth: int) -> None:
-    if depth > _MAX_DEPTH:
-        raise _StrangeError(f"groups are nested deeper than {_MAX_DEPTH}")
-    space = shape = layout = table = None
-    for kind, body in _messages(walk, address):
-        if kind == _TABLE:
-            table = struct.unpack_from("<QQ", body)
-        elif kind == _SPACE:
-            space = _shape(body)
-        elif kind == _TYPE:
-            shape = _type(body, _NUMBERS, path)
-        elif kind == _LAYOUT:
-            layout = body
-        elif kind == _ATTRIBUTE:
-            _attribute(body, path)
-        else:
-            raise _StrangeError(f"{quote(path)} has {_NAMED.get(kind, f'a message of kind {kind:#x}')}")
-    if table is not None and layout is None:
-        for name, header in _links(walk, *table):
-            _group(walk, header, f"{path}/{name}", depth + 1)
-    elif table is None and space is not None and shape is not None and layout is not None:
-        _check_storage(walk, layout, math.prod(space) * shape, path)
+def _walk_object(walk: _Walk, address: int, cached: _Table | None, *, path: str, depth: int) -> None:
+    """Look at one object: a group, into which the walk goes on, or a data set."""
+    walk.objects += 1
+    if depth > _MAX_DEPTH or walk.objects > _MAX_OBJECTS:
+        raise StrangeError(f"groups are nested deeper than {_MAX_DEPTH}, or there are more than {_MAX_OBJECTS} objects")
+    walk.enter(address, "object header")
+    found = read_messages(walk.look, address, path)
+    if found.table is not None:
+        if cached not in (None, found.table):
+            raise StrangeError(f"{quote(path)} is remembered by another table of names than its own")
+        for name, header, remembered in _links(walk, *found.table):
+            _walk_object(walk, header, remembered, path=f"{path}/{name}", depth=depth + 1)
+    elif cached is not None:
+        raise StrangeError(f"{quote(path)} is remembered as a group, and is none")
     else:
-        raise _StrangeError(f"{quote(path)} is neither a group nor a data set")
+        _check_storage(walk, found, path)
 
 
-def _links(walk: _Walk, tree: int, heap: int) -> Iterator[tuple[str, int]]:
-    if walk.data[heap : heap + 4] != b"HEAP":
-        raise _StrangeError("a group has no names")
-    size, _, names = struct.unpack_from("<QQQ", walk.data, heap + 8)
+def _links(walk: _Walk, tree: int, heap: int) -> Iterator[tuple[str, int, _Table | None]]:
+    """Yield (name, address of the header, remembered table) of every member of a group."""
+    walk.enter(heap, "list of names")
+    head = walk.look(heap, 32, "the names of a group")
+    if bytes(head[:4]) != b"HEAP":
+        raise StrangeError("a group has no names")
+    size, _, names = struct.unpack_from("<QQQ", head, 8)
     if names + size > len(walk.data):
-        raise _StrangeError("a group's names lie past the file's end")
-    words, nodes = walk.data[names : names + size], [tree]
+        raise StrangeError("a group's names lie past the file's end")
+    met: set[str] = set()
+    nodes: list[tuple[int, int]] = [(tree, -1)]  # address, and the level that its parent promises
     while nodes:
-        node = nodes.pop()
-        _once(walk, node, 8, "node of a group")
-        if walk.data[node : node + 4] == b"TREE":
-            kind, _, used = struct.unpack_from("<BBH", walk.data, node + 4)
-            if kind != 0:
-                raise _StrangeError("a group's tree is of another kind")
-            nodes += [struct.unpack_from("<Q", walk.data, node + 32 + 16 * child)[0] for child in range(used)]
-        elif walk.data[node : node + 4] == b"SNOD":
-            (used,) = struct.unpack_from("<H", walk.data, node + 6)
-            for entry in range(used):
-                offset, header, kind = struct.unpack_from("<QQI", walk.data, node + 8 + 40 * entry)
-                name = _name(words, offset)
+        node, level = nodes.pop()
+        walk.enter(node, "node of a group")
+        head = walk.look(node, _NODE_HEAD, "node of a group")
+        mark = bytes(head[:4])
+        if mark == b"TREE":
+            nodes += _children(walk, node, level)
+        elif mark == b"SNOD" and level in (-1, 0):
+            (used,) = struct.unpack_from("<H", head, 6)
+            entries = walk.look(node + _NODE_HEAD, used * _NODE_ENTRY, "node of a group")
+            for start in range(0, used * _NODE_ENTRY, _NODE_ENTRY):
+                offset, header, kind = struct.unpack_from("<QQI", entries, start)
+                name = _name(walk, names, size, offset)
                 if kind == _SOFT_LINK or header == _NOWHERE:
-                    raise _StrangeError(f"{quote(name)} is a link to another name")
-                yield name, header
+                    raise StrangeError(f"{quote(name)} is a link to another name")
+                if name in met:
+                    raise StrangeError(f"a group has two members called {quote(name)}")
+                met.add(name)
+                yield name, header, _cached_table(entries, start + 16, name)
         else:
-            raise _StrangeError("a group's table is damaged")
+            raise StrangeError("a group's table is damaged")
 
 
-def _name(names: bytes, offset: int) -> str:
-    end = names.find(b"\0", offset)
+def _children(walk: _Walk, node: int, promised: int) -> list[tuple[int, int]]:
+    """Return the addresses below a node of a group's tree, each with the level that it must have."""
+    kind, level, used = struct.unpack_from("<BBH", walk.look(node, _TREE_HEAD, "node of a group"), 4)
+    if kind != 0 or promised not in (-1, level + 1):
+        raise StrangeError("a group's tree is of another kind")
+    # Each key but the last is followed by the address of a child.
+    pairs = walk.look(node + _TREE_HEAD, used * _TREE_ENTRY, "node of a group")
+    return [(struct.unpack_from("<Q", pairs, _TREE_ENTRY * child + 8)[0], level) for child in range(used)]
+
+
+def _cached_table(data: memoryview, place: int, name: str) -> _Table | None:
+    """Return the tree and heap that an entry remembers for the group that it names, None for none."""
+    kind, _, tree, heap = struct.unpack_from("<IIQQ", data, place)
+    if kind == _NO_CACHE:
+        return None
+    if kind != _CACHED_TABLE:
+        raise StrangeError(f"{quote(name)} is a link of an unknown kind")
+    return tree, heap
+
+
+def _name(walk: _Walk, names: int, size: int, offset: int) -> str:
+    room = bytes(walk.data[names + min(offset, size) : names + min(offset + _MAX_NAME_BYTES + 1, size)])
+    end = room.find(b"\0")
     try:
-        name = names[offset:end].decode("utf-8") if 0 <= offset < end else ""
+        name = room[:end].decode("utf-8") if end > 0 else ""
     except UnicodeDecodeError:
         name = ""
+    walk.look(names, len(name), "a name")
     if not name or not name.isprintable() or "/" in name or name in (".", ".."):
-        raise _StrangeError(f"a name is empty or strange: {quote(name)}")
+        raise StrangeError(f"a name is empty, strange or longer than {_MAX_NAME_BYTES} bytes: {quote(room[:40])}")
     return name
 
 
-def _shape(body: bytes) -> tuple[int, ...]:
-    version, rank = struct.unpack_from("<BB", body)
-    if version not in (1, 2) or rank > 32:
-        raise _StrangeError(f"a data set has {rank} axes (version {version})")
-    return struct.unpack_from(f"<{rank}Q", body, 8 if version == 1 else 4)
-
-
-def _type(body: bytes, allowed: tuple[int, ...], path: str) -> int:
-    """Return the bytes of one value."""
-    kind = body[0] & 0x0F if body else -1
-    (size,) = struct.unpack_from("<I", body, 4)
-    if kind not in allowed or (kind != 9 and not 0 < size <= 2**16):
-        raise _StrangeError(f"{quote(path)} has values of HDF5's class {kind}; expected numbers")
-    return int(size)
-
-
-def _attribute(body: bytes, path: str) -> None:
-    version, _, name, kind, _ = struct.unpack_from("<BBHHH", body)
-    if version != 1:
-        raise _StrangeError(f"{quote(path)} has an attribute of version {version}")
-    start = 8 + name + -name % 8
-    _type(body[start : start + kind], _TEXTS, f"{path}@")
-
-
-def _check_storage(walk: _Walk, body: bytes, promised: int, path: str) -> None:
+def _check_storage(walk: _Walk, found: Described, path: str) -> None:
     """Hold what a data set promises against the bytes that are there."""
-    version, kind = struct.unpack_from("<BB", body)
-    if version != 3 or kind not in (0, 1):
-        words = {2: "lies in pieces", 3: "is a view on other data"}.get(kind, f"has a layout {version}.{kind}")
-        raise _StrangeError(f"{quote(path)} {words}")
-    if kind == 0:
-        (size,) = struct.unpack_from("<H", body, 2)
-    else:
-        start, size = struct.unpack_from("<QQ", body, 2)
-        if promised and (start == _NOWHERE or start + size > len(walk.data)):
-            raise _StrangeError(f"{quote(path)} has values past the file's end")
-    if promised != size and not (promised == 0 and kind == 1):
-        raise _StrangeError(f"{quote(path)} promises {promised} bytes of values and holds {size}")
-    walk.values += promised
+    if found.promised is None or found.storage is None:
+        raise StrangeError(f"{quote(path)} is neither a group nor a data set")
+    start, size = found.storage
+    if start is not None and found.promised and (start == _NOWHERE or start + size > len(walk.data)):
+        raise StrangeError(f"{quote(path)} has values past the file's end")
+    if found.promised != size and not (found.promised == 0 and start is not None):
+        raise StrangeError(f"{quote(path)} promises {found.promised} bytes of values and holds {size}")
+    walk.values += found.promised
     walk.sets += 1
     if walk.values > len(walk.data):
-        raise _StrangeError("its data sets promise more bytes than the file has: they share them")
+        raise StrangeError("its data sets promise more bytes than the file has: they share them")

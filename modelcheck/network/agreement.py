@@ -34,8 +34,9 @@ _ALONE = 4  # pictures that are also shown one by one, as in use
 _TOLERANCES = {"float32": 1e-4, "float16": 0.03, "bfloat16": 0.1}
 _IN_NO_MODE = ("model(images)", "model(images[row : row + 1])")
 _FLIPPED = 0.01  # the share of pictures whose class, too close to call, may be another
-# How far a softmax or a sigmoid rounds, as a share of what it gives.
-_END_ROUNDINGS = {"float32": 2.0**-19, "float16": 2.0**-7, "bfloat16": 2.0**-4}
+# How far a softmax or a sigmoid rounds, as a share of what it gives, and the smallest that it gives
+# in full precision.
+_ENDS = {"float32": (2.0**-19, 2.0**-126), "float16": (2.0**-7, 2.0**-14), "bfloat16": (2.0**-4, 2.0**-126)}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,8 +53,9 @@ class _Answers:
         The activation between the two; empty where there is none.
     tolerance : float
         How far a score may differ.
-    rounding : float
-        How far a softmax or a sigmoid rounds, as a share of what it gives.
+    rounding, smallest : float
+        How far a softmax or a sigmoid rounds, as a share of what it gives, and the smallest that it
+        gives in full precision.
     """
 
     outputs: np.ndarray
@@ -61,6 +63,7 @@ class _Answers:
     softening: str
     tolerance: float
     rounding: float
+    smallest: float
 
 
 def check_agreement(network: Network, images: np.ndarray, *, released: bool = True) -> None:
@@ -137,12 +140,14 @@ def _answer(network: Network, images: np.ndarray) -> _Answers:
     final = next((step for step in network.steps[network.logits + 1 :] if step.activation), None)
     distances = np.ptp(_with_first_class(scores), axis=1)
     usual = float(np.median(distances[distances > 0])) if (distances > 0).any() else 0.0
+    rounding, smallest = _ENDS.get(str(network.model.outputs[0].dtype), _ENDS["float32"])
     return _Answers(
         outputs=outputs,
         scores=scores,
         softening=final.activation if final is not None else "",
         tolerance=_TOLERANCES[coarsest_dtype(network.model)] * usual,
-        rounding=_END_ROUNDINGS.get(str(network.model.outputs[0].dtype), _END_ROUNDINGS["float32"]),
+        rounding=rounding,
+        smallest=smallest,
     )
 
 
@@ -188,7 +193,7 @@ def _find_distant_rows(own: _Answers, outputs: np.ndarray) -> np.ndarray:
         with np.errstate(invalid="ignore"):
             return ~(np.abs(outputs - own.outputs) <= own.tolerance).all(axis=1)
     scores = own.scores if own.softening == "sigmoid" else _log_softmax(own.scores)
-    theirs, slack = _undo_softening(outputs, own.softening, rounding=own.rounding)
+    theirs, slack = _undo_softening(own, outputs)
     with np.errstate(invalid="ignore"):
         near = np.abs(outputs - own.outputs) <= own.tolerance + own.rounding * np.maximum(np.abs(own.outputs), 1.0)
         near &= (np.abs(theirs - scores) <= own.tolerance + slack) | ~np.isfinite(slack)
@@ -213,13 +218,13 @@ def _log_softmax(scores: np.ndarray) -> np.ndarray:
     return below - np.log(np.exp(below).sum(axis=1, keepdims=True))
 
 
-def _undo_softening(outputs: np.ndarray, softening: str, *, rounding: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the scores behind probabilities, and how far rounding moves them; infinite where they are saturated."""
-    if softening == "log_softmax":
-        return outputs, rounding * np.abs(outputs)
-    lost = rounding * np.abs(outputs) + float(np.finfo(np.float32).tiny)
+def _undo_softening(own: _Answers, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scores behind Keras' probabilities, and how far rounding moves them: saturated ones, by any amount."""
+    if own.softening == "log_softmax":
+        return outputs, own.rounding * np.abs(outputs)
+    lost = own.rounding * np.abs(outputs) + own.smallest
     with np.errstate(all="ignore"):
-        if softening == "sigmoid":
+        if own.softening == "sigmoid":
             return np.log(outputs) - np.log1p(-outputs), lost / (outputs * (1 - outputs))
         return np.log(outputs), lost / outputs
 

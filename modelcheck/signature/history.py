@@ -12,10 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from modelcheck.judgement.document import ApprovalRow
-from modelcheck.support.archive import ArchiveError, read_regular
 from modelcheck.support.escaping import clean
+from modelcheck.support.files import read_file
+
+if TYPE_CHECKING:  # what judges is no part of what measures
+    from modelcheck.judgement.document import ApprovalRow
 
 __all__ = [
     "HEADING",
@@ -54,7 +57,6 @@ _FACTS = (
 )
 _REQUIRED = ("reason", "by", "network", "signature", "replaces", "panel", "platform")
 _SHA = re.compile(r"[0-9a-f]{64}")
-_MAX_BYTES = 64 * 2**20  # of a history; an approval takes about a kilobyte
 
 
 class HistoryError(ValueError):
@@ -191,10 +193,10 @@ def find_approval(folder: Path, *, signature: str) -> Approval:
     'unknown'
     """
     try:
-        entries = parse_history(read_regular(folder / HISTORY, max_bytes=_MAX_BYTES).decode("utf-8"))
+        entries = parse_history(read_file(folder / HISTORY).decode("utf-8"))
     except FileNotFoundError:
         return Approval(state=ApprovalState.UNRECORDED)
-    except (OSError, ArchiveError, HistoryError, UnicodeDecodeError):
+    except (OSError, HistoryError, UnicodeDecodeError):
         return Approval(state=ApprovalState.UNREADABLE)
     known = [entry for entry in entries if entry.facts["signature"] == signature]
     if not known:
@@ -243,4 +245,7 @@ def _format_value(value: str) -> str:
 
 
 def _read(value: str) -> str:
-    return html.unescape(value)
+    try:
+        return html.unescape(value)
+    except ValueError:  # a character's number of some thousand digits; no approval wrote it
+        return value

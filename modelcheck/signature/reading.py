@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,11 +23,49 @@ from modelcheck.signature.storage import (
     encode_canonical,
     widen,
 )
-from modelcheck.support.archive import ArchiveError, read_arrays
+from modelcheck.support.archive import ArchiveError
+from modelcheck.support.arrays import read_arrays
+from modelcheck.support.files import read_file
+from modelcheck.support.tables import json_document
+from modelcheck.support.validation import TABLE, TEXT, Check, check_table, name_list
 
 __all__ = ["read_manifest", "read_signature"]
 
 _MAX_BYTES = 4 * 2**30
+_NAMES = name_list("a list of names", accepts=lambda name: True, distinct=False)
+
+
+def _is_recipe(value: Any) -> bool:
+    try:
+        return bool(Recipe.from_dict(value))
+    except (ValueError, TypeError, OverflowError):
+        return False
+
+
+def _is_model(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("file", "sha256"))
+
+
+def _are_tables(value: Any, *, named: bool) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(row, dict) and (not named or isinstance(row.get("name"), str)) for row in value
+    )
+
+
+# What is read of a manifest before its arrays are, so that whoever has one can rely on it.
+_CHECKS = {
+    **dict.fromkeys(("class_names", "subjects", "groups"), _NAMES),
+    **dict.fromkeys(("panel_digest", "recipe_digest", "stimuli_digest"), TEXT),
+    **dict.fromkeys(("members", "against"), TABLE),
+    **dict.fromkeys(("twins", "retrained"), Check("a list of tables", lambda value: _are_tables(value, named=False))),
+    "layers": Check("a list of tables with a name each", lambda value: _are_tables(value, named=True)),
+    "model": Check("a table with the network's file and sha256", _is_model),
+    "recipe": Check("a recipe", _is_recipe),
+    "provenance": Check(
+        "a table, and its versions too",
+        lambda value: isinstance(value, dict) and isinstance(value.get("versions", {}), dict),
+    ),
+}
 _RESTORE = "Restore it from version control, or approve the release again."
 
 
@@ -48,14 +85,14 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(folder) / MANIFEST
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except OSError as error:
         raise SignatureError(
             f"There is no signature in {os.fspath(folder)!r} ({error.strerror}). Make one with: "
             f"modelcheck approve RELEASE.keras --panel PANEL.npz --to {os.fspath(folder)} --reason '...'"
         ) from error
     try:
-        document = json.loads(data)
+        document = json_document(data)
         version = document["format"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise SignatureError(f"{str(path)!r} is not a valid manifest ({error}). {_RESTORE}") from error
@@ -72,6 +109,11 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
         intact = False
     if not intact:
         raise SignatureError(f"{str(path)!r} is damaged: its content does not match its digest. {_RESTORE}")
+    known = {key: value for key, value in document.items() if key in _CHECKS}
+    try:
+        check_table(known, _CHECKS, where="the manifest", required=_CHECKS)
+    except ValueError as error:
+        raise SignatureError(f"{str(path)!r} is not a valid manifest: {error} {_RESTORE}") from error
     return document
 
 
@@ -112,7 +154,7 @@ def read_signature(folder: str | os.PathLike[str], *, manifest: Mapping[str, Any
 
 def _member(path: Path, sha: str) -> dict[str, np.ndarray]:
     try:
-        data = path.read_bytes()
+        data = read_file(path, max_bytes=_MAX_BYTES)
     except OSError as error:
         raise SignatureError(f"{str(path)!r} is missing or unreadable ({error.strerror}). {_RESTORE}") from error
     if hashlib.sha256(data).hexdigest() != sha:

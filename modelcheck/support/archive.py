@@ -1,35 +1,32 @@
-"""Zip archives and the arrays in them, from untrusted files.
-
-Nothing is unpacked before the listing has been believed, and no array is made before its header has
-been held against the bytes that are there.
-"""
+"""Zip archives from untrusted files: nothing is unpacked before the listing has been believed."""
 
 from __future__ import annotations
 
 import io
-import math
-import os
 import re
 import struct
-import sys
 import zipfile
+import zlib
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
-__all__ = ["ArchiveError", "Member", "check_member_name", "open_archive", "read_arrays", "read_member", "read_regular"]
+__all__ = ["ArchiveError", "Member", "check_member_name", "fill", "list_members", "read_member", "short", "unpack"]
 
 _LOCAL = struct.Struct("<4s5H3I2H")
 _END = struct.Struct("<4s4H2IH")
+_LOCATOR = struct.Struct("<4sIQI")
 _ENCRYPTED = 0x1
+_SIZES_LATER = 0x8
+_LONG = 2**32 - 1  # where a size stands in an extra field
 _UTF8 = 0x800
 _ALLOWED_FLAGS = 0x2 | 0x4 | 0x8 | _UTF8  # how hard deflate tried, sizes after the data, names in UTF-8
 _MAX_MEMBERS = 10_000
 _MAX_NAME_CHARACTERS = 1000
 _MIB, _GIB = 2**20, 2**30
 _MAX_SMALL_BYTES = 64 * _MIB  # up to here an archive may unpack to any multiple of itself
-_DTYPE_KINDS = "biufU"
+_MAX_LISTING_BYTES = 4 * _MIB
+_PACKED_PIECE = 65536
 
 
 class ArchiveError(ValueError):
@@ -46,49 +43,29 @@ class Member:
         Path within the archive, relative and with forward slashes.
     size, packed : int
         Bytes after and before unpacking, as the archive declares them.
+    start : int
+        Where its bytes begin in the archive.
+    deflated : bool
+        Whether they are packed.
+    crc : int
+        The checksum of the unpacked bytes, as the archive declares it.
 
     Examples
     --------
-    >>> Member(name="images.npy", size=400, packed=120)
-    Member(name='images.npy', size=400, packed=120)
+    >>> Member(name="images.npy", size=400, packed=120).deflated
+    True
     """
 
     name: str
     size: int
     packed: int
+    start: int = 0
+    deflated: bool = True
+    crc: int = 0
 
 
-def read_regular(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
-    """Read a regular file of bounded size, once.
-
-    Raises
-    ------
-    OSError
-        When there is none, or it is a folder, a pipe or a device.
-    ArchiveError
-        When it is larger than `max_bytes`.
-
-    Examples
-    --------
-    >>> len(read_regular("pyproject.toml", max_bytes=2**20)) > 0
-    True
-    """
-    # Without O_NONBLOCK a pipe would be waited for.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        if not os.path.isfile(file.fileno()):  # noqa: PTH113 - asked of the open file, not of its name
-            raise OSError(22, "no regular file", os.fspath(path))
-        size = os.fstat(file.fileno()).st_size
-        if size > max_bytes:
-            raise ArchiveError(f"it has {size} bytes, more than {max_bytes}")
-        # Not the bound: a reader makes room for all that it is asked for.
-        return file.read(size)
-
-
-def open_archive(
-    data: bytes, *, max_bytes: int = 4 * _GIB, ratio: int = 500
-) -> tuple[zipfile.ZipFile, tuple[Member, ...]]:
-    """Open a zip archive whose listing can be believed.
+def list_members(data: bytes, *, max_bytes: int = 4 * _GIB, ratio: int = 500) -> tuple[Member, ...]:
+    """Return the members of a zip archive whose listing can be believed; nothing is unpacked.
 
     Parameters
     ----------
@@ -102,8 +79,8 @@ def open_archive(
 
     Returns
     -------
-    tuple
-        The archive and its members.
+    tuple of Member
+        In the order of the listing.
 
     Raises
     ------
@@ -111,32 +88,34 @@ def open_archive(
         When it is no zip file, does not begin with its first member, lists another number of
         members than it says, or a member is named twice, absolutely, with ``..``, a backslash, a
         control character or not in UTF-8, is a link, a folder, encrypted, packed in an unusual way,
-        overlaps another, or unpacks to too much.
+        overlaps another, is described in two ways, or unpacks to too much.
 
     Examples
     --------
+    >>> import numpy as np
     >>> file = io.BytesIO()
     >>> np.savez(file, a=np.arange(3))
-    >>> [member.name for member in open_archive(file.getvalue())[1]]
+    >>> [member.name for member in list_members(file.getvalue())]
     ['a.npy']
     """
     if not data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         raise ArchiveError("it is no zip archive (it does not begin with one)")
     try:
-        archive = zipfile.ZipFile(io.BytesIO(data))
-        listed = archive.infolist()
+        _check_listing(data)
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            listed = archive.infolist()
         if len(listed) > _MAX_MEMBERS:
             raise ArchiveError(f"it has {len(listed)} members, more than {_MAX_MEMBERS}")
         for info in listed:
             _check_name(info)
             _check_kind(info)
-        _check_places(data, listed)
+        starts = _find_members(data, listed)
         _check_count(data, listed)
     except ArchiveError:
         raise
     except Exception as error:
         # zipfile raises a dozen kinds on damaged bytes; none of them is a listing.
-        raise ArchiveError(f"its listing cannot be read ({_short(error)})") from error
+        raise ArchiveError(f"its listing cannot be read ({short(error)})") from error
     names = [info.filename for info in listed]
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
@@ -146,12 +125,28 @@ def open_archive(
         raise ArchiveError(f"it unpacks to {total} bytes, more than {max_bytes}")
     if total > _MAX_SMALL_BYTES and total > ratio * len(data):
         raise ArchiveError(f"its {len(data)} bytes unpack to {total}: more than {ratio} times as many")
-    members = tuple(Member(name=info.filename, size=info.file_size, packed=info.compress_size) for info in listed)
-    return archive, members
+    return tuple(
+        Member(
+            name=info.filename,
+            size=info.file_size,
+            packed=info.compress_size,
+            start=start,
+            deflated=info.compress_type == zipfile.ZIP_DEFLATED,
+            crc=info.CRC,
+        )
+        for info, start in zip(listed, starts, strict=True)
+    )
 
 
-def read_member(archive: zipfile.ZipFile, member: Member) -> bytes:
-    """Unpack one member, to its declared size and no further.
+def read_member(data: bytes, member: Member) -> memoryview:
+    """Return the bytes of one member: a stored one without a copy, a packed one to its declared size and no further.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole archive.
+    member : Member
+        From `list_members` of the same bytes.
 
     Raises
     ------
@@ -160,100 +155,91 @@ def read_member(archive: zipfile.ZipFile, member: Member) -> bytes:
 
     Examples
     --------
+    >>> import numpy as np
     >>> file = io.BytesIO()
     >>> np.savez(file, a=np.arange(3))
-    >>> archive, members = open_archive(file.getvalue())
-    >>> read_member(archive, members[0])[1:6]
+    >>> bytes(read_member(file.getvalue(), list_members(file.getvalue())[0])[1:6])
     b'NUMPY'
     """
-    try:
-        with archive.open(member.name) as file:
-            data = file.read(member.size + 1)
-    except Exception as error:
-        # zipfile and zlib raise a dozen kinds on damaged bytes.
-        raise ArchiveError(f"the member {member.name!r} cannot be unpacked ({_short(error)})") from error
-    if len(data) != member.size:
-        raise ArchiveError(f"the member {member.name!r} is not of the {member.size} bytes that the listing declares")
-    return data
+    if not member.deflated:
+        for _ in unpack(data, member):
+            pass  # the checksum is looked at, and nothing kept
+        return memoryview(data)[member.start : member.start + member.size]
+    room = memoryview(bytearray(member.size))
+    fill(room, unpack(data, member))
+    return room.toreadonly()
 
 
-def read_arrays(data: bytes, *, max_bytes: int = 4 * _GIB) -> dict[str, np.ndarray]:
-    """Read the arrays of an ``.npz`` file: numbers, booleans and text, never objects.
+def unpack(data: bytes, member: Member) -> Iterator[memoryview | bytes]:
+    """Yield a member's bytes in pieces of at most 1 MiB.
 
     Parameters
     ----------
     data : bytes
-        The whole file.
-    max_bytes : int
-        What all arrays together may take.
-
-    Returns
-    -------
-    dict of str to np.ndarray
-        The arrays by name, without ``.npy``.
+        The whole archive.
+    member : Member
+        From `list_members` of the same bytes.
 
     Raises
     ------
     ArchiveError
-        When the archive is refused, a member is no array, holds objects or references, or does not
-        have the bytes that its header promises.
+        When they are damaged, or not as many as the listing declares.
 
     Examples
     --------
+    >>> import numpy as np
     >>> file = io.BytesIO()
     >>> np.savez(file, a=np.arange(3))
-    >>> read_arrays(file.getvalue())
-    {'a': array([0, 1, 2])}
+    >>> member = list_members(file.getvalue())[0]
+    >>> sum(len(piece) for piece in unpack(file.getvalue(), member)) == member.size
+    True
     """
-    archive, members = open_archive(data, max_bytes=max_bytes)
-    arrays: dict[str, np.ndarray] = {}
-    with archive:
-        for member in members:
-            name = member.name.removesuffix(".npy")
-            if name in arrays:
-                raise ArchiveError(f"it has two arrays called {name!r}")
-            arrays[name] = _array(member.name, read_member(archive, member))
-    return arrays
-
-
-def _array(name: str, data: bytes) -> np.ndarray:
-    stream = io.BytesIO(data)
+    packed = memoryview(data)[member.start : member.start + member.packed]
+    size = crc = 0
     try:
-        version = np.lib.format.read_magic(stream)
-        read = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }.get(version)
-        if read is None:
-            raise ArchiveError(f"the member {name!r} is an array of format {version}; expected 1.0 or 2.0")
-        shape, fortran, dtype = read(stream)
-    except ArchiveError:
-        raise
-    except Exception as error:
-        # The header is text that numpy parses; on damaged bytes it raises what its parser raises.
-        raise ArchiveError(f"the member {name!r} is no array ({_short(error)})") from error
-    if dtype.kind not in _DTYPE_KINDS or dtype.subdtype is not None or not dtype.itemsize:
-        raise ArchiveError(f"the member {name!r} is an array of {dtype}; expected numbers, booleans or text")
-    promised = math.prod(shape) * dtype.itemsize
-    if min(shape, default=0) < 0 or promised != len(data) - stream.tell():
-        raise ArchiveError(
-            f"the member {name!r} has {len(data) - stream.tell()} bytes of values where its header promises {promised}"
-        )
-    if promised == 0:
-        try:
-            return np.zeros(shape, dtype=dtype)
-        except (ValueError, MemoryError) as error:  # shapes such as (2**62, 2**62, 0)
-            raise ArchiveError(f"the member {name!r} is no array ({_short(error)})") from error
-    values = np.frombuffer(data, dtype=dtype, offset=stream.tell())
-    if dtype.kind == "U" and not _is_text(values):
-        raise ArchiveError(f"the member {name!r} holds text that is no Unicode")
-    return values.reshape(shape, order="F" if fortran else "C").copy(order="K")
+        for piece in _inflate(packed, _MIB) if member.deflated else _cut(packed, _MIB):
+            size, crc = size + len(piece), zlib.crc32(piece, crc)
+            if size > member.size:
+                break
+            yield piece
+    except zlib.error as error:
+        raise ArchiveError(f"the member {member.name!r} cannot be unpacked ({short(error)})") from error
+    if size != member.size:
+        raise ArchiveError(f"the member {member.name!r} is not of the {member.size} bytes that the listing declares")
+    if crc != member.crc:
+        raise ArchiveError(f"the member {member.name!r} is damaged: its checksum does not hold")
 
 
-def _is_text(values: np.ndarray) -> bool:
-    """Say whether every character is valid Unicode, for Python raises on any other."""
-    points = values.view(np.dtype(np.uint32).newbyteorder(values.dtype.byteorder))
-    return bool((points <= sys.maxunicode).all() and not ((points >= 0xD800) & (points <= 0xDFFF)).any())
+def _cut(data: memoryview, longest: int) -> Iterator[memoryview]:
+    for start in range(0, len(data), longest):
+        yield data[start : start + longest]
+
+
+def _inflate(packed: memoryview, longest: int) -> Iterator[bytes]:
+    stream = zlib.decompressobj(-zlib.MAX_WBITS)
+    for part in _cut(packed, _PACKED_PIECE):
+        piece = stream.decompress(part, longest)
+        while piece:
+            yield piece
+            piece = stream.decompress(stream.unconsumed_tail, longest)
+    if not stream.eof or stream.unused_data:
+        raise zlib.error("the packed data end too early, or bytes follow them")
+
+
+def fill(room: memoryview, pieces: Iterable[memoryview | bytes]) -> None:
+    """Write pieces one behind the other; they are never more than fit, for `unpack` counts them.
+
+    Examples
+    --------
+    >>> room = bytearray(3)
+    >>> fill(memoryview(room), [b"a", b"bc"])
+    >>> room
+    bytearray(b'abc')
+    """
+    place = 0
+    for piece in pieces:
+        room[place : place + len(piece)] = piece
+        place += len(piece)
 
 
 def check_member_name(name: str) -> None:
@@ -311,17 +297,43 @@ def _check_kind(info: zipfile.ZipInfo) -> None:
         raise ArchiveError(f"the member {info.filename!r} is stored, yet declares two sizes")
 
 
-def _check_places(data: bytes, listed: list[zipfile.ZipInfo]) -> None:
-    """Refuse members that share bytes, by which a small file unpacks to a large one, or hide before the first."""
-    end = 0
+def _check_listing(data: bytes) -> None:
+    """Refuse a listing that is itself too large to be read; where it is of the long form, that one counts."""
+    end = data.rfind(b"PK\x05\x06")
+    size = _END.unpack(data[end : end + _END.size])[5]
+    if end >= _LOCATOR.size and data[end - _LOCATOR.size :].startswith(b"PK\x06\x07"):
+        _, _, place, _ = _LOCATOR.unpack(data[end - _LOCATOR.size : end])
+        (size,) = struct.unpack_from("<Q", data, place + 40)
+    if size > _MAX_LISTING_BYTES:
+        raise ArchiveError(f"its listing has {size} bytes, more than {_MAX_LISTING_BYTES}")
+
+
+def _find_members(data: bytes, listed: list[zipfile.ZipInfo]) -> list[int]:
+    """Return where each member's bytes begin.
+
+    Members that share bytes, by which a small file unpacks to a large one, that hide before the
+    first, or that call themselves otherwise than the listing does, are refused.
+    """
+    end, starts = 0, dict[int, int]()
     for info in sorted(listed, key=lambda item: item.header_offset):
         if info.header_offset < end or (end == 0 and info.header_offset != 0):
             raise ArchiveError(f"the member {info.filename!r} shares bytes with another, or others lie before it")
-        header = data[info.header_offset : info.header_offset + _LOCAL.size]
-        name, extra = _LOCAL.unpack(header)[9:11]
-        end = info.header_offset + _LOCAL.size + name + extra + info.compress_size
+        place = info.header_offset + _LOCAL.size
+        mark, _, flags, method, _, _, crc, packed, size, length, extra = _LOCAL.unpack(data[info.header_offset : place])
+        name = info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8 else "cp437")
+        told = {packed, size} - {info.compress_size, info.file_size, _LONG}
+        later = bool(flags & _SIZES_LATER)
+        if (
+            (mark, flags, method) != (b"PK\x03\x04", info.flag_bits, info.compress_type)
+            or data[place : place + length] != name
+            or (not later and (crc != info.CRC or told))
+        ):
+            raise ArchiveError(f"the member {info.filename!r} is described otherwise where it lies than in the listing")
+        starts[id(info)] = place + length + extra
+        end = starts[id(info)] + info.compress_size
     if end > len(data):
         raise ArchiveError("its last member is longer than the file")
+    return [starts[id(info)] for info in listed]
 
 
 def _check_count(data: bytes, listed: list[zipfile.ZipInfo]) -> None:
@@ -332,6 +344,13 @@ def _check_count(data: bytes, listed: list[zipfile.ZipInfo]) -> None:
         raise ArchiveError(f"its listing promises {promised} members and holds {len(listed)}")
 
 
-def _short(error: Exception) -> str:
+def short(error: Exception) -> str:
+    """Return an error of a library in one short line.
+
+    Examples
+    --------
+    >>> short(ValueError("bad  bytes"))
+    'ValueError: bad bytes'
+    """
     text = " ".join(str(error).split())[:120]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

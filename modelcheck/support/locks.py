@@ -86,7 +86,7 @@ def folder_lock(folder: Path, *, timeout: float = 600.0) -> Iterator[None]:
     UnsafePathError
         When there is no folder of this user alone for the lock.
     """
-    name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:24]
+    name = hashlib.sha256(os.path.realpath(folder).encode()).hexdigest()[:24]
     busy = (
         f"Somebody else has been writing to {str(folder)!r} for {timeout:g} seconds. Nothing was changed; run "
         "again when they are done."

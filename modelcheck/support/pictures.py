@@ -1,0 +1,89 @@
+"""The one way to read a picture that somebody named: a known format, of bounded size, without other programs.
+
+Pillow tells a format by its first bytes, whatever the file is called, and for some of them starts
+another program or follows another library: a PostScript file called ``face.png`` would reach
+Ghostscript. So only the formats below are opened, from bytes that were read before, and their size
+in pixels is known before any is unpacked.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from typing import TYPE_CHECKING
+
+from modelcheck.support.files import read_file
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["FORMATS", "PictureError", "read_picture"]
+
+FORMATS = ("PNG", "JPEG", "PPM", "BMP", "GIF", "TIFF", "WEBP")
+"""What is opened; PPM stands for PBM and PGM, too."""
+_MAX_BYTES = 64 * 2**20
+_MAX_PIXELS = 2**26
+
+
+class PictureError(ValueError):
+    """A picture that cannot be used; the message says what is wrong with it, without its name."""
+
+
+def read_picture(path: str | os.PathLike[str], *, max_pixels: int = _MAX_PIXELS) -> np.ndarray:
+    """Read a picture as bytes: grey or in colour, without transparency.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file of at most 64 MiB in one of the `FORMATS`.
+    max_pixels : int
+        The most pixels that it may have.
+
+    Returns
+    -------
+    np.ndarray
+        ``uint8``, ``(h, w)`` where the picture is grey, else ``(h, w, 3)``.
+
+    Raises
+    ------
+    PictureError
+        When it is no regular file, is too large in bytes or pixels, is of another format, has more
+        than 8 bits a channel, or is damaged.
+
+    Examples
+    --------
+    >>> read_picture("docs/images/attributions_gradients.png").dtype
+    dtype('uint8')
+    >>> read_picture("pyproject.toml")
+    Traceback (most recent call last):
+    modelcheck.support.pictures.PictureError: it is no picture in PNG, JPEG, PPM, BMP, GIF, TIFF, WEBP
+    """
+    import numpy as np
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        data = read_file(path, max_bytes=_MAX_BYTES)
+    except OSError as error:
+        raise PictureError(str(error.strerror)) from error
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of sizes that are errors below
+            with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+                width, height = picture.size
+                if width * height > max_pixels:
+                    raise PictureError(f"it has {width} x {height} pixels, more than {max_pixels} in all")
+                if picture.mode.startswith(("I", "F")):
+                    raise PictureError(
+                        "it has more than 8 bits a channel, and any scaling would be a guess. Save it with 8 bits, or "
+                        "build the Panel from arrays"
+                    )
+                grey = picture.mode in ("L", "1", "LA")
+                return np.asarray(picture.convert("L" if grey else "RGB"))
+    except PictureError:
+        raise
+    except UnidentifiedImageError as error:
+        raise PictureError(f"it is no picture in {', '.join(FORMATS)}") from error
+    except Exception as error:
+        # Pillow's decoders raise a dozen kinds on damaged bytes.
+        raise PictureError(f"{type(error).__name__}: {error}") from error
