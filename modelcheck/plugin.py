@@ -226,7 +226,7 @@ def _check_owner(item: pytest.Item, run: Run) -> None:
     root = run.project.root
     owner = owner_of(item.path.parent, top=run.project.top)
     elsewhere = owner is None and not item.path.is_relative_to(root) and not item.config.option.pyargs
-    if elsewhere or (owner is not None and owner.resolve() != root.resolve()):
+    if elsewhere or (owner is not None and not owner.samefile(root)):
         raise pytest.Collector.CollectError(
             f"modelcheck: {str(item.path)!r} belongs to {str(owner or item.path.parent)!r}, and this run is judged by "
             f"the limits of {str(root)!r}. Run it by itself."
