@@ -14,7 +14,8 @@ from modelcheck.gate.failures import EXPLAINED, WorkerNotes, explain
 from modelcheck.gate.options import add_options, read_options
 from modelcheck.gate.progress import Estimate, read_progress
 from modelcheck.gate.project import Project, find_project, owner_of
-from modelcheck.gate.session import COLLECTOR, INPUTS, PROPERTY, RUN, Collector, Run
+from modelcheck.gate.run import RUN, Run
+from modelcheck.gate.session import COLLECTOR, INPUTS, PROPERTY, Collector
 from modelcheck.judgement.criteria import criterion_for
 from modelcheck.judgement.findings import Finding, Verdict, judge
 from modelcheck.judgement.measured import Measured
