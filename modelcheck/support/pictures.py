@@ -17,7 +17,7 @@ from modelcheck.support.files import read_file
 
 if TYPE_CHECKING:
     import numpy as np
-    from PIL import Image
+    from PIL import ImageFile
 
 __all__ = ["FORMATS", "PictureError", "read_picture"]
 
@@ -91,7 +91,7 @@ def read_picture(path: str | os.PathLike[str], *, max_pixels: int = _MAX_PIXELS)
         raise PictureError(f"{type(error).__name__}: {error}") from error
 
 
-def _is_cut_to_8_bits(picture: Image.Image) -> bool:
+def _is_cut_to_8_bits(picture: ImageFile.ImageFile) -> bool:
     """Say whether Pillow takes colours of more than 8 bits a channel, and keeps 8 of them without a word."""
     # What its decoders are told: for PNG how the bytes lie, as "RGB;16B", for PPM the largest value.
     told = [word for tile in picture.tile for word in (tile[3] if isinstance(tile[3], tuple) else (tile[3],))]
