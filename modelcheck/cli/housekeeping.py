@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -115,6 +116,8 @@ def gc(*, delete: bool, days: float, baselines: tuple[Path, ...]) -> None:
     from modelcheck.gate.settings import read_settings
     from modelcheck.signature import SignatureError, read_signature
 
+    if not math.isfinite(days):
+        raise ValueError(f"--days must be a number of days, for example 30, not {days}.")
     settings = read_settings(Path.cwd())
     if settings.baseline is None and not baselines:
         raise ValueError(
