@@ -14,7 +14,8 @@ from modelcheck.gate.failures import EXPLAINED, WorkerNotes, explain
 from modelcheck.gate.options import add_options, read_options
 from modelcheck.gate.progress import Estimate, read_progress
 from modelcheck.gate.project import Project, find_project, owner_of
-from modelcheck.gate.session import COLLECTOR, INPUTS, PROPERTY, RUN, Collector, Run
+from modelcheck.gate.run import RUN, Run
+from modelcheck.gate.session import COLLECTOR, INPUTS, PROPERTY, Collector
 from modelcheck.judgement.criteria import criterion_for
 from modelcheck.judgement.findings import Finding, Verdict, judge
 from modelcheck.judgement.measured import Measured
@@ -226,7 +227,7 @@ def _check_owner(item: pytest.Item, run: Run) -> None:
     root = run.project.root
     owner = owner_of(item.path.parent, top=run.project.top)
     elsewhere = owner is None and not item.path.is_relative_to(root) and not item.config.option.pyargs
-    if elsewhere or (owner is not None and owner.resolve() != root.resolve()):
+    if elsewhere or (owner is not None and not owner.samefile(root)):
         raise pytest.Collector.CollectError(
             f"modelcheck: {str(item.path)!r} belongs to {str(owner or item.path.parent)!r}, and this run is judged by "
             f"the limits of {str(root)!r}. Run it by itself."

@@ -24,7 +24,8 @@ from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings, SettingsError, has_settings, read_settings
 from modelcheck.judgement.criteria import CriteriaError, Criterion, read_criteria
 from modelcheck.judgement.document import DocumentError, seal
-from modelcheck.judgement.waivers import WaiverError, read_waivers
+from modelcheck.judgement.waiver_file import read_waivers
+from modelcheck.judgement.waivers import WaiverError
 from modelcheck.modelfile.config import read_json, walk
 from modelcheck.recipe import Recipe
 from modelcheck.signature import SignatureError, read_manifest, read_signature

@@ -51,8 +51,10 @@ def config():
 
 
 def test_the_promised_names():
-    """Three options have short names; each other carries the package's and had the same name without it."""
-    assert [option.name for option in OPTIONS if not option.former] == ["candidate", "baseline", "panel"]
+    """Three options have short names; each other carries the package's, and the older ones were once without it."""
+    short = ["candidate", "baseline", "panel"]
+    assert [option.name for option in OPTIONS if not option.name.startswith("modelcheck-")] == short
+    assert {option.name for option in OPTIONS if not option.former} == {*short, "modelcheck-run-id"}
     assert {option.former for option in RENAMED} == {
         *("report", "today", "criteria", "waivers", "outputs", "baseline-model"),
         *("report-folder", "redact-inputs", "report-only"),

@@ -155,6 +155,16 @@ def test_other_runs_are_left_alone(two):
     assert done.returncode == 0, done.stdout
 
 
+def test_links_in_a_circle_are_no_traceback(two):
+    """Suites that are a link to themselves are not there: pytest says so, whoever looked for their project."""
+    shutil.rmtree(two / "a" / "suites")
+    (two / "a" / "suites").symlink_to("suites")
+    done = run(two / "a", *QUIET)
+    assert done.returncode in (4, 5), done.stdout
+    assert "Traceback" not in done.stdout
+    assert "INTERNALERROR" not in done.stdout
+
+
 LAYOUTS = list(
     itertools.product(
         ["", "pyproject", "options", "ini", "setup.py", "tox", "cfg"], ["", "pyproject", "options", "ini"], ["", "ini"]

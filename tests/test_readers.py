@@ -27,7 +27,7 @@ from modelcheck.gate.promotion import refusal
 from modelcheck.gate.reading import read_verdict
 from modelcheck.gate.settings import Settings, read_settings
 from modelcheck.judgement.criteria import read_criteria
-from modelcheck.judgement.waivers import read_waivers
+from modelcheck.judgement.waiver_file import read_waivers
 from modelcheck.modelfile import scan_model
 from modelcheck.panel import Panel
 from modelcheck.signature import read_manifest, read_signature

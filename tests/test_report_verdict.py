@@ -17,12 +17,13 @@ from modelcheck.gate.reading import find_mismatch
 from modelcheck.gate.settings import Settings
 from modelcheck.gate.verdict import Outcome, verdict_document
 from modelcheck.judgement.criteria import Criterion
-from modelcheck.judgement.document import Action, DocumentError, Reason
+from modelcheck.judgement.document import SCHEMA, Action, DocumentError, Reason
 from modelcheck.judgement.findings import Finding, Verdict
 from modelcheck.judgement.measured import Measured
 from modelcheck.judgement.waivers import WaiverState
 from modelcheck.report import print_summary, summary_markdown, write_report
 from modelcheck.report.reasons import describe_action, describe_reason, main_reason
+from modelcheck.signature import ApprovalState
 from reports import CORPUS, empty_document
 
 WAIVER = {
@@ -37,6 +38,7 @@ WAIVER = {
 }
 USE = {**WAIVER, "state": "worse", "findings": ["subject_accuracy[ben]"]}
 # One of each kind, and what a reader must learn from it.
+APPROVAL = {"state": "unknown", "when": "", "by": "", "even_so": ""}
 REASONS = {
     "error": ({"text": "no such panel"}, ["no such panel"]),
     "interrupted": ({}, ["was interrupted", "Run it again"]),
@@ -53,6 +55,8 @@ REASONS = {
     "not_judged": ({"keys": list("abcdefgh"), "planned": 12}, ["8 of 12", "a, b, c, d, e, f and 2 more"]),
     "finding": ({"key": "subject_accuracy[ben]"}, ["1 of 1 checks did not pass", "Subject accuracy"]),
     "all_advisory": ({}, ["is advisory"]),
+    "baseline": ({"approval": APPROVAL}, ["The baseline was never approved", "modelcheck history"]),
+    "never_failing": ({"limits": ["kappa at least -1"]}, ["can fail 1 of the criteria", "kappa at least -1"]),
     "passed": ({"passed": 3, "waived": 1, "total": 4}, ["3 of 4", "1 waived"]),
 }
 KINDS = [get_args(get_type_hints(shape)["kind"])[0] for shape in get_args(Reason)]
@@ -133,8 +137,17 @@ def test_the_main_reason_has_all_that_is_known():
     assert main_reason(empty_document()) == ""
 
 
+@pytest.mark.parametrize("state", ApprovalState)
+def test_every_state_of_a_baseline_has_words(state):
+    """However the baseline came to be there, one sentence says so; an approval says by whom, and why all the same."""
+    approval = {**APPROVAL, "state": state.value, "by": "mona", "even_so": "the camera changed"}
+    line = describe_reason({"kind": "baseline", "approval": approval})
+    assert line.startswith("The baseline ")
+    assert ("by mona against its own verdict: the camera changed" in line) == (state is ApprovalState.APPROVED)
+
+
 @READERS
-@pytest.mark.parametrize("schema", [1, 3, None, True, "2"])
+@pytest.mark.parametrize("schema", [1, SCHEMA - 1, SCHEMA + 1, None, True, str(SCHEMA)])
 def test_a_document_of_another_schema_is_refused(read, schema, tmp_path):
     """No reader shows a document that it may misunderstand: refused by name, with what to do."""
     document = {**empty_document(), "schema": schema}

@@ -142,16 +142,18 @@ def try_input_ranges(
         chance.
     """
     now, said = _rate(signature), signature.recipe.input_range
+    pictures = Panel.load(panel, max_gib=settings.panel_size)
     found: list[tuple[Rate, tuple[float, float]]] = []
     with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
         for number, other in enumerate(pair for pair in _RANGES if pair != said):
             request = Request(
                 network=model,
-                panel=_stretch(panel, Path(aside) / f"{number}.npz", old=said, new=other),
+                panel=_stretch(pictures, panel, Path(aside) / f"{number}.npz", old=said, new=other),
                 recipe=replace(_LIGHT, input_range=other),
                 outputs=tuple(outputs),
                 custom_objects=settings.custom_objects,
                 twins=False,
+                panel_size=settings.panel_size,
             )
             try:
                 fed = measure_in_child(request, Path(aside) / f"signature{number}", settings=settings, tell=tell)
@@ -176,9 +178,8 @@ def _rate(signature: Signature) -> Rate:
     return balanced_accuracy(signature.pictures["labels"], signature.scores.argmax(axis=1), confidence=0.99)
 
 
-def _stretch(path: Path, target: Path, *, old: tuple[float, float], new: tuple[float, float]) -> Path:
+def _stretch(panel: Panel, path: Path, target: Path, *, old: tuple[float, float], new: tuple[float, float]) -> Path:
     """Return a panel whose pictures can be fed in another range: bytes as they are, floats moved there with it."""
-    panel = Panel.load(path)
     if panel.images.dtype == np.uint8:
         return path
     share = (panel.images.astype(np.float64) - old[0]) / (old[1] - old[0])

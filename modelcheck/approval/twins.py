@@ -19,6 +19,7 @@ from modelcheck.comparison.lineage import correlate_kernels
 from modelcheck.gate.child import measure_in_child
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
+from modelcheck.panel import Panel, PanelError
 from modelcheck.signature import Signature, read_signature
 from modelcheck.support.escaping import clean
 
@@ -73,6 +74,8 @@ def propose_twins(
         raise TwinError(_ENOUGH)
     path = panel or folder / "panel.npz"
     settings = settings or Settings()
+    if Panel.load(path, max_gib=settings.panel_size).digest() != baseline.panel_digest:
+        raise PanelError(f"The panel {str(path)!r} is not the one the baseline was measured on: give it with --panel.")
     measured: dict[Path, Signature] = {}
     kept: dict[Path, Signature] = {}
     lines = []

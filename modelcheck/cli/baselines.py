@@ -124,8 +124,9 @@ def _settings_here(aside: Path, *, panel: Path) -> Settings:
 
     settings = read_settings(Path.cwd())
     if not settings.criteria.exists():
+        regions = Panel.load(panel, max_gib=settings.panel_size).regions is not None
         settings = replace(settings, criteria=aside / "the limits that modelcheck init writes", waivers=None)
-        settings.criteria.write_text(starter_criteria(regions=Panel.load(panel).regions is not None), encoding="utf-8")
+        settings.criteria.write_text(starter_criteria(regions=regions), encoding="utf-8")
     if not (has_settings(Path.cwd()) or settings.cache.exists()):
         settings = replace(settings, cache=aside / "cache")
     return settings

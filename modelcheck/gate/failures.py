@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from modelcheck.gate.session import Run
+    from modelcheck.gate.run import Run
 
 __all__ = ["EXPLAINED", "FailureCount", "WorkerNotes", "explain", "is_explained"]
 

@@ -25,11 +25,14 @@ class Option:
         One line of at most 55 characters, which is what ``pytest --help`` leaves.
     metavar : str
         What the value is; empty for a switch.
+    renamed : bool
+        Whether its name was once shorter by the package's.
     """
 
     name: str
     help: str
     metavar: str = ""
+    renamed: bool = True
 
     @property
     def key(self) -> str:
@@ -39,7 +42,7 @@ class Option:
     @property
     def former(self) -> str:
         """The name that the option had before it carried the package's; empty where it has never had another."""
-        return self.name.removeprefix(_PREFIX) if self.name.startswith(_PREFIX) else ""
+        return self.name.removeprefix(_PREFIX) if self.renamed and self.name.startswith(_PREFIX) else ""
 
 
 OPTIONS = (
@@ -51,7 +54,12 @@ OPTIONS = (
     Option(name="modelcheck-report", metavar="FOLDER", help="where verdict.json and index.html are written"),
     Option(name="modelcheck-baseline-model", metavar="FILE", help="the .keras file the baseline was approved from"),
     Option(name="modelcheck-outputs", metavar="CLASSES", help="class of each output, if there are more than classes"),
-    Option(name="modelcheck-run-id", metavar="TEXT", help="name the run in its verdict, like a build's number"),
+    Option(
+        name="modelcheck-run-id",
+        renamed=False,
+        metavar="TEXT",
+        help="name the run in its verdict, like a build's number",
+    ),
     Option(name="modelcheck-today", metavar="DAY", help="apply waivers as of this day, like 2026-01-31"),
     Option(name="modelcheck-report-folder", help="write the report's pictures as separate files"),
     Option(name="modelcheck-redact-inputs", help="leave photographs of people out of the report"),

@@ -204,8 +204,12 @@ def _common(folders: Iterable[Path]) -> Path | None:
 
 
 def _lies_in(path: Path, folder: Path) -> bool:
-    return path.is_relative_to(folder) or path.resolve().is_relative_to(folder.resolve())
+    return path.is_relative_to(folder) or _real(path).is_relative_to(_real(folder))
 
 
 def _same(one: Path | None, other: Path | None) -> bool:
-    return one == other or (one is not None and other is not None and one.resolve() == other.resolve())
+    return one == other or (one is not None and other is not None and _real(one) == _real(other))
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # resolve() raises where links lead in a circle

@@ -1,4 +1,4 @@
-"""One run of pytest as a gate: what a process knows of it, and the controller that collects, concludes and writes.
+"""One run of pytest as a gate: the controller that collects, concludes and writes.
 
 Findings travel from workers as JSON text in `user_properties`. The controller compares what was
 planned with what was judged, decides the exit status, and alone writes the verdict and the report.
@@ -6,131 +6,31 @@ planned with what was judged, decides the exit status, and alone writes the verd
 
 from __future__ import annotations
 
-import datetime
 import json
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from modelcheck.gate.failures import FailureCount, is_explained
 from modelcheck.gate.outputs import check_run_outputs, name_other_outputs
-from modelcheck.gate.project import Project
-from modelcheck.gate.settings import Settings, SettingsError, has_settings, near, read_settings
+from modelcheck.gate.run import RUN
+from modelcheck.gate.settings import Settings, SettingsError, has_settings
 from modelcheck.judgement.document import FailedTestReason, PytestStatusReason, Reason, VerdictDocument
 from modelcheck.judgement.findings import Finding
 from modelcheck.support.escaping import clean
 
-if TYPE_CHECKING:
-    from modelcheck.gate.evidence import Evidence, Plan
-    from modelcheck.gate.inputs import Inputs
-
-__all__ = ["COLLECTOR", "INPUTS", "PROPERTY", "RUN", "Collector", "Run"]
+__all__ = ["COLLECTOR", "INPUTS", "PROPERTY", "Collector"]
 
 PROPERTY, INPUTS = "modelcheck", "modelcheck inputs"
 COLLECTOR = "modelcheck-collector"
 PARTIAL = "partial"  # beside the full run's report, which a part of the suites leaves alone
 _VERDICT, _PAGES = "verdict.json", ("index.html", "summary.md")
-
-
-@dataclass
-class Run:
-    """What one pytest process knows of the gate.
-
-    `red` are tests whose own findings explain why they failed, `failed` those that failed by
-    themselves, `uncollected` files that could not be collected, and `unexplained` exit statuses of
-    workers.
-    """
-
-    options: dict[str, Any]
-    project: Project
-    redact_inputs: bool = False
-    pictures_as_files: bool = False
-    enforced: bool = True
-    run_id: str | None = None
-    today: datetime.date = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).date())
-    started: float = field(default_factory=time.monotonic)
-    active: bool = False
-    deselected: bool = False
-    interrupted: bool = False
-    findings: list[Finding] = field(default_factory=list)
-    errors: list[Reason] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    suites: dict[str, str] = field(default_factory=dict)
-    told: list[tuple[str, Inputs]] = field(default_factory=list)
-    measured_now: bool = False
-    failed: dict[str, str] = field(default_factory=dict)
-    uncollected: dict[str, str] = field(default_factory=dict)
-    unexplained: set[int] = field(default_factory=set)
-    red: set[str] = field(default_factory=set)
-    flaky: set[str] = field(default_factory=set)
-    trouble: Exception | None = None
-    document: VerdictDocument | None = None
-    settings: Settings | None = None
-    plan: Plan | None = None
-    evidence: Evidence | None = None
-    inputs: Inputs | None = None
-
-    def load(self) -> tuple[Settings, Plan]:
-        """Read settings and plan once."""
-        from modelcheck.gate.evidence import make_plan
-
-        settings = self.load_settings()
-        if self.plan is None:
-            check_run_outputs(settings, root=self.project.root)  # kept all the same: they say where not to write
-            self.plan = make_plan(settings)
-        return settings, self.plan
-
-    def load_settings(self) -> Settings:
-        """Read the settings of the project that judges, once."""
-        if self.project.conflict:
-            raise SettingsError(self.project.conflict)
-        if self.settings is None:
-            self.settings = read_settings(self.project.root, self.options)
-        return self.settings
-
-    def gather(self, tell: Callable[[str], None] | None = None) -> Evidence:
-        """Return the evidence, measured at most once."""
-        from modelcheck.gate.evidence import gather
-
-        if self.trouble is not None:
-            raise self.trouble  # what failed once is not tried again for every test
-        if self.evidence is None:
-            try:
-                settings, plan = self.load()
-                self.evidence = gather(settings, manifest=plan.manifest, tell=tell)
-                self.notes += [self.evidence.note] if self.evidence.note else []
-            except Exception as error:
-                self.trouble = error
-                raise
-        return self.evidence
-
-    def digest_inputs(self) -> Inputs:
-        """Return what this process judges by, computed once; the evidence is gathered for it."""
-        from modelcheck.gate.inputs import make_inputs
-
-        if self.inputs is None:
-            evidence = self.gather()
-            self.inputs = make_inputs(*self.load(), evidence, suites=self.suites)
-        return self.inputs
-
-    @property
-    def known(self) -> Settings:
-        """The settings; where they cannot be read, the paths of the command line and the usual report's folder."""
-        if self.settings is not None:
-            return self.settings
-        names = ("candidate", "baseline", "baseline_model", "panel", "criteria", "waivers", "report")
-        paths: dict[str, Any] = {"report": near(self.project.root / "report")}
-        paths |= {name: near(Path(self.options[name])) for name in names if self.options.get(name)}
-        return Settings(**paths)
-
-
-RUN = pytest.StashKey[Run]()
 
 
 class Collector:

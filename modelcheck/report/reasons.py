@@ -69,7 +69,7 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
         case "baseline":
             return _describe_approval(reason["approval"])
         case "never_failing":
-            return f"No value can fail {count(len(reason['limits']), 'criterion')}: {', '.join(reason['limits'][:6])}."
+            return f"No value can fail {len(reason['limits'])} of the criteria: {', '.join(reason['limits'][:6])}."
         case "all_advisory":
             return "Every criterion that was judged is advisory: nothing gates the release."
         case "passed":
