@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from modelcheck.comparison import Comparison
     from modelcheck.gate.evidence import Evidence, Plan
 
-__all__ = ["Inputs", "describe_settings", "digest_suites", "find_candidate_change", "find_invented", "make_inputs"]
+__all__ = [
+    "Inputs",
+    "describe_settings",
+    "digest_suites",
+    "find_candidate_change",
+    "find_invented",
+    "make_inputs",
+    "name_suite",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,10 +134,18 @@ def digest_suites(file: Path, root: Path) -> dict[str, str]:
         The project's folder; what lies outside is named by its absolute path.
     """
     above = [folder / "conftest.py" for folder in file.parents if folder == root or root in folder.parents]
-    found = [file, *(path for path in above if path.is_file())]
-    return {
-        (path.relative_to(root) if path.is_relative_to(root) else path).as_posix(): hash_file(path) for path in found
-    }
+    return {name_suite(path, root): hash_file(path) for path in (file, *filter(Path.is_file, above))}
+
+
+def name_suite(file: Path, root: Path) -> str:
+    """Return the name of a file of tests in a verdict: its path from the project, absolute where it lies outside.
+
+    Examples
+    --------
+    >>> name_suite(Path("/mine/suites/test_a.py"), Path("/mine"))
+    'suites/test_a.py'
+    """
+    return (file.relative_to(root) if file.is_relative_to(root) else file).as_posix()
 
 
 def find_candidate_change(settings: Settings, sha256: str) -> str:
