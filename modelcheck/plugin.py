@@ -83,7 +83,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Iterator[None]:
         run.active = True
         if other := _find_other_owner(metafunc.definition, run):
             raise pytest.Collector.CollectError(other)
-        run.suites |= digest_suites(metafunc.definition.path, run.project.root)
+        run.suites |= digest_suites(metafunc.definition.path, run.project.root, top=run.project.top)
         if wanted:
             try:
                 _, plan = run.load()
@@ -103,7 +103,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         run = item.config.stash[RUN]
         run.active = True
         if name_suite(item.path, run.project.root) not in run.suites and not _find_other_owner(item, run):
-            run.suites |= digest_suites(item.path, run.project.root)
+            run.suites |= digest_suites(item.path, run.project.root, top=run.project.top)
 
 
 @pytest.fixture(scope="session")

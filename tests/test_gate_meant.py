@@ -135,3 +135,19 @@ def test_a_file_that_the_verdict_does_not_name_judges_nothing(project, name, tex
     done, document = gate(project, "--doctest-modules")
     assert (done.returncode, document["verdict"]) == (1, "fail"), done.stdout
     assert "Name it among the test's arguments" in json.dumps(document["reasons"])
+
+
+def test_a_conftest_above_the_project_is_named(project):
+    """pytest loads it where its own root lies higher: the verdict names it, and `--project` finds it."""
+    inner = project / "inner"
+    inner.mkdir()
+    for name in ("suites", "baselines", "same.keras", "heldout.npz", ".modelcheck"):
+        (project / name).rename(inner / name)
+    pytests, _, ours = (project / "pyproject.toml").read_text().partition("[tool.modelcheck]")
+    (project / "pyproject.toml").write_text(pytests)
+    (inner / "pyproject.toml").write_text(f"[tool.modelcheck]{ours}")
+    (project / "conftest.py").write_text("")
+    done = run(project, "inner/suites", "-q")
+    assert done.returncode == 0, done.stdout
+    named = json.loads(verdict(inner))["suites"]
+    assert {"../conftest.py", "suites/test_same_features.py"} <= set(named)
