@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from modelcheck.gate.failures import EXPLAINED, WorkerNotes, explain
+from modelcheck.gate.meant import find_suites
 from modelcheck.gate.options import add_options, read_options
 from modelcheck.gate.progress import Estimate, read_progress
 from modelcheck.gate.project import Project, find_project, owner_of
@@ -61,6 +62,15 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"-p no:{COLLECTOR} takes away what writes the verdict. Leave it out.")
 
 
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> None:
+    """Remember that a run came to the suites: whatever it finds there, it may not end as if there were no gate."""
+    run = parent.config.stash[RUN]
+    if not run.active and run.places is None:
+        run.places = find_suites(run, parent.config)
+    if not run.active and any(folder in file_path.resolve().parents for folder in run.places or ()):
+        run.active = True
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> Iterator[None]:
     """Make one test a layer, a subject or a group, from the baseline's manifest alone."""
@@ -71,8 +81,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Iterator[None]:
         wanted = [name for name in dict.fromkeys(ABOUT.values()) if name in metafunc.fixturenames]
         run = metafunc.config.stash[RUN]
         run.active = True
-        _check_owner(metafunc.definition, run)
-        run.suites |= digest_suites(metafunc.definition.path, run.project.root)
+        if other := _find_other_owner(metafunc.definition, run):
+            raise pytest.Collector.CollectError(other)
+        run.suites |= digest_suites(metafunc.definition.path, run.project.root, top=run.project.top)
         if wanted:
             try:
                 _, plan = run.load()
@@ -82,6 +93,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Iterator[None]:
                 values = getattr(plan, f"{name}s")
                 metafunc.parametrize(name, values, ids=[clean(value, longest=120) for value in values])
     return (yield)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Name the file of a test that pytest makes without `pytest_generate_tests`, as those of unittest."""
+    if _is_gate(item):
+        from modelcheck.gate.inputs import digest_suites, name_suite
+
+        run = item.config.stash[RUN]
+        run.active = True
+        if name_suite(item.path, run.project.root) not in run.suites and not _find_other_owner(item, run):
+            run.suites |= digest_suites(item.path, run.project.root, top=run.project.top)
 
 
 @pytest.fixture(scope="session")
@@ -139,7 +161,14 @@ def check(request: pytest.FixtureRequest, evidence: Evidence) -> Callable[..., N
     ``comparison.about(layer="conv1")``. A measure on which no criterion has a row is left as
     information; a call that judges nothing fails.
     """
+    from modelcheck.gate.inputs import name_suite
+
     run = request.config.stash[RUN]
+    if name_suite(request.node.path, run.project.root) not in run.suites:
+        # Its file would judge, and the verdict would not name it.
+        other = _find_other_owner(request.node, run)
+        words = "check was asked for while the test ran. Name it among the test's arguments, or those of a fixture."
+        pytest.fail(other or words, pytrace=False)
 
     def judge_all(*measures: Measured) -> None:
         __tracebackhide__ = True
@@ -222,16 +251,17 @@ def _is_gate(item: Any) -> bool:
     return any(getattr(fixture.func, "__module__", "") == __name__ for fixture in known[-1:])
 
 
-def _check_owner(item: pytest.Item, run: Run) -> None:
-    """Refuse a test of another project: it would be judged by this one's limits."""
+def _find_other_owner(item: Any, run: Run) -> str:
+    """Return why a test belongs to another project, by whose limits it would not be judged; empty where it does not."""
     root = run.project.root
     owner = owner_of(item.path.parent, top=run.project.top)
     elsewhere = owner is None and not item.path.is_relative_to(root) and not item.config.option.pyargs
-    if elsewhere or (owner is not None and not owner.samefile(root)):
-        raise pytest.Collector.CollectError(
+    if elsewhere or (owner is not None and owner.resolve() != root.resolve()):
+        return (
             f"modelcheck: {str(item.path)!r} belongs to {str(owner or item.path.parent)!r}, and this run is judged by "
             f"the limits of {str(root)!r}. Run it by itself."
         )
+    return ""
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:

@@ -214,8 +214,11 @@ def test_a_network_that_its_own_gate_refuses_needs_a_word(approving, tmp_path):
     assert any("FAIL: subject_accuracy[ben] = 0.500" in line for line in made.lines)
     with pytest.raises(ValueError, match="The gate refuses this very file: FAIL"):
         carry_out(made, reason="first")
-    with pytest.raises(ValueError, match="--even-so 'why'"):
-        carry_out(made, reason="first", even_so=" \n")
+    for nothing in (" \n", "\u200b", "\u2800\u3164"):
+        with pytest.raises(ValueError, match="--even-so 'why'"):
+            carry_out(made, reason="first", even_so=nothing)
+        with pytest.raises(ValueError, match="needs a reason"):
+            carry_out(made, reason=nothing, even_so="known")
     assert not (tmp_path / "mine").exists()
     carry_out(made, reason="first", even_so="ben is a known stranger")
     (entry,) = parse_history((tmp_path / "mine" / "HISTORY.md").read_text())

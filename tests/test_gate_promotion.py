@@ -40,7 +40,9 @@ def waived(passed):
     row = next(row for row in document["findings"] if row["metric"] == "subject_accuracy")
     excuse = {"metric": "subject_accuracy", "about": row["about"], "candidate": document["candidate"]["sha256"]}
     excuse |= {"owner": "mona", "reason": "known", "created": "2026-03-01", "expires": "2026-03-31", "value": 0.5}
-    set_finding(document, row, value=0.5, verdict="waived", waiver=excuse)
+    set_finding(document, row, value=0.5, interval=[0.2, 0.8], verdict="waived", waiver=excuse)
+    said = next(reason for reason in document["reasons"] if reason["kind"] == "passed")
+    said |= {"passed": said["total"] - 1, "waived": 1}
     use = {**excuse, "state": "used", "findings": [row["key"]]}
     document["waivers"] = {"file": "waivers.toml", "sha256": "c" * 64, "rows": [use]}
     return sealed(document)
@@ -130,7 +132,9 @@ def test_inconclusive_only_where_asked_for(passed):
     low = row["criterion"]["at_least"]
     outside = low - 0.1 if low is not None else 2.0
     set_finding(document, row, verdict="inconclusive", value=outside, interval=[-5.0, 5.0])
-    document = sealed({**document, "verdict": "inconclusive"})
+    reasons = [{"kind": "finding", "key": row["key"]}]
+    reasons += [reason for reason in document["reasons"] if reason["kind"] != "passed"]
+    document = sealed({**document, "verdict": "inconclusive", "exit_code": 1, "reasons": reasons})
     assert asked(passed, document)[0] == 1
     assert asked(passed, document, "--require", "inconclusive")[0] == 0
     assert asked(passed, sealed({**passed[1], "verdict": "fail"}), "--require", "inconclusive")[0] == 1

@@ -289,6 +289,8 @@ def test_the_documented_row_is_one(tmp_path):
         ("value = 0.5", "value = true", "value must be a number"),
         ("0.5", '"0.5"', "value must be a number"),
         ('"mona"', '" "', "needs an owner"),
+        ('"mona"', '"\\u200b"', "needs an owner"),
+        ('"a known stranger"', '"\\u202e\\u3164"', "needs an owner and a reason"),
         ('"mona"', "7", "owner must be text"),
         ('"a known stranger"', '""', "needs an owner and a reason"),
         (SHA, SHA[:-1], "64 hex digits"),

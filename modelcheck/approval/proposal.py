@@ -27,7 +27,7 @@ from modelcheck.recipe import Recipe
 from modelcheck.report.reasons import main_reason
 from modelcheck.signature import Signature, SignatureError, read_signature
 from modelcheck.signature.history import Entry
-from modelcheck.support.escaping import clean
+from modelcheck.support.escaping import clean, is_legible
 from modelcheck.support.files import hash_file
 
 __all__ = [
@@ -203,7 +203,7 @@ def check_doubts(proposal: Proposal, *, even_so: str) -> None:
     ValueError
         The message names everything that speaks against it.
     """
-    if proposal.doubts and not clean(even_so):
+    if proposal.doubts and not is_legible(even_so):
         told = "".join(f"\n  {doubt}" for doubt in proposal.doubts)
         raise ValueError(
             f"This baseline is not made, for:{told}\nCorrect that, or say why it becomes the baseline all the same: "
@@ -234,7 +234,7 @@ def carry_out(proposal: Proposal, *, reason: str, even_so: str = "") -> list[str
         Without a reason, with doubts and no reason against them, while another approval is at work,
         or when the baseline has changed since the proposal; nothing is then written.
     """
-    if not clean(reason):
+    if not is_legible(reason):
         raise ValueError("An approval needs a reason: --reason 'why this network becomes the baseline'.")
     check_doubts(proposal, even_so=even_so)
     old, new = proposal.old, proposal.new

@@ -14,6 +14,7 @@ from modelcheck.cli.shared import FILE, child_progress, recipe_from, say
 from modelcheck.cli.start import starter_criteria
 from modelcheck.gate.outputs import check_baseline_outputs, check_outputs
 from modelcheck.gate.settings import Settings, has_settings, read_settings, split_names
+from modelcheck.support.escaping import is_legible
 
 if TYPE_CHECKING:
     from modelcheck.approval import Proposal
@@ -60,9 +61,9 @@ def approve(  # noqa: PLR0913 - one for each option
     asks = reason is None and not dry_run
     if asks and not sys.stdin.isatty():
         raise ValueError("An approval needs a reason: --reason 'why this network becomes the baseline'.")
-    if reason is not None and not reason.strip():
+    if reason is not None and not is_legible(reason):
         raise ValueError("An approval needs a reason, and this one is empty: --reason 'why it becomes the baseline'.")
-    if even_so is not None and not even_so.strip():
+    if even_so is not None and not is_legible(even_so):
         raise ValueError("--even-so needs a reason, and this one is empty: --even-so 'why the baseline is right'.")
     inputs = {"network": model, "panel": panel_path, "recipe": recipe_path, "report": report}
     check_baseline_outputs(folder, inputs={**inputs, "report": None}, within=report)

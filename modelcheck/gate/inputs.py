@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from modelcheck.comparison import Comparison
     from modelcheck.gate.evidence import Evidence, Plan
 
-__all__ = ["Inputs", "describe_settings", "digest_suites", "find_candidate_change", "find_invented", "make_inputs"]
+__all__ = [
+    "Inputs",
+    "describe_settings",
+    "digest_suites",
+    "find_candidate_change",
+    "find_invented",
+    "make_inputs",
+    "name_suite",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,21 +123,35 @@ def describe_settings(settings: Settings) -> SettingsRow:
     }
 
 
-def digest_suites(file: Path, root: Path) -> dict[str, str]:
-    """Return the sha256 of a file of tests and of each ``conftest.py`` above it, by their paths from the project.
+def digest_suites(file: Path, root: Path, *, top: Path | None = None) -> dict[str, str]:
+    """Return the sha256 of a file of tests and of each ``conftest.py`` above it, by their names in a verdict.
 
     Parameters
     ----------
     file : Path
         The file of tests.
     root : Path
-        The project's folder; what lies outside is named by its absolute path.
+        The project's folder.
+    top : Path, optional
+        The highest folder whose ``conftest.py`` counts: where pytest's root lies above the project,
+        it loads those between as well.
     """
-    above = [folder / "conftest.py" for folder in file.parents if folder == root or root in folder.parents]
-    found = [file, *(path for path in above if path.is_file())]
-    return {
-        (path.relative_to(root) if path.is_relative_to(root) else path).as_posix(): hash_file(path) for path in found
-    }
+    highest = top or root
+    above = [folder / "conftest.py" for folder in file.parents if folder == highest or highest in folder.parents]
+    return {name_suite(path, root): hash_file(path) for path in (file, *filter(Path.is_file, above))}
+
+
+def name_suite(file: Path, root: Path) -> str:
+    """Return the name of a file of tests in a verdict: its path from the project, absolute for a test elsewhere.
+
+    Examples
+    --------
+    >>> name_suite(Path("/mine/suites/test_a.py"), Path("/mine")), name_suite(Path("/conftest.py"), Path("/mine"))
+    ('suites/test_a.py', '../conftest.py')
+    """
+    if file.parent in root.parents:
+        return (Path(*[".."] * (len(root.parts) - len(file.parent.parts))) / file.name).as_posix()
+    return (file.relative_to(root) if file.is_relative_to(root) else file).as_posix()
 
 
 def find_candidate_change(settings: Settings, sha256: str) -> str:

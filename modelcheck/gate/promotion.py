@@ -8,17 +8,19 @@ every file that is named must be the one that was judged. A signature against fo
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelcheck.judgement.criteria import Criterion, criterion_for
+from modelcheck.comparison import METRICS
+from modelcheck.gate.contradictions import find_contradiction, find_unplanned
+from modelcheck.judgement.criteria import read_criteria
 from modelcheck.judgement.document import VerdictDocument
-from modelcheck.judgement.findings import Finding, Verdict, judge, overall, read_findings, read_limits
+from modelcheck.judgement.findings import read_findings, read_limits
 from modelcheck.judgement.waivers import WaiverError, recheck_waivers
 from modelcheck.report.reasons import main_reason
+from modelcheck.signature import find_approval, read_manifest
 from modelcheck.support.files import hash_file
 
 __all__ = ["Demands", "promotable", "refusal"]
@@ -84,7 +86,8 @@ def refusal(document: VerdictDocument, candidate: Path, *, today: datetime.date,
         _standing(document, {"pass": ("pass",), "inconclusive": ("pass", "inconclusive")}[asked.require])
         or _other_file(document, candidate, asked)
         or _other_run(document, asked)
-        or _contradiction(document)
+        or find_contradiction(document)
+        or _other_approval(document, asked)
         or _find_lapsed(document, today, allowed=asked.waivers)
     )
 
@@ -125,8 +128,8 @@ def _other_file(document: VerdictDocument, candidate: Path, asked: Demands) -> s
     if judged is None or sha != judged["sha256"]:
         named = f"{judged['file']!r} ({judged['sha256'][:12]})" if judged else "none"
         return f"{str(candidate)!r} (sha256 {sha[:12]}) is not the file that was judged: {named}."
-    limits, against = document["criteria"], document["baseline"]
-    if criteria is not None and (limits is None or hash_file(criteria) != limits["sha256"]):
+    against = document["baseline"]
+    if criteria is not None and _other_limits(document, criteria):
         return f"The verdict was judged by other criteria than {str(criteria)!r}."
     if baseline is not None and (against is None or _signature(baseline) != against.get("signature")):
         return f"The verdict was judged against another baseline than the one in {str(baseline)!r}."
@@ -150,47 +153,25 @@ def _other_run(document: VerdictDocument, asked: Demands) -> str:
     return ""
 
 
-def _find_invented(document: VerdictDocument, rows: Sequence[Finding]) -> str:
-    """Return the finding whose value or limits the document does not give elsewhere; empty for none."""
-    criteria = read_limits(document)
-    for row in rows:
-        measured = document["metrics"].get(row.measured.metric, {})
-        value = row.to_dict()["value"]
-        if row.about not in measured or measured[row.about] != value:
-            return f"The document contradicts itself: {row.key} was not measured as {value}."
-        if criterion_for(criteria, row.measured.metric, row.about) != row.criterion:
-            return f"The document contradicts itself: {row.key} was judged by limits that its criteria do not give."
-    return ""
+def _other_approval(document: VerdictDocument, asked: Demands) -> str:
+    """Hold what is said of a baseline's approval, and what was judged, against the folder that is named."""
+    if asked.baseline is None:
+        return ""
+    against = document["baseline"]
+    approval = find_approval(asked.baseline, signature=str(against and against["signature"])).to_dict()
+    if against is None or against["approval"] != approval:
+        return (
+            f"The history in {str(asked.baseline)!r} says otherwise of the baseline than the verdict: it is "
+            f"{approval['state']}."
+        )
+    return find_unplanned(document, read_manifest(asked.baseline))
 
 
-def _contradiction(document: VerdictDocument) -> str:
-    """Judge every finding once more: a document whose rows do not give its verdict releases nothing."""
-    rows = read_findings(document)
-    if len({row.key for row in rows}) != len(rows):
-        return "The document contradicts itself: a finding stands in it twice."
-    if invented := _find_invented(document, rows):
-        return invented
-    for row in rows:
-        again, said = judge(row.measured, _loosen(row.criterion)).verdict, row.verdict
-        if said is Verdict.WAIVED:
-            fits = row.gating and again is not Verdict.UNMEASURED
-        else:
-            fits = again.gravity <= said.gravity
-        if not fits:
-            return f"The document contradicts itself: {row.key} is said to be {said.value}, and is {again.value}."
-    found = overall(rows).value
-    word = document["verdict"]
-    return "" if found == word else f"The document contradicts itself: it says {word}, and its findings say {found}."
-
-
-def _loosen(criterion: Criterion) -> Criterion:
-    """Return limits that numbers with six digits meet where the measured ones did."""
-    low, high = criterion.at_least, criterion.at_most
-    return dataclasses.replace(
-        criterion,
-        at_least=None if low is None else low - 1e-6 * max(1.0, abs(low)),
-        at_most=None if high is None else high + 1e-6 * max(1.0, abs(high)),
-    )
+def _other_limits(document: VerdictDocument, criteria: Path) -> bool:
+    """Say whether a file of limits is another than the one that was judged by: its bytes, or its rows."""
+    limits = document["criteria"]
+    rows, sha = read_criteria(criteria, metrics=METRICS)
+    return limits is None or sha != limits["sha256"] or rows != read_limits(document)
 
 
 def _find_lapsed(document: VerdictDocument, today: datetime.date, *, allowed: bool) -> str:

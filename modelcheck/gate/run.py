@@ -28,7 +28,8 @@ __all__ = ["RUN", "Run"]
 class Run:
     """What one pytest process knows of the gate.
 
-    `red` are tests whose own findings explain why they failed, `failed` those that failed by
+    `suites` are the digests of the files that tests of the gate come from, `places` the folders in
+    which they are looked for. `red` are tests whose own findings explain why they failed, `failed` those that failed by
     themselves, `uncollected` files that could not be collected, and `unexplained` exit statuses of
     workers.
     """
@@ -48,6 +49,7 @@ class Run:
     errors: list[Reason] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     suites: dict[str, str] = field(default_factory=dict)
+    places: tuple[Path, ...] | None = None
     told: list[tuple[str, Inputs]] = field(default_factory=list)
     measured_now: bool = False
     failed: dict[str, str] = field(default_factory=dict)

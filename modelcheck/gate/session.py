@@ -7,20 +7,19 @@ planned with what was judged, decides the exit status, and alone writes the verd
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from modelcheck.gate.failures import FailureCount, is_explained
+from modelcheck.gate.meant import is_asked_for, is_part, lies_ahead
 from modelcheck.gate.outputs import check_run_outputs, name_other_outputs
 from modelcheck.gate.run import RUN
-from modelcheck.gate.settings import Settings, SettingsError, has_settings
+from modelcheck.gate.settings import Settings, SettingsError
 from modelcheck.judgement.document import FailedTestReason, PytestStatusReason, Reason, VerdictDocument
 from modelcheck.judgement.findings import Finding
 from modelcheck.support.escaping import clean
@@ -113,7 +112,7 @@ class Collector:
         gate = self.is_gate()
         if self.run.project.conflict and (gate or any(self.run.options.values())):
             raise pytest.UsageError(f"modelcheck: {self.run.project.conflict}")
-        if not gate:
+        if self.run.project.conflict or not (gate or lies_ahead(self.run, self.config)):
             return
         with suppress(SettingsError):
             self.run.load_settings()
@@ -121,13 +120,15 @@ class Collector:
         try:
             self._check_outputs(settings)
         except SettingsError as error:
-            raise pytest.UsageError(f"modelcheck: {error}") from error
+            if gate:
+                raise pytest.UsageError(f"modelcheck: {error}") from error
+            return  # a test of the gate, if one is seen, says so
         if self._is_chosen():
             return
         report = settings.report
-        with suppress(OSError):  # a folder that cannot be written is reported when the verdict is
-            if (report / _VERDICT).exists():  # otherwise the pages may be somebody else's
-                for name in (*_PAGES, _VERDICT):
+        if (report / _VERDICT).exists():  # otherwise the pages may be somebody else's
+            for name in (_VERDICT, *_PAGES):
+                with suppress(OSError):  # a folder that cannot be written is reported when the verdict is
                     (report / name).unlink(missing_ok=True)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
@@ -227,34 +228,20 @@ class Collector:
 
     def is_gate(self) -> bool:
         """Say whether the run was meant as a gate although no test of one was seen, as under xdist or after errors."""
-        if any(self.run.options[name] for name in ("candidate", "baseline")):
-            return True
-        suites = Path(
-            os.path.realpath(self.run.project.root / "suites")
-        )  # resolve() raises where links lead in a circle
-        if not ((suites / "criteria.toml").exists() or has_settings(self.run.project.root)):
-            return False  # somebody else's folder of that name
-        here = self.config.invocation_params.dir
-        asked = [Path(os.path.realpath(here / str(arg).split("::")[0])) for arg in self.config.args]
-        # Asked for the whole project, whose suites are gone: silence would leave an old verdict standing.
-        gone = has_settings(self.run.project.root) and not any(suites.rglob("test_*.py"))
-        return any(path.is_relative_to(suites) or (gone and suites.is_relative_to(path)) for path in asked)
+        return is_asked_for(self.run, self.config)
 
     def _is_chosen(self) -> bool:
         """Say whether the command line may leave tests out."""
         option = self.config.option
         narrowing = option.keyword or option.markexpr or option.deselect or getattr(option, "lf", False)
-        return bool(narrowing) or self._is_part()
-
-    def _is_part(self) -> bool:
-        return any("::" in str(arg) or str(arg).endswith(".py") for arg in self.config.args)
+        return bool(narrowing) or is_part(self.config)
 
     def _check_outputs(self, settings: Settings) -> None:
         """Refuse what would overwrite an input, files that pytest and the build's summary write among them."""
         check_run_outputs(settings, root=self.run.project.root, more=name_other_outputs(self.config))
 
     def _is_narrowed(self) -> bool:
-        return (self._is_chosen() and self.run.deselected) or self._is_part()
+        return (self._is_chosen() and self.run.deselected) or is_part(self.config)
 
     def _conclude(self, errors: list[Reason], *, cut_short: bool) -> VerdictDocument:
         """Return the verdict, written with report and summary: what cannot be written makes it red."""

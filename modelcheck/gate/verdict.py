@@ -27,6 +27,7 @@ from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import (
     SCHEMA,
     Action,
+    ApprovalRow,
     FailedTestReason,
     LimitRow,
     NetworkRow,
@@ -44,7 +45,7 @@ from modelcheck.panel import Panel
 from modelcheck.signature import Signature
 from modelcheck.support.provenance import differences
 
-__all__ = ["Outcome", "error_document", "exit_status", "verdict_document", "write_document"]
+__all__ = ["Outcome", "error_document", "exit_status", "explain_judgement", "verdict_document", "write_document"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,6 +216,35 @@ def error_document(document: VerdictDocument, reason: Reason, *, settings: Setti
     return {**changed, "digest": seal(changed)}
 
 
+def explain_judgement(
+    verdict: str, rows: Sequence[Finding], *, never_failing: Sequence[Criterion], approval: ApprovalRow | None
+) -> list[Reason]:
+    """Return the reasons that follow from what was judged, and by what; other facts of a run come before them.
+
+    Parameters
+    ----------
+    verdict : str
+        What the document says.
+    rows : sequence of Finding
+        What was judged, in the document's order.
+    never_failing : sequence of Criterion
+        See `Plan`.
+    approval : ApprovalRow or None
+        The baseline's.
+    """
+    reasons: list[Reason] = [{"kind": "finding", "key": row.key} for row in rows if row.red]
+    if verdict == "pass":
+        gating = [row for row in rows if row.gating]
+        waived = sum(row.verdict is Verdict.WAIVED for row in gating)
+        reasons.append({"kind": "passed", "passed": len(gating) - waived, "waived": waived, "total": len(gating)})
+    if never_failing:
+        limits = [f"{row.metric} {row.limits}" for row in never_failing]
+        reasons.append({"kind": "never_failing", "limits": limits})
+    if approval is not None and (approval["state"] != "approved" or approval["even_so"]):
+        reasons.append({"kind": "baseline", "approval": approval})
+    return reasons
+
+
 def exit_status(document: VerdictDocument) -> int:
     """Return what the process answers: the document's exit code, or 0 for a judgement that is not enforced.
 
@@ -267,20 +297,11 @@ def _reasons(
     reasons: list[Reason] = [*outcome.errors, *failures]
     if missing and not outcome.narrowed and plan is not None:
         reasons.append({"kind": "not_judged", "keys": list(missing), "planned": len(plan.keys)})
-    reasons += [{"kind": "finding", "key": row.key} for row in rows if row.red]
-    gating = [row for row in rows if row.gating]
-    if rows and not gating:
+    if rows and not any(row.gating for row in rows):
         reasons.append({"kind": "all_advisory"})
-    if verdict == "pass":
-        waived = sum(row.verdict is Verdict.WAIVED for row in gating)
-        passed = len(gating) - waived
-        reasons.append({"kind": "passed", "passed": passed, "waived": waived, "total": len(gating)})
-    if plan is not None and plan.never_failing:
-        limits = [f"{row.metric} {row.limits}" for row in plan.never_failing]
-        reasons.append({"kind": "never_failing", "limits": limits})
-    if evidence is not None and (evidence.approval.state != "approved" or evidence.approval.even_so):
-        reasons.append({"kind": "baseline", "approval": evidence.approval.to_dict()})
-    return reasons
+    never = plan.never_failing if plan else ()
+    approval = evidence.approval.to_dict() if evidence else None
+    return reasons + explain_judgement(verdict, rows, never_failing=never, approval=approval)
 
 
 def _exit_code(verdict: str, settings: Settings, *, plan: Plan | None, outcome: Outcome) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from modelcheck.judgement.document import CriterionRow
+from modelcheck.support.escaping import is_legible
 from modelcheck.support.files import read_file
 from modelcheck.support.spelling import did_you_mean
 from modelcheck.support.tables import toml_document
@@ -68,7 +69,7 @@ class Criterion:
     optional: bool = False
 
     def __post_init__(self) -> None:
-        if not self.metric or not self.why.strip():
+        if not self.metric or not is_legible(self.why):
             raise CriteriaError(f"A criterion needs a metric and a why: {self!r}.")
         limits = [limit for limit in (self.at_least, self.at_most) if limit is not None]
         if not limits or not all(abs(limit) <= sys.float_info.max for limit in limits):  # NaN is not

@@ -21,7 +21,7 @@ from enum import StrEnum
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import WaiverRow, WaiverUseRow
 from modelcheck.judgement.findings import Finding, Verdict
-from modelcheck.support.escaping import clean
+from modelcheck.support.escaping import clean, is_legible
 
 __all__ = [
     "LONGEST",
@@ -107,7 +107,7 @@ class Waiver:
     about: str = ""
 
     def __post_init__(self) -> None:
-        if not (self.owner.strip() and self.reason.strip()):
+        if not (is_legible(self.owner) and is_legible(self.reason)):
             raise WaiverError(f"{self.name} needs an owner and a reason.")
         if not re.fullmatch(r"[0-9a-f]{64}", self.candidate):
             raise WaiverError(f"{self.name}: candidate must be the file's sha256, 64 hex digits: sha256sum MINE.keras")

@@ -9,12 +9,16 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["clean", "clean_lines", "markdown", "one_line_repr"]
+__all__ = ["clean", "clean_lines", "is_legible", "markdown", "one_line_repr"]
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?", re.DOTALL)
 # A build's log obeys these: ``::error file=x::text`` at the start of a line, which a folded line
 # also has, and ``##[group]`` anywhere (the runner's ActionCommand.cs).
 _COMMAND = re.compile(r"::(?=[a-z][\w-]*(?:\s.*?)?::)|##(?=\[)", re.IGNORECASE)
+
+# Letters and symbols that nobody sees: the fillers of Hangul, an empty pattern of Braille, and what
+# `clean` puts in the place of other invisible signs.
+_BLANK = "\u115f\u1160\u3164\uffa0\u2800\ufffd"
 
 
 def clean(text: object, *, longest: int = 400) -> str:
@@ -36,6 +40,17 @@ def clean(text: object, *, longest: int = 400) -> str:
     shown = "".join("\ufffd" if unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Co", "Cn") else sign for sign in bare)
     safe = _COMMAND.sub(lambda found: " ".join(found[0]), shown)
     return safe if len(safe) <= longest else safe[: longest - 1] + "…"
+
+
+def is_legible(text: str) -> bool:
+    r"""Say whether there is anything to read in a text: a reason of invisible characters is none.
+
+    Examples
+    --------
+    >>> is_legible("release 7"), is_legible(" \n"), is_legible("\u200b\u3164")
+    (True, False, False)
+    """
+    return any(unicodedata.category(sign)[0] in "LNPS" and sign not in _BLANK for sign in clean(text, longest=10_000))
 
 
 def clean_lines(text: object) -> str:

@@ -1,0 +1,244 @@
+"""Whether a verdict document contradicts itself: each fact in it that follows from others is made once more.
+
+It is no protection against forgers, who can write a document that agrees with itself. What was cut,
+edited in one place, or written by something else than a run of the gate is found.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from modelcheck.comparison import METRICS, plan_metric, possible
+from modelcheck.gate.verdict import explain_judgement
+from modelcheck.judgement.criteria import CriteriaError, Criterion, criterion_for, find_never_failing
+from modelcheck.judgement.document import VerdictDocument
+from modelcheck.judgement.findings import Finding, Verdict, judge, overall, read_findings, read_limits
+from modelcheck.recipe import Recipe
+
+__all__ = ["find_contradiction", "find_unplanned"]
+
+_DIGITS = 2e-6  # a document keeps six digits of a number, and both sides of a comparison are rounded
+
+
+def find_contradiction(document: VerdictDocument) -> str:
+    """Return in what a full verdict contradicts itself, in one sentence; empty for nothing.
+
+    Parameters
+    ----------
+    document : VerdictDocument
+        From `modelcheck.gate.reading.read_verdict`, of full scope, with every part that it can have.
+    """
+    rows = read_findings(document)
+    checks: tuple[Callable[[VerdictDocument, Sequence[Finding]], str], ...] = (
+        _find_twice,
+        _find_foreign,
+        _find_invented,
+        _find_acknowledged,
+        _find_missing,
+        _find_misjudged,
+        _find_other_parts,
+        _find_other_reasons,
+    )
+    wrong = next(filter(None, (check(document, rows) for check in checks)), "")
+    return f"The document contradicts itself: {wrong}." if wrong else ""
+
+
+def find_unplanned(document: VerdictDocument, manifest: Mapping[str, Any]) -> str:
+    """Return in what a verdict is not of a baseline, or does not judge all of it, in one sentence; empty for nothing.
+
+    Parameters
+    ----------
+    document : VerdictDocument
+        Without a contradiction in itself.
+    manifest : mapping
+        The baseline's; see `modelcheck.signature.read_manifest`.
+    """
+    panel, recipe = document["panel"], document["recipe"]
+    named = (
+        ("network", manifest["model"]["sha256"], _network(document, "baseline").get("sha256")),
+        ("panel", manifest["panel_digest"], panel and panel["digest"]),
+        ("classes", manifest["class_names"], panel and panel["classes"]),
+        ("people", sorted(manifest["subjects"]), panel and panel["subjects"]),
+        ("recipe", manifest["recipe"], recipe and {name: part for name, part in recipe.items() if name != "digest"}),
+    )
+    other = next((name for name, there, said in named if there != said), "")
+    if other:
+        return f"The verdict names another {other} than this baseline has."
+    acknowledged = _acknowledged(document)
+    judged = {(row.measured.metric, row.about) for row in read_findings(document)}
+    criteria = read_limits(document)
+    for metric in dict.fromkeys(row.metric for row in criteria):
+        for about in plan_metric(metric, manifest, acknowledged=acknowledged):
+            if criterion_for(criteria, metric, about) is not None and (metric, about) not in judged:
+                return f"The verdict does not judge {_key(metric, about)}, which its criteria ask of this baseline."
+    return ""
+
+
+def _find_twice(_: VerdictDocument, rows: Sequence[Finding]) -> str:
+    return "a finding stands in it twice" if len({row.key for row in rows}) != len(rows) else ""
+
+
+def _find_foreign(document: VerdictDocument, rows: Sequence[Finding]) -> str:
+    names = [row.measured.metric for row in rows] + [row.metric for row in read_limits(document)]
+    other = next((name for name in names if name not in METRICS), None)
+    return "" if other is None else f"it judges by {other!r}, which is no metric of this modelcheck"
+
+
+def _find_invented(document: VerdictDocument, rows: Sequence[Finding]) -> str:
+    """Return the finding whose value or limits the document does not give elsewhere."""
+    criteria = read_limits(document)
+    for row in rows:
+        measured = document["metrics"].get(row.measured.metric, {})
+        value = row.to_dict()["value"]
+        if row.about not in measured or measured[row.about] != value:
+            return f"{row.key} was not measured as {value}"
+        if criterion_for(criteria, row.measured.metric, row.about) != row.criterion:
+            return f"{row.key} was judged by limits that its criteria do not give"
+        if not _is_possible(document, row):
+            return f"{row.key} cannot be {value} with such an interval"
+    return ""
+
+
+def _find_acknowledged(document: VerdictDocument, _: Sequence[Finding]) -> str:
+    """Return a layer that the settings take out on purpose, and that was measured all the same."""
+    for metric, values in document["metrics"].items():
+        for about in values:
+            if metric in METRICS and METRICS[metric].about == "layer" and about in _acknowledged(document):
+                return f"{_key(metric, about)} was measured, and its settings take {about} out"
+    return ""
+
+
+def _find_missing(document: VerdictDocument, rows: Sequence[Finding]) -> str:
+    """Return what the criteria ask for, and was not measured or not judged."""
+    criteria, judged = read_limits(document), {(row.measured.metric, row.about) for row in rows}
+    for metric in dict.fromkeys(row.metric for row in criteria):
+        measured = set(document["metrics"].get(metric, {}))
+        for about in sorted(_expected(document, metric) | measured):
+            if criterion_for(criteria, metric, about) is None:
+                continue
+            if about not in measured:
+                return f"{_key(metric, about)} was never measured"
+            if (metric, about) not in judged:
+                return f"{_key(metric, about)} was measured, and never judged"
+    return ""
+
+
+def _find_misjudged(document: VerdictDocument, rows: Sequence[Finding]) -> str:
+    """Judge every finding once more: rows that do not give the document's verdict release nothing."""
+    for row in rows:
+        again, said = judge(row.measured, _loosen(row.criterion)).verdict, row.verdict
+        if said is Verdict.WAIVED:
+            fits = row.gating and again is not Verdict.UNMEASURED
+        else:
+            fits = again.gravity <= said.gravity
+        if not fits:
+            return f"{row.key} is said to be {said.value}, and is {again.value}"
+        # Only a scale that its own twins leave without a value has no say of itself.
+        scale = METRICS[row.measured.metric].domain == "calibrated" and row.to_dict()["value"] is None
+        if row.measured.silent and not scale:
+            return f"{row.key} has no say in the release, and nothing takes it away"
+    found, word = overall(rows).value, document["verdict"]
+    return "" if found == word else f"it says {word}, and its findings say {found}"
+
+
+def _find_other_parts(document: VerdictDocument, _: Sequence[Finding]) -> str:
+    """Return the part of a full run that the document lacks, or that does not have its own digest."""
+    parts: tuple[tuple[Literal["candidate", "baseline"], Sequence[str]], ...] = (
+        ("candidate", ("folder", "signature")),
+        ("baseline", ("folder", "signature", "approval")),
+    )
+    for role, keys in parts:
+        lacks = next((key for key in keys if key not in _network(document, role)), None)
+        if lacks:
+            return f"it is of a full run, and its {role} has no {lacks}"
+    if not document["suites"]:
+        return "it names no suite that judged"
+    recipe = dict(document["recipe"] or {})
+    digest = recipe.pop("digest", None)
+    try:
+        made = Recipe.from_dict(recipe)
+        fits = (made.to_dict(), made.digest()) == (recipe, digest)
+    except (ValueError, TypeError, KeyError):
+        fits = False
+    return "" if fits else "its recipe does not match its digest"
+
+
+def _find_other_reasons(document: VerdictDocument, rows: Sequence[Finding]) -> str:
+    """Return a reason or an exit code that the rest of the document does not give."""
+    criteria = read_limits(document)
+    try:
+        never = find_never_failing(criteria, {row.metric: _bounds(document, row.metric) for row in criteria})
+    except CriteriaError as error:
+        return str(error).rstrip(".")
+    said = [row["can_fail"] for row in document["criteria"]["rows"]] if document["criteria"] else []
+    if said != [row not in never for row in criteria]:
+        return "it is wrong about which of its criteria a value can fail"
+    approval = _network(document, "baseline")["approval"]
+    expected = explain_judgement(document["verdict"], rows, never_failing=never, approval=approval)
+    if document["reasons"] != expected:
+        odd = next((row["kind"] for row in document["reasons"] if row not in expected), "")
+        return f"its reasons hold one that nothing in it gives ({odd})" if odd else "its reasons are not all there"
+    lenient = document["verdict"] == Verdict.PASS.value or _settings(document)["inconclusive"] == "pass"
+    return "" if document["exit_code"] == (0 if lenient else 1) else "its exit code is not that of its verdict"
+
+
+def _expected(document: VerdictDocument, metric: str) -> set[str]:
+    """Return what a metric is about by the rest of the document: other metrics of its kind, panel and recipe."""
+    domain = METRICS[metric].domain
+    panel, recipe = document["panel"], document["recipe"] or {}
+    known: dict[str, Sequence[str]] = {
+        "network": [""],
+        "subject": panel["subjects"] if panel else [],
+        "method": recipe.get("attribution_methods", []),
+    }
+    alike = [name for name in document["metrics"] if name in METRICS and METRICS[name].domain == domain]
+    return {*known.get(domain, ()), *(about for name in alike for about in document["metrics"][name])}
+
+
+def _is_possible(document: VerdictDocument, row: Finding) -> bool:
+    """Say whether a finding's value lies where its metric can be, and in its own interval."""
+    item = row.to_dict()
+    value, interval = item["value"], item["interval"]
+    if item["n"] is not None and item["n"] < 0:
+        return False
+    if value is None:
+        return True
+    ranges = [_bounds(document, row.measured.metric)]
+    if interval is not None and interval[0] is not None and interval[1] is not None:
+        ranges.append((interval[0], interval[1]))
+    return all(
+        low - _DIGITS * max(1.0, abs(low)) <= value <= high + _DIGITS * max(1.0, abs(high)) for low, high in ranges
+    )
+
+
+def _bounds(document: VerdictDocument, metric: str) -> tuple[float, float]:
+    panel = document["panel"]
+    return possible(metric, {"class_names": panel["classes"] if panel else []})
+
+
+def _network(document: VerdictDocument, role: Literal["candidate", "baseline"]) -> Mapping[str, Any]:
+    return document[role] or {}
+
+
+def _acknowledged(document: VerdictDocument) -> list[str]:
+    return [name for name, partner in _settings(document)["layers"].items() if partner is None]
+
+
+def _settings(document: VerdictDocument) -> Mapping[str, Any]:
+    return document["settings"] or {"layers": {}, "inconclusive": "fail"}
+
+
+def _key(metric: str, about: str) -> str:
+    return f"{metric}[{about}]" if about else metric
+
+
+def _loosen(criterion: Criterion) -> Criterion:
+    """Return limits that numbers with six digits meet where the measured ones did."""
+    low, high = criterion.at_least, criterion.at_most
+    return dataclasses.replace(
+        criterion,
+        at_least=None if low is None else low - 1e-6 * max(1.0, abs(low)),
+        at_most=None if high is None else high + 1e-6 * max(1.0, abs(high)),
+    )
