@@ -87,7 +87,7 @@ def find_changing_layer(model: Any) -> str:
         for layer in node.operation._flatten_layers():
             trains = _trains_by_default(layer) if called is None else called
             if trains and _changes_in_training(layer):
-                how = "is called with training=True" if called else "takes a plain call for training"
+                how = "takes a plain call for training" if _trains_by_default(layer) else "is called with training=True"
                 return f"layer {name!r}, which {how}"
     return ""
 
