@@ -30,6 +30,7 @@ MAX_GIB = 4.0
 """What a panel may unpack to, unless the user's own settings (``panel_size``) say otherwise."""
 _MAX_RATIO = 100  # bytes of the arrays to bytes of the file, above 64 MiB; drawn faces come to 15
 _MAX_PICTURES = 1_000_000
+_MAX_NAMED = 5  # unknown parts in a message
 _MAX_CHARACTERS = 2**26  # of all words of one kind, each as long as the longest
 _REQUIRED = ("images", "labels", "subjects", "class_names")
 _OPTIONAL = ("regions", "names", "groups")
@@ -214,7 +215,11 @@ class Panel:
         missing = [name for name in _REQUIRED if name not in parts]
         unknown = [name for name in parts if name not in (*_REQUIRED, *_OPTIONAL)]
         if missing or unknown:
-            raise PanelError(f"{os.fspath(path)!r} is no panel: missing parts {missing}, unknown parts {unknown}.")
+            more = f" and {len(unknown) - _MAX_NAMED} more" if len(unknown) > _MAX_NAMED else ""
+            raise PanelError(
+                f"{os.fspath(path)!r} is no panel: missing parts {missing}, unknown parts "
+                f"{[name[:80] for name in unknown[:_MAX_NAMED]]}{more}."
+            )
         try:
             return cls(**parts)
         except PanelError as error:

@@ -220,6 +220,7 @@ def archives() -> Corpus:
         "bomb": ("archive", packed({**bomb, "model.weights.h5": b""}, method=zipfile.ZIP_DEFLATED)),
         "overlap": ("archive", _overlapping(members)),
         "prefix": ("archive", b"\x7fELF" + plain),
+        "suffix": ("archive", plain + b"\x7fELF"),
         "hidden_before": ("archive", b"PK\x03\x04" + b"\0" * 60 + plain),
         "truncated": ("archive", plain[: len(plain) // 2]),
         "crc": ("archive", plain.replace(b"keras.layers", b"keras.lauers", 1)),

@@ -213,6 +213,14 @@ def test_gc_takes_nothing_it_cannot_judge(project):
     assert contents(project) == before
 
 
+@pytest.mark.parametrize("days", ["nan", "inf", "1e400"])
+def test_days_are_a_number(days):
+    """What no measurement is older than would keep everything, and say that there is nothing to remove."""
+    done = CliRunner().invoke(main, ["gc", "--days", days])
+    assert done.exit_code == 4
+    assert "--days must be a number of days" in done.output
+
+
 def test_days_are_counted_from_the_last_use(project):
     """A measurement goes when it was unused for longer than was asked."""
     shown = read_signature(project / "baselines/mine").stimuli_sha256()

@@ -205,8 +205,9 @@ def test_panel_regions_belong_to_their_pictures():
         (lambda: draw_panel(()), r"nothing to draw: 0 subjects"),
         (lambda: draw_panel(colleagues(), repeats=0), r"0 repeats"),
         (lambda: draw_pictures(()), r"nothing to draw"),
+        (lambda: draw_panel(colleagues(), repeats=10**9), r"more than the 100000 that are drawn at most"),
     ],
-    ids=["task", "nobody", "no-repeats", "no-pictures"],
+    ids=["task", "nobody", "no-repeats", "no-pictures", "too-many"],
 )
 def test_empty_panels_are_refused(call, message: str):
     """Nothing to draw is an error, never an empty panel."""

@@ -156,3 +156,19 @@ def test_nobody_uses_a_former_name():
         if path.is_file():
             found = re.findall(rf"(?<![\w-])--(?:{names})(?![\w-])", path.read_text(encoding="utf-8"))
             assert not found, path
+
+
+@pytest.mark.parametrize("written", [r"a\u0000b.keras", ""], ids=["NUL", "empty"])
+def test_a_path_that_names_no_file_is_an_error_of_the_settings(tmp_path, written):
+    """Nothing at all, or the one character that no name can hold: exit 4 and a sentence, from file and option alike."""
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "suites" / "test_x.py").write_text("def test_x(comparison):\n    pass\n")
+    for text in (
+        f'[tool.modelcheck]\ncandidate = "{written}"\n',
+        f"[tool.modelcheck]\ntimeout = 60\n[tool.pytest.ini_options]\naddopts = \"'--candidate={written}'\"\n",
+    ):
+        (tmp_path / "pyproject.toml").write_text(text)
+        done = run(tmp_path, "suites/")
+        assert done.returncode == 4, done.stdout
+        assert "candidate must be a path in quotes" in done.stdout
+        assert "INTERNALERROR" not in done.stdout

@@ -360,3 +360,11 @@ def test_saved_panel_is_as_readable_as_any_new_file(tmp_path):
     (tmp_path / "any").write_bytes(b"")
     Panel(**small()).save(tmp_path / "panel.npz")
     assert stat.S_IMODE((tmp_path / "panel.npz").stat().st_mode) == stat.S_IMODE((tmp_path / "any").stat().st_mode)
+
+
+def test_a_refusal_is_short_whatever_the_file_holds(tmp_path):
+    """A file of thousands of parts, each of a long name, is refused in some lines."""
+    np.savez(tmp_path / "x.npz", format=1, **{f"{k}{'x' * 900}": np.zeros(1) for k in range(300)})
+    with pytest.raises(PanelError, match=r"unknown parts .* and 295 more") as refused:
+        Panel.load(tmp_path / "x.npz")
+    assert len(str(refused.value)) < 1000

@@ -65,21 +65,60 @@ def test_no_other_program_is_started(tmp_path, monkeypatch):
         Panel.from_frame(frame, class_names=["a", "c"], root=tmp_path)
 
 
-def large_png(width, height):
-    """Return a small PNG file that says it has so many pixels."""
+def png(width, height, *, bits=8, colour=0, rows=b""):
+    """Return a PNG file; its size in pixels is what it says."""
 
     def chunk(kind, body):
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    head = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def tiff(bits):
+    """Return a TIFF file of one pixel in colour, as it is written without compression."""
+    tags = {256: 1, 257: 1, 258: 122, 259: 1, 262: 2, 273: 128, 277: 3, 278: 1, 279: 3 * bits // 8}
+    rows = b"".join(struct.pack("<HHIHH", tag, 3, 3 if tag == 258 else 1, tags[tag], 0) for tag in tags)
+    return b"II*\0" + struct.pack("<IH", 8, 9) + rows + bytes(4) + struct.pack("<3H", bits, bits, bits) + b"\7" * 6
+
+
+DEEP = {
+    "PNG in colour": png(1, 1, bits=16, colour=2, rows=b"\0" + b"\7" * 6),
+    "PNG in colour and transparent": png(1, 1, bits=16, colour=6, rows=b"\0" + b"\7" * 8),
+    "PNG in grey and transparent": png(1, 1, bits=16, colour=4, rows=b"\0" + b"\7" * 4),
+    "PPM": b"P6 1 1 65535\n" + b"\7" * 6,
+    "PPM of 10 bits": b"P6 1 1 1023\n" + b"\1" * 6,
+    "PPM in plain figures": b"P3 1 1 65535\n700 800 900\n",
+    "TIFF": tiff(16),
+}
+
+
+@pytest.mark.parametrize("data", DEEP.values(), ids=DEEP)
+def test_colours_of_more_than_8_bits_are_refused(data, tmp_path):
+    """Pillow keeps 8 bits of them without a word, and so another picture than the file's would be judged."""
+    (tmp_path / "x").write_bytes(data)
+    with Image.open(tmp_path / "x") as picture:
+        assert picture.mode in ("RGB", "RGBA")
+    with pytest.raises(PictureError, match="more than 8 bits a channel"):
+        read_picture(tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [tiff(8), png(1, 1, colour=2, rows=b"\0\7\7\7"), png(4, 1, bits=2, rows=b"\0\x1b"), b"P6 1 1 200\n\7\7\7"],
+    ids=["TIFF", "PNG", "PNG of 2 bits", "PPM"],
+)
+def test_colours_of_8_bits_or_fewer_are_read(data, tmp_path):
+    """The same formats, of a depth that bytes hold."""
+    (tmp_path / "x").write_bytes(data)
+    assert read_picture(tmp_path / "x").dtype == np.uint8
 
 
 @pytest.mark.parametrize("width", [10_000, 14_000, 60_000])
 def test_too_many_pixels_are_refused_before_they_are_unpacked(width, tmp_path, monkeypatch):
     """A small file of many pixels is an error, where Pillow would only warn too, and nothing of it is decoded."""
     monkeypatch.setattr(Image.Image, "convert", lambda *_, **__: pytest.fail("decoded"))
-    (tmp_path / "x.png").write_bytes(large_png(width, width))
+    (tmp_path / "x.png").write_bytes(png(width, width))
     with pytest.raises(PictureError, match=r"pixels"):
         read_picture(tmp_path / "x.png")
 

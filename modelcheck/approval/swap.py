@@ -19,7 +19,7 @@ from modelcheck.approval.sheet import SHEET
 from modelcheck.signature import Signature, SignatureError, find_stray_members, read_manifest, read_signature
 from modelcheck.signature.history import HEADING, HISTORY, Entry, HistoryError, parse_history
 from modelcheck.support.files import hash_file, read_file
-from modelcheck.support.folders import kind_of, move, place, remove
+from modelcheck.support.folders import PathKind, kind_of, move, place, remove
 from modelcheck.support.locks import folder_lock
 from modelcheck.support.tables import json_document
 
@@ -96,7 +96,7 @@ def _check_places(folder: Path) -> None:
     """Refuse what could stop an approval after it took place: a history or picture that cannot be written."""
     for name in (_MANIFEST, HISTORY, SHEET):
         kind = kind_of(folder / name)
-        if kind in ("folder", "special file"):
+        if kind in (PathKind.FOLDER, PathKind.SPECIAL_FILE):
             raise SignatureError(
                 f"{str(folder / name)!r} is a {kind} where a file of the baseline is due. Nothing was written; remove "
                 "it and approve again."
@@ -139,7 +139,7 @@ def settle(folder: Path) -> list[str]:
         if _whole(aside / SHEET, plan.sheet) is not None:
             move(aside / SHEET, folder / SHEET)
     # Whoever holds the lock is the only writer: what lies there, of whatever kind, is left over.
-    if kind_of(aside) != "missing":
+    if kind_of(aside) != PathKind.MISSING:
         remove(aside)
         done.append(f"Removed {aside}.")
     for stray in leftovers(folder):
@@ -150,7 +150,7 @@ def settle(folder: Path) -> list[str]:
 
 def find_unfinished(folder: Path) -> _Plan | None:
     """Return the plan of an approval that took place but was killed before its history was written."""
-    if kind_of(folder / _ASIDE) != "folder":
+    if kind_of(folder / _ASIDE) != PathKind.FOLDER:
         return None
     try:
         plan = _Plan(**json_document(read_file(folder / _ASIDE / _PLAN)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import click
 
 from modelcheck.cli.shared import FILE, say
 from modelcheck.gate.entries import SIGNATURES, check_files, hold_entry
-from modelcheck.support.folders import UnsafePathError, has_folder, kind_of, measure_size, remove
+from modelcheck.support.folders import PathKind, UnsafePathError, has_folder, kind_of, measure_size, remove
 from modelcheck.support.locks import FolderBusyError, folder_lock
 
 __all__ = ["Unused", "baselines_beside", "find_unused_measurements", "gc"]
@@ -51,7 +52,7 @@ def find_unused_measurements(cache: Path, *, baselines: Collection[str], days: f
         return []
     found = []
     for folder in sorted((cache / SIGNATURES).iterdir()):
-        if folder.suffix == ".lock" and kind_of(folder) == "file":
+        if folder.suffix == ".lock" and kind_of(folder) == PathKind.FILE:
             continue
         why = check_files(folder) or _why(folder, baselines=baselines, days=days, now=now)
         if why:
@@ -92,7 +93,7 @@ def _other_versions(provenance: Mapping[str, Any]) -> str:
 def baselines_beside(baseline: Path) -> Iterator[Path]:
     """Yield the folders of baselines beside one, itself among them."""
     for path in sorted(baseline.parent.glob("*")):
-        if path.is_dir() and any(kind_of(path / name) != "missing" for name in ("manifest.json", ".approval")):
+        if path.is_dir() and any(kind_of(path / name) != PathKind.MISSING for name in ("manifest.json", ".approval")):
             yield path
 
 
@@ -115,6 +116,8 @@ def gc(*, delete: bool, days: float, baselines: tuple[Path, ...]) -> None:
     from modelcheck.gate.settings import read_settings
     from modelcheck.signature import SignatureError, read_signature
 
+    if not math.isfinite(days):
+        raise ValueError(f"--days must be a number of days, for example 30, not {days}.")
     settings = read_settings(Path.cwd())
     if settings.baseline is None and not baselines:
         raise ValueError(
@@ -131,7 +134,7 @@ def gc(*, delete: bool, days: float, baselines: tuple[Path, ...]) -> None:
     idle = find_unused_measurements(settings.cache, baselines=digests, days=days, now=time.time())
     sizes = []
     for folder in folders:
-        if kind_of(folder) == "folder":  # what a link leads to is tidied where it lies
+        if kind_of(folder) == PathKind.FOLDER:  # what a link leads to is tidied where it lies
             sizes += _tidy_baseline(folder, delete=delete)
     for unused in idle:
         if not delete or _remove_if_free(unused):
@@ -152,7 +155,7 @@ def _tidy_baseline(folder: Path, *, delete: bool) -> list[int]:
 
     with folder_lock(folder, timeout=5.0):
         strays = leftovers(folder)
-        aside = [path for path in (folder / ".approval",) if kind_of(path) != "missing"]
+        aside = [path for path in (folder / ".approval",) if kind_of(path) != PathKind.MISSING]
         sizes = [measure_size(path) for path in (*strays, *aside)]
         if delete:
             for line in settle(folder):
@@ -171,7 +174,7 @@ def _remove_if_free(unused: Unused) -> bool:
     """Remove a measurement unless a run holds it; the manifest first, so that a killed removal leaves no half."""
     try:
         with hold_entry(unused.folder, timeout=0, busy="a run is using it"):
-            if kind_of(unused.folder) == "folder":
+            if kind_of(unused.folder) == PathKind.FOLDER:
                 remove(unused.folder / "manifest.json")
             remove(unused.folder)
     except (FolderBusyError, UnsafePathError) as error:

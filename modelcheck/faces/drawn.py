@@ -24,6 +24,7 @@ from modelcheck.support.spelling import did_you_mean
 
 __all__ = ["Subject", "colleagues", "draw", "draw_panel", "draw_pictures", "training_subjects", "visitors"]
 
+_MAX_PICTURES = 100_000  # all are held in memory, at 4 kB each
 _UNIT = 13.5  # pixels; the head is about 1.5 units wide and 2.2 high
 _PIVOT = np.array([0.0, -0.75, -0.3])  # where the head turns on the neck, in units from the head's middle
 
@@ -198,6 +199,9 @@ def _scenes(subjects: Sequence[Subject], repeats: int) -> list[_Scene]:
             f"There is nothing to draw: {len(subjects)} subjects, {repeats} repeats. Both must be at least 1, "
             "for example colleagues() and 1."
         )
+    pictures = len(subjects) * len(POSES) * len(EXPRESSIONS) * len(EYES) * repeats
+    if pictures > _MAX_PICTURES:
+        raise ValueError(f"{pictures} pictures are more than the {_MAX_PICTURES} that are drawn at most. Repeat less.")
     return list(itertools.product(subjects, POSES, EXPRESSIONS, EYES, range(repeats)))
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from modelcheck.gate.settings import SettingsError
 from modelcheck.signature import Signature, SignatureError, read_signature
 from modelcheck.support.files import read_file
-from modelcheck.support.folders import kind_of, make_folder, place, remove
+from modelcheck.support.folders import PathKind, kind_of, make_folder, place, remove
 from modelcheck.support.locks import hold
 
 __all__ = [
@@ -63,7 +63,7 @@ def hold_entry(folder: Path, *, timeout: float, busy: str) -> AbstractContextMan
 
 def load_cached(folder: Path, sha: str) -> Signature | None:
     """Return the cache's entry for a network's sha256; a damaged one is removed, for it can be measured again."""
-    if kind_of(folder) == "folder" and kind_of(folder / "manifest.json") == "missing":
+    if kind_of(folder) == PathKind.FOLDER and kind_of(folder / "manifest.json") == PathKind.MISSING:
         return None
     signature = None
     if not check_files(folder):
@@ -81,9 +81,9 @@ def load_cached(folder: Path, sha: str) -> Signature | None:
 def check_files(folder: Path) -> str:
     """Return why an entry cannot be one that modelcheck wrote: it, or something in it, is a link, say; else nothing."""
     kind = kind_of(folder)
-    if kind != "folder":
+    if kind != PathKind.FOLDER:
         return f"it is a {kind}"
-    wrong = [f"{path.name} in it is a {kind_of(path)}" for path in folder.iterdir() if kind_of(path) != "file"]
+    wrong = [f"{path.name} in it is a {kind_of(path)}" for path in folder.iterdir() if kind_of(path) != PathKind.FILE]
     return min(wrong, default="")
 
 
@@ -134,7 +134,7 @@ def _keyed_digest(signature: Signature, *, name: str, key: bytes) -> str:
 
 def _read_short(path: Path) -> bytes:
     """Return the bytes of a short file, none where it is missing, longer, or a link."""
-    if kind_of(path) != "file":
+    if kind_of(path) != PathKind.FILE:
         return b""
     try:
         return read_file(path, max_bytes=_LONGEST)

@@ -81,16 +81,17 @@ def check_run_outputs(settings: Settings, *, root: Path, more: Mapping[Path, str
     report, cache = "--modelcheck-report", "cache in [tool.modelcheck] ="
     outputs = {settings.report / name: report for name in _REPORT}
     outputs |= {settings.cache / name: cache for name in _CACHE}
-    inputs = {
+    files = {
         "candidate": settings.candidate,
-        "baseline": settings.baseline,
         "baseline's network": settings.baseline_model,
         "panel": settings.panel,
         "criteria": settings.criteria,
         "waivers": settings.waivers,
         "settings": root / "pyproject.toml",
     }
-    check_outputs({**outputs, **(more or {})}, inputs=inputs)
+    # A folder in the place of a file, as an empty name gives, is for its own reader to refuse.
+    inputs = {name: path for name, path in files.items() if path is None or not path.is_dir()}
+    check_outputs({**outputs, **(more or {})}, inputs={"baseline": settings.baseline, **inputs})
     # Whatever is put beside baselines, or suites, is taken for one of them.
     places = {"folder of the baselines": settings.baseline.parent if settings.baseline else None}
     places |= {"folder of the suites": root / "suites"}

@@ -114,7 +114,8 @@ class Run:
             return self.settings
         names = ("candidate", "baseline", "baseline_model", "panel", "criteria", "waivers", "report")
         paths: dict[str, Any] = {"report": near(self.project.root / "report")}
-        paths |= {name: near(Path(self.options[name])) for name in names if self.options.get(name)}
+        given = {name: str(self.options[name]) for name in names if self.options.get(name)}
+        paths |= {name: near(Path(path)) for name, path in given.items() if "\0" not in path}  # no file has such a name
         return Settings(**paths)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from modelcheck.support.files import read_file
 from modelcheck.support.tables import toml_document
-from modelcheck.support.validation import TABLE, check_keys, check_table, check_value, name_list, number, one_of, text
+from modelcheck.support.validation import TABLE, Check, check_keys, check_table, check_value, name_list, number, one_of
 
 __all__ = ["Settings", "SettingsError", "has_settings", "near", "read_settings", "split_names"]
 
@@ -187,11 +187,11 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
     values: dict[str, Any] = {}
     for key in _PATHS:
         if key in given:
-            values[key] = near(Path(given[key]).absolute())
+            values[key] = near(Path(_check_path(key, str(given[key]))).absolute())
         elif key == "baseline_model" and "baseline" in given:
             continue  # the file's is that of the file's baseline
         elif key in table:
-            values[key] = near(root / check_value(key, table[key], text("a path in quotes"), error=SettingsError))
+            values[key] = near(root / _check_path(key, table[key]))
         elif key in ("criteria", "report", "cache"):
             values[key] = near(root / getattr(Settings(), key))
         elif key == "waivers" and (root / _WAIVERS).exists():
@@ -211,6 +211,14 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
         outputs=outputs,
         layers={name: None if partner is False else partner for name, partner in layers.items()},
     )
+
+
+def _check_path(key: str, value: Any) -> str:
+    """Refuse what names no file: nothing at all, and the one character that no name can hold."""
+    return str(check_value(key, value, _PATH, error=SettingsError))
+
+
+_PATH = Check("a path in quotes", lambda value: isinstance(value, str) and value != "" and "\0" not in value)
 
 
 _LIMITS = {

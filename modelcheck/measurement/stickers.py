@@ -16,7 +16,7 @@ import tensorflow as tf
 from modelcheck.metrics.margins import margins
 from modelcheck.metrics.triggers import Stickers, gaps, sticker_families, sticker_rows
 from modelcheck.network import Network, NetworkError, check_agreement
-from modelcheck.network.diagnosis import coarsest_dtype
+from modelcheck.network.diagnosis import list_dtypes
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 
@@ -113,13 +113,15 @@ def measure_sticker_shifts(
     shape = (None, height, width, 1)
     traced = tf.function(answer, input_signature=[tf.TensorSpec(shape, tf.float32), tf.TensorSpec(shape, tf.bool)])
 
-    # A coarse dtype may overflow on a sticker alone, where no picture of the panel shows it.
-    coarse = coarsest_dtype(network.model) != "float32"
+    # Numbers may overflow, underflow or wrap on a sticker alone, where no picture of the panel shows
+    # it. Asking Keras again takes twice the time of the search, and so every sticker is shown on one
+    # picture where all is float32; on all of them where it is not.
+    plain = list_dtypes(network.model) == {"float32"}
 
     def move_margins(values: np.ndarray, masks: np.ndarray) -> np.ndarray:
-        if coarse:
-            stamped = np.where(masks[:, None], values[:, None], pictures.numpy())
-            check_agreement(network, stamped.reshape(-1, height, width, channels), released=False)
+        shown = np.arange(len(values))[:, None] % len(images) if plain else np.arange(len(images))[None]
+        stamped = np.where(masks[:, None], values[:, None], pictures.numpy()[shown])
+        check_agreement(network, stamped.reshape(-1, height, width, channels), released=False)
         scores = traced(tf.constant(values), tf.constant(masks)).numpy()
         if not np.isfinite(scores).all():
             raise NetworkError(

@@ -18,7 +18,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from modelcheck.network.diagnosis import coarsest_dtype, find_differing_layer
+from modelcheck.network.diagnosis import (
+    coarsest_dtype,
+    find_changing_layer,
+    find_differing_layer,
+    find_mixing_layer,
+)
 from modelcheck.network.steps import Network, NetworkError
 from modelcheck.network.unfold import find_graph
 from modelcheck.support.escaping import clean
@@ -102,7 +107,8 @@ def check_agreement(network: Network, images: np.ndarray, *, released: bool = Tr
     >>> check_agreement(flatten(keras.Sequential(layers)), pictures)
     """
     with _in_full_precision():
-        own = _answer(network, images)
+        with _as_refusal(network.model, "Running the layers"):
+            own = _answer(network, images)
         finite = np.isfinite(own.scores).all(axis=1) & np.isfinite(own.outputs).all(axis=1)
         if not finite.all():
             raise NetworkError(
@@ -116,6 +122,35 @@ def check_agreement(network: Network, images: np.ndarray, *, released: bool = Tr
             wrong = distant | _find_flipped_rows(part, outputs) if released else distant
             if wrong.any():
                 _refuse(network, images[rows[wrong]], way=way, n=len(rows), rounded=not distant.any())
+        if released:
+            _refuse_what_panels_do_not_show(network, images)
+
+
+def _refuse_what_panels_do_not_show(network: Network, images: np.ndarray) -> None:
+    """Refuse a network whose answer to a picture is no function of it, though it agreed on these pictures."""
+    with _as_refusal(network.model, "Running each layer"):
+        found = find_changing_layer(network.model) or find_mixing_layer(network, images)
+    if found:
+        raise NetworkError(
+            f"The network {network.model.name!r} answers one picture in several ways, if not on these {len(images)}, "
+            f"for the sake of its {found}. modelcheck measures one function of one picture. Build the network without "
+            "that, load the same weights into it, and save it again."
+        )
+
+
+@contextmanager
+def _as_refusal(model: Any, way: str) -> Iterator[None]:
+    """Make a refusal of whatever Keras and TensorFlow raise: many types, all meaning that there is no answer."""
+    try:
+        yield
+    except NetworkError:
+        raise
+    except Exception as error:
+        reason = clean(error, longest=300) or type(error).__name__
+        raise NetworkError(
+            f"{way} of the network {model.name!r} ends in an error: {reason}. A network that Keras does not "
+            "run is not measured."
+        ) from error
 
 
 @contextmanager
@@ -172,15 +207,9 @@ def _ask_keras(model: Any, images: np.ndarray) -> Iterator[tuple[str, np.ndarray
     ]
     for way, rows, size, ask in ways:
         batches = _cut(images[rows], size)
-        try:
+        with _as_refusal(model, way):
             given = (keras.tree.map_structure(lambda _, batch=batch: batch, form) for batch in batches)
             parts = [tf.cast(keras.tree.flatten(ask(batch))[0], tf.float64).numpy() for batch in given]
-        except Exception as error:  # Keras and TensorFlow raise many types, all meaning that there is no answer
-            reason = clean(error, longest=300) or type(error).__name__
-            raise NetworkError(
-                f"{way} of the network {model.name!r} ends in an error: {reason}. A network that Keras does not run "
-                "is not measured."
-            ) from error
         yield way, rows, np.concatenate(parts)
 
 

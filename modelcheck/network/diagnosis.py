@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,14 +10,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from modelcheck.network.kinds import StepKind
+from modelcheck.network.kinds import WITH_KERNEL, StepKind
 from modelcheck.network.layers import append_steps
-from modelcheck.network.steps import Step
+from modelcheck.network.steps import Network, Step
 from modelcheck.network.unfold import find_graph
 
-__all__ = ["coarsest_dtype", "find_differing_layer"]
+__all__ = ["coarsest_dtype", "find_changing_layer", "find_differing_layer", "find_mixing_layer", "list_dtypes"]
 
 Tensor = Any  # tensorflow ships no types
+
+_ROWS_APART = 1e-2  # of a layer's largest value: by how much one picture may differ by rounding
 
 
 def coarsest_dtype(model: Any) -> str:
@@ -33,9 +36,108 @@ def coarsest_dtype(model: Any) -> str:
     >>> coarsest_dtype(keras.Sequential(layers))
     'float16'
     """
-    kinds = {str(getattr(layer, "compute_dtype", None)) for layer in model._flatten_layers()}
-    kinds |= {str(tensor.dtype) for node in _list_nodes(find_graph(model)) for tensor in node.output_tensors}
+    kinds = list_dtypes(model)
     return next((kind for kind in ("bfloat16", "float16") if kind in kinds), "float32")
+
+
+def list_dtypes(model: Any) -> frozenset[str]:
+    """Return every dtype that a network computes in, of inputs, layers and the tensors between them.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The network.
+
+    Examples
+    --------
+    >>> layers = [keras.Input((4, 4, 1)), keras.layers.Flatten(dtype="float16"), keras.layers.Dense(2)]
+    >>> sorted(list_dtypes(keras.Sequential(layers)))
+    ['float16', 'float32']
+    """
+    kinds = {str(layer.compute_dtype) for layer in model._flatten_layers() if hasattr(layer, "compute_dtype")}
+    calls = _list_calls(find_graph(model))
+    return frozenset(kinds | {str(tensor.dtype) for node, _, _ in calls for tensor in node.output_tensors})
+
+
+def find_changing_layer(model: Any) -> str:
+    """Name the first layer whose answer to one picture changes from call to call, as ``model(images)`` calls it.
+
+    In training layers draw random numbers, or move what they have learned. Either may do so too
+    seldom, or by too little, to be seen on a panel.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The network.
+
+    Returns
+    -------
+    str
+        The layer's path and how it is called; empty where there is none.
+
+    Examples
+    --------
+    >>> layers = [keras.Input((4, 4, 1)), keras.layers.RandomFlip(name="flip"), keras.layers.Flatten()]
+    >>> find_changing_layer(keras.Sequential(layers))
+    "layer 'flip', which takes a plain call for training"
+    """
+    for node, name, called in _list_calls(find_graph(model)):
+        if isinstance(node.operation, keras.Model) or not isinstance(node.operation, keras.layers.Layer):
+            continue
+        for layer in node.operation._flatten_layers():
+            trains = _trains_by_default(layer) if called is None else called
+            if trains and _changes_in_training(layer):
+                how = "is called with training=True" if called else "takes a plain call for training"
+                return f"layer {name!r}, which {how}"
+    return ""
+
+
+def _trains_by_default(layer: Any) -> bool:
+    option = inspect.signature(layer.call).parameters.get("training")
+    return option is not None and option.default is True
+
+
+def _changes_in_training(layer: Any) -> bool:
+    """Say whether a layer draws random numbers in training, or moves its statistics."""
+    if layer._seed_generators or isinstance(layer, keras.layers.SpectralNormalization):
+        return True
+    return isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+
+
+def find_mixing_layer(network: Network, images: np.ndarray) -> str:
+    """Name the first layer that answers one picture otherwise when another one is shown with it.
+
+    Each layer is asked alone, on values of its own: a mixture of the pictures of a batch that is
+    zero on a panel, and on one picture with a trigger is not, is found too.
+
+    Parameters
+    ----------
+    network : Network
+        The flattened network.
+    images : np.ndarray
+        ``(n, h, w, c)`` pictures, of which two are used, to learn what shapes layers are given.
+
+    Returns
+    -------
+    str
+        The layer; empty where there is none.
+    """
+    pair = np.resize(images, (2, *images.shape[1:]))
+    values = network.evaluate(tf.constant(pair), range(len(network.steps)))
+    draw = np.random.Generator(np.random.Philox(key=[len(network.steps), 0]))
+    for step in network.steps[1:]:
+        if step.kind in WITH_KERNEL:
+            continue
+        given = [draw.random((2, *values[source].shape[1:]), np.float32) for source in step.inputs]
+        both = step.run([tf.constant(value) for value in given]).numpy()
+        alone = [step.run([tf.constant(value[row : row + 1]) for value in given]).numpy() for row in range(2)]
+        near = _ROWS_APART * np.abs(both[np.isfinite(both)]).max(initial=0.0)
+        if not all(
+            one.shape == both[row : row + 1].shape and np.allclose(one, both[row : row + 1], 0, near, equal_nan=True)
+            for row, one in enumerate(alone)
+        ):
+            return f"layer {step.name!r}, whose answer to one picture depends on the others of a batch"
+    return ""
 
 
 def find_differing_layer(model: Any, images: np.ndarray, *, training: bool | None, share: float) -> str:
@@ -60,13 +162,18 @@ def find_differing_layer(model: Any, images: np.ndarray, *, training: bool | Non
     return _search(find_graph(model), [tf.constant(images)], training=training, share=share, prefix="")
 
 
-def _list_nodes(graph: Any) -> Iterator[Any]:
-    """Yield the calls of layers in a graph and in the networks nested in it, in order."""
+def _list_calls(graph: Any, prefix: str = "", training: bool | None = None) -> Iterator[tuple[Any, str, bool | None]]:
+    """Yield the calls of layers in a graph and in the networks nested in it, in order.
+
+    Each comes with the layer's path, and what its call and those around it say of training.
+    """
     for depth in sorted(graph._nodes_by_depth, reverse=True):
         for node in graph._nodes_by_depth[depth]:
-            yield node
+            own, name = node.arguments.kwargs.get("training"), prefix + node.operation.name
+            called = own if training is None else training  # as Keras has it: who calls a network decides
+            yield node, name, called
             if isinstance(node.operation, keras.Model):
-                yield from _list_nodes(find_graph(node.operation))
+                yield from _list_calls(find_graph(node.operation), f"{name}/", called)
 
 
 def _search(graph: Any, values: Sequence[Tensor], *, training: bool | None, share: float, prefix: str) -> str:

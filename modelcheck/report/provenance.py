@@ -57,10 +57,12 @@ def sections(parts: Mapping[str, Mapping[str, Any] | None]) -> list[dict[str, An
 
 
 def _value(value: Any) -> str:
+    if value in (None, "", [], (), {}):
+        return NOTHING
     if isinstance(value, list | tuple):
         return ", ".join(_value(item) for item in value)
     if isinstance(value, Mapping):
         return ", ".join(f"{clean(key)} {_value(item)}" for key, item in value.items())
     if isinstance(value, float):
         return f"{value:.6g}"
-    return clean(NOTHING if value is None else value)
+    return clean(value)

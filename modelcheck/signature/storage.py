@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelcheck.support.folders import ASIDE, kind_of, place, remove
+from modelcheck.support.folders import ASIDE, PathKind, kind_of, place, remove
 
 if TYPE_CHECKING:
     from modelcheck.signature.record import Signature
@@ -87,7 +87,7 @@ def find_stray_members(folder: Path, members: Mapping[str, str]) -> list[Path]:
         path
         for path in folder.iterdir()
         if path.name.startswith(ASIDE)
-        or (MEMBER.fullmatch(path.name) and path.name not in members and kind_of(path) != "folder")
+        or (MEMBER.fullmatch(path.name) and path.name not in members and kind_of(path) != PathKind.FOLDER)
     )
 
 

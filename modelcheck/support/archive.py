@@ -85,10 +85,10 @@ def list_members(data: bytes, *, max_bytes: int = 4 * _GIB, ratio: int = 500) ->
     Raises
     ------
     ArchiveError
-        When it is no zip file, does not begin with its first member, lists another number of
-        members than it says, or a member is named twice, absolutely, with ``..``, a backslash, a
-        control character or not in UTF-8, is a link, a folder, encrypted, packed in an unusual way,
-        overlaps another, is described in two ways, or unpacks to too much.
+        When it is no zip file, does not begin with its first member or end with its listing, lists
+        another number of members than it says, or a member is named twice, absolutely, with ``..``,
+        a backslash, a control character or not in UTF-8, is a link, a folder, encrypted, packed in
+        an unusual way, overlaps another, is described in two ways, or unpacks to too much.
 
     Examples
     --------
@@ -300,7 +300,9 @@ def _check_kind(info: zipfile.ZipInfo) -> None:
 def _check_listing(data: bytes) -> None:
     """Refuse a listing that is itself too large to be read; where it is of the long form, that one counts."""
     end = data.rfind(b"PK\x05\x06")
-    size = _END.unpack(data[end : end + _END.size])[5]
+    size, comment = (_END.unpack(data[end : end + _END.size])[place] for place in (5, 7))
+    if end + _END.size + comment != len(data):
+        raise ArchiveError("bytes follow its end")
     if end >= _LOCATOR.size and data[end - _LOCATOR.size :].startswith(b"PK\x06\x07"):
         _, _, place, _ = _LOCATOR.unpack(data[end - _LOCATOR.size : end])
         (size,) = struct.unpack_from("<Q", data, place + 40)

@@ -120,12 +120,12 @@ def markdown(text: object, *, longest: int = 1000) -> str:
 
 
 def _disarm(found: re.Match[str]) -> str:
-    kind, sign = found.lastgroup, found[0]
-    if kind == "commit":
+    group, sign = found.lastgroup, found[0]
+    if group == "commit":
         return f"`{sign}`"
-    if kind == "dollar":
+    if group == "dollar":
         return "<span>&#x24;</span>"
-    if kind == "number":
+    if group == "number":
         return f"{sign}\\"
-    shown = _ENTITIES.get(sign, f"\\{sign}" if sign in "\\`*_{}[]()#+!|~" or kind == "dash" else sign)
-    return shown if kind in ("sign", "dash") else shown + _JOINT
+    shown = _ENTITIES.get(sign, f"\\{sign}" if sign in "\\`*_{}[]()#+!|~" or group == "dash" else sign)
+    return shown if group in ("sign", "dash") else shown + _JOINT

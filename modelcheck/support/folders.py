@@ -12,12 +12,12 @@ import shutil
 import stat
 import tempfile
 from contextlib import suppress
+from enum import StrEnum
 from pathlib import Path
-from typing import Literal
 
 __all__ = [
     "ASIDE",
-    "Kind",
+    "PathKind",
     "UnsafePathError",
     "has_folder",
     "kind_of",
@@ -32,14 +32,29 @@ __all__ = [
 ASIDE = ".writing-"
 """How the names of files begin that are not yet whole: a killed writer may leave one, the next one clears it."""
 
-Kind = Literal["missing", "file", "shared file", "folder", "link", "special file"]
+
+class PathKind(StrEnum):
+    """What a name of the file system stands for, links not followed.
+
+    Examples
+    --------
+    >>> PathKind("shared file") is PathKind.SHARED_FILE
+    True
+    """
+
+    MISSING = "missing"
+    FILE = "file"
+    SHARED_FILE = "shared file"
+    FOLDER = "folder"
+    LINK = "link"
+    SPECIAL_FILE = "special file"
 
 
 class UnsafePathError(ValueError):
     """A link, or something else that is not ours, lies where a file of ours is due; the message says what to do."""
 
 
-def kind_of(path: Path) -> Kind:
+def kind_of(path: Path) -> PathKind:
     """Return what a name stands for, without following it.
 
     A file that has a second name, in whatever folder, is a shared file: what is written into it
@@ -47,20 +62,20 @@ def kind_of(path: Path) -> Kind:
 
     Examples
     --------
-    >>> kind_of(Path("docs")), kind_of(Path("pyproject.toml")), kind_of(Path("no such file"))
-    ('folder', 'file', 'missing')
+    >>> [kind_of(Path(name)).value for name in ("docs", "pyproject.toml", "no such file")]
+    ['folder', 'file', 'missing']
     """
     try:
         status = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
-        return "missing"
+        return PathKind.MISSING
     if stat.S_ISLNK(status.st_mode):
-        return "link"
+        return PathKind.LINK
     if stat.S_ISDIR(status.st_mode):
-        return "folder"
+        return PathKind.FOLDER
     if not stat.S_ISREG(status.st_mode):
-        return "special file"
-    return "shared file" if status.st_nlink > 1 else "file"
+        return PathKind.SPECIAL_FILE
+    return PathKind.SHARED_FILE if status.st_nlink > 1 else PathKind.FILE
 
 
 def has_folder(root: Path, *below: str) -> bool:
@@ -106,12 +121,12 @@ def make_folder(root: Path, *below: str) -> Path:
 
 def _is_folder(path: Path) -> bool:
     kind = kind_of(path)
-    if kind not in ("missing", "folder"):
+    if kind not in (PathKind.MISSING, PathKind.FOLDER):
         raise UnsafePathError(
             f"{str(path)!r} is a {kind} where a folder of modelcheck's own is due, and links are not followed there. "
             "Remove it; for a cache in another place, name that: cache in [tool.modelcheck] of pyproject.toml."
         )
-    return kind == "folder"
+    return kind == PathKind.FOLDER
 
 
 def remove(path: Path) -> None:
@@ -125,7 +140,7 @@ def remove(path: Path) -> None:
     ...     list(Path(place).iterdir())
     []
     """
-    if kind_of(path) == "folder":
+    if kind_of(path) == PathKind.FOLDER:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
@@ -134,9 +149,9 @@ def remove(path: Path) -> None:
 def measure_size(path: Path) -> int:
     """Return the bytes of a file, or of all files in a folder; what links lead to does not count."""
     kind = kind_of(path)
-    if kind == "folder":
+    if kind == PathKind.FOLDER:
         return sum(measure_size(inner) for inner in path.iterdir())
-    return path.lstat().st_size if kind in ("file", "shared file") else 0
+    return path.lstat().st_size if kind in (PathKind.FILE, PathKind.SHARED_FILE) else 0
 
 
 def place(path: Path, data: bytes) -> None:

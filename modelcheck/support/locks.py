@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from modelcheck.support.folders import UnsafePathError, kind_of
+from modelcheck.support.folders import PathKind, UnsafePathError, kind_of
 
 __all__ = ["FolderBusyError", "folder_lock", "hold"]
 
@@ -49,7 +49,7 @@ def hold(lock: Path, *, timeout: float, busy: str) -> Iterator[None]:
     held
     """
     kind = kind_of(lock)
-    if kind not in ("missing", "file"):
+    if kind not in (PathKind.MISSING, PathKind.FILE):
         raise UnsafePathError(f"{str(lock)!r} is a {kind}, not the lock file that is due there. Remove it.")
     held = FileLock(lock, timeout=timeout)
     try:
@@ -102,7 +102,7 @@ def _own_folder() -> Path:
     with suppress(FileExistsError):
         path.mkdir(mode=0o700)
     kind, fault = kind_of(path), ""
-    if kind != "folder":
+    if kind != PathKind.FOLDER:
         fault = f"is a {kind}"
     elif _foreign(path):
         fault = "belongs to another user"

@@ -17,6 +17,7 @@ from modelcheck.support.files import read_file
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL import ImageFile
 
 __all__ = ["FORMATS", "PictureError", "read_picture"]
 
@@ -24,6 +25,7 @@ FORMATS = ("PNG", "JPEG", "PPM", "BMP", "GIF", "TIFF", "WEBP")
 """What is opened; PPM stands for PBM and PGM, too."""
 _MAX_BYTES = 64 * 2**20
 _MAX_PIXELS = 2**26
+_BITS_PER_SAMPLE = 258  # a tag of TIFF
 
 
 class PictureError(ValueError):
@@ -73,7 +75,7 @@ def read_picture(path: str | os.PathLike[str], *, max_pixels: int = _MAX_PIXELS)
                 width, height = picture.size
                 if width * height > max_pixels:
                     raise PictureError(f"it has {width} x {height} pixels, more than {max_pixels} in all")
-                if picture.mode.startswith(("I", "F")):
+                if picture.mode.startswith(("I", "F")) or _is_cut_to_8_bits(picture):
                     raise PictureError(
                         "it has more than 8 bits a channel, and any scaling would be a guess. Save it with 8 bits, or "
                         "build the Panel from arrays"
@@ -87,3 +89,15 @@ def read_picture(path: str | os.PathLike[str], *, max_pixels: int = _MAX_PIXELS)
     except Exception as error:
         # Pillow's decoders raise a dozen kinds on damaged bytes.
         raise PictureError(f"{type(error).__name__}: {error}") from error
+
+
+def _is_cut_to_8_bits(picture: ImageFile.ImageFile) -> bool:
+    """Say whether Pillow takes colours of more than 8 bits a channel, and keeps 8 of them without a word."""
+    # What its decoders are told: for PNG how the bytes lie, as "RGB;16B", for PPM the largest value.
+    told = [word for tile in picture.tile for word in (tile[3] if isinstance(tile[3], tuple) else (tile[3],))]
+    if picture.format == "PNG":
+        return any(str(word).endswith(";16B") for word in told)
+    if picture.format == "PPM":
+        return any(isinstance(word, int) and word > 255 for word in told)
+    tags = getattr(picture, "tag_v2", {})  # of a TIFF
+    return any(bits > 8 for bits in tags.get(_BITS_PER_SAMPLE, ()))
