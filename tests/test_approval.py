@@ -36,7 +36,7 @@ from modelcheck.approval import (
     settle,
 )
 from modelcheck.gate.artefacts import ArtefactError, as_baseline, describe_candidate, leave_candidate
-from modelcheck.judgement.document import DocumentError
+from modelcheck.judgement.document import DocumentError, seal
 from modelcheck.signature import SignatureError, read_signature
 from modelcheck.signature.history import HEADING
 from modelcheck.support.locks import FolderBusyError, folder_lock
@@ -331,7 +331,8 @@ def report_of(folder, old, candidate, **changed):
     document = make_document(comparison)
     document["candidate"] |= describe_candidate(candidate)
     leave_candidate(folder, candidate)
-    (folder / "verdict.json").write_text(json.dumps({**document, **changed}))
+    document |= changed
+    (folder / "verdict.json").write_text(json.dumps({**document, "digest": seal(document)}))
     return document
 
 
@@ -366,10 +367,16 @@ def edited(key, value):
         document = json.loads((report / "verdict.json").read_text())
         inner, _, last = key.rpartition(".")
         (document[inner] if inner else document)[last] = value
+        document["digest"] = seal(document)
         (report / "verdict.json").write_text(json.dumps(document))
 
     edit.__name__ = f"{key} = {value}"[:40]
     return edit
+
+
+def edited_by_hand(report, baseline):
+    document = json.loads((report / "verdict.json").read_text())
+    (report / "verdict.json").write_text(json.dumps({**document, "findings": document["findings"][1:]}))
 
 
 def another_candidate(report, baseline):
@@ -409,6 +416,7 @@ def moved_on(report, baseline):
         (edited("panel.digest", "0" * 64), "the panel is"),
         (edited("recipe.digest", "0" * 64), "the recipe is"),
         (edited("baseline.signature", "0" * 64), "compared with another baseline"),
+        (edited_by_hand, "was changed after it was written"),
         (another_candidate, "does not belong"),
         (flipped, "damaged"),
         (no_candidate, "There is no signature"),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypedDict, cast
 
 from modelcheck.gate.reading import find_mismatch
-from modelcheck.judgement.document import VerdictDocument, check_schema
+from modelcheck.judgement.document import VerdictDocument, check_schema, seal
 from modelcheck.signature import Signature, SignatureError, read_signature
 from modelcheck.support.files import read_file
 from modelcheck.support.tables import json_document
@@ -110,6 +110,11 @@ def take_candidate(report: Path) -> tuple[VerdictDocument, Signature]:
     wrong = find_mismatch(document)
     if wrong:
         raise ArtefactError(f"The verdict in {str(report)!r} is damaged: {wrong}. Fetch the report of the run again.")
+    if document["digest"] != seal(document):
+        raise ArtefactError(
+            f"The verdict in {str(report)!r} was changed after it was written: it does not match its digest. Fetch the "
+            "report of the run again."
+        )
     return cast("VerdictDocument", document), signature
 
 
