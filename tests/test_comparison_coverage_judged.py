@@ -182,7 +182,11 @@ def test_everything_planned_is_judged(project, back):
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("other.keras", "is not the network that the baseline"), ("none.keras", "cannot be read"), ("", "cannot be read")],
+    [
+        ("other.keras", "is not the network that the baseline"),
+        ("none.keras", "cannot be read"),
+        (".", "it is a folder"),
+    ],
 )
 def test_the_wrong_network_is_a_configuration_error(project, name, words):
     """Another file than the approved one, or none: exit code 4 before anything is measured, with what to do."""

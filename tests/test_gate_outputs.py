@@ -143,7 +143,7 @@ def test_a_run_that_only_collection_shows_to_be_a_gate(project):
     before = content(project)
     done = run(project, "-q", "--modelcheck-report", "baselines/mine/report")
     assert done.returncode in (3, 4), done.stdout
-    assert "Give another place" in " ".join(done.stdout.split())
+    assert "Giveanotherplace" in "".join(done.stdout.split())  # a long path folds lines anywhere
     assert content(project) == before
 
 
@@ -164,7 +164,7 @@ def test_a_step_summary_over_an_input_is_refused(project, paths):
     path = str(project / "suites" / "criteria.toml")
     done = run(project, *paths, "-q", environment={"GITHUB_STEP_SUMMARY": path})
     assert done.returncode in (3, 4), done.stdout
-    assert "Give another place" in " ".join(done.stdout.split())
+    assert "Giveanotherplace" in "".join(done.stdout.split())  # a long path folds lines anywhere
     assert content(project) == before
 
 

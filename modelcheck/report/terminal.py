@@ -92,7 +92,7 @@ def _print(document: VerdictDocument, console: Console, report: str | Path | Non
     console.print()
     console.print(line, highlight=False)
     for reason in reasons(document, findings)[:4]:
-        console.print(Text(f"  {clean(reason, longest=280)}"), highlight=False)
+        console.print(Text(f"  {clean(reason, longest=600)}"), highlight=False)
     other = surroundings(document)
     if other:
         console.print(Text(f"  {other}", "yellow"), highlight=False)
