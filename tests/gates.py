@@ -151,7 +151,11 @@ def _server():
     heavy = (
         "pytest numpy pandas scipy.stats scipy.ndimage scipy.optimize skimage.metrics PIL.Image rich.console rich.table"
     )
-    context.set_forkserver_preload([*heavy.split(), "jinja2", "filelock", "jsonschema"])
+    own = "gate.session gate.evidence gate.inputs gate.verdict gate.promotion report comparison"
+    own_modules = [f"modelcheck.{name}" for name in own.split()]
+    context.set_forkserver_preload(
+        [*heavy.split(), "jinja2", "filelock", "jsonschema", "jsonschema.validators", *own_modules]
+    )
     return context
 
 
