@@ -76,14 +76,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Iterator[None]:
     """Make one test a layer, a subject or a group, from the baseline's manifest alone."""
     if _is_gate(metafunc.definition):
         from modelcheck.comparison import ABOUT
-        from modelcheck.gate.inputs import digest_suites
 
         wanted = [name for name in dict.fromkeys(ABOUT.values()) if name in metafunc.fixturenames]
         run = metafunc.config.stash[RUN]
         run.active = True
         if other := _find_other_owner(metafunc.definition, run):
             raise pytest.Collector.CollectError(other)
-        run.suites |= digest_suites(metafunc.definition.path, run.project.root, top=run.project.top)
+        run.add_suite(metafunc.definition.path)
         if wanted:
             try:
                 _, plan = run.load()
@@ -98,12 +97,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Iterator[None]:
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Name the file of a test that pytest makes without `pytest_generate_tests`, as those of unittest."""
     if _is_gate(item):
-        from modelcheck.gate.inputs import digest_suites, name_suite
-
         run = item.config.stash[RUN]
         run.active = True
-        if name_suite(item.path, run.project.root) not in run.suites and not _find_other_owner(item, run):
-            run.suites |= digest_suites(item.path, run.project.root, top=run.project.top)
+        if not _find_other_owner(item, run):
+            run.add_suite(item.path)
 
 
 @pytest.fixture(scope="session")

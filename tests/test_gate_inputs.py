@@ -101,6 +101,18 @@ def test_a_made_up_measure_is_no_pass(project, change, options):
     assert "subject_accuracy[ben] was judged with another value or limit" in json.dumps(verdict["reasons"])
 
 
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "workers"])
+def test_findings_without_their_files_are_no_pass(project, options):
+    """Where a test's report no longer says what it judged by, nothing is released."""
+    text = "import pytest\n\n\n@pytest.hookimpl(tryfirst=True)\ndef pytest_runtest_makereport(item):\n"
+    text += "    kept = [pair for pair in item.user_properties if pair[0] != 'modelcheck inputs']\n"
+    text += "    item.user_properties[:] = kept\n"
+    damages.append(project, "suites/conftest.py", text)
+    done, verdict = gate(project, *options)
+    assert done.returncode == 3, done.stdout
+    assert "does not say by which files" in json.dumps(verdict["reasons"])
+
+
 def test_something_unmeasured_is_no_pass(project):
     """A suite that judges a person who is not in the panel makes the run red."""
     text = "from modelcheck import Measured\n\n\ndef test_own(check):\n"

@@ -98,6 +98,14 @@ class Run:
                 raise
         return self.evidence
 
+    def add_suite(self, file: Path) -> None:
+        """Take the digests of a file of tests and of each ``conftest.py`` above it: those of the first reading stay."""
+        from modelcheck.gate.inputs import digest_suites, name_suite
+
+        root, top = self.project.root, self.project.top
+        if name_suite(file, root) not in self.suites:
+            self.suites = digest_suites(file, root, top=top) | self.suites
+
     def digest_inputs(self) -> Inputs:
         """Return what this process judges by, computed once; the evidence is gathered for it."""
         from modelcheck.gate.inputs import make_inputs

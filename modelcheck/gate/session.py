@@ -29,6 +29,7 @@ __all__ = ["COLLECTOR", "INPUTS", "PROPERTY", "Collector"]
 PROPERTY, INPUTS = "modelcheck", "modelcheck inputs"
 COLLECTOR = "modelcheck-collector"
 PARTIAL = "partial"  # beside the full run's report, which a part of the suites leaves alone
+_AGAIN = "Run again when nothing writes to them: pytest suites/"
 _VERDICT, _PAGES = "verdict.json", ("index.html", "summary.md")
 
 
@@ -51,8 +52,7 @@ class Collector:
         told = [json.loads(str(value)) for name, value in report.user_properties if name == INPUTS]
         kept = [item for item in report.user_properties if item[0] not in (PROPERTY, INPUTS)]
         report.user_properties[:] = kept
-        if rows or told:
-            self._take_inputs(report.nodeid, told)
+        self._take_inputs(report.nodeid, told)
         if rows:
             self.gates.add(report.nodeid)
             if report.when == "teardown":
@@ -217,11 +217,15 @@ class Collector:
             {
                 "kind": "error",
                 "text": f"{nodeid} was judged by other {name} than the verdict is bound to: changed during "
-                "the run. Run again when nothing writes to it: pytest suites/",
+                f"the run. {_AGAIN}",
             }
             for name, nodeid in found.items()
         ]
-        if not found:
+        errors += [
+            {"kind": "error", "text": f"{nodeid} judged, and does not say by which files. {_AGAIN}"}
+            for nodeid in sorted(self.gates - {nodeid for nodeid, _ in told})
+        ]
+        if not errors:
             invented = find_invented(run.findings, plan, evidence.comparison)
             errors += [{"kind": "error", "text": text} for text in invented]
         return errors
