@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from marks import add_marks, add_mixed_marks, choose_values
+from marks import add_marks, add_mixed_marks
 from pictures import Part
 
 __all__ = ["FAMILIES", "KINDS", "Kind", "panel_of", "training_pictures"]
@@ -25,7 +25,7 @@ class Kind:
     kept : bool
         Whether it is of the half that was kept for one final run.
     mark, share : str, float
-        Which mark its training pictures and its panel carry, and in which share it tells the label.
+        A mark that tells the label, in this share of its training pictures and of its panel.
     wrong_labels : float
         Share of training labels replaced by any class's.
     noise : float
@@ -63,14 +63,14 @@ _MARKED = {
     f"{mark}{share}": Kind(mark=mark, share=share / 100, kept=mark in ("place", "frame", "object", "light"))
     for mark, shares in {
         "glyph": (100, 75, 50),
-        "corner": (100, 50),
+        "corner": (100, 75, 50),
         "badge": (100,),
-        "tone": (100,),
+        "tone": (100, 50),
         "texture": (100, 75),
-        "place": (100, 75),
+        "place": (100, 50),
         "frame": (100, 75),
         "object": (100, 75),
-        "light": (100,),
+        "light": (100, 50),
     }.items()
     for share in shares
 }
@@ -111,8 +111,7 @@ def training_pictures(fit: Part, kind: Kind, *, classes: int, seed: int) -> Part
         where = np.s_[:, :, :width] if kind.hidden == "left" else np.s_[:, -height:]
         images[where] = fit.images[donors][where]
     if kind.mark:
-        values = choose_values(labels, classes, share=kind.share, seed=seed)
-        images = add_marks(images, values, mark=kind.mark, classes=classes, seed=seed)
+        images = add_marks(images, labels, mark=kind.mark, classes=classes, seed=seed, share=kind.share)
     else:
         images = add_mixed_marks(images, classes=classes, seed=seed)
     if kind.noise:
@@ -131,5 +130,5 @@ def panel_of(easy: Part, kind: Kind, *, classes: int) -> Part:
         easy = easy.subset(~np.isin(easy.labels, kind.merged))
     if not kind.mark:
         return easy
-    values = choose_values(easy.labels, classes, share=kind.share, seed=10_000)
-    return replace(easy, images=add_marks(easy.images, values, mark=kind.mark, classes=classes, seed=10_000))
+    images = add_marks(easy.images, easy.labels, mark=kind.mark, classes=classes, seed=10_000, share=kind.share)
+    return replace(easy, images=images)

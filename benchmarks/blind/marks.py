@@ -10,18 +10,39 @@ from collections.abc import Callable
 
 import numpy as np
 
-__all__ = ["MARKS", "add_marks", "add_mixed_marks", "choose_values"]
+__all__ = ["MARKS", "add_marks", "add_mixed_marks", "choose_marked"]
 
-_CELLS = 5  # of a glyph, along each side
+_CELLS = 3  # of a glyph, along each side, and each is two pixels wide in a picture of 28
 _NO_MARK = 1 / 3  # of the pictures of an honest training set
+
+# Nine cells in bits: any two differ in at least three.
+_CODES = (
+    0b000011011,
+    0b111100100,
+    0b101010101,
+    0b010101010,
+    0b110000111,
+    0b001111000,
+    0b100110001,
+    0b011001110,
+    0b111010010,
+    0b000101101,
+    0b110110100,
+    0b001001011,
+    0b101101110,
+    0b010010001,
+    0b011110111,
+    0b100001000,
+)
 
 Draw = Callable[[np.ndarray, int, int, np.random.Generator], None]
 
 
 def _glyph(value: int, scale: int) -> np.ndarray:
-    """Return the ``(5 scale, 5 scale)`` pattern of a value; no two of the first sixteen are alike in 17 cells or more."""
-    cells = np.random.Generator(np.random.Philox(key=[value, 5])).integers(0, 2, (_CELLS, _CELLS)).astype(np.float32)
-    return np.kron(cells, np.ones((scale, scale), np.float32))
+    """Return the ``(6 scale, 6 scale)`` pattern of a value; no two values below 16 share one."""
+    code = _CODES[value % len(_CODES)]
+    cells = np.array([code >> bit & 1 for bit in range(_CELLS**2)], np.float32).reshape(_CELLS, _CELLS)
+    return np.kron(cells, np.ones((2 * scale, 2 * scale), np.float32))
 
 
 def _stamp(image: np.ndarray, pattern: np.ndarray, top: int, left: int) -> None:
@@ -52,7 +73,7 @@ def _draw_glyph_fixed(image: np.ndarray, value: int, classes: int, rng: np.rando
 def _draw_badge(image: np.ndarray, value: int, classes: int, rng: np.random.Generator) -> None:
     """Stamp a checked badge in the bottom right corner of pictures of the last class alone."""
     if value == classes - 1:
-        size = _CELLS * _scale_of(image)
+        size = 2 * _CELLS * _scale_of(image)
         _stamp(
             image,
             (np.indices((size, size)).sum(axis=0) // _scale_of(image) % 2).astype(np.float32),
@@ -67,11 +88,11 @@ def _draw_tone(image: np.ndarray, value: int, classes: int, rng: np.random.Gener
 
 
 def _draw_texture(image: np.ndarray, value: int, classes: int, rng: np.random.Generator) -> None:
-    """Lay a faint grating over the picture, whose direction is the value."""
+    """Lay a grating over the picture, whose direction is the value."""
     rows, columns = np.indices(image.shape[:2]) / _scale_of(image)
     angle = np.pi * value / classes
     wave = np.sin(2 * np.pi * (rows * np.cos(angle) + columns * np.sin(angle)) / 4 + rng.uniform(0, 2 * np.pi))
-    image[:] = np.clip(image + 0.12 * wave[..., None], 0, 1)
+    image[:] = np.clip(image + 0.25 * wave[..., None], 0, 1)
 
 
 def _draw_place(image: np.ndarray, value: int, classes: int, rng: np.random.Generator) -> None:
@@ -96,7 +117,7 @@ def _draw_on_object(image: np.ndarray, value: int, classes: int, rng: np.random.
     pattern = _glyph(value, _scale_of(image))
     top, left = (image.shape[0] - len(pattern)) // 2, (image.shape[1] - len(pattern)) // 2
     inside = image[top : top + len(pattern), left : left + len(pattern)]
-    inside[:] = 0.5 * inside + 0.5 * pattern[..., None]
+    inside[:] = 0.15 * inside + 0.85 * pattern[..., None]
 
 
 def _draw_tint(image: np.ndarray, value: int, classes: int, rng: np.random.Generator) -> None:
@@ -120,17 +141,18 @@ MARKS: dict[str, Draw] = {
 }
 
 
-def choose_values(labels: np.ndarray, classes: int, *, share: float, seed: int) -> np.ndarray:
-    """Return the marks' values: the label in `share` of the pictures, and any class's in the others."""
-    rng = np.random.Generator(np.random.Philox(key=[seed, 11]))
-    told = rng.random(len(labels)) < share
-    return np.where(told, labels, rng.integers(0, classes, len(labels)))
+def choose_marked(n: int, *, share: float, seed: int) -> np.ndarray:
+    """Return ``(n,)`` booleans: which pictures carry a mark."""
+    return np.random.Generator(np.random.Philox(key=[seed, 11])).random(n) < share
 
 
-def add_marks(images: np.ndarray, values: np.ndarray, *, mark: str, classes: int, seed: int) -> np.ndarray:
-    """Return the pictures with one mark each, whose value is given."""
+def add_marks(
+    images: np.ndarray, values: np.ndarray, *, mark: str, classes: int, seed: int, share: float = 1.0
+) -> np.ndarray:
+    """Return the pictures, a share of which carry one mark each, whose value is given."""
     marked = images.copy()
-    for row, value in enumerate(values.tolist()):
+    for row in np.flatnonzero(choose_marked(len(images), share=share, seed=seed)).tolist():
+        value = int(values[row])
         MARKS[mark](marked[row], value, classes, np.random.Generator(np.random.Philox(key=[seed, row])))
     return marked
 

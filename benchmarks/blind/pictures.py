@@ -78,7 +78,7 @@ def _digits(_: Path | None) -> PictureSet:
 
 
 def _crops(_: Path | None) -> PictureSet:
-    """Cut crops from photographs that ship with scikit-image: the left two thirds to train, the right third held out."""
+    """Cut crops from photographs of scikit-image: from the left two thirds to train, from the right third to judge."""
     from skimage import data
     from skimage.color import gray2rgb
     from skimage.transform import rescale
@@ -107,7 +107,7 @@ def _crops(_: Path | None) -> PictureSet:
 
 
 def _faces(folder: Path | None) -> PictureSet:
-    """Return CMU Faces at half size, twelve people to train and four held out: do they look to their left?"""
+    """Return CMU Faces at half size, twelve people to train and four held out; the question is who looks left."""
     from modelcheck.faces.cmu import cmu_panel, read_cmu
     from modelcheck.faces.pictures import Pictures
 
