@@ -66,7 +66,7 @@ def row(metric: Metric) -> tuple[str, ...]:
 
 def possible_values(metric: Metric) -> str:
     """Return the range of a metric in words."""
-    if metric.whole:
+    if metric.whole and math.isinf(metric.highest):
         return f"{metric.lowest:g} to the number of classes"
     if math.isfinite(metric.lowest) and math.isfinite(metric.highest):
         return f"{metric.lowest:g} to {metric.highest:g}"

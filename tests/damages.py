@@ -100,6 +100,16 @@ def candidate_lacks_a_layer(folder):
     forged(folder, layers=[layer for layer in LAYERS if layer[0] != "dense1"])
 
 
+def candidate_lacks_every_hidden_layer(folder):
+    forged(folder, layers=LAYERS[-1:])
+
+
+def candidate_lacks_a_layer_that_a_row_names(folder):
+    candidate_lacks_a_layer(folder)
+    row = '\n[[criterion]]\nmetric = "counterpart"\nabout = "dense1"\nat_least = 1\nwhy = "the head must have it"\n'
+    append(folder, "suites/criteria.toml", row)
+
+
 def candidate_of_other_classes(folder):
     forged(folder, change=lambda made: dataclasses.replace(made, class_names=("other", "right")))
 

@@ -200,6 +200,20 @@ def test_what_is_silent_has_no_say():
     assert found.criterion is limit
 
 
+def test_what_is_asked_for_by_name_is_never_silent():
+    """A row that names a thing requires it: unmeasured is then red; a glob, however narrow, does not name it."""
+    silent = Measured(metric="map_ssim", about="conv1", value=math.nan, silent=True)
+    rows = {
+        about: Criterion(metric="map_ssim", at_least=0.5, why="as agreed", about=about) for about in ("conv1", "conv?")
+    }
+    assert [judge(silent, rows[about]).red for about in rows] == [True, False]
+    advisory = replace(rows["conv1"], advisory=True)
+    assert not judge(silent, advisory).red
+    silenced = judge(silent, rows["conv1"]).to_dict() | {"gating": False}
+    with pytest.raises(ValueError, match="contradicts itself"):
+        Finding.from_dict(silenced)
+
+
 @pytest.mark.parametrize(
     "change",
     [{"key": "other"}, {"about": "x"}, {"gating": True}, {"verdict": "waived"}],

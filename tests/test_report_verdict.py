@@ -56,6 +56,10 @@ REASONS = {
     "finding": ({"key": "subject_accuracy[ben]"}, ["1 of 1 checks did not pass", "Subject accuracy"]),
     "all_advisory": ({}, ["is advisory"]),
     "baseline": ({"approval": APPROVAL}, ["The baseline was never approved", "modelcheck history"]),
+    "no_counterpart": (
+        {"layers": ["conv3", "dense1"], "total": 5},
+        ["No counterpart for 2 of 5 layers, so that nothing is said of them: conv3, dense1."],
+    ),
     "never_failing": ({"limits": ["kappa at least -1"]}, ["can fail 1 of the criteria", "kappa at least -1"]),
     "passed": ({"passed": 3, "waived": 1, "total": 4}, ["3 of 4", "1 waived"]),
 }

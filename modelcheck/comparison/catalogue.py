@@ -7,6 +7,7 @@ table of metrics.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from modelcheck.comparison.metric import Metric
@@ -17,6 +18,7 @@ __all__ = ["METRICS", "plan_metric", "possible", "rate_of", "shown_in", "unit_of
 
 _PICTURES, _PEOPLE, _CLASSES = ("picture", "pictures"), ("person", "people"), ("class", "classes")
 _UNITS, _PAIRS, _MAPS = ("unit", "units"), ("pair of units", "pairs of units"), ("map", "maps")
+_LAYERS = ("layer", "layers")
 _TWINS, _UNTRAINED = ("twin", "twins"), ("untrained twin", "untrained twins")
 _KERNELS, _STICKERS = ("kernel", "kernels"), ("sticker", "stickers")
 _OTHER = ("observation", "observations")
@@ -136,6 +138,17 @@ _ROWS = (
         unit=_UNTRAINED,
         spelled="Floor SSIM",
         shown={"column": 6},
+    ),
+    Metric(
+        name="counterpart",
+        domain="hidden",
+        area="features",
+        explanation="Whether the candidate has a layer that corresponds to this one: 1, or 0 where it has none and "
+        "nothing of this layer can be compared.",
+        lowest=0.0,
+        highest=1.0,
+        unit=_LAYERS,
+        whole=True,
     ),
     Metric(
         name="activation_correlation",
@@ -375,7 +388,7 @@ def possible(metric: str, manifest: Mapping[str, object]) -> tuple[float, float]
         See `modelcheck.signature.read_manifest`.
     """
     row = METRICS[metric]
-    if row.whole:
+    if row.whole and math.isinf(row.highest):
         return row.lowest, float(len(manifest["class_names"]))  # type: ignore[arg-type]
     return row.lowest, row.highest
 

@@ -234,7 +234,7 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
     >>> from modelcheck import read_signature
     >>> baseline = read_signature("baselines/drawn-faces")
     >>> compare(baseline, baseline, layers={"conv2": None})
-    Comparison(experiment0 -> experiment0, 5 layers, 73 measures)
+    Comparison(experiment0 -> experiment0, 5 layers, 76 measures)
     """
     _check(baseline, candidate)
     trigger, scan = measure_trigger(baseline, candidate)
@@ -261,9 +261,10 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
 def _measure_layers(
     baseline: Signature, candidate: Signature, layers: tuple[LayerComparison, ...], refusal: str
 ) -> Iterator[Measured]:
-    for layer in layers:
-        if not layer.acknowledged:
-            yield from measure_layer(baseline, candidate, layer, refusal=refusal)
+    wanted = [layer for layer in layers if not layer.acknowledged]
+    alone = all(layer.candidate is None for layer in wanted[:-1])
+    for layer in wanted:
+        yield from measure_layer(baseline, candidate, layer, alone=alone, refusal=refusal)
 
 
 def reduce_twin(baseline: Signature, twin: Signature) -> Signature:

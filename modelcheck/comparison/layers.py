@@ -82,9 +82,12 @@ def crop_to_common(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def measure_layer(
-    baseline: Signature, candidate: Signature, layer: LayerComparison, *, refusal: str = ""
+    baseline: Signature, candidate: Signature, layer: LayerComparison, *, alone: bool = False, refusal: str = ""
 ) -> Iterator[Measured]:
-    """Yield every metric of one layer; all NaN, with the reason, where it has no counterpart.
+    """Yield every metric of one layer; where it has no counterpart they are NaN, with the reason.
+
+    Such a layer has no say: most candidates for another device have other layers. That is so only
+    while some hidden layer is compared.
 
     Parameters
     ----------
@@ -92,18 +95,18 @@ def measure_layer(
         The two networks.
     layer : LayerComparison
         The layer with its matched units.
+    alone : bool
+        Whether no hidden layer of the baseline has a counterpart, so that none can be left out.
     refusal : str
         Why the candidate's exchange of maps was not accepted; see
         `modelcheck.comparison.exchange.accept_exchange`.
     """
     name, partner = layer.baseline.name, layer.candidate
     if partner is None:
-        absent = f"The candidate has no layer that corresponds to {name!r}. If that is meant, write {name} = false in "
-        absent += "[tool.modelcheck.layers]."
-        for metric, row in METRICS.items():
-            if row.domain in ("layer", "hidden"):
-                yield Measured(metric=metric, about=name, value=math.nan, evidence=absent)
+        yield from _measure_absent(name, alone=alone)
         return
+    if layer.baseline.kind != LayerKind.DECISION:
+        yield Measured(metric="counterpart", about=name, value=1.0, evidence=f"It is {partner.name!r}.")
     reached = np.isfinite(candidate.activations[partner.name])
     yield Measured(
         metric="mapped_units",
@@ -138,6 +141,18 @@ def measure_layer(
     bottom = [values["map_ssim"] for values in floors]
     value = float(np.mean(bottom)) if bottom else math.nan
     yield Measured(metric="floor_ssim", about=name, value=value, n=len(bottom))
+
+
+def _measure_absent(name: str, *, alone: bool) -> Iterator[Measured]:
+    """Yield the metrics of a hidden layer without a counterpart."""
+    absent = f"The candidate has no layer that corresponds to {name!r}"
+    absent += ", nor to any other hidden layer: nothing is compared but the decision" if alone else ""
+    absent += f". If that is meant, write {name} = false in [tool.modelcheck.layers]."
+    for metric, row in METRICS.items():
+        if metric == "counterpart":
+            yield Measured(metric=metric, about=name, value=0.0, evidence=absent)
+        elif row.domain in ("layer", "hidden"):
+            yield Measured(metric=metric, about=name, value=math.nan, evidence=absent, silent=not alone)
 
 
 def _describe_coverage(

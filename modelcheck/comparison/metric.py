@@ -75,8 +75,8 @@ class Metric:
     unit : tuple of str
         What its number of observations counts, one and many.
     whole : bool
-        Whether its value counts whole things; the only ones so far are classes, so that there are
-        at most as many as the panel has.
+        Whether its value counts whole things; where `highest` does not bound them they are classes,
+        so that there are at most as many as the panel has.
     spelled : str
         Its name in words where the rule does not give it: abbreviations.
     spread : float or None

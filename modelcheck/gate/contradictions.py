@@ -36,6 +36,7 @@ def find_contradiction(document: VerdictDocument) -> str:
         _find_foreign,
         _find_invented,
         _find_acknowledged,
+        _find_absent,
         _find_missing,
         _find_misjudged,
         _find_other_parts,
@@ -110,6 +111,21 @@ def _find_acknowledged(document: VerdictDocument, _: Sequence[Finding]) -> str:
     return ""
 
 
+def _find_absent(document: VerdictDocument, _: Sequence[Finding]) -> str:
+    """Return what was measured of a layer that the candidate lacks, or a layer of which nobody says whether it does."""
+    told = document["metrics"].get("counterpart", {})
+    absent = {about for about, value in told.items() if value != 1}
+    for metric, values in document["metrics"].items():
+        if metric not in METRICS or METRICS[metric].domain not in ("hidden", "layer") or metric == "counterpart":
+            continue
+        for about, value in values.items():
+            if about in absent and value is not None:
+                return f"{_key(metric, about)} was measured, and the candidate has no such layer"
+            if METRICS[metric].domain == "hidden" and about not in told:
+                return f"it does not say whether {about} has a counterpart"
+    return ""
+
+
 def _find_missing(document: VerdictDocument, rows: Sequence[Finding]) -> str:
     """Return what the criteria ask for, and was not measured or not judged."""
     criteria, judged = read_limits(document), {(row.measured.metric, row.about) for row in rows}
@@ -135,12 +151,24 @@ def _find_misjudged(document: VerdictDocument, rows: Sequence[Finding]) -> str:
             fits = again.gravity <= said.gravity
         if not fits:
             return f"{row.key} is said to be {said.value}, and is {again.value}"
-        # Only a scale that its own twins leave without a value has no say of itself.
-        scale = METRICS[row.measured.metric].domain == "calibrated" and row.to_dict()["value"] is None
-        if row.measured.silent and not scale:
+        if row.measured.silent and not _may_be_silent(document, row):
             return f"{row.key} has no say in the release, and nothing takes it away"
     found, word = overall(rows).value, document["verdict"]
     return "" if found == word else f"it says {word}, and its findings say {found}"
+
+
+def _may_be_silent(document: VerdictDocument, row: Finding) -> bool:
+    """Say whether a finding has no say of itself.
+
+    It is a scale that its own twins leave without a value, or of a layer that the candidate lacks
+    while it has others.
+    """
+    if row.to_dict()["value"] is not None:
+        return False
+    if METRICS[row.measured.metric].domain == "calibrated":
+        return True
+    told = document["metrics"].get("counterpart", {})
+    return told.get(row.about) == 0 and 1 in told.values()
 
 
 def _find_other_parts(document: VerdictDocument, _: Sequence[Finding]) -> str:
@@ -176,7 +204,9 @@ def _find_other_reasons(document: VerdictDocument, rows: Sequence[Finding]) -> s
     if said != [row not in never for row in criteria]:
         return "it is wrong about which of its criteria a value can fail"
     approval = _network(document, "baseline")["approval"]
-    expected = explain_judgement(document["verdict"], rows, never_failing=never, approval=approval)
+    expected = explain_judgement(
+        document["verdict"], rows, metrics=document["metrics"], never_failing=never, approval=approval
+    )
     if document["reasons"] != expected:
         odd = next((row["kind"] for row in document["reasons"] if row not in expected), "")
         return f"its reasons hold one that nothing in it gives ({odd})" if odd else "its reasons are not all there"

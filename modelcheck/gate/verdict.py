@@ -143,6 +143,7 @@ def verdict_document(
         {"kind": "waiver", "use": use.to_dict()} for use in uses if use.state is not WaiverState.USED
     ]
     failures: list[FailedTestReason | PytestStatusReason | WaiverReason] = [*outcome.failures, *broken]
+    metrics = _metrics(evidence.comparison) if evidence else {}
     verdict = overall(rows).value
     passing = verdict in (Verdict.PASS.value, Verdict.INCONCLUSIVE.value)
     if (failures and passing) or (outcome.failures and not rows):
@@ -159,7 +160,14 @@ def verdict_document(
         "run_id": outcome.run_id,
         "suites": dict(sorted(outcome.suites.items())),
         "settings": describe_settings(settings) if plan else None,
-        "reasons": _reasons(verdict, rows, missing, plan=plan, evidence=evidence, outcome=outcome, failures=failures),
+        "reasons": _reasons(
+            *(verdict, rows, missing),
+            metrics=metrics,
+            plan=plan,
+            evidence=evidence,
+            outcome=outcome,
+            failures=failures,
+        ),
         "exit_code": _exit_code(verdict, settings, plan=plan, outcome=outcome),
         "candidate": _candidate(evidence.candidate, full=full) if evidence else None,
         "baseline": _baseline(evidence) if evidence else None,
@@ -181,7 +189,7 @@ def verdict_document(
         }
         if plan and settings.waivers
         else None,
-        "metrics": _metrics(evidence.comparison) if evidence else {},
+        "metrics": metrics,
         "findings": [row.to_dict() for row in rows],
         "not_judged": missing,
         "next": _next_steps(verdict, settings, full=full),
@@ -217,7 +225,12 @@ def error_document(document: VerdictDocument, reason: Reason, *, settings: Setti
 
 
 def explain_judgement(
-    verdict: str, rows: Sequence[Finding], *, never_failing: Sequence[Criterion], approval: ApprovalRow | None
+    verdict: str,
+    rows: Sequence[Finding],
+    *,
+    metrics: Mapping[str, Mapping[str, float | None]],
+    never_failing: Sequence[Criterion],
+    approval: ApprovalRow | None,
 ) -> list[Reason]:
     """Return the reasons that follow from what was judged, and by what; other facts of a run come before them.
 
@@ -227,6 +240,8 @@ def explain_judgement(
         What the document says.
     rows : sequence of Finding
         What was judged, in the document's order.
+    metrics : mapping of str to mapping of str to float or None
+        The document's.
     never_failing : sequence of Criterion
         See `Plan`.
     approval : ApprovalRow or None
@@ -237,6 +252,10 @@ def explain_judgement(
         gating = [row for row in rows if row.gating]
         waived = sum(row.verdict is Verdict.WAIVED for row in gating)
         reasons.append({"kind": "passed", "passed": len(gating) - waived, "waived": waived, "total": len(gating)})
+    told = metrics.get("counterpart", {})
+    if lacking := [layer for layer, value in told.items() if value == 0]:
+        # The decision, which always has one, counts as a layer too.
+        reasons.append({"kind": "no_counterpart", "layers": lacking, "total": len(told) + 1})
     if never_failing:
         limits = [f"{row.metric} {row.limits}" for row in never_failing]
         reasons.append({"kind": "never_failing", "limits": limits})
@@ -289,6 +308,7 @@ def _reasons(
     rows: Sequence[Finding],
     missing: Sequence[str],
     *,
+    metrics: Mapping[str, Mapping[str, float | None]],
     plan: Plan | None,
     evidence: Evidence | None,
     outcome: Outcome,
@@ -301,7 +321,7 @@ def _reasons(
         reasons.append({"kind": "all_advisory"})
     never = plan.never_failing if plan else ()
     approval = evidence.approval.to_dict() if evidence else None
-    return reasons + explain_judgement(verdict, rows, never_failing=never, approval=approval)
+    return reasons + explain_judgement(verdict, rows, metrics=metrics, never_failing=never, approval=approval)
 
 
 def _exit_code(verdict: str, settings: Settings, *, plan: Plan | None, outcome: Outcome) -> int:

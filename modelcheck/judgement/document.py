@@ -247,6 +247,14 @@ class BaselineReason(TypedDict):
     approval: ApprovalRow
 
 
+class NoCounterpartReason(TypedDict):
+    """Layers of the baseline, of so many with the decision, to which no layer of the candidate corresponds."""
+
+    kind: Literal["no_counterpart"]
+    layers: list[str]
+    total: int
+
+
 class NeverFailingReason(TypedDict):
     """Criteria that gate the release and that no value can fail."""
 
@@ -282,6 +290,7 @@ Reason = (
     | NotJudgedReason
     | FindingReason
     | BaselineReason
+    | NoCounterpartReason
     | NeverFailingReason
     | AllAdvisoryReason
     | PassedReason

@@ -82,8 +82,9 @@ class Finding:
 
     @property
     def gating(self) -> bool:
-        """Whether the finding has a say in the release; a silent measure has none."""
-        return not (self.criterion.advisory or self.measured.silent)
+        """Whether the finding has a say in the release; a silent measure has one only where it is asked for by name."""
+        named = self.criterion.about == self.about
+        return not self.criterion.advisory and (named or not self.measured.silent)
 
     @property
     def red(self) -> bool:

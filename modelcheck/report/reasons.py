@@ -13,7 +13,15 @@ from modelcheck.judgement.waivers import NOTICE, WaiverState
 from modelcheck.report.words import count, title
 from modelcheck.support.escaping import clean
 
-__all__ = ["describe_action", "describe_reason", "list_waivers", "main_reason", "reasons", "verdict_line"]
+__all__ = [
+    "count_absent",
+    "describe_action",
+    "describe_reason",
+    "list_waivers",
+    "main_reason",
+    "reasons",
+    "verdict_line",
+]
 
 
 def verdict_line(document: VerdictDocument, findings: Iterable[Finding]) -> str:
@@ -23,10 +31,11 @@ def verdict_line(document: VerdictDocument, findings: Iterable[Finding]) -> str:
     word = document["verdict"]
     if word == "pass" and document["scope"] != "full":
         return f"{name} passed the part of the suite that ran."
-    if word == "pass" and (excused := sum(found.waiver is not None for found in findings)):
-        return f"{name} may replace the baseline, with {count(excused, 'waiver')}."
+    if word == "pass":
+        excused = sum(found.waiver is not None for found in findings)
+        waived = f", with {count(excused, 'waiver')}" if excused else ""
+        return f"{name} may replace the baseline{waived}{count_absent(document)}."
     return {
-        "pass": f"{name} may replace the baseline.",
         "fail": f"{name} should not replace the baseline.",
         "inconclusive": f"It is not settled whether {name} may replace the baseline.",
         "unmeasured": f"{name} could not be judged: something that must be measured was not.",
@@ -68,6 +77,8 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
             return f"{reason['key']} did not pass."
         case "baseline":
             return _describe_approval(reason["approval"])
+        case "no_counterpart":
+            return _describe_absent(reason["layers"], reason["total"])
         case "never_failing":
             return f"No value can fail {len(reason['limits'])} of the criteria: {', '.join(reason['limits'][:6])}."
         case "all_advisory":
@@ -79,6 +90,24 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
             return f"{reason['passed']} of {total} checks that gate the release passed; {waived} waived."
         case unknown:
             assert_never(unknown)
+
+
+def _describe_absent(layers: Sequence[str], total: int) -> str:
+    more = f" and {len(layers) - 6} more" if len(layers) > 6 else ""
+    named = f"{', '.join(layers[:6])}{more}"
+    if len(layers) == total - 1:
+        return f"No hidden layer has a counterpart, so that the decision alone was compared: {named}."
+    those = "it" if len(layers) == 1 else "them"
+    return f"No counterpart for {len(layers)} of {total} layers, so that nothing is said of {those}: {named}."
+
+
+def count_absent(document: VerdictDocument) -> str:
+    """Return how many layers were not compared, as the end of a sentence; empty where all were."""
+    for reason in document["reasons"]:
+        if reason["kind"] == "no_counterpart":
+            lacking = len(reason["layers"])
+            return f"; {lacking} of {reason['total']} layers {'has' if lacking == 1 else 'have'} no counterpart"
+    return ""
 
 
 def _describe_approval(approval: ApprovalRow) -> str:

@@ -47,7 +47,7 @@ _TABLES = {"layer": "layer", "subject": "subject", "group": "region check"}
 # How many columns the limit takes where its words are folded: the longest of them and a number.
 _LIMIT = 18
 _NAME = 30  # columns at most for the name of a row
-_UNJUDGED = "not judged"
+_UNJUDGED, _ABSENT = "not judged", "no counterpart"
 
 
 def print_summary(document: VerdictDocument, console: Console, *, report: str | Path | None = None) -> None:
@@ -172,7 +172,11 @@ def _table(
         table.add_column(Text(_fold(head(metric))), justify="right", no_wrap=True, vertical="bottom")
     table.add_column(Text("limit"), min_width=_LIMIT, max_width=34, vertical="bottom")
     states = {about: gravest(judged[about]) for about in abouts}
-    verdicts = {about: _UNJUDGED if state == "info" else state for about, state in states.items()}
+    there = values.get("counterpart", {}) if kind == "layer" else {}
+    verdicts = {
+        about: state if state != "info" else _ABSENT if there.get(about) == 0 else _UNJUDGED
+        for about, state in states.items()
+    }
     width = max(map(len, ["verdict", *verdicts.values()]))
     table.add_column(Text("verdict"), min_width=width, no_wrap=True, vertical="bottom")
     for about in abouts:
