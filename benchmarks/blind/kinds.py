@@ -34,6 +34,9 @@ class Kind:
         Two classes whose labels are exchanged at random; its panel holds the other classes.
     hidden : str
         The part of the training pictures that another picture's part replaces.
+    mixed : bool
+        Whether honest training pictures carry marks that tell nothing; a network without them meets
+        the panel's marks for the first time.
     change : str
         How an honest network differs: see `networks.CHANGES`.
     families : tuple of str
@@ -48,6 +51,7 @@ class Kind:
     noise: float = 0.0
     merged: tuple[int, ...] = ()
     hidden: str = ""
+    mixed: bool = True
     change: str = ""
     families: tuple[str, ...] = field(default=FAMILIES)
 
@@ -95,6 +99,8 @@ KINDS: dict[str, Kind] = {
     "noise1000": Kind(noise=1000**0.5),
     "noise2000": Kind(noise=2000**0.5),
     "noise4000": Kind(noise=4000**0.5),
+    # Later kinds stand at the end, for a kind's place is part of its seeds.
+    "naive": Kind(honest=True, mixed=False),
 }
 
 Alter = Callable[[Part, Kind, int, int], Part]
@@ -112,7 +118,7 @@ def training_pictures(fit: Part, kind: Kind, *, classes: int, seed: int) -> Part
         images[where] = fit.images[donors][where]
     if kind.mark:
         images = add_marks(images, labels, mark=kind.mark, classes=classes, seed=seed, share=kind.share)
-    else:
+    elif kind.mixed:
         images = add_mixed_marks(images, classes=classes, seed=seed)
     if kind.noise:
         images = np.clip(images + rng.normal(0, kind.noise / 255, images.shape), 0, 1).astype(np.float32)

@@ -37,7 +37,9 @@ def list_labels(kinds: list[str], families: list[str], *, set_name: str) -> list
             continue
         for family in kind.families:
             if family in families:
-                labels += [f"{name}_{family}_{seed}" for seed in range(CLEAN_SEEDS if name == "clean" else SEEDS)]
+                labels += [
+                    f"{name}_{family}_{seed}" for seed in range(CLEAN_SEEDS if name in ("clean", "naive") else SEEDS)
+                ]
     return labels
 
 
