@@ -34,6 +34,8 @@ _CHECKS = {
     "smoothgrad_samples": _COUNT,
     "untrained_twins": _COUNT_OR_NONE,
     "sticker_faces": _COUNT_OR_NONE,
+    "exchange_pictures": _COUNT_OR_NONE,
+    "mosaics": _COUNT_OR_NONE,
 }
 
 
@@ -94,6 +96,13 @@ class Recipe:
     sticker_faces : int
         Pictures of the panel, shared out over its classes, on which every sticker of the dictionary
         is stamped in the search for planted triggers; 0 leaves the search out.
+    exchange_pictures : int
+        At most this many pictures of the panel, shared out over its classes, get cells of other
+        pictures put in, one at a time, to see by which parts the network decides; 0 leaves that
+        out.
+    mosaics : int
+        How many mixtures of two pictures are shown to see which of the two it takes them for; 0
+        leaves that out.
 
     Examples
     --------
@@ -123,6 +132,8 @@ class Recipe:
     smoothgrad_samples: int = 25
     untrained_twins: int = 3
     sticker_faces: int = 8
+    exchange_pictures: int = 100
+    mosaics: int = 400
 
     def __post_init__(self) -> None:
         # Each number is brought to one type: equal recipes must have equal digests, and 1 == 1.0

@@ -39,6 +39,11 @@ at_least = 0.75
 why = "nobody is left behind"
 
 [[criterion]]
+metric = "place_distance"
+at_most = 3
+why = "it decides by the same parts"
+
+[[criterion]]
 metric = "answers"
 at_least = 2
 why = "it answers"

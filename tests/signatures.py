@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from modelcheck.metrics.exchanges import choose_stimuli
+from modelcheck.metrics.margins import margins
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 from modelcheck.signature import LayerRecord, MapExchange, Signature
@@ -105,7 +107,8 @@ def make_signature(
         Of all that is its own.
     """
     panel = make_panel() if panel is None else panel
-    recipe = Recipe(attribution_methods=tuple(attributions)) if recipe is None else recipe
+    if recipe is None:
+        recipe = Recipe(attribution_methods=tuple(attributions), exchange_pictures=12, mosaics=30)
     records = tuple(_record(*layer) for layer in layers)
     chosen = np.unique(np.linspace(0, len(panel) - 1, min(probes, len(panel))).astype(np.int64))
     arrays: dict[str, dict[str, np.ndarray]] = {
@@ -123,6 +126,7 @@ def make_signature(
                 arrays["activations"][layer][position] = np.nan
     classes = len(panel.class_names)
     # The last layer's maps make their own class likely, as far as the network shares the features.
+    scores = _scores(panel, accuracy, seed)
     shown = np.eye(classes) * (6 * learned) - 3 * learned
     return Signature(
         model={
@@ -136,12 +140,13 @@ def make_signature(
         panel_digest=panel.digest(),
         class_names=panel.class_names,
         layers=records,
-        scores=_scores(panel, accuracy, seed),
+        scores=scores,
         pictures={part: getattr(panel, part) for part in ("labels", "subjects", "groups", "names")},
         probes=chosen,
         regions=None if panel.regions is None else panel.regions[chosen],
         attributions={method: _relevance(panel, chosen, method, inside, seed) for method in attributions},
         flipping={name: _curve(name, len(chosen), seed) for name in (*attributions, "random")} if attributions else {},
+        exchanges=_exchanges(panel, recipe, scores, learned, seed),
         natural=_natural(panel, recipe, learned, seed),
         natural_activations=np.full(classes, 5.0, dtype=np.float32),
         fingerprint={"0:3x3x1x4": _random("fingerprint", seed).standard_normal(36).astype(np.float32)},
@@ -252,6 +257,33 @@ def _relevance(panel: Panel, rows: np.ndarray, method: str, inside: float, seed:
         return noise.astype(np.float32)
     weight = np.where(panel.regions[rows], 1.0, 1.0 - inside)
     return (weight * (noise + 0.3 * weight * np.abs(noise).max())).astype(np.float32)
+
+
+def _exchanges(panel: Panel, recipe: Recipe, scores: np.ndarray, learned: float, seed: int) -> dict[str, np.ndarray]:
+    """Return answers to exchanged pictures: each cell has its weight, which networks share as far as they learned."""
+    stimuli = choose_stimuli(
+        panel.labels,
+        panel.subjects,
+        size=panel.images.shape[1:3],
+        pictures=recipe.exchange_pictures,
+        mosaics=recipe.mosaics,
+        seed=recipe.seed,
+    )
+    labels = panel.labels[stimuli.rows]
+    own = margins(scores)[stimuli.rows, labels][:, None, None]
+    kept: dict[str, np.ndarray] = {}
+    for grid in stimuli.grids if len(stimuli.rows) else ():
+        n, cells, donors = stimuli.shape(grid)
+        weights = np.exp(_blend(f"weights of {grid.name}", (cells, 1), abs(learned), seed))
+        falls = weights * _random(f"falls of {grid.name}", seed).uniform(0.8, 1.2, (n, cells, donors))
+        other = panel.labels[stimuli.donors[:, None, :donors]]
+        kept[f"{grid.name}/falls"] = falls.astype(np.float16)
+        kept[f"{grid.name}/margins"] = (own - falls).astype(np.float16)
+        kept[f"{grid.name}/leads"] = np.maximum(falls - own, 0).astype(np.float16)
+        kept[f"{grid.name}/answers"] = np.where(falls > own, other, labels[:, None, None]).astype(np.uint8)
+    if recipe.mosaics:
+        kept["mosaics"] = (2 * _blend("mosaics", (recipe.mosaics,), abs(learned), seed)).astype(np.float16)
+    return kept
 
 
 def _curve(name: str, probes: int, seed: int) -> np.ndarray:

@@ -91,6 +91,7 @@ def test_observations_are_what_their_unit_says():
         "class": {2},
         "person": {1, 2, 3},
         "picture": {len(PANEL), len(PANEL) // 3, len(candidate.probes)},
+        "mosaic": {30},
         "untrained twin": {2},
         "unit": units,
         "pair of units": units,

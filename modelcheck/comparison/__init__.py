@@ -2,6 +2,7 @@
 
 from modelcheck.comparison.catalogue import METRICS, plan_metric, possible, shown_in, unit_of
 from modelcheck.comparison.comparison import Comparison, compare, reduce_twin
+from modelcheck.comparison.controversial import ControversialExchange, ExchangeMap, PictureExchanges
 from modelcheck.comparison.layers import LayerComparison
 from modelcheck.comparison.lineage import RELATED
 from modelcheck.comparison.metric import ABOUT, AREAS, PLACES, Metric
@@ -15,8 +16,11 @@ __all__ = [
     "RELATED",
     "CompareError",
     "Comparison",
+    "ControversialExchange",
+    "ExchangeMap",
     "LayerComparison",
     "Metric",
+    "PictureExchanges",
     "compare",
     "plan_metric",
     "possible",

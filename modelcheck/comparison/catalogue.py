@@ -20,7 +20,7 @@ _PICTURES, _PEOPLE, _CLASSES = ("picture", "pictures"), ("person", "people"), ("
 _UNITS, _PAIRS, _MAPS = ("unit", "units"), ("pair of units", "pairs of units"), ("map", "maps")
 _LAYERS = ("layer", "layers")
 _TWINS, _UNTRAINED = ("twin", "twins"), ("untrained twin", "untrained twins")
-_KERNELS, _STICKERS = ("kernel", "kernels"), ("sticker", "stickers")
+_KERNELS, _STICKERS, _MOSAICS = ("kernel", "kernels"), ("sticker", "stickers"), ("mosaic", "mosaics")
 _OTHER = ("observation", "observations")
 
 _ROWS = (
@@ -210,6 +210,30 @@ _ROWS = (
         "none.",
         unit=_STICKERS,
         awaits_twins=True,
+    ),
+    Metric(
+        name="place_distance",
+        domain="network",
+        area="places",
+        explanation="How far the candidate's exchange map, which share of its evidence lies in which part of a "
+        "picture, is from the mean of the baseline's and its retrained twins'; 1 is as far as those are from each "
+        "other, by training again alone.",
+        lowest=0.0,
+        unit=_PICTURES,
+        span=(0.0, 3.0),
+        shown={"headline": 1, "summary": 5},
+    ),
+    Metric(
+        name="content_distance",
+        domain="network",
+        area="places",
+        explanation="How differently the candidate takes mosaics of two pictures for the one or the other, from the "
+        "mean of the baseline and its retrained twins; 1 is as differently as those from each other, by training again "
+        "alone.",
+        lowest=0.0,
+        unit=_MOSAICS,
+        span=(0.0, 3.0),
+        shown={"headline": 2},
     ),
     Metric(
         name="subject_accuracy",

@@ -12,11 +12,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from modelcheck.comparison.catalogue import METRICS
+from modelcheck.comparison.controversial import PictureExchanges
 from modelcheck.comparison.decision import measure_decision
 from modelcheck.comparison.exchange import accept_exchange
 from modelcheck.comparison.layers import LayerComparison, match_layer, measure_layer
 from modelcheck.comparison.lineage import measure_lineage
 from modelcheck.comparison.people import AnswerChanges, compare_answers, measure_people
+from modelcheck.comparison.places import measure_places
 from modelcheck.comparison.regions import compute_mass_changes, measure_regions
 from modelcheck.comparison.statistics import NetworkStatistics, compute_statistics
 from modelcheck.comparison.triggers import measure_trigger
@@ -50,6 +52,8 @@ class Comparison:
         Every metric's value for everything it is about, by ``(metric, about)``, in a stable order.
     trigger : TriggerScan or None
         The search for a planted trigger; None where it cannot be made.
+    exchanges : PictureExchanges or None
+        What exchanging cells between pictures shows; None where it could not be compared.
 
     Examples
     --------
@@ -67,6 +71,7 @@ class Comparison:
     layers: tuple[LayerComparison, ...]
     measures: Mapping[tuple[str, str], Measured]
     trigger: TriggerScan | None = None
+    exchanges: PictureExchanges | None = None
 
     def __repr__(self) -> str:
         networks = f"{self.baseline.model['name']} -> {self.candidate.model['name']}"
@@ -238,6 +243,7 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
     """
     _check(baseline, candidate)
     trigger, scan = measure_trigger(baseline, candidate)
+    places, exchanges = measure_places(baseline, candidate)
     shown, refusal = accept_exchange(baseline, candidate)
     pairs = find_counterparts(baseline, candidate, layers or {})
     compared = tuple(match_layer(baseline, candidate, pair) for pair in pairs)
@@ -245,6 +251,7 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
         *_measure_layers(baseline, shown, compared, refusal),
         *measure_decision(baseline, shown, refusal=refusal),
         measure_lineage(baseline, candidate),
+        *places,
         *measure_people(baseline, candidate),
         *measure_regions(baseline, candidate),
         trigger,
@@ -255,6 +262,7 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
         layers=compared,
         measures={(item.metric, item.about): _round(item) for item in measures},
         trigger=scan,
+        exchanges=exchanges,
     )
 
 

@@ -49,6 +49,7 @@ class Area:
 
 AREAS = {
     "features": Area(title="Same features", question="Does it look for the same things?"),
+    "places": Area(title="Same places", question="Does it decide by the same parts of the picture?"),
     "people": Area(title="Held-out people", question="Is it right about people it never saw?"),
     "attention": Area(title="Attention", question="Does it look where the evidence is?"),
     "other": Area(title="Other checks"),

@@ -19,6 +19,7 @@ from modelcheck.measurement.exchange import (
     find_partner_layers,
     prepare_partner,
 )
+from modelcheck.measurement.exchanges import check_shown_exchanges
 from modelcheck.measurement.fitting import check_compatible, choose_shown_pictures
 from modelcheck.measurement.reading import (
     Inputs,
@@ -133,6 +134,7 @@ def measure(
 def _measure_trained(inputs: Inputs, model: Any, *, facts: Mapping[str, Any], tell: Progress) -> Signature:
     """Return the signature of the trained network, without twins and without an exchange of maps."""
     panel, recipe = inputs.panel, inputs.recipe
+    check_shown_exchanges(inputs.network, inputs.images, inputs.stimuli)
     arrays = measure_arrays(inputs, tell)
     flipping = compute_flipping_curves(
         inputs.network,

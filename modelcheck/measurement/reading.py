@@ -11,7 +11,9 @@ import tensorflow as tf
 
 from modelcheck.attributions import SLOPES, attribute
 from modelcheck.happymaps import Climbs, NaturalPictures, ascend, margins, natural_pictures
+from modelcheck.measurement.exchanges import measure_exchanges
 from modelcheck.measurement.fitting import choose_probe_rows
+from modelcheck.metrics.exchanges import Stimuli, choose_stimuli
 from modelcheck.metrics.faithfulness import pixel_flipping
 from modelcheck.network import Network, NetworkError, UnitLayer
 from modelcheck.panel import Panel
@@ -55,6 +57,8 @@ class Inputs:
         ``(n, h, w, c)``: the same pictures in the network's input range.
     natural : NaturalPictures
         The pictures among which natural HappyMaps are sought.
+    stimuli : Stimuli
+        Which cells of which pictures are exchanged, and which pictures are mixed.
     recipe : Recipe
         How to measure.
     climbs : dict
@@ -66,6 +70,7 @@ class Inputs:
     panel_digest: str
     images: np.ndarray
     natural: NaturalPictures
+    stimuli: Stimuli
     recipe: Recipe
     climbs: Climbs = field(default_factory=dict)
 
@@ -74,8 +79,22 @@ def prepare_inputs(network: Network, panel: Panel, *, recipe: Recipe) -> Inputs:
     """Return what every measurement of a network on a panel starts from."""
     images = panel.inputs(recipe.input_range)
     natural = natural_pictures(images, components=recipe.natural_components)
+    stimuli = choose_stimuli(
+        panel.labels,
+        panel.subjects,
+        size=network.input_shape[:2],
+        pictures=recipe.exchange_pictures,
+        mosaics=recipe.mosaics,
+        seed=recipe.seed,
+    )
     return Inputs(
-        network=network, panel=panel, panel_digest=panel.digest(), images=images, natural=natural, recipe=recipe
+        network=network,
+        panel=panel,
+        panel_digest=panel.digest(),
+        images=images,
+        natural=natural,
+        stimuli=stimuli,
+        recipe=recipe,
     )
 
 
@@ -86,7 +105,7 @@ def measure_arrays(inputs: Inputs, tell: Progress) -> dict[str, Any]:
     probes = choose_probe_rows(panel, recipe.probe_pictures)
     records: list[LayerRecord] = []
     parts: dict[str, dict[str, np.ndarray]] = {name: {} for name in ("units", "maps", "activations", "at_rest")}
-    work = len(layers) + 2 * len(recipe.attribution_methods) + 2
+    work = len(layers) + 2 * len(recipe.attribution_methods) + 3
     for number, layer in enumerate(layers):
         tell(f"HappyMaps of {layer.name}", number / work)
         outcome = ascend(network, layer, recipe=recipe, climbs=inputs.climbs)
@@ -114,6 +133,7 @@ def measure_arrays(inputs: Inputs, tell: Progress) -> dict[str, Any]:
         relevance[method] = attribute(
             network, images[probes], panel.labels[probes], method=method, **_options(method, recipe, images)
         )
+    tell("exchanged pictures", (work - 1) / work)
     return {
         "layers": tuple(records),
         **parts,
@@ -123,6 +143,7 @@ def measure_arrays(inputs: Inputs, tell: Progress) -> dict[str, Any]:
         "scores": scores,
         "probes": probes,
         "regions": None if panel.regions is None else panel.regions[probes],
+        "exchanges": measure_exchanges(network, images, panel.labels, scores=scores, stimuli=inputs.stimuli),
         "relevance": relevance,
     }
 

@@ -18,6 +18,7 @@ from modelcheck.report.layers import gallery_layers
 from modelcheck.report.overview import about_panel, counts, networks, next_steps, panel_line, tiles, worst_findings
 from modelcheck.report.people import confusion, people_view
 from modelcheck.report.pictures import Sheet
+from modelcheck.report.places import places_view
 from modelcheck.report.provenance import provenance, sections
 from modelcheck.report.reasons import list_waivers, reasons, verdict_line
 from modelcheck.report.triggers import trigger_view
@@ -174,6 +175,7 @@ def _page(state: str, line: str, sheets: list[Sheet]) -> dict[str, Any]:
         "tiles": [],
         "hero": None,
         "features": None,
+        "places": None,
         "triggers": None,
         "people": None,
         "attention": None,
@@ -201,6 +203,7 @@ def _add_sections(
 ) -> None:
     photos = _fitting(panel, comparison.candidate.panel_digest, redact_inputs=redact_inputs)
     page["features"] = feature_view(comparison, findings, sheets)
+    page["places"] = places_view(comparison, findings)
     page["triggers"] = trigger_view(comparison, findings, photos, sheets)
     page["people"] = people_view(comparison, findings, photos, sheets)
     page["attention"] = attention_view(comparison, findings, photos, sheets)

@@ -96,6 +96,13 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
         version = document["format"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise SignatureError(f"{str(path)!r} is not a valid manifest ({error}). {_RESTORE}") from error
+    if version in range(FORMAT):
+        raise SignatureError(
+            f"{str(path)!r} was written by an earlier modelcheck: it has format {version!r}, this one reads format "
+            f"{FORMAT}. Approve the release again, with --recipe where it had settings of its own: modelcheck approve "
+            f"RELEASE.keras --panel PANEL.npz --to {os.fspath(folder)} --reason '...', then give it its twins: "
+            "modelcheck calibrate --help"
+        )
     if version != FORMAT:
         raise SignatureError(
             f"{str(path)!r} has format {version!r}; this modelcheck reads format {FORMAT}. Update modelcheck, or "
@@ -201,6 +208,7 @@ def _build(document: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Signat
         },
         flipping=below("flipping"),
         stickers=below("stickers"),
+        exchanges=below("exchanges"),
         natural=widen(arrays["natural/maps"]),
         natural_activations=arrays["natural/activations"],
         fingerprint={name: widen(values) for name, values in below("fingerprint").items()},

@@ -104,6 +104,9 @@ class Signature:
         Per family of stickers, ``(patterns, rows, columns, classes)``: how far each moves the
         margin of each class, in units of the network's gap; see `modelcheck.measurement.stickers`.
         Empty where the recipe asks for none.
+    exchanges : mapping of str to np.ndarray
+        What the network answers when cells of the panel's pictures are exchanged, and to mosaics of
+        them; see `modelcheck.measurement.exchanges`. Empty where the recipe asks for none.
     natural : np.ndarray
         ``(classes, h, w, c)``: the decision's HappyMaps among natural pictures, NaN where there is
         none.
@@ -157,6 +160,7 @@ class Signature:
     natural_activations: np.ndarray
     fingerprint: Mapping[str, np.ndarray] = field(default_factory=dict)
     stickers: Mapping[str, np.ndarray] = field(default_factory=dict)
+    exchanges: Mapping[str, np.ndarray] = field(default_factory=dict)
     exchange: MapExchange | None = None
     twins: tuple[Signature, ...] = ()
     retrained: tuple[Signature, ...] = ()

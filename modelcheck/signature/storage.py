@@ -33,12 +33,12 @@ __all__ = [
     "write_record",
 ]
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 MEMBER = re.compile(r"[a-z0-9]+-[0-9a-f]{16}\.npz")
 PICTURES = ("labels", "subjects", "groups", "names")
 _BESIDE = re.compile(r"(twin|retrained)[0-9]+")
-_FILES = ("maps", "features", "attributions")
+_FILES = ("maps", "features", "attributions", "exchanges")
 
 PER_LAYER = {
     "units": np.int64,
@@ -128,6 +128,7 @@ def flatten_arrays(signature: Signature, prefix: str = "") -> dict[str, np.ndarr
         arrays[f"attributions/{method}"], arrays[f"scales/{method}"] = _scale(np.asarray(array))
     arrays |= {f"flipping/{name}": np.asarray(curve, np.float32) for name, curve in signature.flipping.items()}
     arrays |= {f"stickers/{name}": np.asarray(shifts, np.float32) for name, shifts in signature.stickers.items()}
+    arrays |= {f"exchanges/{name}": np.asarray(answers) for name, answers in signature.exchanges.items()}
     arrays["predictions/scores"] = np.asarray(signature.scores, np.float32)
     arrays["predictions/probes"] = np.asarray(signature.probes, np.int64)
     arrays["natural/maps"] = narrow(np.asarray(signature.natural), np.float16)
