@@ -41,6 +41,7 @@ def criteria(draw):
         at_most=None if which == "low" else high,
         judged_by=draw(st.sampled_from(["value", "interval"])),
         advisory=draw(st.booleans()),
+        calibrated_by=draw(st.sampled_from(["", "likeness"])),
     )
 
 
@@ -192,14 +193,6 @@ def test_a_criterion_judges_its_own_metric_alone():
         judge(Measured(metric="accuracy", value=1.0), Criterion(metric="kappa", at_least=0, why="as agreed"))
 
 
-def test_what_is_silent_has_no_say():
-    """A measure that its own calibration silences is unmeasured, stands in nobody's way, and keeps its criterion."""
-    limit = Criterion(metric="accuracy", at_least=0.5, why="as agreed")
-    found = judged(math.nan, limit, silent=True)
-    assert (found.verdict, found.gating, found.red) == (Verdict.UNMEASURED, False, False)
-    assert found.criterion is limit
-
-
 @pytest.mark.parametrize(
     "change",
     [{"key": "other"}, {"about": "x"}, {"gating": True}, {"verdict": "waived"}],
@@ -245,11 +238,10 @@ def test_no_row_for_a_metric_is_none():
     criterion=criteria(),
     interval=ends,
     n=st.none() | st.integers(0, 99),
-    silent=st.booleans(),
 )
-def test_finding_survives_json(value, criterion, interval, n, silent):
+def test_finding_survives_json(value, criterion, interval, n):
     """A finding sent as strict JSON and rebuilt has the same verdict, key, criterion and row."""
-    known = {"about": "an2i", "interval": interval, "baseline": value, "n": n, "evidence": "seen", "silent": silent}
+    known = {"about": "an2i", "interval": interval, "baseline": value, "n": n, "evidence": "seen"}
     found = judged(value, criterion, **known)
     sent = json.dumps(found.to_dict(), allow_nan=False)
     rebuilt = Finding.from_dict(json.loads(sent))

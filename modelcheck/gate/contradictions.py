@@ -37,6 +37,7 @@ def find_contradiction(document: VerdictDocument) -> str:
         _find_invented,
         _find_acknowledged,
         _find_missing,
+        _find_uncalibrated,
         _find_misjudged,
         _find_other_parts,
         _find_other_reasons,
@@ -125,6 +126,15 @@ def _find_missing(document: VerdictDocument, rows: Sequence[Finding]) -> str:
     return ""
 
 
+def _find_uncalibrated(document: VerdictDocument, rows: Sequence[Finding]) -> str:
+    """Return a limit that informs without a calibrated one in its place, or gates beside it."""
+    gating = {row.measured.metric for row in rows if row.gating}
+    for limit in read_limits(document):
+        if limit.calibrated_by and limit.advisory != (limit.calibrated_by in gating):
+            return f"its limit on {limit.metric} {'informs' if limit.advisory else 'gates'}, whatever its twins say"
+    return ""
+
+
 def _find_misjudged(document: VerdictDocument, rows: Sequence[Finding]) -> str:
     """Judge every finding once more: rows that do not give the document's verdict release nothing."""
     for row in rows:
@@ -135,10 +145,6 @@ def _find_misjudged(document: VerdictDocument, rows: Sequence[Finding]) -> str:
             fits = again.gravity <= said.gravity
         if not fits:
             return f"{row.key} is said to be {said.value}, and is {again.value}"
-        # Only a scale that its own twins leave without a value has no say of itself.
-        scale = METRICS[row.measured.metric].domain == "calibrated" and row.to_dict()["value"] is None
-        if row.measured.silent and not scale:
-            return f"{row.key} has no say in the release, and nothing takes it away"
     found, word = overall(rows).value, document["verdict"]
     return "" if found == word else f"it says {word}, and its findings say {found}"
 

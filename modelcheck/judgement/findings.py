@@ -82,8 +82,8 @@ class Finding:
 
     @property
     def gating(self) -> bool:
-        """Whether the finding has a say in the release; a silent measure has none."""
-        return not (self.criterion.advisory or self.measured.silent)
+        """Whether the finding has a say in the release."""
+        return not self.criterion.advisory
 
     @property
     def red(self) -> bool:
@@ -153,7 +153,6 @@ class Finding:
                 baseline=row["baseline"],
                 n=row["n"],
                 evidence=row["evidence"],
-                silent=not row["gating"] and not criterion.advisory,
             ),
             criterion=criterion,
             verdict=Verdict(row["verdict"]),

@@ -32,9 +32,6 @@ class Measured:
     floor, ceiling : tuple of float
         The same metric of the candidate's untrained twins and of the baseline's retrained ones,
         where there are any.
-    silent : bool
-        Whether the statistic cannot tell these networks apart by its own calibration: it is
-        unmeasured then, and does not gate, whatever the criterion.
 
     Examples
     --------
@@ -53,7 +50,6 @@ class Measured:
     evidence: str = ""
     floor: tuple[float, ...] = ()
     ceiling: tuple[float, ...] = ()
-    silent: bool = False
 
     def __repr__(self) -> str:
         ends = "" if self.interval is None else f" [{self.interval[0]:.3g}, {self.interval[1]:.3g}]"
