@@ -13,7 +13,7 @@ from modelcheck.comparison.statistics import compute_statistics
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.findings import Verdict, judge
 from modelcheck.signature import Signature, read_manifest, read_signature
-from signatures import make_panel, make_signature, show
+from signatures import make_panel, make_signature, recognising, show
 
 PANEL = make_panel(groups=("straight", "left"))
 
@@ -198,8 +198,9 @@ def test_without_regions_or_twins_nothing_is_claimed():
 
 def test_the_band_of_the_decision_is_inconclusive():
     """A recognition just below its limit is inconclusive, far below it fails: the interval is what retraining moves."""
-    comparison = compare(*pair())
-    measured = comparison.find("recognition", "decision")
+    baseline, candidate = pair()
+    measured = compare(baseline, recognising(candidate, 0.5, PANEL.labels)).find("recognition", "decision")
+    assert measured.value == pytest.approx(0.5, abs=1e-5)
 
     def verdict(limit):
         criterion = Criterion(metric="recognition", at_least=limit, why="test")
@@ -235,20 +236,45 @@ def test_recognition_has_no_unit(scale, offset):
         assert one[f"{metric}[decision]"] == pytest.approx(two[f"{metric}[decision]"], abs=1e-3)
 
 
-def test_recognition_is_a_probability_on_the_networks_own_scale():
-    """By hand: margin over its spread on the panel, as 2 p - 1, mean over the classes."""
+def test_recognition_stands_between_pictures_of_the_class_and_of_the_others():
+    """By hand: the margin between the panel's two medians, from -1 to 1 and no further, mean over the classes."""
     baseline, candidate = pair()
-    scores = np.array([[3.0, 1.0], [0.5, 0.0]])  # the second class is not recognised
-    margins = (candidate.scores[:, 0] - candidate.scores[:, 1]).std()
-    expected = np.mean([2 / (1 + np.exp(-m / margins)) - 1 for m in (2.0, -0.5)])
+    leads, labels = candidate.scores[:, 0] - candidate.scores[:, 1], PANEL.labels
+    high, low = np.median(leads[labels == 0]), np.median(leads[labels == 1])
+    scores = np.array([[low + 0.75 * (high - low), 0.0], [0.0, 9.0]])  # the second more surely than any picture
     measured = compare(baseline, shown(candidate, "natural", scores)).find("natural_recognition", "decision")
-    assert measured.value == pytest.approx(expected, abs=1e-6)
-    assert measured.evidence == f"By class: {', '.join(words(candidate, scores, margins))}."
+    assert measured.value == pytest.approx(0.75, abs=1e-5)
+    assert measured.evidence == "By class: other 0.50, left 1.00."
 
 
-def words(candidate, scores, spread):
-    values = [2 / (1 + np.exp(-m / spread)) - 1 for m in (scores[0, 0] - scores[0, 1], scores[1, 1] - scores[1, 0])]
-    return [f"{candidate.class_names[k]} {values[k]:.2f}" for k in np.argsort(values)]
+def test_the_worst_class_is_judged_beside_the_mean():
+    """One of two classes that is not recognised halves the mean, and is the worst by its own name."""
+    baseline, candidate = pair()
+    scores = np.array([[9.0, 0.0], [9.0, 0.0]])
+    found = compare(baseline, shown(shown(candidate, "natural", scores), "free", scores))
+    assert found.metrics["recognition[decision]"] == pytest.approx(0)
+    worst = found.find("worst_recognition", "decision")
+    assert (worst.value, worst.evidence) == (-1, "By class: left -1.00, other 1.00.")
+
+
+@pytest.mark.parametrize("view", ["free", "natural"])
+def test_a_class_without_a_map_is_named(view):
+    """The mean is over the classes that have one; the worst is then not known and says of whom, and nor is likeness."""
+    baseline, candidate = pair()
+    name = baseline.decision.name
+    maps = baseline.maps[name].copy() if view == "free" else baseline.natural.copy()
+    maps[1] = np.nan
+    changed = {"maps": {**baseline.maps, name: maps}} if view == "free" else {"natural": maps}
+    blind = replace(baseline, **changed)
+    kept = [retrained(blind, k) for k in range(3)]
+    answers = {**candidate.exchange.class_scores, view: np.array([[9.0, 0.0], [np.nan, np.nan]], np.float32)}
+    candidate = show(replace(candidate, exchange=replace(candidate.exchange, class_scores=answers)), blind)
+    found = compare(replace(blind, retrained=tuple(kept)), candidate)
+    metric = "recognition" if view == "free" else "natural_recognition"
+    assert (found.metrics[f"{metric}[decision]"], found.find(metric, "decision").n) == (1, 1)
+    assert math.isnan(found.metrics["worst_recognition[decision]"])
+    assert math.isnan(found.metrics["likeness[decision]"])
+    assert "map of left: nothing can be said of it." in found.find("worst_recognition", "decision").evidence
 
 
 def test_constant_answers_and_foreign_maps_recognise_nothing():
@@ -263,53 +289,87 @@ def test_constant_answers_and_foreign_maps_recognise_nothing():
     assert found.evidence == "The candidate was shown another network's maps: measure it again."
 
 
-def calibrated_pair(values, *, learned=0.9):
+def retrained(baseline, number, level=1.0):
+    """Return what a baseline keeps of a retrained twin that recognises its maps with a level."""
+    twin = show(make_signature(f"twin {number}", panel=PANEL, seed=9 + number), baseline)
+    return recognising(twin, level, PANEL.labels).reduce_to_twin({})
+
+
+def calibrated_pair(levels, *, learned=0.9):
     """Return a pair whose baseline keeps retrained twins that reached these recognitions."""
     baseline, candidate = pair(learned=learned, twins=3)
-    against = [{f"{metric}[decision]": value for metric in ("recognition", "natural_recognition")} for value in values]
-    kept = tuple(
-        make_signature(f"twin {k}", panel=PANEL, seed=9 + k).reduce_to_twin(row) for k, row in enumerate(against)
-    )
+    kept = tuple(retrained(baseline, k, level) for k, level in enumerate(levels))
     return replace(baseline, retrained=kept), candidate
 
 
-def test_likeness_stands_between_untrained_and_retrained_twins():
-    """A candidate that recognises as much as retrained twins has likeness 1; one like untrained twins 0."""
-    baseline, candidate = calibrated_pair((0.9, 0.91, 0.92))
-    own = compare(baseline, candidate)
-    level = own.metrics["recognition[decision]"]
-    same = compare(calibrated_pair((level, level, level))[0], candidate)
-    assert same.metrics["likeness[decision]"] == pytest.approx(1)
-    assert same.find("recognition", "decision").ceiling == (level, level, level)
-    assert len(same.find("recognition", "decision").floor) == 3
-    untrained = replace(candidate, exchange=candidate.twins[0].exchange, scores=candidate.twins[0].scores)
-    assert abs(compare(baseline, untrained).metrics["likeness[decision]"]) < 0.2
+@pytest.mark.parametrize("level", [0.8, 0.4, 0.0])
+def test_likeness_is_what_retrained_twins_reach(level):
+    """A candidate that recognises as much as retrained twins has likeness 1, half as much a half, nothing 0."""
+    baseline, candidate = calibrated_pair((0.8, 0.8, 0.8))
+    found = compare(baseline, recognising(candidate, level, PANEL.labels))
+    assert found.metrics["likeness[decision]"] == pytest.approx(level / 0.8, abs=1e-5)
+    assert found.calibrated["recognition", "decision"] == pytest.approx(level / 0.8, abs=1e-5)
+    assert found.find("recognition", "decision").ceiling == pytest.approx((0.8, 0.8, 0.8), abs=1e-5)
+    assert len(found.find("recognition", "decision").floor) == 3
 
 
 def test_without_twins_there_is_no_likeness_to_judge():
-    """A baseline without retrained twins plans no likeness; with twins that tell nothing apart it is unmeasured."""
+    """A baseline without retrained twins plans none; twins that tell nothing apart, too few, or strangers: no value."""
     baseline, candidate = pair()
     assert "likeness[decision]" not in compare(baseline, candidate).metrics
     loose, candidate = calibrated_pair((-0.9, 0.1, 0.9))
-    measured = compare(loose, candidate).find("likeness", "decision")
-    assert math.isnan(measured.value)
-    assert "says nothing" in measured.evidence
-    limit = Criterion(metric="likeness", at_least=0.6, why="test")
-    without_say = judge(measured, limit)
-    assert (without_say.verdict, without_say.gating) == (Verdict.UNMEASURED, False)
+    assert "says nothing" in compare(loose, candidate).find("likeness", "decision").evidence
     strange = tuple(of_architecture(twin) for twin in loose.retrained)
-    none = compare(replace(loose, retrained=strange), candidate).find("likeness", "decision")
-    assert judge(none, limit).gating, "twins of another architecture are no ceiling"
-    few = replace(loose, retrained=loose.retrained[:1])
-    assert judge(compare(few, candidate).find("likeness", "decision"), limit).gating
+    shown_others = tuple(
+        replace(twin, exchange=replace(twin.exchange, stimuli_sha256="0" * 64))
+        for twin in calibrated_pair((1, 1))[0].retrained
+    )
+    for kept in (loose.retrained, strange, calibrated_pair((1,))[0].retrained, shown_others):
+        found = compare(replace(loose, retrained=kept), candidate)
+        for metric in ("likeness",) if kept is loose.retrained else ("likeness", "map_agreement"):
+            limit = Criterion(metric=metric, at_least=0.6, why="test")
+            assert judge(found.find(metric, "decision"), limit).red, metric
+
+
+def test_agreement_is_one_for_a_network_among_its_twins_and_falls_with_distance():
+    """By hand: twins at 0.6, 0.7, 0.8 lie 0.1 from each other on average; a candidate at 0.3 lies 0.4 from them."""
+    baseline, candidate = calibrated_pair((0.6, 0.7, 0.8))
+    values = {
+        level: compare(baseline, recognising(candidate, level, PANEL.labels)).metrics["map_agreement[decision]"]
+        for level in (0.7, 0.3, -0.3)
+    }
+    assert values == pytest.approx({0.7: 1.0, 0.3: 0.1 / 0.4, -0.3: 0.1 / 1.0}, abs=1e-4)
+
+
+def test_agreement_asks_all_maps_for_all_classes():
+    """Two classes exchanged, each recognised as before by its own map alone, would be all the same to likeness."""
+    names = ("ant", "bee", "cow")
+    panel = make_panel(class_names=names)
+    layers = (("conv1", "conv", 4), ("decision", "decision", 3))
+    baseline = make_signature(panel=panel, layers=layers, seed=1)
+    own = np.diag([9.0, 9.0, 9.0]).astype(np.float32)
+    merged = own.copy()
+    merged[0, 1], merged[1, 0] = 8.9, 8.9  # each still the surest of its own map, and the other nearly as much
+
+    def answering(scores, seed):
+        network = show(make_signature(f"{seed}", panel=panel, layers=layers, seed=seed), baseline)
+        shown = dict.fromkeys(("free", "natural"), scores)
+        return replace(network, exchange=replace(network.exchange, class_scores=shown))
+
+    kept = tuple(answering(own, seed).reduce_to_twin({}) for seed in (5, 6, 7))
+    baseline = replace(baseline, retrained=kept)
+    same, other = (
+        compare(baseline, answering(scores, 8)).find("map_agreement", "decision") for scores in (own, merged)
+    )
+    assert same.value == 1
+    assert other.value < 0.2
+    assert "taken for" in other.evidence
 
 
 def test_only_twins_of_the_baselines_architecture_make_the_ceiling():
     """Clean networks of another architecture are kept beside, and move neither likeness nor any ceiling."""
     baseline, candidate = calibrated_pair((0.9, 0.91, 0.92))
-    clean = replace(
-        baseline.retrained[0], fingerprint={"0:5x5x1x4": np.ones(100)}, against={"recognition[decision]": 0}
-    )
+    clean = of_architecture(retrained(baseline, 9, -1.0))
     beside = replace(baseline, retrained=(*baseline.retrained, clean))
     one, other = (compare(side, candidate) for side in (baseline, beside))
     assert one.metrics["likeness[decision]"] == other.metrics["likeness[decision]"]

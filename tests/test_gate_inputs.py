@@ -85,10 +85,7 @@ def test_in_one_process_the_verdict_is_bound_to_what_was_read(project, what):
     ("change", "options"),
     [
         ("value=0.99", ("-n", "2")),
-        *(
-            (change, ())
-            for change in ("value=0.99", "interval=(0.98, 0.99)", "n=10_000", "baseline=0.2", "silent=True")
-        ),
+        *((change, ()) for change in ("value=0.99", "interval=(0.98, 0.99)", "n=10_000", "baseline=0.2")),
     ],
 )
 def test_a_made_up_measure_is_no_pass(project, change, options):

@@ -134,6 +134,38 @@ def test_a_dead_unit_has_no_map():
     assert np.isfinite(outcome.maps[[0, 2]]).all()
 
 
+def noise_shy(size=6):
+    """Return a network that answers only pictures without fine noise: 2 brightness, or 0 where there are checks."""
+    checks = np.indices((size, size)).sum(axis=0).ravel() % 2 - 0.5
+    model = keras.Sequential([layers.Input((size, size, 1)), layers.Flatten(), layers.Dense(3, activation="relu")])
+    model.add(layers.Dense(1, activation="relu"))
+    model.add(layers.Dense(2, name="decision"))
+    bright = np.full(size * size, 1 / size**2)
+    model.layers[1].set_weights([np.stack([bright, checks, -checks], axis=1), np.array([0, -0.01, -0.01])])
+    model.layers[2].set_weights([np.array([[2.0], [-3000.0], [-3000.0]]), np.zeros(1)])
+    model.layers[3].set_weights([np.array([[1.0, 0.0]]), np.zeros(2)])
+    return flatten(model)
+
+
+def test_a_class_that_noise_drowns_gets_its_map_with_less_of_it(monkeypatch):
+    """Where the recipe's jitter leaves a class without a map it falls back, alone as in company."""
+    network, recipe = noise_shy(), replace(QUICK, start_noise=0, shift=0, pull=0)
+    decision = network.unit_layers()[-1]
+    found = ascend(network, decision, recipe=recipe)
+    assert np.isfinite(found.activations).all()
+    np.testing.assert_array_equal(ascend(network, decision, recipe=recipe, units=[1]).maps[0], found.maps[1])
+    monkeypatch.setattr("modelcheck.happymaps.ascent._CALMER", ())
+    assert np.isnan(ascend(network, decision, recipe=recipe).activations).all()
+
+
+def test_a_class_that_has_a_map_keeps_it(monkeypatch):
+    """Falling back is for classes without a map: the others' maps are those of the recipe's jitter."""
+    network = flatten(plain(seed=1))
+    maps = ascend(network, network.unit_layers()[-1], recipe=QUICK).maps
+    monkeypatch.setattr("modelcheck.happymaps.ascent._CALMER", ())
+    np.testing.assert_array_equal(ascend(network, network.unit_layers()[-1], recipe=QUICK).maps, maps)
+
+
 def test_a_saturated_softmax_does_not_stop_the_ascent():
     """Scores so large that the probability is 1 in single precision still give a map: softmax is bypassed."""
     model = plain(seed=2)

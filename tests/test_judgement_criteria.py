@@ -41,6 +41,7 @@ def criteria(draw):
         at_most=None if which == "low" else high,
         judged_by=draw(st.sampled_from(["value", "interval"])),
         advisory=draw(st.booleans()),
+        calibrated_by=draw(st.sampled_from(["", "likeness"])),
     )
 
 
@@ -259,11 +260,10 @@ def test_no_row_for_a_metric_is_none():
     criterion=criteria(),
     interval=ends,
     n=st.none() | st.integers(0, 99),
-    silent=st.booleans(),
 )
-def test_finding_survives_json(value, criterion, interval, n, silent):
+def test_finding_survives_json(value, criterion, interval, n):
     """A finding sent as strict JSON and rebuilt has the same verdict, key, criterion and row."""
-    known = {"about": "an2i", "interval": interval, "baseline": value, "n": n, "evidence": "seen", "silent": silent}
+    known = {"about": "an2i", "interval": interval, "baseline": value, "n": n, "evidence": "seen"}
     found = judged(value, criterion, **known)
     sent = json.dumps(found.to_dict(), allow_nan=False)
     rebuilt = Finding.from_dict(json.loads(sent))

@@ -185,7 +185,6 @@ def a_finding(draw):
             baseline=draw(st.none() | VALUES),
             n=draw(st.none() | st.integers(0, 10**6)),
             evidence=draw(NAMES),
-            silent=draw(st.booleans()),
         ),
         criterion=Criterion(
             metric=metric,
@@ -195,6 +194,7 @@ def a_finding(draw):
             at_most=None if which == "low" else high,
             judged_by=draw(st.sampled_from(["value", "interval"])),
             advisory=draw(st.booleans()),
+            calibrated_by=draw(st.sampled_from(["", "likeness"])),
         ),
         verdict=verdict,
         waiver=waiver if verdict is Verdict.WAIVED else None,

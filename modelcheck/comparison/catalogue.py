@@ -14,7 +14,7 @@ from modelcheck.comparison.metric import Metric
 from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.accuracy import Rate
 
-__all__ = ["METRICS", "plan_metric", "possible", "rate_of", "shown_in", "unit_of"]
+__all__ = ["METRICS", "find_floor", "plan_metric", "possible", "rate_of", "shown_in", "unit_of"]
 
 _PICTURES, _PEOPLE, _CLASSES = ("picture", "pictures"), ("person", "people"), ("class", "classes")
 _UNITS, _PAIRS, _MAPS = ("unit", "units"), ("pair of units", "pairs of units"), ("map", "maps")
@@ -32,18 +32,20 @@ _ROWS = (
         lowest=0.0,
         highest=1.0,
         unit=_UNITS,
-        shown={"column": 4},
+        shown={"column": 6},
     ),
     Metric(
         name="recognition",
         domain="decision",
         area="features",
-        explanation="How surely the candidate takes the baseline's map of a class for that class: 1 certainly, 0 a "
-        "guess, -1 certainly for another; mean over the classes.",
+        explanation="How surely the candidate takes the baseline's map of a class for that class, beside the panel's "
+        "pictures: 1 as surely as pictures of the class, -1 as pictures of the others, 0 halfway; mean over the "
+        "classes.",
         lowest=-1.0,
         highest=1.0,
         unit=_CLASSES,
         spread=0.12,
+        chance=0.0,
         shown={"column": 1, "headline": 2, "strip": 1, "twin": 1},
     ),
     Metric(
@@ -56,17 +58,44 @@ _ROWS = (
         highest=1.0,
         unit=_CLASSES,
         spread=0.12,
+        chance=0.0,
         shown={"column": 2, "headline": 3, "strip": 2, "twin": 2},
+    ),
+    Metric(
+        name="worst_recognition",
+        domain="decision",
+        area="features",
+        explanation="Recognition of the class that is recognised worst, mean of its two maps: a mean over many classes "
+        "hides one. A class of which the baseline has no map leaves it unmeasured.",
+        lowest=-1.0,
+        highest=1.0,
+        unit=_CLASSES,
+        spread=0.12,
+        chance=0.0,
+        shown={"column": 4, "headline": 4, "strip": 3, "twin": 3},
     ),
     Metric(
         name="likeness",
         domain="calibrated",
         area="features",
-        explanation="Recognition and natural recognition on the scale where untrained twins stand at 0 and retrained "
-        "twins of the baseline at 1; the lower of those that can tell the two apart.",
+        explanation="Recognition, natural recognition and that of the worst class, each divided by what the baseline's "
+        "retrained twins reach: 1 is a network that was trained again, 0 a map that says nothing; the lowest of those "
+        "that twins reach at all.",
         unit=_TWINS,
         spread=0.12,
         shown={"column": 3, "headline": 1},
+    ),
+    Metric(
+        name="map_agreement",
+        domain="calibrated",
+        area="features",
+        explanation="Whether the candidate takes all of the baseline's maps for all classes as retrained twins do: how "
+        "far twins lie from each other, over how far the candidate lies from them; 1 is no further than they do.",
+        lowest=0.0,
+        highest=1.0,
+        unit=_TWINS,
+        spread=0.12,
+        shown={"column": 5, "headline": 5},
     ),
     Metric(
         name="transfer",
@@ -75,7 +104,7 @@ _ROWS = (
         explanation="How happy the baseline's map of a class makes the candidate, where 0 is mid grey and 1 is the "
         "candidate's own map; mean over the classes.",
         unit=_CLASSES,
-        shown={"twin": 3},
+        shown={"twin": 4},
     ),
     Metric(
         name="transfer_back",
@@ -94,7 +123,7 @@ _ROWS = (
         lowest=-1.0,
         highest=1.0,
         unit=_CLASSES,
-        shown={"strip": 3, "twin": 4, "summary": 1},
+        shown={"strip": 4, "twin": 5, "summary": 1},
     ),
     Metric(
         name="coarse_ssim",
@@ -126,7 +155,7 @@ _ROWS = (
         highest=1.0,
         unit=_PAIRS,
         spelled="Map SSIM",
-        shown={"column": 5, "strip": 5},
+        shown={"column": 7, "strip": 6},
     ),
     Metric(
         name="floor_ssim",
@@ -137,7 +166,7 @@ _ROWS = (
         highest=1.0,
         unit=_UNTRAINED,
         spelled="Floor SSIM",
-        shown={"column": 6},
+        shown={"column": 8},
     ),
     Metric(
         name="counterpart",
@@ -158,7 +187,7 @@ _ROWS = (
         lowest=-1.0,
         highest=1.0,
         unit=_PAIRS,
-        shown={"column": 7, "strip": 4},
+        shown={"column": 9, "strip": 5},
     ),
     Metric(
         name="coverage",
@@ -445,6 +474,18 @@ def plan_metric(metric: str, manifest: Mapping[str, object], *, acknowledged: Se
 
 def _names(layers: object) -> Iterator[str]:
     return (str(layer["name"]) for layer in layers)  # type: ignore[attr-defined]
+
+
+def find_floor(item: Measured) -> tuple[float, ...]:
+    """Return the floor of a value's calibrated scale: what says nothing by construction, or what untrained twins reach.
+
+    Parameters
+    ----------
+    item : Measured
+        The value, with its twins.
+    """
+    chance = METRICS[item.metric].chance
+    return item.floor if chance is None else (chance, chance)
 
 
 def rate_of(metric: str, about: str, rate: Rate, *, baseline: float | None = None, evidence: str = "") -> Measured:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from modelcheck.comparison.catalogue import METRICS
+from modelcheck.comparison.catalogue import METRICS, find_floor
 from modelcheck.comparison.controversial import PictureExchanges
 from modelcheck.comparison.decision import measure_decision
 from modelcheck.comparison.exchange import accept_exchange
@@ -89,13 +89,14 @@ class Comparison:
 
     @cached_property
     def calibrated(self) -> Mapping[tuple[str, str], float]:
-        """Every measure on the scale where untrained twins stand at 0 and retrained twins at 1.
+        """Every measure on the scale where untrained twins, or what says nothing, stand at 0 and retrained ones at 1.
 
         NaN where there are too few twins, or where they cannot be told apart; see
         `modelcheck.metrics.calibration.calibrate`.
         """
         return {
-            key: calibrate(item.value, floor=item.floor, ceiling=item.ceiling) for key, item in self.measures.items()
+            key: calibrate(item.value, floor=find_floor(item), ceiling=item.ceiling)
+            for key, item in self.measures.items()
         }
 
     @property
@@ -244,12 +245,12 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
     _check(baseline, candidate)
     trigger, scan = measure_trigger(baseline, candidate)
     places, exchanges = measure_places(baseline, candidate)
-    shown, refusal = accept_exchange(baseline, candidate)
+    shows, shown, refusal = accept_exchange(baseline, candidate)
     pairs = find_counterparts(baseline, candidate, layers or {})
     compared = tuple(match_layer(baseline, candidate, pair) for pair in pairs)
     measures = [
         *_measure_layers(baseline, shown, compared, refusal),
-        *measure_decision(baseline, shown, refusal=refusal),
+        *measure_decision(shows, shown, refusal=refusal),
         measure_lineage(baseline, candidate),
         *places,
         *measure_people(baseline, candidate),

@@ -7,9 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from modelcheck.comparison.catalogue import METRICS
+from modelcheck.comparison.catalogue import METRICS, find_floor
 from modelcheck.comparison.exchange import NO_WAY_BACK, NOT_SHOWN
 from modelcheck.comparison.layers import collect_twin_values, say_floor
+from modelcheck.comparison.recognition import (
+    VIEWS,
+    find_ceiling_twins,
+    find_classes_without_map,
+    measure_agreement,
+    recognise_scores,
+)
 from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.calibration import calibrate, steadiness
 from modelcheck.metrics.margins import margins
@@ -17,9 +24,6 @@ from modelcheck.metrics.similarity import correlation_matrix, find_moved_pixels,
 from modelcheck.signature import Signature
 
 __all__ = ["measure_decision", "scale_decision_maps"]
-
-_VIEWS = {"recognition": "free", "natural_recognition": "natural"}
-_EXCHANGED = (*_VIEWS, "transfer")
 
 
 def measure_decision(baseline: Signature, candidate: Signature, *, refusal: str = "") -> Iterator[Measured]:
@@ -34,30 +38,28 @@ def measure_decision(baseline: Signature, candidate: Signature, *, refusal: str 
         `modelcheck.comparison.exchange.accept_exchange`.
     """
     name = baseline.decision.name
+    not_shown = (refusal or NOT_SHOWN) if candidate.exchange is None else ""
+    recognitions = list(_measure_recognitions(baseline, candidate, not_shown))
+    yield from recognitions
     own = _compare_by_class(baseline, candidate)
     floors = [_compare_by_class(baseline, twin) for twin in candidate.twins]
-    not_shown = (refusal or NOT_SHOWN) if candidate.exchange is None else ""
-    scores: dict[str, float] = {}
     for metric, by_class in own.items():
-        mean = float(np.mean(by_class))
         floor, ceiling = collect_twin_values(
             f"{metric}[{name}]", baseline, [float(np.mean(values[metric])) for values in floors]
         )
-        if metric in _VIEWS:
-            scores[metric] = calibrate(mean, floor=floor, ceiling=ceiling)
         yield Measured(
             metric=metric,
             about=name,
-            value=mean,
-            interval=_band(metric, mean, ceiling),
+            value=float(np.mean(by_class)),
             n=len(by_class),
-            evidence=(metric in _EXCHANGED and not_shown) or _say_by_class(by_class, baseline.class_names),
+            evidence=(metric == "transfer" and not_shown) or _say_by_class(by_class, baseline.class_names),
             floor=floor,
             ceiling=ceiling,
         )
     yield _measure_transfer_back(baseline, candidate, refusal)
     if baseline.retrained:
-        yield _measure_likeness(name, scores, len(baseline.twins_like(baseline)), len(candidate.twins))
+        yield _measure_likeness(name, recognitions)
+        yield measure_agreement(baseline, candidate, refusal=not_shown)
     yield Measured(
         metric="complementarity",
         about=name,
@@ -65,6 +67,59 @@ def measure_decision(baseline: Signature, candidate: Signature, *, refusal: str 
         baseline=_compute_complementarity(baseline),
         evidence="1 means that what one class wants is what the others do not.",
     )
+
+
+def _measure_recognitions(baseline: Signature, candidate: Signature, not_shown: str) -> Iterator[Measured]:
+    """Yield the recognition of each view, mean over the classes, and that of the worst class."""
+    name, classes = baseline.decision.name, baseline.class_names
+    without = find_classes_without_map(baseline)
+    own = _recognise_by_class(baseline, candidate)
+    floors = [_recognise_by_class(baseline, twin) for twin in candidate.twins]
+    ceilings = [_recognise_by_class(baseline, twin) for twin in find_ceiling_twins(baseline)]
+    absent = ""
+    for metric, view in VIEWS.items():
+        there = np.array([known not in without[view] for known in classes])
+        absent = _say_absent(view, without[view]) or absent
+        value, *twins = (
+            float(np.mean(values[view][there])) if there.any() else math.nan for values in (own, *floors, *ceilings)
+        )
+        yield Measured(
+            metric=metric,
+            about=name,
+            value=value,
+            interval=_band(metric, value, twins[len(floors) :]),
+            n=int(there.sum()),
+            evidence=not_shown or f"{_say_by_class(own[view], classes)}{_say_absent(view, without[view])}",
+            floor=tuple(twins[: len(floors)]),
+            ceiling=tuple(twins[len(floors) :]),
+        )
+    by_class = [np.mean([values[view] for view in VIEWS.values()], axis=0) for values in (own, *floors, *ceilings)]
+    # A class that has no map is not recognised by anybody: the worst class is then not known.
+    worst, *twins = (float(np.min(values)) for values in by_class)
+    yield Measured(
+        metric="worst_recognition",
+        about=name,
+        value=worst,
+        interval=_band("worst_recognition", worst, twins[len(floors) :]),
+        n=len(classes),
+        evidence=not_shown or f"{_say_by_class(by_class[0], classes)}{absent}",
+        floor=tuple(twins[: len(floors)]),
+        ceiling=tuple(twins[len(floors) :]),
+    )
+
+
+def _recognise_by_class(baseline: Signature, other: Signature) -> dict[str, np.ndarray]:
+    """Return by view how surely a network takes the baseline's map of each class for that class."""
+    scores = {} if other.exchange is None else other.exchange.class_scores
+    labels = baseline.pictures["labels"]
+    return {view: np.diag(recognise_scores(other, scores, view, labels=labels)) for view in VIEWS.values()}
+
+
+def _say_absent(view: str, names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    which = "natural map" if view == "natural" else "map"
+    return f" The baseline has no {which} of {', '.join(names)}: nothing can be said of it."
 
 
 def _measure_transfer_back(baseline: Signature, candidate: Signature, refusal: str) -> Measured:
@@ -77,8 +132,8 @@ def _measure_transfer_back(baseline: Signature, candidate: Signature, refusal: s
     evidence = refusal or NO_WAY_BACK
     if candidate.exchange is not None and candidate.exchange.class_scores_back:
         known = [
-            f"{METRICS[metric].head} {np.mean(_compute_certainty(baseline, _read_margins_back(candidate, view))):.2f}"
-            for metric, view in _VIEWS.items()
+            f"{METRICS[metric].head} {np.mean(_recognise_back(baseline, candidate, view)):.2f}"
+            for metric, view in VIEWS.items()
         ]
         evidence = f"{_say_by_class(by_class, baseline.class_names)} The baseline, shown the candidate's maps: "
         evidence += f"{', '.join(known)}.{say_floor(floor)}"
@@ -106,27 +161,37 @@ def _compute_happiness(signature: Signature, shown: np.ndarray) -> np.ndarray:
         return (shown - at_rest) / (reached - at_rest)
 
 
-def _measure_likeness(name: str, scores: Mapping[str, float], retrained: int, untrained: int) -> Measured:
-    """Return the lowest calibrated recognition that can tell twins apart; where none can, no value."""
-    known = {metric: score for metric, score in scores.items() if math.isfinite(score)}
-    value = min(known.values(), default=math.nan)
-    parts = [f"{METRICS[metric].head} {score:.2f}" for metric, score in known.items()]
+def _recognise_back(baseline: Signature, other: Signature, view: str) -> np.ndarray:
+    """Return how surely the baseline takes the other's map of each class for that class."""
+    scores = {} if other.exchange is None else other.exchange.class_scores_back
+    return np.diag(recognise_scores(baseline, scores, view, labels=baseline.pictures["labels"]))
+
+
+def _measure_likeness(name: str, recognitions: Sequence[Measured]) -> Measured:
+    """Return the lowest recognition on the scale of retrained twins; NaN where one is, or where twins reach none."""
+    telling = [item for item in recognitions if math.isfinite(_calibrate(item, 1.0))]
+    scores = {item.metric: _calibrate(item, item.value) for item in telling}
+    known = all(math.isfinite(item.value) for item in recognitions)
+    value = min(scores.values()) if scores and known else math.nan
+    parts = [f"{METRICS[metric].head} {score:.2f}" for metric, score in scores.items()]
     parts += [
-        f"{METRICS[metric].head} says nothing, its floor and ceiling lie too close"
-        for metric in scores
-        if metric not in known
+        f"{METRICS[item.metric].head} says nothing, for retrained twins reach too little of it"
+        for item in recognitions
+        if item.metric not in scores
     ]
+    twins = len(recognitions[0].ceiling)
     return Measured(
         metric="likeness",
         about=name,
         value=value,
         interval=_band("likeness", value, ()),
-        n=retrained + untrained,
-        evidence=f"0 is {untrained} untrained twins, 1 is {retrained} retrained ones: {'; '.join(parts)}.",
-        # The recognitions themselves still gate: what has no say here is the scale, not the
-        # evidence.
-        silent=not known and untrained > 1 and retrained > 1,
+        n=twins,
+        evidence=f"0 is a map that says nothing, 1 is {twins} retrained twins: {'; '.join(parts)}.",
     )
+
+
+def _calibrate(item: Measured, value: float) -> float:
+    return calibrate(value, floor=find_floor(item), ceiling=item.ceiling)
 
 
 def _band(metric: str, value: float, ceiling: Sequence[float]) -> tuple[float, float] | None:
@@ -134,8 +199,7 @@ def _band(metric: str, value: float, ceiling: Sequence[float]) -> tuple[float, f
     if fallback is None or not math.isfinite(value):
         return None
     spread = steadiness(ceiling, fallback=fallback)
-    most = 1.0 if metric in _VIEWS else math.inf
-    return max(value - spread, -most), min(value + spread, most)
+    return max(value - spread, METRICS[metric].lowest), min(value + spread, METRICS[metric].highest)
 
 
 def _compare_by_class(baseline: Signature, other: Signature) -> dict[str, np.ndarray]:
@@ -145,8 +209,7 @@ def _compare_by_class(baseline: Signature, other: Signature) -> dict[str, np.nda
     maps = baseline.maps[name], other.maps[own]
     counted = find_moved_pixels(*maps, input_range=(low, high))
     coarse = [low_pass(side, sigma=_feature_scale(side)) for side in maps]
-    values = {metric: _compute_certainty(other, _read_margins(other, view)) for metric, view in _VIEWS.items()}
-    values["transfer"] = _compute_happiness(other, _read_margins(other, "free"))
+    values = {"transfer": _compute_happiness(other, _read_margins(other, "free"))}
     values["coarse_similarity"] = np.diag(correlation_matrix(*(side[:, counted] for side in coarse)))
     values["coarse_ssim"] = np.diag(ssim_matrix(*coarse, data_range=high - low, counted=counted))
     return values
@@ -175,22 +238,6 @@ def scale_decision_maps(signature: Signature) -> dict[str, np.ndarray]:
     grey = float(np.mean(signature.recipe.input_range))
     coarse = low_pass(np.nan_to_num(maps, nan=grey), sigma=_feature_scale(maps))
     return {"full": maps, "coarse": coarse, "natural": signature.natural}
-
-
-def _compute_certainty(signature: Signature, shown: np.ndarray) -> np.ndarray:
-    """Return how surely a network takes another's map of each class for that class, from -1 to 1.
-
-    The margin is measured from that of a guess, in standard deviations of the network's own margins
-    over the panel; tanh(m / 2) is then 2 p - 1 with p the probability of the class on that scale. A
-    margin relative to the network's *own* map would punish networks whose own maps are painted in
-    fine detail that nobody else reads.
-    """
-    own = margins(signature.scores)
-    guess = -math.log(max(own.shape[1] - 1, 1))
-    spread = own.std(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        certainty = (shown - guess) / spread
-    return np.where(spread > 0, np.tanh(certainty / 2), np.nan)  # constant answers recognise nothing
 
 
 def _read_margins(other: Signature, view: str) -> np.ndarray:

@@ -14,8 +14,8 @@ _OTHER_MAPS = "The candidate was shown another network's maps: measure it again.
 _OTHER_CLASSES = "The candidate's answers to the baseline's maps are not of these classes: measure it again."
 
 
-def accept_exchange(baseline: Signature, candidate: Signature) -> tuple[Signature, str]:
-    """Return the candidate with those exchanges of maps alone that were made with this baseline.
+def accept_exchange(baseline: Signature, candidate: Signature) -> tuple[Signature, Signature, str]:
+    """Return two networks with those exchanges of maps alone that were made with this baseline.
 
     Parameters
     ----------
@@ -24,23 +24,26 @@ def accept_exchange(baseline: Signature, candidate: Signature) -> tuple[Signatur
 
     Returns
     -------
+    baseline : Signature
+        Without the exchange of a retrained twin that was shown other maps.
     candidate : Signature
         Without its own exchange, and without a twin's, where that is not about the baseline's maps.
     refusal : str
         Why the candidate's own exchange was left out, one sentence; empty where it was accepted or
         there is none.
     """
-    networks = (candidate, *candidate.twins)
+    networks = (candidate, *candidate.twins, *baseline.retrained)
     if all(network.exchange is None for network in networks):
-        return candidate, ""
+        return baseline, candidate, ""
     shown = baseline.stimuli_sha256()
     classes = len(baseline.class_names)
     refusals = [_refuse(network.exchange, shown=shown, classes=classes) for network in networks]
-    own, *twins = (
+    own, *beside = (
         replace(network, exchange=None) if refusal else network
         for network, refusal in zip(networks, refusals, strict=True)
     )
-    return replace(own, twins=tuple(twins)), refusals[0]
+    untrained, retrained = beside[: len(candidate.twins)], beside[len(candidate.twins) :]
+    return replace(baseline, retrained=tuple(retrained)), replace(own, twins=tuple(untrained)), refusals[0]
 
 
 def _refuse(exchange: MapExchange | None, *, shown: str, classes: int) -> str:

@@ -84,6 +84,9 @@ class Metric:
         How far a training with another seed moves it, to either side: its interval where fewer than
         three retrained twins calibrate it. Seen on CMU Faces in retrained, halved, deeper and wider
         networks (docs/cmu_faces.md). None for a metric without such an interval.
+    chance : float or None
+        Where what says nothing stands by construction: the floor of the calibrated scale in the
+        place of untrained twins, which scatter around it. None where only those know.
     awaits_twins : bool
         Whether it cannot be measured before the baseline is calibrated with retrained twins, and is
         planned all the same.
@@ -112,6 +115,7 @@ class Metric:
     whole: bool = False
     spelled: str = ""
     spread: float | None = None
+    chance: float | None = None
     awaits_twins: bool = False
     mean_of: str = ""
     span: tuple[float, float] = (0.0, 1.0)

@@ -38,6 +38,7 @@ def find_contradiction(document: VerdictDocument) -> str:
         _find_acknowledged,
         _find_absent,
         _find_missing,
+        _find_uncalibrated,
         _find_misjudged,
         _find_other_parts,
         _find_other_reasons,
@@ -138,6 +139,15 @@ def _find_missing(document: VerdictDocument, rows: Sequence[Finding]) -> str:
                 return f"{_key(metric, about)} was never measured"
             if (metric, about) not in judged:
                 return f"{_key(metric, about)} was measured, and never judged"
+    return ""
+
+
+def _find_uncalibrated(document: VerdictDocument, rows: Sequence[Finding]) -> str:
+    """Return a limit that informs without a calibrated one in its place, or gates beside it."""
+    gating = {row.measured.metric for row in rows if row.gating}
+    for limit in read_limits(document):
+        if limit.calibrated_by and limit.advisory != (limit.calibrated_by in gating):
+            return f"its limit on {limit.metric} {'informs' if limit.advisory else 'gates'}, whatever its twins say"
     return ""
 
 

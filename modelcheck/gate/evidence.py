@@ -14,7 +14,14 @@ from modelcheck.comparison import METRICS, CompareError, Comparison, compare, pl
 from modelcheck.gate.cache import load_or_measure
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings, SettingsError
-from modelcheck.judgement.criteria import CriteriaError, Criterion, criterion_for, find_never_failing, read_criteria
+from modelcheck.judgement.criteria import (
+    CriteriaError,
+    Criterion,
+    criterion_for,
+    find_never_failing,
+    inform_where_calibrated,
+    read_criteria,
+)
 from modelcheck.judgement.waiver_file import check_waivers, read_waivers
 from modelcheck.judgement.waivers import Waiver
 from modelcheck.panel import Panel, PanelError
@@ -33,7 +40,7 @@ class Plan:
     Parameters
     ----------
     criteria : tuple of Criterion
-        The rows of limits.
+        The rows of limits, as they hold for this baseline.
     pairs : frozenset of tuple
         ``(metric, about)`` for every pair of a criterion and a thing it is about.
     layers, subjects, groups, methods : tuple of str
@@ -133,12 +140,13 @@ def make_plan(settings: Settings) -> Plan:
             )
     bounds = {metric: possible(metric, manifest) for metric in METRICS}
     check_waivers(waivers, things={metric: plan_metric(metric, manifest) for metric in METRICS}, bounds=bounds)
-    pairs = {
-        (metric, about)
+    matched = {
+        (metric, about): criterion_for(criteria, metric, about)
         for metric in {row.metric for row in criteria}
         for about in plan_metric(metric, manifest, acknowledged=settings.acknowledged)
-        if criterion_for(criteria, metric, about) is not None
     }
+    pairs = {pair: row for pair, row in matched.items() if row is not None}
+    criteria = inform_where_calibrated(criteria, {row.metric for row in pairs.values() if not row.advisory})
     layers = [layer["name"] for layer in manifest["layers"] if layer["name"] not in settings.acknowledged]
     return Plan(
         criteria=criteria,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from modelcheck.comparison import METRICS
 from modelcheck.gate.contradictions import find_contradiction, find_unplanned
-from modelcheck.judgement.criteria import read_criteria
+from modelcheck.judgement.criteria import inform_where_calibrated, read_criteria
 from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import read_findings, read_limits
 from modelcheck.judgement.waivers import WaiverError, recheck_waivers
@@ -172,7 +172,8 @@ def _other_limits(document: VerdictDocument, criteria: Path) -> bool:
     """Say whether a file of limits is another than the one that was judged by: its bytes, or its rows."""
     limits = document["criteria"]
     rows, sha = read_criteria(criteria, metrics=METRICS)
-    return limits is None or sha != limits["sha256"] or rows != read_limits(document)
+    gating = {found.measured.metric for found in read_findings(document) if found.gating}
+    return limits is None or sha != limits["sha256"] or inform_where_calibrated(rows, gating) != read_limits(document)
 
 
 def _find_lapsed(document: VerdictDocument, today: datetime.date, *, allowed: bool) -> str:

@@ -259,6 +259,9 @@ def explain_judgement(
     if never_failing:
         limits = [f"{row.metric} {row.limits}" for row in never_failing]
         reasons.append({"kind": "never_failing", "limits": limits})
+    uncalibrated = dict.fromkeys(row.measured.metric for row in rows if row.gating and row.criterion.calibrated_by)
+    if uncalibrated:
+        reasons.append({"kind": "uncalibrated", "metrics": list(uncalibrated)})
     if approval is not None and (approval["state"] != "approved" or approval["even_so"]):
         reasons.append({"kind": "baseline", "approval": approval})
     return reasons

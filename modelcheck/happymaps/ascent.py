@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +26,9 @@ Tensor = Any  # tensorflow ships no types
 # Traced ascents by what they were traced for; a network's weights are read anew at each call.
 Climbs = dict[tuple[Any, ...], Callable[..., Any]]
 
+# What noise on the copies falls back to, for a class that gets no map under the recipe's: strong noise drowns what a
+# class wants where that is fine texture.
+_CALMER = (0.1, 0.03, 0.0)
 _MIN_CHANGE_SHARE = 0.01  # a map that moved less than this share of the range has not been made by its unit
 
 
@@ -179,6 +182,9 @@ def ascend(
 ) -> Ascent:
     """Render one layer's maps with all that is known of them; see `render_happy_maps`.
 
+    A class that gets no map under the recipe's jitter is rendered again with less of it, by itself
+    and whatever the others do, down to none: a decision has a map where one can be had.
+
     Tracing takes about as long as climbing. Give one dictionary as `climbs` to all calls for one
     `network`, whose weights may be set anew in between, and each ascent is traced once.
     """
@@ -232,7 +238,23 @@ def ascend(
         for store, value in zip((maps, reached, at_rest), outcome, strict=True):
             store.append(value[:kept])
     best = np.concatenate(maps), np.concatenate(reached), np.concatenate(at_rest)
-    return _blank_still_maps(Ascent(indices, *best, name, field is not None))
+    found = _blank_still_maps(Ascent(indices, *best, name, field is not None))
+    still = np.flatnonzero(~np.isfinite(found.activations))
+    calmer = next((jitter for jitter in _CALMER if jitter < recipe.jitter), None)
+    if copies == 1 or calmer is None or still.size == 0:
+        return found
+    again = ascend(
+        network,
+        layer,
+        recipe=replace(recipe, jitter=calmer),
+        units=indices[still],
+        objective=objective,
+        directions=directions,
+        among=among,
+        climbs=climbs,
+    )
+    found.maps[still], found.activations[still] = again.maps, again.activations
+    return found
 
 
 def _climb_from_all_starts(climb: Callable[..., Any], units: Tensor, starts: int) -> list[np.ndarray]:

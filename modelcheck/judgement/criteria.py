@@ -5,8 +5,8 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,15 @@ from modelcheck.support.spelling import did_you_mean
 from modelcheck.support.tables import toml_document
 from modelcheck.support.validation import ANY_NUMBER, FLAG, TEXT, check_table, check_value, one_of
 
-__all__ = ["FARTHEST", "CriteriaError", "Criterion", "criterion_for", "find_never_failing", "read_criteria"]
+__all__ = [
+    "FARTHEST",
+    "CriteriaError",
+    "Criterion",
+    "criterion_for",
+    "find_never_failing",
+    "inform_where_calibrated",
+    "read_criteria",
+]
 
 FARTHEST = 1000.0
 """How far from zero a value of a metric without bounds may lie to be believed: all are ratios, or near 1."""
@@ -51,6 +59,10 @@ class Criterion:
         Reported; does not gate the release.
     optional : bool
         Whether `about` may match nothing; otherwise that is an error, for it is most likely a typo.
+    calibrated_by : str
+        The metric on the scale of retrained twins that judges in this row's place where the
+        baseline keeps such twins: the row then informs. Empty for a row that always holds as it is
+        written.
 
     Examples
     --------
@@ -67,6 +79,7 @@ class Criterion:
     judged_by: str = "value"
     advisory: bool = False
     optional: bool = False
+    calibrated_by: str = ""
 
     def __post_init__(self) -> None:
         if not self.metric or not is_legible(self.why):
@@ -96,6 +109,7 @@ class Criterion:
             "judged_by": self.judged_by,
             "advisory": self.advisory,
             "optional": self.optional,
+            "calibrated_by": self.calibrated_by,
             "why": self.why,
         }
 
@@ -114,6 +128,25 @@ def criterion_for(criteria: Sequence[Criterion], metric: str, about: str) -> Cri
     """
     rows = [row for row in criteria if row.metric == metric and fnmatch.fnmatchcase(about, row.about)]
     return rows[-1] if rows else None
+
+
+def inform_where_calibrated(criteria: Sequence[Criterion], gating: Container[str]) -> tuple[Criterion, ...]:
+    """Return the rows as they hold for a baseline: where a calibrated metric judges, absolute limits inform.
+
+    Parameters
+    ----------
+    criteria : sequence of Criterion
+        The rows, as they are written.
+    gating : container of str
+        The metrics that are judged of this baseline, and have a say in the release.
+
+    Examples
+    --------
+    >>> row = Criterion(metric="recognition", at_least=0.7, why="As agreed.", calibrated_by="likeness")
+    >>> [inform_where_calibrated([row], gating)[0].advisory for gating in ((), ("likeness",))]
+    [False, True]
+    """
+    return tuple(replace(row, advisory=True) if row.calibrated_by in gating else row for row in criteria)
 
 
 def find_never_failing(
@@ -202,14 +235,30 @@ def read_criteria(path: str | Path, *, metrics: Iterable[str]) -> tuple[tuple[Cr
         raise CriteriaError(f"{str(path)!r} holds no [[criterion]] row: nothing would be judged.")
     known_metrics = list(metrics)
     made = tuple(_criterion(row, str(path), known_metrics) for row in rows)
+    _check_replacements(made, str(path))
     return made, hashlib.sha256(data).hexdigest()
 
 
 _ROW = {
-    **dict.fromkeys(("metric", "why", "about", "judged_by"), TEXT),
+    **dict.fromkeys(("metric", "why", "about", "judged_by", "calibrated_by"), TEXT),
     **dict.fromkeys(("at_least", "at_most"), ANY_NUMBER),  # `Criterion` says which numbers are no limits
     **dict.fromkeys(("advisory", "optional"), FLAG),
 }
+
+
+def _check_replacements(rows: Sequence[Criterion], path: str) -> None:
+    """Refuse a row that would leave its metric to nobody: what takes its place must gate."""
+    gating = {row.metric for row in rows if not row.advisory and not row.calibrated_by}
+    for row in rows:
+        if row.calibrated_by and row.advisory:
+            raise CriteriaError(
+                f"A row of {path!r} on {row.metric!r} is advisory, so nothing can take its place: remove calibrated_by."
+            )
+        if row.calibrated_by and row.calibrated_by not in gating:
+            raise CriteriaError(
+                f"A row of {path!r} on {row.metric!r} says calibrated_by = {row.calibrated_by!r}, and no row on that "
+                "metric gates. Add one, or remove calibrated_by."
+            )
 
 
 def _criterion(row: dict[str, Any], path: str, metrics: list[str]) -> Criterion:

@@ -77,7 +77,10 @@ class PanelRow(TypedDict):
 
 
 class CriterionRow(TypedDict):
-    """One limit as it is written, but for the metric, which the finding names."""
+    """One limit as it held, but for the metric, which the finding names.
+
+    A row whose ``calibrated_by`` names a metric is ``advisory`` where that one gates.
+    """
 
     about: str
     at_least: float | None
@@ -85,6 +88,7 @@ class CriterionRow(TypedDict):
     judged_by: str
     advisory: bool
     optional: bool
+    calibrated_by: str
     why: str
 
 
@@ -268,6 +272,13 @@ class AllAdvisoryReason(TypedDict):
     kind: Literal["all_advisory"]
 
 
+class UncalibratedReason(TypedDict):
+    """Metrics judged by absolute limits, for want of the retrained twins that would calibrate them."""
+
+    kind: Literal["uncalibrated"]
+    metrics: list[str]
+
+
 class PassedReason(TypedDict):
     """Of so many checks that gate the release, how many passed and how many are waived."""
 
@@ -293,6 +304,7 @@ Reason = (
     | NoCounterpartReason
     | NeverFailingReason
     | AllAdvisoryReason
+    | UncalibratedReason
     | PassedReason
 )
 

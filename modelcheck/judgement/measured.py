@@ -33,9 +33,9 @@ class Measured:
         The same metric of the candidate's untrained twins and of the baseline's retrained ones,
         where there are any.
     silent : bool
-        Whether nothing could be measured for a reason that is no fault: the statistic cannot tell
-        these networks apart by its own calibration, or the candidate has no such layer. It is
-        unmeasured then, and has a say only under a criterion that names what it is about.
+        Whether nothing could be measured for a reason that is no fault, as where the candidate has
+        no such layer. It is unmeasured then, and has a say only under a criterion that names what
+        it is about.
 
     Examples
     --------

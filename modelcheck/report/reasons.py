@@ -10,7 +10,7 @@ from modelcheck.comparison import unit_of
 from modelcheck.judgement.document import Action, ApprovalRow, Reason, VerdictDocument, WaiverUseRow
 from modelcheck.judgement.findings import Finding, read_findings
 from modelcheck.judgement.waivers import NOTICE, WaiverState
-from modelcheck.report.words import count, title
+from modelcheck.report.words import count, head, title
 from modelcheck.support.escaping import clean
 
 __all__ = [
@@ -81,6 +81,12 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
             return _describe_absent(reason["layers"], reason["total"])
         case "never_failing":
             return f"No value can fail {len(reason['limits'])} of the criteria: {', '.join(reason['limits'][:6])}."
+        case "uncalibrated":
+            named = ", ".join(head(metric) for metric in reason["metrics"])
+            return (
+                f"Uncalibrated: the limits on {named} come from faces of two classes. Train the release again with "
+                "two other seeds or more, and give them: modelcheck calibrate BASELINE --twin A.keras --twin B.keras"
+            )
         case "all_advisory":
             return "Every criterion that was judged is advisory: nothing gates the release."
         case "passed":

@@ -1,0 +1,121 @@
+"""What a network makes of another's maps, and whether it makes of the baseline's what retrained twins make of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from modelcheck.judgement.measured import Measured
+from modelcheck.metrics.margins import margins
+from modelcheck.metrics.recognition import recognise
+from modelcheck.signature import Signature
+
+__all__ = ["VIEWS", "find_ceiling_twins", "find_classes_without_map", "measure_agreement", "recognise_scores"]
+
+VIEWS = {"recognition": "free", "natural_recognition": "natural"}
+"""By metric, the view of the baseline's maps that it is about."""
+
+_MIN_TWINS = 2
+# On a scale from -1 to 1: twins whose answers differ by less are all certain of everything, and a candidate that
+# differs from them by as little is no different.
+_LEAST_DISTANCE = 0.02
+
+
+def recognise_scores(
+    network: Signature, scores: Mapping[str, np.ndarray], view: str, *, labels: np.ndarray
+) -> np.ndarray:
+    """Return how surely a network takes each shown map for each class, ``(maps, classes)`` from -1 to 1.
+
+    Parameters
+    ----------
+    network : Signature
+        The network that answered, with its answers to the panel.
+    scores : mapping of str to np.ndarray
+        By view, its ``(maps, classes)`` class scores on the maps.
+    view : str
+        One of the views; NaN throughout where it was not shown.
+    labels : np.ndarray
+        ``(pictures,)`` the classes of the panel's pictures.
+    """
+    classes = len(network.class_names)
+    shown = margins(scores[view]) if view in scores else np.full((classes, classes), np.nan)
+    return recognise(shown, margins(network.scores), labels)
+
+
+def find_classes_without_map(baseline: Signature) -> dict[str, tuple[str, ...]]:
+    """Return by view the names of the classes that no map makes happy: nobody can recognise them."""
+    return {
+        view: tuple(name for name, own in zip(baseline.class_names, maps, strict=True) if not np.isfinite(own).all())
+        for view, maps in baseline.stimuli().items()
+    }
+
+
+def find_ceiling_twins(baseline: Signature) -> tuple[Signature, ...]:
+    """Return the baseline's retrained twins of its own architecture that were shown its maps."""
+    return tuple(twin for twin in baseline.twins_like(baseline) if twin.exchange is not None)
+
+
+def measure_agreement(baseline: Signature, candidate: Signature, *, refusal: str = "") -> Measured:
+    """Return whether the candidate answers *all* of the baseline's maps for *all* classes as retrained twins do.
+
+    The recognition of a class asks about its own map alone. Two classes that were merged, or a mark
+    that stands for one, show in what the other maps say of it, and in classes of which the panel
+    holds no picture.
+
+    Parameters
+    ----------
+    baseline, candidate : Signature
+        The two networks; the baseline with its retrained twins.
+    refusal : str
+        Why the candidate's exchange of maps was not accepted.
+    """
+    labels, twins = baseline.pictures["labels"], find_ceiling_twins(baseline)
+    answers = np.array([_read_answers(network, labels) for network in (candidate, *twins)])
+    told = np.isfinite(answers[1:]).all(axis=0)
+    value, ceiling, says = math.nan, tuple[float, ...](), refusal
+    if len(twins) < _MIN_TWINS:
+        says = says or "It takes two retrained twins that were shown the baseline's maps: modelcheck calibrate --help"
+    elif told.any() and not says:
+        own, others = answers[0, told], answers[1:, told]
+        apart = [_distance(others[k], np.delete(others, k, axis=0)) for k in range(len(twins))]
+        usual = max(float(np.mean(apart)), _LEAST_DISTANCE)
+        value = _agree(_distance(own, others), usual)
+        ceiling = tuple(_agree(distance, usual) for distance in apart)
+        says = _describe_worst(baseline.class_names, answers[0], answers[1:].mean(axis=0))
+    return Measured(
+        metric="map_agreement",
+        about=baseline.decision.name,
+        value=value,
+        n=len(twins),
+        evidence=says,
+        ceiling=ceiling,
+    )
+
+
+def _describe_worst(class_names: Sequence[str], own: np.ndarray, twins: np.ndarray) -> str:
+    """Say on which map and for which class a network's answer differs most from those of the twins."""
+    apart = np.abs(own - twins)
+    if not np.isfinite(apart).any():
+        return ""
+    view, shown, asked = (int(k) for k in np.unravel_index(np.nanargmax(apart), apart.shape))
+    which = "natural map" if view else "map"
+    return (
+        f"Furthest from retrained twins: the {which} of {class_names[shown]}, taken for {class_names[asked]} with "
+        f"{own[view, shown, asked]:.2f}, by the twins with {twins[view, shown, asked]:.2f}."
+    )
+
+
+def _read_answers(network: Signature, labels: np.ndarray) -> np.ndarray:
+    """Return a network's recognition of every map for every class, ``(views, maps, classes)``."""
+    scores = {} if network.exchange is None else network.exchange.class_scores
+    return np.array([recognise_scores(network, scores, view, labels=labels) for view in VIEWS.values()])
+
+
+def _distance(own: np.ndarray, others: np.ndarray) -> float:
+    return float(np.abs(own - others.mean(axis=0)).mean())
+
+
+def _agree(distance: float, usual: float) -> float:
+    return min(usual / max(distance, _LEAST_DISTANCE / 10), 1.0) if math.isfinite(distance) else math.nan
