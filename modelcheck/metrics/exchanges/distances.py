@@ -24,6 +24,7 @@ __all__ = [
 _RESAMPLES = 400
 _KEY = (0, 5 << 40)  # of the resamples: the same for every network
 _ENDS = (2.5, 97.5)  # percentiles
+_SAME = 1e-9  # references that are no further apart are copies of each other, up to rounding
 _STEADY = 1e-6  # of the largest score: a network whose scores differ by less gives every picture the same
 
 
@@ -246,7 +247,7 @@ def find_distance(candidate: Sequence[np.ndarray], references: Sequence[Sequence
     if len(references) > 1:
         scale = beside.mean(axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratios = np.where(scale > 0, distances / scale, math.nan)
+            ratios = np.where(scale > _SAME, distances / scale, math.nan)
     else:
         beside, ratios = np.empty((0, len(weights))), np.full(len(weights), math.nan)
     return Apart(
@@ -287,7 +288,8 @@ def _resample(n: int) -> np.ndarray:
 
 def _interval(values: np.ndarray) -> tuple[float, float]:
     """Return the interval of the first value from the others, which are resampled; it holds the value."""
-    if not np.isfinite(values).all():
+    resampled = values[1:][np.isfinite(values[1:])]  # of a few pictures, some draws leave references no distance
+    if not math.isfinite(values[0]) or not len(resampled):
         return math.nan, math.nan
-    low, high = np.percentile(values[1:], _ENDS)
+    low, high = np.percentile(resampled, _ENDS)
     return min(float(low), float(values[0])), max(float(high), float(values[0]))
