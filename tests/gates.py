@@ -39,6 +39,11 @@ at_least = 0.75
 why = "nobody is left behind"
 
 [[criterion]]
+metric = "class_accuracy"
+at_least = 0.25
+why = "no class is lost"
+
+[[criterion]]
 metric = "answers"
 at_least = 2
 why = "it answers"

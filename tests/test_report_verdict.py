@@ -56,6 +56,7 @@ REASONS = {
     "finding": ({"key": "subject_accuracy[ben]"}, ["1 of 1 checks did not pass", "Subject accuracy"]),
     "all_advisory": ({}, ["is advisory"]),
     "baseline": ({"approval": APPROVAL}, ["The baseline was never approved", "modelcheck history"]),
+    "unseen_classes": ({"classes": list("abcdefgh")}, ["Of 8 classes", "no picture", "a, b, c, d, e, f and 2 more"]),
     "never_failing": ({"limits": ["kappa at least -1"]}, ["can fail 1 of the criteria", "kappa at least -1"]),
     "passed": ({"passed": 3, "waived": 1, "total": 4}, ["3 of 4", "1 waived"]),
 }

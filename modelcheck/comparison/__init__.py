@@ -5,6 +5,7 @@ from modelcheck.comparison.comparison import Comparison, compare, reduce_twin
 from modelcheck.comparison.layers import LayerComparison
 from modelcheck.comparison.lineage import RELATED
 from modelcheck.comparison.metric import ABOUT, AREAS, PLACES, Metric
+from modelcheck.comparison.sureness import Sureness, count_missing, measure_sureness
 from modelcheck.signature.counterparts import CompareError
 
 __all__ = [
@@ -17,7 +18,10 @@ __all__ = [
     "Comparison",
     "LayerComparison",
     "Metric",
+    "Sureness",
     "compare",
+    "count_missing",
+    "measure_sureness",
     "plan_metric",
     "possible",
     "reduce_twin",
