@@ -1,6 +1,7 @@
 """Accuracy class by class: what a mean over people hides, and classes of which the panel has no picture."""
 
 import dataclasses
+import hashlib
 import math
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from gates import approve, gate, measured
+from modelcheck.approval.proposal import plan_replacement
 from modelcheck.comparison import METRICS, CompareError, compare, measure_sureness, plan_metric
 from modelcheck.judgement.criteria import Criterion, criterion_for, read_criteria
 from modelcheck.judgement.findings import judge
@@ -96,8 +98,6 @@ def test_a_panel_with_pictures_of_all_leaves_the_manifest_as_it_was(tmp_path):
 def rewrite(folder, **parts):
     """Write a manifest with other parts, sealed as ours are; None takes a part away."""
     document = {key: value for key, value in {**read_manifest(folder), **parts}.items() if value is not None}
-    import hashlib
-
     document["digest"] = hashlib.sha256(encode_canonical(document)).hexdigest()
     (folder / MANIFEST).write_bytes(encode_canonical(document))
 
@@ -108,6 +108,14 @@ def test_a_manifest_that_hides_a_class_is_refused(gap, tmp_path):
     rewrite(tmp_path / "b", classes_without_pictures=["left", "right"])
     with pytest.raises(SignatureError, match="other classes without pictures"):
         read_signature(tmp_path / "b")
+
+
+def test_an_approval_names_the_class(gap, tmp_path):
+    """Whoever approves reads it before the baseline is made; of a panel with all classes nothing is said."""
+    made = make_signature(panel=gap, layers=THREE)
+    assert any("no picture of right" in line for line in plan_replacement(tmp_path / "b", made, facts={}).lines)
+    whole = plan_replacement(tmp_path / "b", make_signature(), facts={})
+    assert not any("no picture of" in line for line in whole.lines)
 
 
 def run(project, gap):

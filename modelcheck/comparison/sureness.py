@@ -121,7 +121,7 @@ def count_missing(found: Finding) -> float:
     >>> from modelcheck.judgement.measured import Measured
     >>> limit = Criterion(metric="class_accuracy", at_least=0.75, why="As agreed.")
     >>> count_missing(judge(Measured(metric="class_accuracy", value=0.6, interval=(0.39, 0.78), n=20), limit))
-    13
+    12
     """
     item, low, high = found.measured, found.criterion.at_least, found.criterion.at_most
     row = METRICS.get(item.metric)

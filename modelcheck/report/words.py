@@ -159,7 +159,7 @@ def what_decides(found: Finding) -> str:
     >>> from modelcheck.judgement.measured import Measured
     >>> limit = Criterion(metric="class_accuracy", at_least=0.75, why="As agreed.")
     >>> what_decides(judge(Measured(metric="class_accuracy", value=0.6, interval=(0.39, 0.78), n=20), limit))
-    'about 13 more pictures of this class would decide it'
+    'about 12 more pictures of this class would decide it'
     """
     missing = count_missing(found)
     if not missing:
