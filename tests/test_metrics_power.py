@@ -119,6 +119,7 @@ ROWS = {
     "a class of few": [(6, 2, 0, 0)],
     "a person with two classes": [(10, 4, 0, 2), (12, 3, 1, 0)],
     "a person with classes of unlike size": [(16, 6, 1, 1), (4, 2, 0, 2)],
+    "a person with one lost class": [(24, 0, 0, 0), (3, 5, 0, 0)],
 }
 
 
@@ -137,7 +138,7 @@ def test_the_pictures_that_decide_are_those_of_a_panel_that_large(row, narrows):
     more = observations_to_decide(rate.value, rate.interval, n, limit=limit, narrows=narrows)
     factor = next(k for k in range(1, 1000) if settled(measure(k), limit))
     # Panels grow here by whole panels.
-    tolerance = 1.0 if len(row) == 1 else 0.15 * factor + 1
+    tolerance = 1.0 if len(row) == 1 else 0.25 * factor + 1
     assert (n + more) / n == pytest.approx(factor, abs=tolerance)
 
 
