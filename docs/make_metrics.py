@@ -19,6 +19,7 @@ DOMAINS = {
     "calibrated": "decision layer, with retrained twins",
     "hidden": "hidden layer",
     "subject": "person",
+    "class": "class with pictures",
     "group": "group of pictures",
     "method": "attribution method",
     "network": "network",

@@ -118,6 +118,12 @@ class Panel:
         subjects = f"{len(set(self.subjects.tolist()))} subjects"
         return one_line_repr("Panel", pictures, subjects, f"classes: {', '.join(self.class_names)}")
 
+    @property
+    def classes_without_pictures(self) -> tuple[str, ...]:
+        """The classes of which it holds no picture."""
+        there = set(self.labels.tolist())
+        return tuple(name for k, name in enumerate(self.class_names) if k not in there)
+
     def subset(self, rows: np.ndarray) -> Panel:
         """Return the panel of some pictures.
 

@@ -73,7 +73,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> Iterator[None]:
-    """Make one test a layer, a subject or a group, from the baseline's manifest alone."""
+    """Make one test a layer, a subject, a class or a group, from the baseline's manifest alone."""
     if _is_gate(metafunc.definition):
         from modelcheck.comparison import ABOUT
 

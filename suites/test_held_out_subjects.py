@@ -1,9 +1,14 @@
-"""Does the candidate know people it never saw? Each person on their own, then everyone, then against the baseline."""
+"""Does the candidate know people it never saw? Each person, each class, then everyone, then against the baseline."""
 
 
 def test_subject_accuracy(subject, comparison, check):
     """This person is recognised well enough, and not worse than by the baseline."""
     check(*comparison.about(subject=subject))
+
+
+def test_class_accuracy(class_name, comparison, check):
+    """Pictures of this class are recognised well enough, and not worse than by the baseline."""
+    check(*comparison.about(class_name=class_name))
 
 
 def test_group_accuracy(comparison, check):

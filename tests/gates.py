@@ -44,6 +44,11 @@ at_most = 3
 why = "it decides by the same parts"
 
 [[criterion]]
+metric = "class_accuracy"
+at_least = 0.25
+why = "no class is lost"
+
+[[criterion]]
 metric = "answers"
 at_least = 2
 why = "it answers"

@@ -528,6 +528,7 @@ def test_measures_are_found_by_metric_and_thing():
         ({"layer": "conv1"}, {"map_ssim", "coverage", "mapped_units"}),
         ({"layer": "decision"}, {"recognition", "transfer_back", "map_ssim"}),
         ({"subject": "ada"}, {"subject_accuracy", "subject_change"}),
+        ({"class_name": "left"}, {"class_accuracy", "class_change"}),
         ({"group": "left"}, {"mass_change", "pointing"}),
         ({"method": "occlusion"}, {"randomisation", "flipping_gain"}),
     ],
@@ -547,7 +548,7 @@ def test_an_acknowledged_layer_has_no_measures():
 @pytest.mark.parametrize(
     ("about", "words"),
     [
-        ({}, "exactly one of layer, subject, group and method, not none of them"),
+        ({}, "exactly one of layer, subject, class_name, group and method, not none of them"),
         ({"layer": "conv1", "group": "left"}, "not layer, group"),
         ({"layer": "conv"}, "no layer 'conv'.* Did you mean 'conv1'"),
         ({"subject": "adah"}, "no subject 'adah'.* Did you mean 'ada'"),

@@ -35,6 +35,9 @@ def test_every_row_is_whole(name):
     assert all(word and word == word.strip() for word in row.unit)
     assert row.unit[0] != row.unit[1]
     assert row.span[0] < row.span[1]
+    bounds = {"share": (0.0, 1.0), "change": (-1.0, 1.0)}
+    assert row.narrows in ("", "mean") or (row.lowest, row.highest) == bounds[row.narrows]
+    assert not (row.narrows and row.spread)  # what retraining moves is no sampling
     assert row.shown.keys() <= PLACES.keys()
     assert row.mean_of == "" or METRICS[row.mean_of].unit == ("picture", "pictures")
 

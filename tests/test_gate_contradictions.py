@@ -104,6 +104,18 @@ def alter(path, value):
     return change
 
 
+def forget_class(document):
+    """Say in every part that no picture is of one class, so that nothing of it had to be judged."""
+    name = document["panel"]["classes"][1]
+    document["panel"]["classes_without_pictures"] = [name]
+    document["findings"] = [row for row in document["findings"] if row["key"] != f"class_accuracy[{name}]"]
+    for metric in ("class_accuracy", "class_change"):
+        del document["metrics"][metric][name]
+    count = len(document["findings"])
+    document["reasons"][0] |= {"passed": count, "total": count}
+    document["reasons"].append({"kind": "unseen_classes", "classes": [name]})
+
+
 def bare_recipe(document):
     document["recipe"] = {"digest": document["recipe"]["digest"]}
 
@@ -116,6 +128,8 @@ ROWS = {
     "an exit code": (alter(("exit_code",), 3), "exit code"),
     "a recipe": (alter(("recipe", "steps"), 1), "recipe"),
     "a recipe without its settings": (bare_recipe, "recipe"),
+    "other classes": (alter(("panel", "classes"), ["a", "b"]), "class_accuracy[a] was never measured"),
+    "a class without pictures": (alter(("panel", "classes_without_pictures"), ["left"]), "reasons are not all there"),
     "other people": (alter(("panel", "subjects"), ["x", "y"]), "subject_accuracy[x] was never measured"),
     "an approval": (alter(("baseline", "approval", "state"), "approved"), "(baseline)"),
     "no approval": (alter(("baseline", "approval"), ...), "its baseline has no approval"),
@@ -160,13 +174,13 @@ def test_the_named_criteria_are_those_of_the_document(project, passed):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (alter(("panel", "classes"), ["a", "b"]), "another classes"),
+        (forget_class, "another set of classes without pictures"),
         (alter(("panel", "digest"), "0" * 64), "another panel"),
         (alter(("baseline", "sha256"), "0" * 64), "another network"),
     ],
 )
 def test_the_named_baseline_is_that_of_the_document(project, passed, change, words):
-    """Network, panel and classes are those of its manifest."""
+    """Network and panel are those of its manifest, which says of every class that it has pictures."""
     assert asked(project, passed, *BASELINE)[0] == 0
     document = copy.deepcopy(passed)
     change(document)

@@ -60,6 +60,7 @@ REASONS = {
         {"layers": ["conv3", "dense1"], "total": 5},
         ["No counterpart for 2 of 5 layers, so that nothing is said of them: conv3, dense1."],
     ),
+    "unseen_classes": ({"classes": list("abcdefgh")}, ["Of 8 classes", "no picture", "a, b, c, d, e, f and 2 more"]),
     "never_failing": ({"limits": ["kappa at least -1"]}, ["can fail 1 of the criteria", "kappa at least -1"]),
     "passed": ({"passed": 3, "waived": 1, "total": 4}, ["3 of 4", "1 waived"]),
 }

@@ -279,6 +279,9 @@ def plan_replacement(folder: Path, new: Signature, *, facts: Mapping[str, str], 
     lines = [*(line for line in (before, lost) if line), *changes(old, new, comparison)]
     if old is not None and old.retrained and not new.retrained:
         lines.append("Its retrained twins go with it: give the new one twins of its own, modelcheck calibrate.")
+    unseen = [clean(name, longest=80) for name in new.classes_without_pictures]
+    if unseen:
+        lines.append(f"The panel holds no picture of {', '.join(unseen)}: nothing is judged of such a class by itself.")
     return Proposal(
         folder=folder,
         old=old,

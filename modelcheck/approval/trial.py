@@ -9,15 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from modelcheck.comparison import METRICS, Comparison, compare, unit_of
+from modelcheck.comparison import METRICS, Comparison, Sureness, compare, measure_sureness, unit_of
 from modelcheck.gate.child import ChildError
 from modelcheck.gate.evidence import Plan, gather, make_plan
 from modelcheck.gate.settings import Settings
 from modelcheck.judgement.criteria import Criterion, criterion_for
 from modelcheck.judgement.document import VerdictDocument
-from modelcheck.judgement.findings import Finding, Verdict, judge, overall, read_findings
+from modelcheck.judgement.findings import Finding, Verdict, judge, overall, read_findings, read_limits
 from modelcheck.judgement.measured import Measured
 from modelcheck.judgement.waivers import apply_waivers
+from modelcheck.report.sureness import say_sureness
+from modelcheck.report.words import what_decides
 from modelcheck.signature import Signature, read_signature
 from modelcheck.support.escaping import clean
 
@@ -47,6 +49,8 @@ class Trial:
         Whether what is inconclusive is let through, as the settings say.
     uncalibrated : bool
         Whether the baseline waits for its retrained twins: what takes them is no fault of it yet.
+    sureness : tuple of Sureness
+        The smallest drops in accuracy that the panel finds red.
     """
 
     criteria: str
@@ -56,6 +60,7 @@ class Trial:
     never_failing: tuple[Criterion, ...] = ()
     lenient: bool = False
     uncalibrated: bool = False
+    sureness: tuple[Sureness, ...] = ()
 
     @property
     def awaiting(self) -> tuple[str, ...]:
@@ -100,7 +105,7 @@ class Trial:
         gating = sum(found.gating for found in self.findings)
         told = f"{len(red)} of {gating} checks did not pass." if red else f"{gating} checks that gate the release."
         lines = [f"{head}, {told}"]
-        lines += [f"  {found.sentence(unit_of(found.criterion.metric))}" for found in red[:_SHOWN]]
+        lines += [f"  {_say_red(found)}" for found in red[:_SHOWN]]
         lines += [f"  and {len(red) - _SHOWN} more."] if len(red) > _SHOWN else []
         if self.awaiting:
             lines.append(f"  Retrained twins are what it takes for {', '.join(self.awaiting)}: modelcheck calibrate.")
@@ -108,7 +113,12 @@ class Trial:
             names = clean(", ".join(self.left_out), longest=300)
             lines.append(f"  Not judged again, for it takes the network itself: {names}.")
         lines += [f"  The limit on {row.metric}, {row.limits}, can never fail." for row in self.never_failing[:_SHOWN]]
-        return lines
+        return [*lines, *say_sureness(self.sureness)]
+
+
+def _say_red(found: Finding) -> str:
+    decides = what_decides(found)
+    return found.sentence(unit_of(found.criterion.metric)) + (f" {decides[0].upper()}{decides[1:]}." if decides else "")
 
 
 def gate_against_itself(
@@ -168,6 +178,7 @@ def gate_against_itself(
         lenient=lenient,
         # Twins do not help where no sticker was stamped.
         uncalibrated=not new.retrained and bool(new.stickers),
+        sureness=measure_sureness(new, plan.criteria),
     )
 
 
@@ -210,7 +221,12 @@ def judge_again(document: VerdictDocument, new: Signature) -> Trial:
             left_out += [row.key] if row.gating else []
         else:
             findings.append(row)
-    return Trial(criteria="the criteria of its run", findings=tuple(findings), left_out=tuple(left_out))
+    return Trial(
+        criteria="the criteria of its run",
+        findings=tuple(findings),
+        left_out=tuple(left_out),
+        sureness=measure_sureness(new, read_limits(document)),
+    )
 
 
 def judge_twins(

@@ -6,6 +6,7 @@ from modelcheck.comparison.controversial import ControversialExchange, ExchangeM
 from modelcheck.comparison.layers import LayerComparison
 from modelcheck.comparison.lineage import RELATED
 from modelcheck.comparison.metric import ABOUT, AREAS, PLACES, Metric
+from modelcheck.comparison.sureness import Sureness, count_missing, measure_sureness
 from modelcheck.signature.counterparts import CompareError
 
 __all__ = [
@@ -21,7 +22,10 @@ __all__ = [
     "LayerComparison",
     "Metric",
     "PictureExchanges",
+    "Sureness",
     "compare",
+    "count_missing",
+    "measure_sureness",
     "plan_metric",
     "possible",
     "reduce_twin",

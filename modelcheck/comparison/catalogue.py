@@ -272,6 +272,7 @@ _ROWS = (
         lowest=0.0,
         highest=1.0,
         unit=_PICTURES,
+        narrows="share",
         shown={"column": 1, "headline": 2},
     ),
     Metric(
@@ -282,6 +283,7 @@ _ROWS = (
         lowest=-1.0,
         highest=1.0,
         unit=_PICTURES,
+        narrows="change",
         span=(-0.5, 0.5),
         shown={"column": 2},
     ),
@@ -293,6 +295,7 @@ _ROWS = (
         lowest=0.0,
         highest=1.0,
         unit=_PEOPLE,
+        narrows="mean",
         mean_of="subject_accuracy",
         shown={"headline": 1, "summary": 2},
     ),
@@ -304,8 +307,34 @@ _ROWS = (
         lowest=-1.0,
         highest=1.0,
         unit=_PEOPLE,
+        narrows="mean",
         mean_of="subject_change",
         shown={"headline": 3, "summary": 3},
+    ),
+    Metric(
+        name="class_accuracy",
+        domain="class",
+        area="people",
+        explanation="Share of a class's pictures that are answered right, whoever they are of. Its interval is that of "
+        "more pictures of these people.",
+        lowest=0.0,
+        highest=1.0,
+        unit=_PICTURES,
+        narrows="share",
+        shown={"column": 1},
+    ),
+    Metric(
+        name="class_change",
+        domain="class",
+        area="people",
+        explanation="Share of a class's pictures that are answered right, candidate minus baseline, on the same "
+        "pictures.",
+        lowest=-1.0,
+        highest=1.0,
+        unit=_PICTURES,
+        narrows="change",
+        span=(-0.5, 0.5),
+        shown={"column": 2},
     ),
     Metric(
         name="kappa",
@@ -352,6 +381,7 @@ _ROWS = (
         "chance.",
         lowest=0.0,
         unit=_PEOPLE,
+        narrows="mean",
         span=(0.0, 2.0),
         shown={"column": 1, "headline": 2},
     ),
@@ -363,6 +393,7 @@ _ROWS = (
         lowest=-1.0,
         highest=1.0,
         unit=_PEOPLE,
+        narrows="mean",
         span=(0.0, 0.5),
         shown={"column": 2, "headline": 1},
     ),
@@ -375,6 +406,7 @@ _ROWS = (
         lowest=-1.0,
         highest=1.0,
         unit=_PEOPLE,
+        narrows="mean",
         span=(-0.2, 0.2),
         shown={"column": 4},
     ),
@@ -386,6 +418,7 @@ _ROWS = (
         lowest=0.0,
         highest=1.0,
         unit=_PEOPLE,
+        narrows="mean",
         shown={"column": 3},
     ),
 )
@@ -459,12 +492,15 @@ def plan_metric(metric: str, manifest: Mapping[str, object], *, acknowledged: Se
         Layers that the configuration takes out on purpose.
     """
     layers = [name for name in _names(manifest["layers"]) if name not in acknowledged]
+    # Not there in a manifest that was written before it was: all classes are planned then.
+    unseen: Sequence[str] = manifest.get("classes_without_pictures", ())  # type: ignore[assignment]
     about = {
         "layer": layers,
         "decision": layers[-1:],
         "calibrated": layers[-1:] if manifest["retrained"] else [],
         "hidden": layers[:-1],
         "subject": manifest["subjects"],
+        "class": [name for name in manifest["class_names"] if name not in unseen],  # type: ignore[attr-defined]
         "group": manifest["groups"],
         "method": manifest["recipe"]["attribution_methods"],  # type: ignore[index]
         "network": [""],

@@ -127,7 +127,7 @@ class Comparison:
         metric : str
             The metric's name, for example ``recognition``.
         about : str
-            What it was measured of: a layer, a subject, a group, a method; empty for the network as
+            What it was measured of: a layer, a subject, a class, a group, a method; empty for the network as
             a whole.
 
         Raises
@@ -147,6 +147,7 @@ class Comparison:
         *,
         layer: str | None = None,
         subject: str | None = None,
+        class_name: str | None = None,
         group: str | None = None,
         method: str | None = None,
     ) -> tuple[Measured, ...]:
@@ -159,6 +160,8 @@ class Comparison:
             measured.
         subject : str, optional
             A held-out person.
+        class_name : str, optional
+            A class that the panel holds pictures of.
         group : str, optional
             A group of pictures, for example one pose: what was measured of the attributions on it.
         method : str, optional
@@ -171,15 +174,26 @@ class Comparison:
         """
         given = {
             sort: name
-            for sort, name in (("layer", layer), ("subject", subject), ("group", group), ("method", method))
+            for sort, name in (
+                ("layer", layer),
+                ("subject", subject),
+                ("class_name", class_name),
+                ("group", group),
+                ("method", method),
+            )
             if name is not None
         }
         if len(given) != 1:
             raise CompareError(
-                f"Name exactly one of layer, subject, group and method, not {', '.join(given) or 'none of them'}: "
-                "comparison.about(layer='conv1')"
+                "Name exactly one of layer, subject, class_name, group and method, not "
+                f"{', '.join(given) or 'none of them'}: comparison.about(layer='conv1')"
             )
         [(sort, name)] = given.items()
+        if sort == "class_name" and name in self.baseline.classes_without_pictures:
+            raise CompareError(
+                f"The panel holds no picture of the class {name!r}: nothing can be said of it. A baseline that plans "
+                "for it all the same was approved by an older modelcheck: approve it again, modelcheck approve --help"
+            )
         known = self._names(sort)
         if name not in known:
             raise CompareError(f"There is no {sort} {name!r} in this comparison. {did_you_mean(name, known)}")
@@ -193,6 +207,8 @@ class Comparison:
             return tuple(layer.baseline.name for layer in self.layers)
         if sort == "method":
             return self.candidate.recipe.attribution_methods
+        if sort == "class_name":
+            return self.baseline.class_names
         return tuple(sorted(set(self.baseline.pictures[f"{sort}s"].tolist())))
 
     def table(self) -> pd.DataFrame:
@@ -240,7 +256,7 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
     >>> from modelcheck import read_signature
     >>> baseline = read_signature("baselines/drawn-faces")
     >>> compare(baseline, baseline, layers={"conv2": None})
-    Comparison(experiment0 -> experiment0, 5 layers, 76 measures)
+    Comparison(experiment0 -> experiment0, 5 layers, 82 measures)
     """
     _check(baseline, candidate)
     trigger, scan = measure_trigger(baseline, candidate)

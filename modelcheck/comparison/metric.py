@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
+
+from modelcheck.metrics.power import Narrowing
 
 __all__ = ["ABOUT", "AREAS", "PLACES", "Area", "Metric"]
 
@@ -16,6 +19,7 @@ ABOUT = {
     "calibrated": "layer",
     "hidden": "layer",
     "subject": "subject",
+    "class": "class_name",
     "group": "group",
     "method": "method",
     "network": "",
@@ -90,6 +94,9 @@ class Metric:
     awaits_twins : bool
         Whether it cannot be measured before the baseline is calibrated with retrained twins, and is
         planned all the same.
+    narrows : {'', 'share', 'change', 'mean'}
+        How more observations narrow its interval; see `modelcheck.metrics.power.observations_to_decide`.
+        Empty where they do not: its interval is none of sampling, or it has none.
     mean_of : str
         The metric whose mean over all subjects it is; the report shows the two in one chart.
     span : tuple of float
@@ -117,6 +124,7 @@ class Metric:
     spread: float | None = None
     chance: float | None = None
     awaits_twins: bool = False
+    narrows: Narrowing | Literal[""] = ""
     mean_of: str = ""
     span: tuple[float, float] = (0.0, 1.0)
     shown: Mapping[str, int] = field(default_factory=dict, hash=False)

@@ -45,7 +45,7 @@ def compare_answers(baseline: Signature, candidate: Signature) -> AnswerChanges:
 
 
 def measure_people(baseline: Signature, candidate: Signature) -> Iterator[Measured]:
-    """Yield how the two networks answer on the panel, person by person and over all."""
+    """Yield how the two networks answer on the panel, person by person, class by class and over all."""
     labels, subjects = baseline.pictures["labels"], baseline.pictures["subjects"]
     before, after = baseline.scores.argmax(axis=1), candidate.scores.argmax(axis=1)
     agreed = int((before == after).sum())
@@ -65,10 +65,30 @@ def measure_people(baseline: Signature, candidate: Signature) -> Iterator[Measur
         moved = change(labels[here], before[here], after[here])
         for key, rate in (("before", old), ("after", new), ("change", moved)):
             rates[key].append(rate)
-        wrong = int(((before == labels) & (after != labels) & here).sum())
-        right = int(((before != labels) & (after == labels) & here).sum())
-        evidence = f"{wrong} pictures turned wrong, {right} turned right."
         yield rate_of("subject_accuracy", subject, new, baseline=old.value)
-        yield rate_of("subject_change", subject, moved, evidence=evidence)
+        yield rate_of("subject_change", subject, moved, evidence=_say_turned(labels, before, after, here))
+    yield from _measure_classes(baseline, candidate)
     yield rate_of("group_accuracy", "", group_mean(rates["after"]), baseline=group_mean(rates["before"]).value)
     yield rate_of("accuracy_change", "", group_mean(rates["change"], within=(-1.0, 1.0)))
+
+
+def _measure_classes(baseline: Signature, candidate: Signature) -> Iterator[Measured]:
+    """Yield how the two networks answer on each class that the panel holds pictures of."""
+    labels = baseline.pictures["labels"]
+    before, after = baseline.scores.argmax(axis=1), candidate.scores.argmax(axis=1)
+    for k, name in enumerate(baseline.class_names):
+        here = labels == k
+        if not here.any():
+            continue
+        old, new = (balanced_accuracy(labels[here], side[here]) for side in (before, after))
+        answers, amounts = np.unique(after[here & (after != k)], return_counts=True)
+        taken = ", ".join(f"{baseline.class_names[answers[i]]} ({amounts[i]})" for i in np.argsort(-amounts)[:3])
+        yield rate_of("class_accuracy", name, new, baseline=old.value, evidence=f"Taken for {taken}." if taken else "")
+        moved = change(labels[here], before[here], after[here])
+        yield rate_of("class_change", name, moved, evidence=_say_turned(labels, before, after, here))
+
+
+def _say_turned(labels: np.ndarray, before: np.ndarray, after: np.ndarray, here: np.ndarray) -> str:
+    wrong = int(((before == labels) & (after != labels) & here).sum())
+    right = int(((before != labels) & (after == labels) & here).sum())
+    return f"{wrong} pictures turned wrong, {right} turned right."

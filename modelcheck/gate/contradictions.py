@@ -62,6 +62,7 @@ def find_unplanned(document: VerdictDocument, manifest: Mapping[str, Any]) -> st
         ("network", manifest["model"]["sha256"], _network(document, "baseline").get("sha256")),
         ("panel", manifest["panel_digest"], panel and panel["digest"]),
         ("classes", manifest["class_names"], panel and panel["classes"]),
+        ("set of classes without pictures", _unseen(manifest), _unseen(panel)),
         ("people", sorted(manifest["subjects"]), panel and panel["subjects"]),
         ("recipe", manifest["recipe"], recipe and {name: part for name, part in recipe.items() if name != "digest"}),
     )
@@ -215,7 +216,12 @@ def _find_other_reasons(document: VerdictDocument, rows: Sequence[Finding]) -> s
         return "it is wrong about which of its criteria a value can fail"
     approval = _network(document, "baseline")["approval"]
     expected = explain_judgement(
-        document["verdict"], rows, metrics=document["metrics"], never_failing=never, approval=approval
+        document["verdict"],
+        rows,
+        metrics=document["metrics"],
+        never_failing=never,
+        approval=approval,
+        panel=document["panel"],
     )
     if document["reasons"] != expected:
         odd = next((row["kind"] for row in document["reasons"] if row not in expected), "")
@@ -231,6 +237,7 @@ def _expected(document: VerdictDocument, metric: str) -> set[str]:
     known: dict[str, Sequence[str]] = {
         "network": [""],
         "subject": panel["subjects"] if panel else [],
+        "class": [name for name in panel["classes"] if name not in _unseen(panel)] if panel else [],
         "method": recipe.get("attribution_methods", []),
     }
     alike = [name for name in document["metrics"] if name in METRICS and METRICS[name].domain == domain]
@@ -256,6 +263,11 @@ def _is_possible(document: VerdictDocument, row: Finding) -> bool:
 def _bounds(document: VerdictDocument, metric: str) -> tuple[float, float]:
     panel = document["panel"]
     return possible(metric, {"class_names": panel["classes"] if panel else []})
+
+
+def _unseen(row: Mapping[str, Any] | None) -> list[str]:
+    """Return the classes without pictures that a manifest or a verdict's panel names; usually neither names any."""
+    return list((row or {}).get("classes_without_pictures", []))
 
 
 def _network(document: VerdictDocument, role: Literal["candidate", "baseline"]) -> Mapping[str, Any]:

@@ -43,7 +43,7 @@ class Plan:
         The rows of limits, as they hold for this baseline.
     pairs : frozenset of tuple
         ``(metric, about)`` for every pair of a criterion and a thing it is about.
-    layers, subjects, groups, methods : tuple of str
+    layers, subjects, class_names, groups, methods : tuple of str
         What the suites make one test each for.
     criteria_sha256 : str
         Of the file that the rows were read from.
@@ -61,6 +61,7 @@ class Plan:
     pairs: frozenset[tuple[str, str]]
     layers: tuple[str, ...]
     subjects: tuple[str, ...]
+    class_names: tuple[str, ...]
     groups: tuple[str, ...]
     methods: tuple[str, ...]
     criteria_sha256: str
@@ -153,6 +154,7 @@ def make_plan(settings: Settings) -> Plan:
         pairs=frozenset(pairs),
         layers=tuple(layers),
         subjects=tuple(manifest["subjects"]),
+        class_names=tuple(plan_metric("class_accuracy", manifest)),
         groups=tuple(manifest["groups"]),
         methods=tuple(manifest["recipe"]["attribution_methods"]),
         criteria_sha256=criteria_sha256,

@@ -231,6 +231,7 @@ def explain_judgement(
     metrics: Mapping[str, Mapping[str, float | None]],
     never_failing: Sequence[Criterion],
     approval: ApprovalRow | None,
+    panel: PanelRow | None,
 ) -> list[Reason]:
     """Return the reasons that follow from what was judged, and by what; other facts of a run come before them.
 
@@ -246,6 +247,8 @@ def explain_judgement(
         See `Plan`.
     approval : ApprovalRow or None
         The baseline's.
+    panel : PanelRow or None
+        The pictures.
     """
     reasons: list[Reason] = [{"kind": "finding", "key": row.key} for row in rows if row.red]
     if verdict == "pass":
@@ -264,6 +267,9 @@ def explain_judgement(
         reasons.append({"kind": "uncalibrated", "metrics": list(uncalibrated)})
     if approval is not None and (approval["state"] != "approved" or approval["even_so"]):
         reasons.append({"kind": "baseline", "approval": approval})
+    unseen = panel.get("classes_without_pictures") if panel else None
+    if unseen:
+        reasons.append({"kind": "unseen_classes", "classes": list(unseen)})
     return reasons
 
 
@@ -324,7 +330,10 @@ def _reasons(
         reasons.append({"kind": "all_advisory"})
     never = plan.never_failing if plan else ()
     approval = evidence.approval.to_dict() if evidence else None
-    return reasons + explain_judgement(verdict, rows, metrics=metrics, never_failing=never, approval=approval)
+    panel = _panel(evidence.panel) if evidence else None
+    return reasons + explain_judgement(
+        verdict, rows, metrics=metrics, never_failing=never, approval=approval, panel=panel
+    )
 
 
 def _exit_code(verdict: str, settings: Settings, *, plan: Plan | None, outcome: Outcome) -> int:
@@ -374,12 +383,14 @@ def _baseline(evidence: Evidence) -> NetworkRow:
 
 
 def _panel(panel: Panel) -> PanelRow:
-    return {
+    row: PanelRow = {
         "digest": panel.digest(),
         "pictures": len(panel),
         "subjects": sorted(set(panel.subjects.tolist())),
         "classes": list(panel.class_names),
     }
+    unseen = panel.classes_without_pictures
+    return {**row, "classes_without_pictures": list(unseen)} if unseen else row
 
 
 def _next_steps(verdict: str, settings: Settings, *, full: bool) -> list[NextStep]:

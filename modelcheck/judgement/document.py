@@ -68,12 +68,13 @@ class NetworkRow(TypedDict):
 
 
 class PanelRow(TypedDict):
-    """The held-out pictures that were judged on."""
+    """The held-out pictures that were judged on; classes that none of them shows are named, where there are any."""
 
     digest: str
     pictures: int
     subjects: list[str]
     classes: list[str]
+    classes_without_pictures: NotRequired[list[str]]
 
 
 class CriterionRow(TypedDict):
@@ -259,6 +260,13 @@ class NoCounterpartReason(TypedDict):
     total: int
 
 
+class UnseenReason(TypedDict):
+    """Classes that no picture of the panel shows: nothing was judged of them each."""
+
+    kind: Literal["unseen_classes"]
+    classes: list[str]
+
+
 class NeverFailingReason(TypedDict):
     """Criteria that gate the release and that no value can fail."""
 
@@ -302,6 +310,7 @@ Reason = (
     | FindingReason
     | BaselineReason
     | NoCounterpartReason
+    | UnseenReason
     | NeverFailingReason
     | AllAdvisoryReason
     | UncalibratedReason

@@ -18,6 +18,7 @@ __all__ = [
     "change",
     "cohen_kappa",
     "group_mean",
+    "paired_change",
     "subject_mean",
     "subject_share",
     "wilson",
@@ -41,7 +42,7 @@ class Rate:
     n: int
 
 
-def wilson(share: float, n: int, *, confidence: float = 0.95) -> tuple[float, float]:
+def wilson(share: float, n: float, *, confidence: float = 0.95) -> tuple[float, float]:
     """Return Wilson's score interval of a share of so many observations.
 
     Parameters
@@ -49,8 +50,9 @@ def wilson(share: float, n: int, *, confidence: float = 0.95) -> tuple[float, fl
     share : float
         From 0 to 1. It need not be a whole number of hits: no value between 0 and 1 varies more
         than a hit or miss of the same mean, so that the interval holds for a mean of such values.
-    n : int
-        The number of independent observations, at least 1.
+    n : float
+        The number of independent observations, at least 1; a mean of several shares may be worth a
+        fraction of one.
     confidence : float
         Confidence level of the interval, between 0 and 1.
 
@@ -269,21 +271,44 @@ def change(labels: np.ndarray, baseline: np.ndarray, candidate: np.ndarray, *, c
     classes = np.unique(labels)
     if not len(classes):
         return Rate(math.nan, (math.nan, math.nan), 0)
+    here = labels == classes[:, np.newaxis]
+    won = ((candidate == labels) & (baseline != labels) & here).sum(axis=1)
+    lost = ((candidate != labels) & (baseline == labels) & here).sum(axis=1)
+    value, low, high = (float(part) for part in paired_change(won, lost, here.sum(axis=1), confidence=confidence))
+    return Rate(value, (low, high), len(labels))
+
+
+def paired_change(
+    won: np.ndarray, lost: np.ndarray, pictures: np.ndarray, *, confidence: float = 0.95
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what `change` does, from counts alone: the mean over classes, and the ends of its interval.
+
+    Parameters
+    ----------
+    won, lost : np.ndarray
+        ``(..., classes)`` how many pictures of each class turned right, and how many turned wrong.
+    pictures : np.ndarray
+        ``(classes,)`` how many there are, at least one of each.
+    confidence : float
+        Confidence level of the interval, between 0 and 1.
+
+    Returns
+    -------
+    tuple of np.ndarray
+        Value, lower and upper end, each of the counts' shape without the last axis.
+
+    Examples
+    --------
+    >>> [round(float(part), 2) for part in paired_change(np.array([0]), np.array([3]), np.array([16]))]
+    [-0.19, -0.37, 0.04]
+    """
     z = float(stats.norm.ppf(0.5 + confidence / 2))
-    values, centres, variance = [], [], 0.0
-    for label in classes:
-        here = labels == label
-        won = int(((candidate == label) & (baseline != label) & here).sum())
-        lost = int(((candidate != label) & (baseline == label) & here).sum())
-        n = int(here.sum())
-        up, down, total = won + 0.5, lost + 0.5, n + 2
-        values.append((won - lost) / n)
-        centres.append((up - down) / total)
-        variance += ((up + down) - (up - down) ** 2 / total) / total**2
-    value, centre = float(np.mean(values)), float(np.mean(centres))
-    half = z * math.sqrt(variance) / len(classes)
-    low, high = min(centre - half, value), max(centre + half, value)
-    return Rate(value, (max(-1.0, low), min(1.0, high)), len(labels))
+    up, down, total = won + 0.5, lost + 0.5, pictures + 2
+    value, centre = ((won - lost) / pictures).mean(axis=-1), ((up - down) / total).mean(axis=-1)
+    variance = (((up + down) - (up - down) ** 2 / total) / total**2).sum(axis=-1)
+    half = z * np.sqrt(variance) / np.shape(pictures)[-1]
+    low, high = np.minimum(centre - half, value), np.maximum(centre + half, value)
+    return value, np.maximum(-1.0, low), np.minimum(1.0, high)
 
 
 def cohen_kappa(one: np.ndarray, other: np.ndarray) -> float:

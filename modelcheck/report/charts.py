@@ -22,6 +22,7 @@ from modelcheck.report.words import (
     number,
     observations,
     title,
+    what_decides,
 )
 
 __all__ = ["Axis", "describe_finding", "dot_plot", "layer_rows", "network_map", "row", "score_step"]
@@ -104,7 +105,7 @@ def row(item: Measured, findings: Mapping[str, Finding]) -> dict[str, Any]:
         # What was judged, to the digit; the comparison may have been made again since.
         return describe_finding(found)
     unjudged = {"verdict": "info", "gating": False, "gravity": -1, "at_least": None, "at_most": None}
-    return {**_describe_measured(item), **unjudged, "must": NOTHING, "why": ""}
+    return {**_describe_measured(item), **unjudged, "must": NOTHING, "why": "", "decides": ""}
 
 
 def describe_finding(found: Finding) -> dict[str, Any]:
@@ -118,6 +119,7 @@ def describe_finding(found: Finding) -> dict[str, Any]:
         "at_most": found.criterion.at_most,
         "must": limits(found.criterion),
         "why": clean(found.criterion.why, longest=600),
+        "decides": what_decides(found),
     }
 
 

@@ -15,6 +15,7 @@ from modelcheck.report.words import (
     observations,
     surroundings,
     title,
+    what_decides,
 )
 from modelcheck.support.escaping import markdown
 
@@ -96,7 +97,7 @@ def _row(found: Finding) -> str:
         format_with_interval(item.value, item.interval, whole=item.metric in COUNTS),
         number(item.baseline, whole=item.metric in COUNTS),
         limits(found.criterion),
-        observations(item.metric, item.n),
+        "; ".join(filter(None, (observations(item.metric, item.n), what_decides(found)))),
         clean(found.criterion.why, longest=300),
     ]
     return "| " + " | ".join(markdown(cell) for cell in cells) + " |"

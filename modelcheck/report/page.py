@@ -7,8 +7,9 @@ from typing import Any
 
 from modelcheck.comparison import Comparison
 from modelcheck.comparison.statistics import compute_statistics
+from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import VerdictDocument
-from modelcheck.judgement.findings import Finding, read_findings
+from modelcheck.judgement.findings import Finding, read_findings, read_limits
 from modelcheck.panel import Panel
 from modelcheck.report.attention import attention_pictures, attention_view
 from modelcheck.report.charts import describe_finding
@@ -94,7 +95,8 @@ def verdict_page(
     }
     if comparison is not None:
         by_key = {found.key: found for found in findings}
-        _add_sections(page, comparison, by_key, panel, sheets, redact_inputs=redact_inputs)
+        limits = read_limits(document)
+        _add_sections(page, comparison, by_key, panel, sheets, criteria=limits, redact_inputs=redact_inputs)
         page["tiles"] = tiles(findings)
     return page
 
@@ -119,7 +121,7 @@ def comparison_page(comparison: Comparison, panel: Panel | None, *, redact_input
             }
         ),
     }
-    _add_sections(page, comparison, {}, panel, sheets, redact_inputs=redact_inputs)
+    _add_sections(page, comparison, {}, panel, sheets, criteria=(), redact_inputs=redact_inputs)
     return page
 
 
@@ -199,13 +201,14 @@ def _add_sections(
     panel: Panel | None,
     sheets: list[Sheet],
     *,
+    criteria: Sequence[Criterion],
     redact_inputs: bool,
 ) -> None:
     photos = _fitting(panel, comparison.candidate.panel_digest, redact_inputs=redact_inputs)
     page["features"] = feature_view(comparison, findings, sheets)
     page["places"] = places_view(comparison, findings)
     page["triggers"] = trigger_view(comparison, findings, photos, sheets)
-    page["people"] = people_view(comparison, findings, photos, sheets)
+    page["people"] = people_view(comparison, findings, photos, sheets, criteria=criteria)
     page["attention"] = attention_view(comparison, findings, photos, sheets)
     page["redacted"] = redact_inputs
     # The classes whose maps differ most stand on the first screen.

@@ -1,4 +1,4 @@
-"""What the report shows of held-out people: the dot plot, the pictures that turned and the confusion table."""
+"""What the report shows of held-out people: dot plots by person and class, what turned, and how sure it can be."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from modelcheck.comparison import METRICS, Comparison
+from modelcheck.comparison import METRICS, Comparison, measure_sureness
+from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.findings import Finding
 from modelcheck.metrics.similarity import shrink
 from modelcheck.panel import Panel
 from modelcheck.report.charts import dot_plot, row
 from modelcheck.report.pictures import Sheet, photograph_sheet
-from modelcheck.report.words import clean, head
+from modelcheck.report.sureness import THINGS, describe_drop
+from modelcheck.report.words import clean, head, limits, number
 
 __all__ = ["confusion", "people_view"]
 
@@ -22,7 +24,12 @@ _SIDE = 96
 
 
 def people_view(
-    comparison: Comparison, findings: Mapping[str, Finding], panel: Panel | None, sheets: list[Sheet]
+    comparison: Comparison,
+    findings: Mapping[str, Finding],
+    panel: Panel | None,
+    sheets: list[Sheet],
+    *,
+    criteria: Sequence[Criterion],
 ) -> dict[str, Any]:
     """Return everything of the section *Held-out people*.
 
@@ -36,25 +43,36 @@ def people_view(
         The pictures; None leaves them out.
     sheets : list of Sheet
         Receives the pictures.
+    criteria : sequence of Criterion
+        The limits; without any, nothing is said of what the panel can show.
     """
     here = [metric for metric in METRICS.values() if metric.area == "people"]
     rows = {
         metric.name: [row(item, findings) for item in comparison.measures.values() if item.metric == metric.name]
         for metric in here
     }
-    # A chart for each metric with one value a person; the mean over them is its last row.
+    # A chart for each metric with one value a person or class; the mean over people is its last row.
     charts = {metric: [mean.name for mean in here if mean.mean_of == metric.name] for metric in here if metric.about}
-    plots = [
-        dot_plot(
-            " and ".join([metric.title, *(head(mean) for mean in means)]),
-            "Person",
-            [*rows[metric.name], *(item for mean in means for item in rows[mean])],
-            metric.span,
-        )
-        for metric, means in charts.items()
-    ]
+    plots: dict[str, list[dict[str, Any]]] = {kind: [] for kind in THINGS}
+    for metric, means in charts.items():
+        of = [*rows[metric.name], *(item for mean in means for item in rows[mean])]
+        if of:
+            heading = " and ".join([metric.title, *(head(mean) for mean in means)])
+            plots[metric.about].append(dot_plot(heading, THINGS[metric.about].capitalize(), of, metric.span))
     return {
-        "plots": [plot for plot in plots if plot["rows"]],
+        "plots": plots,
+        "unseen": [clean(name) for name in comparison.baseline.classes_without_pictures],
+        "sureness": [
+            {
+                "thing": THINGS[METRICS[item.metric].about],
+                "about": clean(item.about),
+                "pictures": item.pictures,
+                "accuracy": number(item.accuracy),
+                "must": f"{head(item.metric)} {limits(item.criterion)}",
+                "says": describe_drop(item),
+            }
+            for item in measure_sureness(comparison.baseline, criteria)
+        ],
         "rows": [item for metric in here if not metric.about and not metric.mean_of for item in rows[metric.name]],
         "turned": _changed_answers(comparison, panel, sheets),
         "confusions": [

@@ -79,6 +79,13 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
             return _describe_approval(reason["approval"])
         case "no_counterpart":
             return _describe_absent(reason["layers"], reason["total"])
+        case "unseen_classes":
+            unseen = reason["classes"]
+            more = f" and {len(unseen) - 6} more" if len(unseen) > 6 else ""
+            return (
+                f"Of {count(len(unseen), 'class', 'classes')} the panel holds no picture, so that nothing was judged "
+                f"of it by itself: {', '.join(unseen[:6])}{more}."
+            )
         case "never_failing":
             return f"No value can fail {len(reason['limits'])} of the criteria: {', '.join(reason['limits'][:6])}."
         case "uncalibrated":

@@ -43,7 +43,7 @@ _SIMPLER = str.maketrans({MINUS: "-", NOTHING: "-", "…": "~", "≥": ">=", "�
 _WORST = 5
 _ROWS = 8
 # The tables: the kind of thing that a row is about, and what a row is called.
-_TABLES = {"layer": "layer", "subject": "subject", "group": "region check"}
+_TABLES = {"layer": "layer", "subject": "subject", "class_name": "class", "group": "region check"}
 # How many columns the limit takes where its words are folded: the longest of them and a number.
 _LIMIT = 18
 _NAME = 30  # columns at most for the name of a row
@@ -51,7 +51,7 @@ _UNJUDGED, _ABSENT = "not judged", "no counterpart"
 
 
 def print_summary(document: VerdictDocument, console: Console, *, report: str | Path | None = None) -> None:
-    """Print a verdict document: tables by layer, subject and region check, the verdict, what is wrong and what to do.
+    """Print a verdict document: tables by kind of thing, the verdict, what is wrong and what to do.
 
     Parameters
     ----------

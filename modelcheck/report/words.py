@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from modelcheck.comparison import AREAS as _CATALOGUE_AREAS
-from modelcheck.comparison import METRICS, unit_of
+from modelcheck.comparison import METRICS, count_missing, unit_of
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import Finding, Verdict
@@ -42,6 +42,7 @@ __all__ = [
     "proportion",
     "surroundings",
     "title",
+    "what_decides",
     "worst",
 ]
 
@@ -51,6 +52,8 @@ STATES = tuple(reversed(Verdict))  # most severe first
 # The areas of the catalogue with their headings, and the metrics whose values are whole numbers.
 AREAS = {key: area.title for key, area in _CATALOGUE_AREAS.items()}
 COUNTS = tuple(name for name, metric in METRICS.items() if metric.whole)
+# Of whom or what further pictures are needed.
+_OF = {"subject": " of this person", "class_name": " of this class"}
 _FRACTIONS = (
     (1.0, "as many"),
     (0.5, "half the"),
@@ -141,7 +144,32 @@ def plain(found: Finding) -> str:
         parts.append(f"baseline {number(item.baseline, whole=whole)}")
     if item.n is not None:
         parts.append(observations(item.metric, item.n))
-    return "; ".join(parts) + "."
+    decides = what_decides(found)
+    return "; ".join([*parts, decides] if decides else parts) + "."
+
+
+def what_decides(found: Finding) -> str:
+    """Return how many more observations would settle an inconclusive finding, in words; empty for any other.
+
+    See `modelcheck.comparison.count_missing`; the number is rounded up to two digits.
+
+    Examples
+    --------
+    >>> from modelcheck.judgement.findings import judge
+    >>> from modelcheck.judgement.measured import Measured
+    >>> limit = Criterion(metric="class_accuracy", at_least=0.75, why="As agreed.")
+    >>> what_decides(judge(Measured(metric="class_accuracy", value=0.6, interval=(0.39, 0.78), n=20), limit))
+    'about 12 more pictures of this class would decide it'
+    """
+    missing = count_missing(found)
+    if not missing:
+        return ""
+    row = METRICS[found.measured.metric]
+    if math.isinf(missing):
+        return f"more {row.unit[1]} alone would not decide it"
+    step = 10 ** max(len(f"{missing:.0f}") - 2, 0)
+    amount = math.ceil(missing / step) * step
+    return f"about {count(amount, *(f'more {word}' for word in row.unit))}{_OF.get(row.about, '')} would decide it"
 
 
 def count(amount: int, one: str, many: str | None = None) -> str:

@@ -66,6 +66,8 @@ _CHECKS = {
         lambda value: isinstance(value, dict) and isinstance(value.get("versions", {}), dict),
     ),
 }
+# Left out where there is nothing to say.
+_OPTIONAL = {"classes_without_pictures": _NAMES}
 _RESTORE = "Restore it from version control, or approve the release again."
 
 
@@ -116,9 +118,10 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
         intact = False
     if not intact:
         raise SignatureError(f"{str(path)!r} is damaged: its content does not match its digest. {_RESTORE}")
-    known = {key: value for key, value in document.items() if key in _CHECKS}
+    rules = {**_CHECKS, **_OPTIONAL}
+    known = {key: value for key, value in document.items() if key in rules}
     try:
-        check_table(known, _CHECKS, where="the manifest", required=_CHECKS)
+        check_table(known, rules, where="the manifest", required=_CHECKS)
     except ValueError as error:
         raise SignatureError(f"{str(path)!r} is not a valid manifest: {error} {_RESTORE}") from error
     return document
@@ -154,7 +157,11 @@ def read_signature(folder: str | os.PathLike[str], *, manifest: Mapping[str, Any
         arrays.update(_member(Path(folder) / name, sha))
     try:
         with np.errstate(all="ignore"):  # what is not finite stays so, and is judged as unmeasured
-            return _build(document, arrays)
+            signature = _build(document, arrays)
+            unseen = tuple(document.get("classes_without_pictures", signature.classes_without_pictures))
+            if unseen != signature.classes_without_pictures:
+                raise ValueError("its manifest names other classes without pictures than its pictures give")
+            return signature
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, MemoryError) as error:
         raise SignatureError(f"The signature in {os.fspath(folder)!r} is incomplete: {error}. {_RESTORE}") from error
 

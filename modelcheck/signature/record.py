@@ -178,6 +178,12 @@ class Signature:
         """The last layer."""
         return self.layers[-1]
 
+    @property
+    def classes_without_pictures(self) -> tuple[str, ...]:
+        """The classes of which the panel holds no picture, so that nothing can be said of them each."""
+        there = set(np.asarray(self.pictures.get("labels", range(len(self.class_names)))).tolist())
+        return tuple(name for k, name in enumerate(self.class_names) if k not in there)
+
     def same_architecture(self, other: Signature) -> bool:
         """Return whether two networks have kernels of the same shapes in the same order, and as many parameters.
 

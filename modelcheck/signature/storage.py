@@ -71,6 +71,8 @@ def write_record(target: Path, signature: Signature) -> None:
         members[f"{group}-{sha[:16]}.npz"] = sha
         place(target / f"{group}-{sha[:16]}.npz", data)
     document = {"format": FORMAT, "members": members, **build_header(signature)}
+    if signature.classes_without_pictures:  # beside the header: it follows from the arrays, and moves no digest
+        document["classes_without_pictures"] = list(signature.classes_without_pictures)
     document["digest"] = hashlib.sha256(encode_canonical(document)).hexdigest()
     place(target / MANIFEST, encode_canonical(document))
     for stray in find_stray_members(target, members):

@@ -1,0 +1,44 @@
+"""How sure a panel can be, in words: for each person and class, the smallest drop that its limits find red."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from modelcheck.comparison import METRICS, Sureness
+from modelcheck.report.words import clean, count, head, limits, number
+
+__all__ = ["THINGS", "describe_drop", "say_sureness"]
+
+# What a drop is shown of: the kind of thing, and what a reader calls it.
+THINGS = {"subject": "person", "class_name": "class"}
+_SHOWN = 8
+
+
+def describe_drop(row: Sureness) -> str:
+    """Return the smallest drop that is found red, in words where it is no plain number."""
+    if math.isnan(row.drop):
+        return "none: the baseline has too little to lose"
+    return number(row.drop) if row.drop else "any: even who loses nothing is red"
+
+
+def say_sureness(rows: Sequence[Sureness]) -> list[str]:
+    """Return the smallest drops as lines, the largest of each kind first; one line for a kind without a limit.
+
+    Parameters
+    ----------
+    rows : sequence of Sureness
+        From `modelcheck.comparison.measure_sureness`.
+    """
+    lines = ["The smallest drop in accuracy that this panel finds red, four times in five:"]
+    for kind, thing in THINGS.items():
+        here = [row for row in rows if METRICS[row.metric].about == kind]
+        if not here:
+            lines.append(f"  {thing}: none, for no criterion that gates limits the loss on one.")
+        for row in here[:_SHOWN]:
+            limit = f"{head(row.metric)} {limits(row.criterion)}"
+            pictures = count(row.pictures, "picture")
+            lines.append(f"  {thing} {clean(row.about, longest=80)}: {describe_drop(row)} ({pictures}; {limit})")
+        if len(here) > _SHOWN:
+            lines.append(f"  and {len(here) - _SHOWN} more, with as small a drop or a smaller one.")
+    return lines
