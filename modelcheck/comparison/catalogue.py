@@ -69,6 +69,17 @@ _ROWS = (
         shown={"column": 3, "headline": 1},
     ),
     Metric(
+        name="layer_likeness",
+        domain="calibrated_hidden",
+        area="features",
+        explanation="CKA of the layer's activations on the scale where untrained twins of the candidate stand at 0 and "
+        "retrained twins of the baseline at 1. Where its interval reaches 1 the layer is as alike as a second training "
+        "leaves it, and could be frozen.",
+        unit=_TWINS,
+        spread=0.12,
+        shown={"column": 5},
+    ),
+    Metric(
         name="transfer",
         domain="decision",
         area="features",
@@ -126,7 +137,7 @@ _ROWS = (
         highest=1.0,
         unit=_PAIRS,
         spelled="Map SSIM",
-        shown={"column": 5, "strip": 5},
+        shown={"column": 6, "strip": 6},
     ),
     Metric(
         name="floor_ssim",
@@ -137,7 +148,7 @@ _ROWS = (
         highest=1.0,
         unit=_UNTRAINED,
         spelled="Floor SSIM",
-        shown={"column": 6},
+        shown={"column": 7},
     ),
     Metric(
         name="counterpart",
@@ -158,7 +169,7 @@ _ROWS = (
         lowest=-1.0,
         highest=1.0,
         unit=_PAIRS,
-        shown={"column": 7, "strip": 4},
+        shown={"column": 8, "strip": 5},
     ),
     Metric(
         name="coverage",
@@ -185,11 +196,12 @@ _ROWS = (
         domain="layer",
         area="features",
         explanation="Debiased linear CKA (centred kernel alignment) of the layer's activations; compressed towards 1, "
-        "for information.",
+        "so that only its place between twins says something: layer likeness.",
         lowest=-1.0,
         highest=1.0,
         unit=_PAIRS,
         spelled="CKA",
+        shown={"strip": 4},
     ),
     Metric(
         name="lineage",
@@ -411,6 +423,7 @@ def plan_metric(metric: str, manifest: Mapping[str, object], *, acknowledged: Se
         "decision": layers[-1:],
         "calibrated": layers[-1:] if manifest["retrained"] else [],
         "hidden": layers[:-1],
+        "calibrated_hidden": layers[:-1] if manifest["retrained"] else [],
         "subject": manifest["subjects"],
         "group": manifest["groups"],
         "method": manifest["recipe"]["attribution_methods"],  # type: ignore[index]
