@@ -18,6 +18,7 @@ DOMAINS = {
     "decision": "decision layer",
     "calibrated": "decision layer, with retrained twins",
     "hidden": "hidden layer",
+    "calibrated_hidden": "hidden layer, with retrained twins",
     "subject": "person",
     "class": "class with pictures",
     "group": "group of pictures",

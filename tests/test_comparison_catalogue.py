@@ -77,7 +77,7 @@ def test_what_is_measured_lies_in_the_range(options, tmp_path):
     baseline.write(tmp_path / "b")
     manifest = read_manifest(tmp_path / "b")
     measures = compare(baseline, candidate).measures.values()
-    assert {item.metric for item in measures} == METRICS.keys() - {"likeness", "map_agreement"}
+    assert {item.metric for item in measures} == METRICS.keys() - {"likeness", "layer_likeness", "map_agreement"}
     for item in measures:
         low, high = possible(item.metric, manifest)
         ends = [item.value, *(item.interval or ()), *item.floor, *([] if item.baseline is None else [item.baseline])]

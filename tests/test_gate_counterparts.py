@@ -60,7 +60,7 @@ def test_every_reader_says_how_many_layers_were_not_compared(lacking):
     for text in (done.stdout, page, summary, released):
         assert TOLD in text
     assert "no counterpart\n" in done.stdout  # the verdict of its row
-    assert "The candidate has no layer that corresponds to this one." in page
+    assert "The candidate has no layer that corresponds to this one: nothing is said of it." in page
 
 
 def test_the_decision_is_always_required(lacking):

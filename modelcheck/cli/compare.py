@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from modelcheck.cli.shared import FILE
+from modelcheck.support.escaping import clean
 
 __all__ = ["compare"]
 
@@ -30,3 +31,7 @@ def compare(baseline: Path, candidate: Path) -> None:
     click.echo(table.to_string(float_format=lambda value: f"{value:.2f}", na_rep="-"))
     for metric in shown_in("summary", about=""):
         click.echo(f"{metric}: {comparison.find(metric).value:.3f}")
+    if alike := comparison.layers_as_retrained:
+        click.echo(
+            f"as alike as a second training leaves them, so that they could be frozen: {', '.join(map(clean, alike))}"
+        )

@@ -32,7 +32,7 @@ _ROWS = (
         lowest=0.0,
         highest=1.0,
         unit=_UNITS,
-        shown={"column": 6},
+        shown={"column": 7},
     ),
     Metric(
         name="recognition",
@@ -98,6 +98,17 @@ _ROWS = (
         shown={"column": 5, "headline": 5},
     ),
     Metric(
+        name="layer_likeness",
+        domain="calibrated_hidden",
+        area="features",
+        explanation="CKA of the layer's activations on the scale where untrained twins of the candidate stand at 0 and "
+        "retrained twins of the baseline at 1. Where its interval reaches 1 the layer is as alike as a second training "
+        "leaves it, and could be frozen.",
+        unit=_TWINS,
+        spread=0.12,
+        shown={"column": 6},
+    ),
+    Metric(
         name="transfer",
         domain="decision",
         area="features",
@@ -155,7 +166,7 @@ _ROWS = (
         highest=1.0,
         unit=_PAIRS,
         spelled="Map SSIM",
-        shown={"column": 7, "strip": 6},
+        shown={"column": 8, "strip": 6},
     ),
     Metric(
         name="floor_ssim",
@@ -166,7 +177,7 @@ _ROWS = (
         highest=1.0,
         unit=_UNTRAINED,
         spelled="Floor SSIM",
-        shown={"column": 8},
+        shown={"column": 9},
     ),
     Metric(
         name="counterpart",
@@ -187,7 +198,7 @@ _ROWS = (
         lowest=-1.0,
         highest=1.0,
         unit=_PAIRS,
-        shown={"column": 9, "strip": 5},
+        shown={"column": 10, "strip": 5},
     ),
     Metric(
         name="coverage",
@@ -214,11 +225,12 @@ _ROWS = (
         domain="layer",
         area="features",
         explanation="Debiased linear CKA (centred kernel alignment) of the layer's activations; compressed towards 1, "
-        "for information.",
+        "so that only its place between twins says something: layer likeness.",
         lowest=-1.0,
         highest=1.0,
         unit=_PAIRS,
         spelled="CKA",
+        shown={"strip": 4},
     ),
     Metric(
         name="lineage",
@@ -499,6 +511,7 @@ def plan_metric(metric: str, manifest: Mapping[str, object], *, acknowledged: Se
         "decision": layers[-1:],
         "calibrated": layers[-1:] if manifest["retrained"] else [],
         "hidden": layers[:-1],
+        "calibrated_hidden": layers[:-1] if manifest["retrained"] else [],
         "subject": manifest["subjects"],
         "class": [name for name in manifest["class_names"] if name not in unseen],  # type: ignore[attr-defined]
         "group": manifest["groups"],

@@ -15,7 +15,7 @@ from modelcheck.comparison.catalogue import METRICS, find_floor
 from modelcheck.comparison.controversial import PictureExchanges
 from modelcheck.comparison.decision import measure_decision
 from modelcheck.comparison.exchange import accept_exchange
-from modelcheck.comparison.layers import LayerComparison, match_layer, measure_layer
+from modelcheck.comparison.layers import LayerComparison, is_as_retrained, match_layer, measure_layer
 from modelcheck.comparison.lineage import measure_lineage
 from modelcheck.comparison.people import AnswerChanges, compare_answers, measure_people
 from modelcheck.comparison.places import measure_places
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Comparison", "compare", "reduce_twin"]
-
-_AS_RETRAINED = 0.8  # of the way from untrained to retrained: as alike as retraining leaves a layer
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -102,11 +100,8 @@ class Comparison:
     @property
     def layers_as_retrained(self) -> tuple[str, ...]:
         """The hidden layers that are as alike as a second training leaves them."""
-        return tuple(
-            about
-            for (metric, about), score in self.calibrated.items()
-            if metric == "activation_correlation" and score >= _AS_RETRAINED
-        )
+        known = (item for (metric, _), item in self.measures.items() if metric == "layer_likeness")
+        return tuple(item.about for item in known if is_as_retrained(item))
 
     @cached_property
     def answer_changes(self) -> AnswerChanges:
@@ -256,7 +251,7 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
     >>> from modelcheck import read_signature
     >>> baseline = read_signature("baselines/drawn-faces")
     >>> compare(baseline, baseline, layers={"conv2": None})
-    Comparison(experiment0 -> experiment0, 5 layers, 82 measures)
+    Comparison(experiment0 -> experiment0, 5 layers, 87 measures)
     """
     _check(baseline, candidate)
     trigger, scan = measure_trigger(baseline, candidate)

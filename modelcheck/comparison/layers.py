@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from modelcheck.comparison.catalogue import METRICS
 from modelcheck.comparison.coverage import Coverage, measure_coverage, measure_coverage_back
 from modelcheck.judgement.measured import Measured
+from modelcheck.metrics.calibration import calibrate, steadiness
 from modelcheck.metrics.matching import Matching, match
 from modelcheck.metrics.similarity import correlation_matrix, find_moved_pixels, layer_cka, ssim_matrix
 from modelcheck.signature import LayerRecord, Signature
@@ -18,8 +19,19 @@ from modelcheck.signature.counterparts import LayerPair
 from modelcheck.support.escaping import one_line_repr
 from modelcheck.units import LayerKind
 
-__all__ = ["LayerComparison", "collect_twin_values", "crop_to_common", "match_layer", "measure_layer", "say_floor"]
+__all__ = [
+    "LayerComparison",
+    "collect_twin_values",
+    "crop_to_common",
+    "is_as_retrained",
+    "match_layer",
+    "measure_layer",
+    "say_floor",
+]
 
+_ALIGNMENT = (
+    "cka"  # tells retrained layers from others where maps and matched units do not: docs/explanation/likeness.md
+)
 _COVERAGES = {"coverage": measure_coverage, "coverage_back": measure_coverage_back}
 
 
@@ -103,7 +115,7 @@ def measure_layer(
     """
     name, partner = layer.baseline.name, layer.candidate
     if partner is None:
-        yield from _measure_absent(name, alone=alone)
+        yield from _measure_absent(name, alone=alone, calibrated=bool(baseline.retrained))
         return
     if layer.baseline.kind != LayerKind.DECISION:
         yield Measured(metric="counterpart", about=name, value=1.0, evidence=f"It is {partner.name!r}.")
@@ -124,7 +136,7 @@ def measure_layer(
     evidence = {"map_ssim": _describe_worst(layer)}
     for metric, value in own.items():
         floor, ceiling = collect_twin_values(f"{metric}[{name}]", baseline, [values[metric] for values in floors])
-        yield Measured(
+        item = Measured(
             metric=metric,
             about=name,
             value=value,
@@ -133,6 +145,9 @@ def measure_layer(
             floor=floor,
             ceiling=ceiling,
         )
+        yield item
+        if metric == _ALIGNMENT and baseline.retrained and layer.baseline.kind != LayerKind.DECISION:
+            yield _measure_likeness(item)
     if layer.baseline.kind != LayerKind.DECISION:
         for metric, share in _COVERAGES.items():
             found = share(baseline, candidate, layer.baseline, partner, refusal=refusal)
@@ -143,15 +158,44 @@ def measure_layer(
     yield Measured(metric="floor_ssim", about=name, value=value, n=len(bottom))
 
 
-def _measure_absent(name: str, *, alone: bool) -> Iterator[Measured]:
+def _measure_likeness(item: Measured) -> Measured:
+    """Return where a layer's alignment stands between untrained twins, 0, and retrained ones, 1."""
+    value = calibrate(item.value, floor=item.floor, ceiling=item.ceiling)
+    again = [calibrate(one, floor=item.floor, ceiling=item.ceiling) for one in item.ceiling]
+    spread = steadiness(again, fallback=METRICS["layer_likeness"].spread or math.inf)
+    counts = [sum(map(math.isfinite, side)) for side in (item.floor, item.ceiling)]
+    known = math.isfinite(value)
+    twins = f"0 is {counts[0]} untrained twins, 1 is {counts[1]} retrained ones"
+    likeness = Measured(
+        metric="layer_likeness",
+        about=item.about,
+        value=value,
+        interval=(value - spread, value + spread) if known else None,
+        n=sum(counts),
+        evidence=f"{twins}: {METRICS[item.metric].head} {item.value:.2f}",
+        # What cannot tell trained from untrained here says nothing; what is not there at all is no such case.
+        silent=not known and math.isfinite(item.value) and min(counts) > 1,
+    )
+    words = "; the two lie too close to tell." if likeness.silent else "."
+    words += " Alike: could be frozen." if is_as_retrained(likeness) else ""
+    return replace(likeness, evidence=f"{likeness.evidence}{words}")
+
+
+def is_as_retrained(likeness: Measured) -> bool:
+    """Say whether a layer is as alike as a second training leaves it: its likeness reaches 1 within its interval."""
+    return likeness.interval is not None and likeness.interval[1] >= 1
+
+
+def _measure_absent(name: str, *, alone: bool, calibrated: bool) -> Iterator[Measured]:
     """Yield the metrics of a hidden layer without a counterpart."""
+    domains = ("layer", "hidden", *(["calibrated_hidden"] if calibrated else []))
     absent = f"The candidate has no layer that corresponds to {name!r}"
     absent += ", nor to any other hidden layer: nothing is compared but the decision" if alone else ""
     absent += f". If that is meant, write {name} = false in [tool.modelcheck.layers]."
     for metric, row in METRICS.items():
         if metric == "counterpart":
             yield Measured(metric=metric, about=name, value=0.0, evidence=absent)
-        elif row.domain in ("layer", "hidden"):
+        elif row.domain in domains:
             yield Measured(metric=metric, about=name, value=math.nan, evidence=absent, silent=not alone)
 
 

@@ -18,6 +18,7 @@ ABOUT = {
     "decision": "layer",
     "calibrated": "layer",
     "hidden": "layer",
+    "calibrated_hidden": "layer",
     "subject": "subject",
     "class": "class_name",
     "group": "group",
@@ -69,8 +70,8 @@ class Metric:
     name : str
         Its name in code, criteria and verdicts, for example ``subject_accuracy``.
     domain : str
-        What it has one value for, a key of `ABOUT`; ``calibrated`` is the decision of a baseline
-        that keeps retrained twins.
+        What it has one value for, a key of `ABOUT`; ``calibrated`` is the decision, and
+        ``calibrated_hidden`` the other layers, of a baseline that keeps retrained twins.
     area : str
         The part of the report that shows it, a key of `AREAS`.
     explanation : str

@@ -117,13 +117,14 @@ def _find_absent(document: VerdictDocument, _: Sequence[Finding]) -> str:
     """Return what was measured of a layer that the candidate lacks, or a layer of which nobody says whether it does."""
     told = document["metrics"].get("counterpart", {})
     absent = {about for about, value in told.items() if value != 1}
+    hidden = ("layer", "hidden", "calibrated_hidden")
     for metric, values in document["metrics"].items():
-        if metric not in METRICS or METRICS[metric].domain not in ("hidden", "layer") or metric == "counterpart":
+        if metric not in METRICS or METRICS[metric].domain not in hidden or metric == "counterpart":
             continue
         for about, value in values.items():
             if about in absent and value is not None:
                 return f"{_key(metric, about)} was measured, and the candidate has no such layer"
-            if METRICS[metric].domain == "hidden" and about not in told:
+            if METRICS[metric].domain != "layer" and about not in told:
                 return f"it does not say whether {about} has a counterpart"
     return ""
 
@@ -176,7 +177,7 @@ def _may_be_silent(document: VerdictDocument, row: Finding) -> bool:
     """
     if row.to_dict()["value"] is not None:
         return False
-    if METRICS[row.measured.metric].domain == "calibrated":
+    if METRICS[row.measured.metric].domain in ("calibrated", "calibrated_hidden"):
         return True
     told = document["metrics"].get("counterpart", {})
     return told.get(row.about) == 0 and 1 in told.values()

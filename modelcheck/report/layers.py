@@ -112,6 +112,7 @@ def _layer(
         "kind": layer.baseline.kind,
         "objective": _OBJECTIVES.get(layer.baseline.objective, clean(layer.baseline.objective)),
         "acknowledged": layer.acknowledged,
+        "alike": name in comparison.layers_as_retrained,
         "units": (layer.baseline.n_units, partner.n_units if partner else 0),
         "rows": rows,
         "verdict": gravest(judged),
