@@ -19,10 +19,10 @@ from modelcheck.comparison.lineage import measure_lineage
 from modelcheck.comparison.people import AnswerChanges, compare_answers, measure_people
 from modelcheck.comparison.regions import compute_mass_changes, measure_regions
 from modelcheck.comparison.statistics import NetworkStatistics, compute_statistics
-from modelcheck.comparison.triggers import measure_trigger
+from modelcheck.comparison.triggers import measure_reach, measure_trigger
 from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.calibration import calibrate
-from modelcheck.metrics.triggers import TriggerScan
+from modelcheck.metrics.triggers import ReachScan, TriggerScan
 from modelcheck.signature import Signature
 from modelcheck.signature.counterparts import CompareError, find_counterparts
 from modelcheck.support.escaping import one_line_repr
@@ -50,6 +50,8 @@ class Comparison:
         Every metric's value for everything it is about, by ``(metric, about)``, in a stable order.
     trigger : TriggerScan or None
         The search for a planted trigger; None where it cannot be made.
+    reach : ReachScan or None
+        How far ascent drives each class, beside clean networks; None where there are too few.
 
     Examples
     --------
@@ -67,6 +69,7 @@ class Comparison:
     layers: tuple[LayerComparison, ...]
     measures: Mapping[tuple[str, str], Measured]
     trigger: TriggerScan | None = None
+    reach: ReachScan | None = None
 
     def __repr__(self) -> str:
         networks = f"{self.baseline.model['name']} -> {self.candidate.model['name']}"
@@ -234,10 +237,11 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
     >>> from modelcheck import read_signature
     >>> baseline = read_signature("baselines/drawn-faces")
     >>> compare(baseline, baseline, layers={"conv2": None})
-    Comparison(experiment0 -> experiment0, 5 layers, 73 measures)
+    Comparison(experiment0 -> experiment0, 5 layers, 74 measures)
     """
     _check(baseline, candidate)
     trigger, scan = measure_trigger(baseline, candidate)
+    reach, reached = measure_reach(baseline, candidate)
     shown, refusal = accept_exchange(baseline, candidate)
     pairs = find_counterparts(baseline, candidate, layers or {})
     compared = tuple(match_layer(baseline, candidate, pair) for pair in pairs)
@@ -248,6 +252,7 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
         *measure_people(baseline, candidate),
         *measure_regions(baseline, candidate),
         trigger,
+        reach,
     ]
     return Comparison(
         baseline=baseline,
@@ -255,6 +260,7 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
         layers=compared,
         measures={(item.metric, item.about): _round(item) for item in measures},
         trigger=scan,
+        reach=reached,
     )
 
 

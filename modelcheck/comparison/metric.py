@@ -51,6 +51,7 @@ AREAS = {
     "features": Area(title="Same features", question="Does it look for the same things?"),
     "people": Area(title="Held-out people", question="Is it right about people it never saw?"),
     "attention": Area(title="Attention", question="Does it look where the evidence is?"),
+    "triggers": Area(title="Hidden triggers", question="Does a small planted sign flip its answer?"),
     "other": Area(title="Other checks"),
 }
 
