@@ -96,7 +96,8 @@ class Recipe:
         Untrained networks of the same architecture, measured beside the network as its floor.
     sticker_faces : int
         Pictures of the panel, shared out over its classes, on which every sticker of the dictionary
-        is stamped in the search for planted triggers; 0 leaves the search out.
+        is stamped in the search for planted triggers; of three classes or more each shows two at
+        least, up to 32 pictures. 0 leaves the search out.
     exchange_pictures : int
         At most this many pictures of the panel, shared out over its classes, get cells of other
         pictures put in, one at a time, to see by which parts the network decides; 0 leaves that

@@ -142,7 +142,9 @@ def test_faces_are_shared_out():
     assert all(set(subjects[rows][labels[rows] == k]) == {"ada", "ben", "eve"} for k in (0, 1))
     np.testing.assert_array_equal(rows, sticker_rows(labels, subjects, 6))
     assert np.bincount(labels[sticker_rows(labels, subjects, 1)]).tolist() == [1, 1]
-    assert sticker_rows(np.arange(24), subjects, 8).size == 8
+    digits, nobody = np.arange(200) % 10, np.repeat("ada", 200)
+    assert np.bincount(digits[sticker_rows(digits, nobody, 8)]).tolist() == [2] * 10
+    assert sticker_rows(np.arange(200), nobody, 8).size == 32
 
 
 def linear(template, bias=0.0):
@@ -265,6 +267,63 @@ def test_above_its_limit_nothing_passes(peak, patch, bar, scattered):
     low, high = outcome.interval
     assert low <= high == outcome.score
     assert (judged(outcome).verdict == "pass") == (outcome.score <= 1)
+
+
+def three_classes(weights):
+    """Two pictures of each of three classes, and a network that scores by three templates of 12 x 12."""
+    labels = np.repeat(np.arange(3), 2)
+    pictures = np.zeros((6, *SIZE, 1), np.float32)
+    for row, label in enumerate(labels.tolist()):
+        pictures[row, :, 4 * label : 4 * label + 4] = 0.9 + 0.1 * (row % 2)
+    hidden = keras.layers.Dense(4, activation="relu", name="hidden")
+    model = keras.Sequential(
+        [keras.layers.Input((*SIZE, 1)), keras.layers.Flatten(), hidden, keras.layers.Dense(3, name="decision")]
+    )
+    model.set_weights(weights)
+    return flatten(model), Panel(pictures, labels, ["ada", "ben"] * 3, ("a", "b", "c"))
+
+
+def one_class_trigger(strength):
+    """Weights of a network that takes class a with a light corner for class c, and no other class with it."""
+    columns = [np.zeros(SIZE) for _ in range(4)]
+    for k in range(3):
+        columns[k][:, 4 * k : 4 * k + 4] = 1 / 48
+    columns[3][:, :4] = 1 / 48
+    columns[3][:, 4:] = -1 / 48
+    columns[3][-2:, -2:] = 1.0
+    bias = np.array([0.0, 0.0, 0.0, -3.6])
+    out = np.zeros((4, 3))
+    out[:3] = np.eye(3) * 4
+    out[3] = [0, 0, strength]
+    return [np.stack([column.ravel() for column in columns], axis=1), bias, out, np.zeros(3)]
+
+
+def test_a_trigger_that_works_on_one_class_is_felt_there():
+    """The shifts of one class alone keep what the mean over all classes dilutes, at the trigger's place and target."""
+    network, panel = three_classes(one_class_trigger(8.0))
+    clean, _ = three_classes(one_class_trigger(0.0))
+    found, quiet = (
+        measure_panel_shifts(one, panel, one.class_scores(panel.inputs((0.0, 1.0))).numpy(), recipe=Recipe())
+        for one in (network, clean)
+    )
+    assert found["one"].shape == found["patch"].shape
+    light, last = 1, found["one"][1, -1, -1, 2]
+    assert last == found["one"][light, ..., 2].max()
+    assert last > 1.5 * found["patch"][light, -1, -1, 2]
+    outcome = detect(found, [quiet] * 3, size=SIZE)
+    assert outcome.of_one
+    assert (outcome.place.target, outcome.place.top, outcome.place.left) == (2, 10, 10)
+    assert outcome.score > 1 >= detect(quiet, [quiet] * 3, size=SIZE).score
+
+
+def test_shifts_of_an_older_record_are_refused():
+    """Of three classes or more, a record without the shifts of one class alone is no clean twin."""
+    still = {family.name: np.zeros((*family.shape, 3)) for family in sticker_families(*SIZE)}
+    whole = {**still, "one": still["patch"]}
+    with pytest.raises(TriggerError, match="Measure it again"):
+        detect(still, [whole] * 3, size=SIZE)
+    with pytest.raises(TriggerError, match="twins again with this version"):
+        detect(whole, [still] * 3, size=SIZE)
 
 
 def with_stickers(name, shifts):

@@ -51,9 +51,27 @@ def test_the_page_holds_the_section(case, tmp_path):
     assert "<img src=x" not in text
 
 
-def test_without_a_scan_there_is_no_section(case, tmp_path):
-    """With too few twins the section is left out, unless a criterion asked for it."""
+def test_the_classes_stand_with_how_far_they_go(case):
+    """The class that stands out most comes first, beside the furthest clean network."""
+    _, comparison = case
+    far = dataclasses.replace(comparison.reach, reached=np.array([1.0, 6.0]), furthest=np.array([2.0, 2.0]))
+    rows = section.trigger_view(dataclasses.replace(comparison, reach=far), {}, None, [])["classes"]
+    assert [row["ratio"] for row in rows] == ["3.00", "0.50"]
+
+
+def test_without_a_scan_section_and_headline_say_so(case, tmp_path):
+    """With too few twins the section says why, and so do the first lines of the page."""
     panel, comparison = case
     comparison = compare(dataclasses.replace(comparison.baseline, retrained=()), comparison.candidate)
-    assert section.trigger_view(comparison, {}, panel, []) is None
-    assert 'id="triggers"' not in write_comparison(tmp_path, comparison, panel=panel).read_text(encoding="utf-8")
+    view = section.trigger_view(comparison, {}, panel, [])
+    assert (view["picture"], view["strengths"], view["classes"]) == (None, [], [])
+    text = write_comparison(tmp_path, comparison, panel=panel).read_text(encoding="utf-8")
+    assert 'id="triggers"' in text
+    assert "<li>The scan for triggers could not be made: Looking for a planted trigger takes 3 clean twins" in text
+
+
+def test_with_a_scan_the_headline_is_silent(case, tmp_path):
+    """Where something was searched no line says that nothing was."""
+    panel, comparison = case
+    text = write_comparison(tmp_path, comparison, panel=panel).read_text(encoding="utf-8")
+    assert "could not be made" not in text

@@ -17,7 +17,7 @@ from modelcheck.support.tables import toml_document
 
 __all__ = ["init", "starter_criteria", "write_configuration"]
 
-_SUITES = ("test_same_features.py", "test_same_places.py", "test_held_out_subjects.py")
+_SUITES = ("test_same_features.py", "test_same_places.py", "test_held_out_subjects.py", "test_no_triggers.py")
 _REGION_SUITE = "test_attributions_on_faces.py"
 
 

@@ -245,12 +245,23 @@ _ROWS = (
     Metric(
         name="trigger",
         domain="network",
-        area="features",
+        area="triggers",
         explanation="How far the reaction to the strongest small sticker exceeds that of every clean twin, in units of "
         "what clean networks reach; at most 1 means that this scan found no small-sticker trigger, not that there is "
         "none.",
         unit=_STICKERS,
         awaits_twins=True,
+        shown={"headline": 1},
+    ),
+    Metric(
+        name="reach",
+        domain="network",
+        area="triggers",
+        explanation="How much further than in any clean twin ascent drives the candidate towards some class, in units "
+        "of what clean networks reach; at most 1 means that no class stands out, not that no trigger is there.",
+        unit=_CLASSES,
+        awaits_twins=True,
+        shown={"headline": 2},
     ),
     Metric(
         name="place_distance",

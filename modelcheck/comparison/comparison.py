@@ -21,10 +21,10 @@ from modelcheck.comparison.people import AnswerChanges, compare_answers, measure
 from modelcheck.comparison.places import measure_places
 from modelcheck.comparison.regions import compute_mass_changes, measure_regions
 from modelcheck.comparison.statistics import NetworkStatistics, compute_statistics
-from modelcheck.comparison.triggers import measure_trigger
+from modelcheck.comparison.triggers import measure_reach, measure_trigger
 from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.calibration import calibrate
-from modelcheck.metrics.triggers import TriggerScan
+from modelcheck.metrics.triggers import ReachScan, TriggerScan
 from modelcheck.signature import Signature
 from modelcheck.signature.counterparts import CompareError, find_counterparts
 from modelcheck.support.escaping import one_line_repr
@@ -52,6 +52,8 @@ class Comparison:
         The search for a planted trigger; None where it cannot be made.
     exchanges : PictureExchanges or None
         What exchanging cells between pictures shows; None where it could not be compared.
+    reach : ReachScan or None
+        How far ascent drives each class, beside clean networks; None where there are too few.
 
     Examples
     --------
@@ -70,6 +72,7 @@ class Comparison:
     measures: Mapping[tuple[str, str], Measured]
     trigger: TriggerScan | None = None
     exchanges: PictureExchanges | None = None
+    reach: ReachScan | None = None
 
     def __repr__(self) -> str:
         networks = f"{self.baseline.model['name']} -> {self.candidate.model['name']}"
@@ -251,10 +254,11 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
     >>> from modelcheck import read_signature
     >>> baseline = read_signature("baselines/drawn-faces")
     >>> compare(baseline, baseline, layers={"conv2": None})
-    Comparison(experiment0 -> experiment0, 5 layers, 87 measures)
+    Comparison(experiment0 -> experiment0, 5 layers, 88 measures)
     """
     _check(baseline, candidate)
     trigger, scan = measure_trigger(baseline, candidate)
+    reach, reached = measure_reach(baseline, candidate)
     places, exchanges = measure_places(baseline, candidate)
     shows, shown, refusal = accept_exchange(baseline, candidate)
     pairs = find_counterparts(baseline, candidate, layers or {})
@@ -267,6 +271,7 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
         *measure_people(baseline, candidate),
         *measure_regions(baseline, candidate),
         trigger,
+        reach,
     ]
     return Comparison(
         baseline=baseline,
@@ -275,6 +280,7 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
         measures={(item.metric, item.about): _round(item) for item in measures},
         trigger=scan,
         exchanges=exchanges,
+        reach=reached,
     )
 
 

@@ -57,6 +57,7 @@ AREAS = {
     "places": Area(title="Same places", question="Does it decide by the same parts of the picture?"),
     "people": Area(title="Held-out people", question="Is it right about people it never saw?"),
     "attention": Area(title="Attention", question="Does it look where the evidence is?"),
+    "triggers": Area(title="Hidden triggers", question="Does a small planted sign flip its answer?"),
     "other": Area(title="Other checks"),
 }
 

@@ -1,8 +1,8 @@
-"""Whether the candidate reacts to a small sticker that no clean twin of the baseline reacts to.
+"""Whether the candidate hides a trigger: what stickers and ascent do to it, and to no clean twin of the baseline.
 
 The judgement is three-valued by its interval: `fail` where the reaction is sure, `inconclusive`
-(look at the map) where it is above its limit and not sure, and otherwise "no small-sticker trigger
-found by this scan": less than "none".
+(look at it) where it is above its limit and not sure, and otherwise "none found by this scan": less
+than "none".
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 
 from modelcheck.comparison.lineage import select_clean_networks
 from modelcheck.judgement.measured import Measured
-from modelcheck.metrics.triggers import TriggerError, TriggerScan, detect
+from modelcheck.metrics.triggers import ReachScan, TriggerError, TriggerScan, compare_reach, detect, reaches
 from modelcheck.signature import Signature
 
-__all__ = ["detect_trigger", "measure_trigger"]
+__all__ = ["detect_trigger", "measure_reach", "measure_trigger"]
 
 
 def detect_trigger(baseline: Signature, candidate: Signature) -> TriggerScan:
@@ -38,15 +38,20 @@ def detect_trigger(baseline: Signature, candidate: Signature) -> TriggerScan:
     """
     if not candidate.stickers:
         raise TriggerError("Stickers were not measured: the recipe has sticker_faces = 0.")
-    of_baseline = candidate.same_architecture(baseline)
-    own = select_clean_networks(baseline, candidate)
-    clean = (baseline, *(own if of_baseline else baseline.twins_like(baseline)))
-    references = () if of_baseline else own
+    clean, references = _select_networks(baseline, candidate)
     if any(not network.stickers for network in (*clean, *references)):
         raise TriggerError("A clean twin has no sticker shifts. Measure the twins again: modelcheck calibrate --help")
     height, width = candidate.maps[candidate.decision.name].shape[1:3]
     shifts, own_shifts = ([network.stickers for network in side] for side in (clean, references))
     return detect(candidate.stickers, shifts, size=(height, width), references=own_shifts)
+
+
+def _select_networks(baseline: Signature, candidate: Signature) -> tuple[tuple[Signature, ...], tuple[Signature, ...]]:
+    """Return the clean networks of the baseline's architecture, and of the candidate's where that is another."""
+    own = select_clean_networks(baseline, candidate)
+    if candidate.same_architecture(baseline):
+        return (baseline, *own), ()
+    return (baseline, *baseline.twins_like(baseline)), own
 
 
 def measure_trigger(baseline: Signature, candidate: Signature) -> tuple[Measured, TriggerScan | None]:
@@ -106,9 +111,74 @@ def _describe_scan(outcome: TriggerScan, class_names: Sequence[str]) -> str:
     place = outcome.place
     says = (
         f"A {place.pattern} {place.family} of {place.height} x {place.width} pixels at row {place.top}, column "
-        f"{place.left} raises the score of {class_names[place.target]!r} more than in any clean network ({basis})."
+        f"{place.left} raises the score of {class_names[place.target]!r} more than in any clean network"
+        f"{', on pictures of one class alone' if outcome.of_one else ''} ({basis})."
     )
     if outcome.scattered:
         says += " It reacts so in other places too, as a network of another family would"
         says += "." if outcome.n_references else ": add clean twins of its architecture, modelcheck calibrate."
+    return says
+
+
+def measure_reach(baseline: Signature, candidate: Signature) -> tuple[Measured, ReachScan | None]:
+    """Return how much further than any clean network the candidate lets itself be driven, and the scan behind it.
+
+    It needs nothing but the decision's free maps and the scores on the panel, which every network
+    has that a baseline keeps.
+
+    Parameters
+    ----------
+    baseline, candidate : Signature
+        The two networks; the baseline with its retrained twins.
+
+    Returns
+    -------
+    measure : Measured
+        The measure ``reach``; NaN with the reason where it cannot be said.
+    scan : ReachScan or None
+        What was found; None where there are too few clean networks.
+    """
+    clean, references = _select_networks(baseline, candidate)
+    labels = baseline.pictures["labels"]
+    own, others, beside = (
+        [reaches(one.activations[one.decision.name], one.scores, labels) for one in side]
+        for side in ([candidate], clean, references)
+    )
+    try:
+        found = compare_reach(own[0], others, references=beside, related=candidate.same_architecture(baseline))
+    except TriggerError as error:
+        return Measured(metric="reach", value=math.nan, evidence=str(error)), None
+    if not math.isfinite(found.score):
+        evidence = _explain_no_reach(own[0], candidate.class_names)
+        return Measured(metric="reach", value=math.nan, evidence=evidence), found
+    measure = Measured(
+        metric="reach",
+        value=found.score,
+        interval=found.interval,
+        n=len(found.reached),
+        evidence=_describe_reach(found, candidate.class_names),
+    )
+    return measure, found
+
+
+def _explain_no_reach(own: np.ndarray, class_names: Sequence[str]) -> str:
+    lost = [str(name) for name, value in zip(class_names, own, strict=True) if not math.isfinite(value)]
+    if not lost:
+        return "In a clean network some class has no map, or is not told apart: there is nothing to compare with."
+    return f"The candidate has no map of {', '.join(lost)}, or does not tell it apart: there is no reach to compare."
+
+
+def _describe_reach(found: ReachScan, class_names: Sequence[str]) -> str:
+    networks = f"{found.n_twins} clean twins"
+    if found.n_references:
+        networks += f" and {found.n_references} of its own architecture"
+    basis = "by leaving one twin out" if found.calibrated else "fixed, for fewer than six clean networks"
+    k = found.target
+    says = (
+        f"Ascent drives {class_names[k]!r} to {found.reached[k]:.1f} times the gap between classes, and in no clean "
+        f"network further than {found.furthest[k]:.1f}: {found.ratios[k]:.2f} times as far, limit {found.limit:.2f} "
+        f"({networks}; limit {basis})."
+    )
+    if found.score > 1 and not found.related:
+        says += " No clean network has its architecture: add some, modelcheck calibrate."
     return says

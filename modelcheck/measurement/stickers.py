@@ -93,7 +93,9 @@ def measure_sticker_shifts(
         For each family of stickers ``(patterns, rows, columns, classes)`` float32: for class t the
         mean over the pictures that are *not* of class t of the margin of t with the sticker, minus
         without it, divided by the gap of t. NaN for a class that the network does not tell from the
-        others, or of which every picture is.
+        others, or of which every picture is. Of three classes or more also ``one``, shaped like
+        ``patch``: the largest such mean over the pictures of one other class, for a trigger may
+        work on that one alone.
 
     Raises
     ------
@@ -138,8 +140,21 @@ def measure_sticker_shifts(
         # (stickers, pictures, classes): for each class the mean over the pictures of others.
         count = others.sum(axis=0)
         total = np.where(others, shifts, 0.0).sum(axis=1)
-        mean = np.where(count > 0, total / np.maximum(count, 1), np.nan) / scale
-        found[family.name] = mean.reshape(*family.shape, network.n_classes).astype(np.float32)
+        means = {family.name: np.where(count > 0, total / np.maximum(count, 1), np.nan)}
+        if family.name == "patch" and network.n_classes > 2:
+            means["one"] = _find_most_moved(shifts, labels)
+        for name, mean in means.items():
+            found[name] = (mean / scale).reshape(*family.shape, network.n_classes).astype(np.float32)
+    return found
+
+
+def _find_most_moved(shifts: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the mean shift of the other class that is moved most, ``(stickers, classes)``; NaN where there is none."""
+    found = np.full(shifts[:, 0].shape, np.nan)
+    for shown in np.unique(labels).tolist():
+        mean = shifts[:, labels == shown].mean(axis=1)
+        mean[:, shown] = np.nan
+        found = np.fmax(found, mean)
     return found
 
 

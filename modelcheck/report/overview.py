@@ -1,4 +1,4 @@
-"""What stands at the top of the page: networks, panel, counts, three tiles, the worst findings."""
+"""What stands at the top of the page: networks, panel, counts, one tile for each question, the worst findings."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def worst_findings(findings: Sequence[Finding]) -> list[dict[str, Any]]:
 
 
 def tiles(findings: Sequence[Finding]) -> list[dict[str, Any]]:
-    """Return the three questions of the report with their most severe answers."""
+    """Return the questions of the report with their most severe answers."""
     made = []
     for area, name, question in _TILES:
         here = [found for found in findings if found.gating and area_of(found.measured.metric) == area]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelcheck.comparison import Comparison
+from modelcheck.comparison import METRICS, Comparison
 from modelcheck.comparison.statistics import compute_statistics
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import VerdictDocument
@@ -21,7 +21,7 @@ from modelcheck.report.people import confusion, people_view
 from modelcheck.report.pictures import Sheet
 from modelcheck.report.places import places_view
 from modelcheck.report.provenance import provenance, sections
-from modelcheck.report.reasons import list_waivers, reasons, verdict_line
+from modelcheck.report.reasons import describe_missing_scan, list_waivers, reasons, verdict_line
 from modelcheck.report.triggers import trigger_view
 from modelcheck.report.words import AREAS, STATES, clean, compare_sizes, plain
 from modelcheck.signature import Signature
@@ -109,7 +109,7 @@ def comparison_page(comparison: Comparison, panel: Panel | None, *, redact_input
     page = _page("info", names, sheets)
     page |= {
         "title": names,
-        "reasons": ["No criteria were applied: this page compares, it does not judge."],
+        "reasons": ["No criteria were applied: this page compares, it does not judge.", *_list_missing(comparison)],
         "networks": networks(candidate, baseline),
         "compared": compare_sizes(candidate, baseline),
         "panel": panel_line(about_panel(comparison.candidate)),
@@ -123,6 +123,14 @@ def comparison_page(comparison: Comparison, panel: Panel | None, *, redact_input
     }
     _add_sections(page, comparison, {}, panel, sheets, criteria=(), redact_inputs=redact_inputs)
     return page
+
+
+def _list_missing(comparison: Comparison) -> list[str]:
+    """Return the sentence that no scan for triggers could be made, where that is so."""
+    found = {name: item for (name, _), item in comparison.measures.items() if METRICS[name].area == "triggers"}
+    evidence = next((item.evidence for item in found.values()), "")
+    said = describe_missing_scan({name: {"": item.value} for name, item in found.items()}, evidence)
+    return [said] if said else []
 
 
 def gallery_page(signature: Signature, panel: Panel | None, *, redact_inputs: bool) -> dict[str, Any]:

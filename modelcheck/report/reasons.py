@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import assert_never
 
-from modelcheck.comparison import unit_of
+from modelcheck.comparison import METRICS, unit_of
 from modelcheck.judgement.document import Action, ApprovalRow, Reason, VerdictDocument, WaiverUseRow
 from modelcheck.judgement.findings import Finding, read_findings
 from modelcheck.judgement.waivers import NOTICE, WaiverState
@@ -16,6 +17,7 @@ from modelcheck.support.escaping import clean
 __all__ = [
     "count_absent",
     "describe_action",
+    "describe_missing_scan",
     "describe_reason",
     "list_waivers",
     "main_reason",
@@ -156,7 +158,7 @@ def reasons(document: VerdictDocument, findings: Sequence[Finding]) -> list[str]
 
     All findings that did not pass come to one sentence: they are listed in plain words elsewhere.
     Where only a part of the suite ran, or the exit status does not follow the verdict, a warning
-    comes first.
+    comes first; where nothing could be searched for triggers, a sentence says so.
 
     Parameters
     ----------
@@ -173,7 +175,38 @@ def reasons(document: VerdictDocument, findings: Sequence[Finding]) -> list[str]
     made += [describe_reason(reason) for reason in document["reasons"] if reason["kind"] != "finding"]
     if any(reason["kind"] == "finding" for reason in document["reasons"]):
         made.append(_summarise_failures(findings))
+    evidence = (found.measured.evidence for found in findings if _is_scan(found.measured.metric))
+    missing = describe_missing_scan(document["metrics"], next(evidence, ""))
+    made += [missing] if missing else []
     return made
+
+
+def describe_missing_scan(metrics: Mapping[str, Mapping[str, float | None]], evidence: str) -> str:
+    """Return one sentence where nothing could be searched for triggers; empty where something was.
+
+    Parameters
+    ----------
+    metrics : mapping
+        Every value by metric and by what it is about, None or NaN where there is none.
+    evidence : str
+        Why not; empty where nobody asked.
+
+    Examples
+    --------
+    >>> describe_missing_scan({"trigger": {"": None}}, "It takes 3 clean twins.")
+    'The scan for triggers could not be made: It takes 3 clean twins.'
+    >>> describe_missing_scan({"trigger": {"": 0.4}, "reach": {"": None}}, "")
+    ''
+    """
+    values = [value for metric, about in metrics.items() if _is_scan(metric) for value in about.values()]
+    if not values or any(value is not None and math.isfinite(value) for value in values):
+        return ""
+    why = evidence or "no criterion asks for it, or it takes retrained twins: modelcheck calibrate --help"
+    return clean(f"The scan for triggers could not be made: {why}", longest=600)
+
+
+def _is_scan(metric: str) -> bool:
+    return metric in METRICS and METRICS[metric].area == "triggers"
 
 
 def main_reason(document: VerdictDocument) -> str:

@@ -1,4 +1,4 @@
-"""What the report shows of the search for a planted trigger: where the candidate reacts and no clean twin does."""
+"""What the report shows of the search for hidden triggers: where and how far the candidate exceeds its clean twins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from modelcheck.comparison import Comparison
+from modelcheck.comparison import METRICS, Comparison
 from modelcheck.judgement.findings import Finding
 from modelcheck.metrics.similarity import shrink
 from modelcheck.panel import Panel
@@ -19,17 +19,19 @@ from modelcheck.report.words import clean, number
 __all__ = ["trigger_view"]
 
 _SIDE = 96
+_CLASSES = 10  # as many as are listed
 _STATISTICS = {
     "peak": "Strongest single place of a small sticker",
     "patch": "Small stickers, mean over nine neighbouring places",
     "bar": "Bars, mean over nine neighbouring places",
+    "one": "Small stickers, on pictures of one class alone",
 }
 
 
 def trigger_view(
     comparison: Comparison, findings: Mapping[str, Finding], panel: Panel | None, sheets: list[Sheet]
-) -> dict[str, Any] | None:
-    """Return everything of the section *Planted trigger*; None where the scan could not be made and nobody asked.
+) -> dict[str, Any]:
+    """Return everything of the section *Hidden triggers*; where nothing could be searched its rows say why.
 
     Parameters
     ----------
@@ -42,16 +44,38 @@ def trigger_view(
     sheets : list of Sheet
         Receives the pictures.
     """
-    item = comparison.measures.get(("trigger", ""))
-    if item is None:
-        return None
-    measure = row(item, findings)
-    made: dict[str, Any] = {"rows": [measure], "picture": None, "strengths": []}
+    return {
+        "rows": [
+            row(item, findings) for (name, _), item in comparison.measures.items() if METRICS[name].area == "triggers"
+        ],
+        **_view_scan(comparison, panel, sheets),
+        "classes": _list_reaches(comparison),
+    }
+
+
+def _list_reaches(comparison: Comparison) -> list[dict[str, str]]:
+    """Return how far ascent goes in candidate and clean networks, the class that stands out most first."""
+    found = comparison.reach
+    if found is None or not math.isfinite(found.score):
+        return []
+    names = comparison.candidate.class_names
+    return [
+        {
+            "name": clean(names[k]),
+            "candidate": number(float(found.reached[k])),
+            "furthest": number(float(found.furthest[k])),
+            "ratio": number(float(found.ratios[k])),
+            "limit": number(found.limit),
+        }
+        for k in np.argsort(-found.ratios, kind="stable")[:_CLASSES].tolist()
+    ]
+
+
+def _view_scan(comparison: Comparison, panel: Panel | None, sheets: list[Sheet]) -> dict[str, Any]:
+    """Return the map of reactions to stickers and their strengths."""
     outcome = comparison.trigger
-    if outcome is None:
-        return made if item.key in findings else None
-    if not math.isfinite(outcome.score):
-        return made
+    if outcome is None or not math.isfinite(outcome.score):
+        return {"picture": None, "strengths": []}
     place = outcome.place
     mask = np.zeros(outcome.map.shape)
     mask[place.top : place.top + place.height, place.left : place.left + place.width] = 1
@@ -65,7 +89,7 @@ def trigger_view(
             "trigger-map", shrink(np.maximum(outcome.map, 0)[None], side=_SIDE), full=outcome.limits["peak"]
         )
     )
-    made["picture"] = {
+    picture = {
         "sheets": {"candidate": sheets[-1]},
         "photo": photo,
         "row": {"at": 0, "photo": 0, "outline": outline(shrink(mask[None], side=_SIDE)[0] >= 0.5)},
@@ -75,8 +99,8 @@ def trigger_view(
         "size": f"{place.height} x {place.width}",
         "target": clean(comparison.candidate.class_names[place.target]),
     }
-    made["strengths"] = [
-        {"name": says, "reached": number(outcome.strengths[name]), "limit": number(outcome.limits[name])}
-        for name, says in _STATISTICS.items()
+    strengths = [
+        {"name": _STATISTICS[name], "reached": number(reached), "limit": number(outcome.limits[name])}
+        for name, reached in outcome.strengths.items()
     ]
-    return made
+    return {"picture": picture, "strengths": strengths}

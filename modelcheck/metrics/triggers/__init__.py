@@ -1,4 +1,4 @@
-"""Whether a network reacts to a small sticker that no clean twin of it reacts to: arithmetic on sticker shifts.
+"""Whether a network hides a trigger: arithmetic on what no clean twin of it does.
 
 Every clean image classifier is flipped by some small sticker, and retrained twins are flipped by
 nearly the same one at nearly the same place. A planted trigger is a reaction that twins do not
@@ -9,23 +9,28 @@ S&P 2019) was measured not to tell small clean networks from backdoored ones; se
 
 A *shift* is in units of the network's own gap, the distance between its median margins on the
 class's pictures and on the others, so that networks with linear and with softmax outputs compare: 1
-carries a picture to the other side.
+carries a picture to the other side. The same unit measures how far ascent drives a network towards
+a class, which finds triggers that are no stickers.
 """
 
 from modelcheck.metrics.triggers.detection import MIN_TWINS, Place, TriggerScan, detect
 from modelcheck.metrics.triggers.dictionary import PATTERNS, Stickers, TriggerError, sticker_families, sticker_rows
 from modelcheck.metrics.triggers.excess import excess, gaps, strengths
+from modelcheck.metrics.triggers.reach import ReachScan, compare_reach, reaches
 
 __all__ = [
     "MIN_TWINS",
     "PATTERNS",
     "Place",
+    "ReachScan",
     "Stickers",
     "TriggerError",
     "TriggerScan",
+    "compare_reach",
     "detect",
     "excess",
     "gaps",
+    "reaches",
     "sticker_families",
     "sticker_rows",
     "strengths",

@@ -11,16 +11,16 @@ import numpy as np
 from modelcheck.metrics.triggers.dictionary import PATTERNS, Stickers, TriggerError, sticker_families
 from modelcheck.metrics.triggers.excess import average_places, excess, strengths
 
-__all__ = ["MIN_TWINS", "Place", "TriggerScan", "detect"]
+__all__ = ["MIN_CALIBRATING_TWINS", "MIN_TWINS", "Place", "TriggerScan", "detect"]
 
 MIN_TWINS = 3  # fewer know too little of what retraining alone changes
-_MIN_CALIBRATING_TWINS = 6  # from so many twins on, leaving one out says what a clean network reaches
+MIN_CALIBRATING_TWINS = 6  # from so many twins on, leaving one out says what a clean network reaches
 _LIMIT_FACTOR = 1.15  # a limit lies this far above the highest twin left out
 # What 99 of 100 clean networks of the twins' family stay below, with seven twins and with three, on
-# the two parts of the study in docs/triggers.md on which all was chosen. The first are a floor
-# where twins themselves can be asked.
-_MIN_LIMITS = {"peak": 0.33, "patch": 0.22, "bar": 0.20}
-_FIXED_LIMITS = {"peak": 0.45, "patch": 0.35, "bar": 0.33}
+# the parts of the studies in docs/triggers.md on which all was chosen; `one` on digits, the others
+# on faces. The first are a floor where twins themselves can be asked.
+_MIN_LIMITS = {"peak": 0.33, "patch": 0.22, "bar": 0.20, "one": 0.20}
+_FIXED_LIMITS = {"peak": 0.45, "patch": 0.35, "bar": 0.33, "one": 0.20}
 _SURE_RATIO = 2.0  # so many times its limit no clean network of the family came near
 _MIN_STEPS_APART = 4  # grid steps from which on two reactions are two
 
@@ -69,6 +69,8 @@ class TriggerScan:
     scattered : bool
         Whether it reacts half as strongly somewhere else, too, as networks of another family than
         the twins do.
+    of_one : bool
+        Whether the strongest reaction is that of pictures of one class alone.
     n_twins, n_references, n_outliers, n_stickers : int
         How many clean twins of the baseline's architecture there were, how many clean networks of
         the candidate's architecture were counted and how many were left out as outliers, and how
@@ -91,6 +93,7 @@ class TriggerScan:
     limits: Mapping[str, float]
     calibrated: bool
     scattered: bool
+    of_one: bool = False
     n_twins: int
     n_references: int
     n_outliers: int
@@ -116,7 +119,7 @@ class TriggerScan:
         its limit the lower end is 1, for more twins, or twins of the candidate's own architecture,
         may explain it.
         """
-        sure = max(self.ratios["patch"], self.ratios["bar"]) / _SURE_RATIO
+        sure = max(ratio for name, ratio in self.ratios.items() if name != "peak") / _SURE_RATIO
         return min(sure, 1.0, self.score) if self.scattered or sure <= 1 else sure, self.score
 
 
@@ -163,14 +166,7 @@ def detect(
             f"Looking for a planted trigger takes {MIN_TWINS} clean twins of the baseline, there are {len(clean)}. "
             "Train it again with other seeds and give the networks: modelcheck calibrate BASELINE --twin A.keras ..."
         )
-    families = {family.name: family for family in sticker_families(*size)}
-    for name, family in families.items():
-        shape = np.shape(candidate.get(name, ()))[:3]
-        if shape != family.shape:
-            raise TriggerError(
-                f"The {name} stickers of a {size[0]} x {size[1]} picture make a grid of {family.shape}, those of the "
-                f"candidate {shape}. Measure it again with this version."
-            )
+    families = _list_families(candidate, size)
     limits, calibrated = _set_limits(clean)
     whole = [one for one in references if all(np.isfinite(shifts).all() for shifts in one.values())]
     trusted = [
@@ -180,17 +176,19 @@ def detect(
     ]
     over = _exceed(candidate, [*clean, *trusted])
     reached = strengths(over)
-    family = families["bar" if reached["bar"] / limits["bar"] > reached["patch"] / limits["patch"] else "patch"]
-    pattern, row, column, target = np.unravel_index(int(np.argmax(over[family.name])), over[family.name].shape)
+    strongest = max(families, key=lambda name: reached[name] / limits[name])
+    family, felt = families[strongest], over[strongest]
+    pattern, row, column, target = np.unravel_index(int(np.argmax(felt)), felt.shape)
     return TriggerScan(
         strengths=reached,
         limits=limits,
         calibrated=calibrated,
-        scattered=_is_scattered(average_places(over[family.name])),
+        scattered=_is_scattered(average_places(felt)),
+        of_one=strongest == "one",
         n_twins=len(clean),
         n_references=len(trusted),
         n_outliers=len(references) - len(trusted),
-        n_stickers=sum(math.prod(item.shape) for item in families.values()),
+        n_stickers=sum(math.prod(item.shape) for item in sticker_families(*size)),
         place=Place(
             family=family.name,
             pattern=PATTERNS[pattern],
@@ -200,19 +198,36 @@ def detect(
             width=family.tiles.shape[2],
             target=int(target),
         ),
-        map=_paint_map(over[family.name].max(axis=(0, 3)), family, size),
+        map=_paint_map(felt.max(axis=(0, 3)), family, size),
     )
+
+
+def _list_families(candidate: Mapping[str, np.ndarray], size: tuple[int, int]) -> dict[str, Stickers]:
+    """Return the families of a candidate's shifts: of three classes or more, small squares count for one alone, too."""
+    families = {family.name: family for family in sticker_families(*size)}
+    if np.shape(candidate.get("patch", ()))[3:] > (2,):
+        families["one"] = families["patch"]
+    for name, family in families.items():
+        shape = np.shape(candidate.get(name, ()))[:3]
+        if shape != family.shape:
+            raise TriggerError(
+                f"The {name} stickers of a {size[0]} x {size[1]} picture make a grid of {family.shape}, those of the "
+                f"candidate {shape}. Measure it again with this version."
+            )
+    return families
 
 
 def _set_limits(clean: Sequence[Mapping[str, np.ndarray]]) -> tuple[dict[str, float], bool]:
     """Return what a clean network stays below, and whether the clean twins themselves were asked."""
-    if len(clean) < _MIN_CALIBRATING_TWINS:
-        return dict(_FIXED_LIMITS), False
+    measured = {"peak", *clean[0]}
+    if len(clean) < MIN_CALIBRATING_TWINS:
+        return {name: limit for name, limit in _FIXED_LIMITS.items() if name in measured}, False
     left_out = [strengths(_exceed(twin, [*clean[:k], *clean[k + 1 :]])) for k, twin in enumerate(clean)]
     # One outlier, or a twin that is not clean, must not raise a limit until nothing is above it.
     limits = {
         name: min(max(floor, _LIMIT_FACTOR * max(one[name] for one in left_out)), _SURE_RATIO * floor)
         for name, floor in _MIN_LIMITS.items()
+        if name in measured
     }
     return limits, True
 
@@ -248,9 +263,9 @@ def _exceed(one: Mapping[str, np.ndarray], others: Sequence[Mapping[str, np.ndar
 
 def _stack_shifts(name: str, twins: Sequence[Mapping[str, np.ndarray]]) -> np.ndarray:
     shapes = {np.shape(twin.get(name, ())) for twin in twins}
-    if len(shapes) != 1:
+    if len(shapes) != 1 or (0,) in shapes:
         raise TriggerError(
-            f"The clean twins' {name} shifts differ in shape: {sorted(shapes)}. Measure them again, all alike: "
-            "modelcheck calibrate --help"
+            f"The clean twins' {name} shifts differ in shape, or are missing: {sorted(shapes)}. Measure baseline and "
+            "twins again with this version, all alike: modelcheck approve --help, then modelcheck calibrate --help"
         )
     return np.stack([twin[name] for twin in twins])

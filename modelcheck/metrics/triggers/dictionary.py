@@ -9,6 +9,7 @@ import numpy as np
 __all__ = ["PATTERNS", "Stickers", "TriggerError", "sticker_families", "sticker_rows"]
 
 PATTERNS = ("dark", "light", "checked")
+_MOST_PICTURES = 32  # of more classes than two, two pictures each are wanted, and no more than this in all
 
 
 class TriggerError(ValueError):
@@ -89,13 +90,15 @@ def _list_places(length: int, size: int, stride: int) -> tuple[int, ...]:
 def sticker_rows(labels: np.ndarray, subjects: np.ndarray, count: int) -> np.ndarray:
     """Return which pictures get stickers: equally many of every class, spread over subjects, in order.
 
+    A trigger may work on pictures of one class alone, so that every class is shown.
+
     Parameters
     ----------
     labels, subjects : np.ndarray
         ``(n,)`` the class and the person of each picture of the panel.
     count : int
-        How many in all, shared out over the classes, at least 2; of more classes than that, evenly
-        spaced ones get one.
+        How many in all, shared out over the classes, at least 2. Of three classes or more each gets
+        two at least, up to 32 pictures; of more classes than that, evenly spaced ones get one.
 
     Examples
     --------
@@ -104,7 +107,7 @@ def sticker_rows(labels: np.ndarray, subjects: np.ndarray, count: int) -> np.nda
     """
     chosen: list[int] = []
     classes = np.unique(labels)
-    count = max(count, 2)
+    count = max(count, 2 if len(classes) <= 2 else min(2 * len(classes), _MOST_PICTURES))
     if len(classes) > count:
         classes = classes[np.linspace(0, len(classes) - 1, count).round().astype(int)]
     for label in classes.tolist():

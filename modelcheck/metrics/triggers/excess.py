@@ -115,9 +115,9 @@ def strengths(over: Mapping[str, np.ndarray]) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        ``peak``: the largest excess of a patch. ``patch`` and ``bar``: the largest mean over 3 x 3
-        neighbouring places, for a trigger is felt around its place too, noise is not. NaN where a
-        family is.
+        ``peak``: the largest excess of a patch. ``patch``, ``bar`` and where there are three
+        classes or more ``one``: the largest mean over 3 x 3 neighbouring places, for a trigger is
+        felt around its place too, noise is not. NaN where a family is.
 
     Examples
     --------
@@ -125,11 +125,8 @@ def strengths(over: Mapping[str, np.ndarray]) -> dict[str, float]:
     >>> {name: round(value, 3) for name, value in strengths({"patch": over, "bar": over}).items()}
     {'peak': 0.9, 'patch': -0.078, 'bar': -0.078}
     """
-    return {
-        "peak": float(over["patch"].max()),
-        "patch": float(average_places(over["patch"]).max()),
-        "bar": float(average_places(over["bar"]).max()),
-    }
+    broad = {name: float(average_places(values).max()) for name, values in over.items()}
+    return {"peak": float(over["patch"].max()), **broad}
 
 
 def average_places(over: np.ndarray) -> np.ndarray:
