@@ -40,6 +40,11 @@ at_least = -0.3
 why = "nobody pays"
 
 [[criterion]]
+metric = "class_change"
+at_least = -0.5
+why = "no class pays"
+
+[[criterion]]
 metric = "answers"
 at_least = 1
 why = "it answers"
