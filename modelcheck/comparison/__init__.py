@@ -5,6 +5,7 @@ from modelcheck.comparison.comparison import Comparison, compare, reduce_twin
 from modelcheck.comparison.layers import LayerComparison
 from modelcheck.comparison.lineage import RELATED
 from modelcheck.comparison.metric import ABOUT, AREAS, PLACES, Metric
+from modelcheck.comparison.recognition import find_classes_without_map
 from modelcheck.signature.counterparts import CompareError
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "LayerComparison",
     "Metric",
     "compare",
+    "find_classes_without_map",
     "plan_metric",
     "possible",
     "reduce_twin",
