@@ -129,7 +129,7 @@ why = "because"
 """
 
 
-ROW = ["metric", "at_least", "at_most", "about", "judged_by", "advisory", "optional", "why"]
+ROW = ["metric", "at_least", "at_most", "about", "judged_by", "advisory", "optional", "calibrated_by", "why"]
 
 
 @FUZZ

@@ -66,19 +66,32 @@ def leave_out_and_forget(document):
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "words", "expected"),
     [
-        (leave_out, "subject_accuracy[ben] was measured, and never judged"),
-        (silence, "subject_accuracy[ben] has no say in the release"),
-        (leave_out_and_forget, "subject_accuracy[ben] was never measured"),
+        (leave_out, "subject_accuracy[ben] was measured, and never judged", 1),
+        (silence, "'subject_accuracy[ben]' contradicts itself in its key, gating or waiver", 4),
+        (leave_out_and_forget, "subject_accuracy[ben] was never measured", 1),
     ],
 )
-def test_a_red_finding_cannot_be_taken_out(project, failed, change, words):
+def test_a_red_finding_cannot_be_taken_out(project, failed, change, words, expected):
     """Left out, silenced, or forgotten with its measure: criteria, metrics, panel and recipe ask for it."""
     document = copy.deepcopy(failed)
     change(document)
     code, said = asked(project, document, candidate="other.keras")
-    assert (code, words in said) == (1, True), said
+    assert (code, words in said) == (expected, True), said
+
+
+def test_a_limit_informs_only_beside_the_calibrated_one_that_gates(project, passed):
+    """A row with calibrated_by that is advisory, where nothing calibrated was judged, is a contradiction."""
+    document = copy.deepcopy(passed)
+    row = next(row for row in document["criteria"]["rows"] if row["metric"] == "mapped_units")
+    found = [item["criterion"] for item in document["findings"] if item["metric"] == "mapped_units"]
+    for limit in (row, *found):
+        limit |= {"calibrated_by": "likeness", "advisory": True}
+    for item in document["findings"]:
+        item["gating"] = not item["criterion"]["advisory"]
+    code, said = asked(project, document)
+    assert (code, "its limit on mapped_units informs, whatever its twins say" in said) == (1, True), said
 
 
 def test_a_layer_cannot_be_taken_out_of_one_metric(project, passed):

@@ -18,6 +18,7 @@ from modelcheck.judgement.criteria import (
     Criterion,
     criterion_for,
     find_never_failing,
+    inform_where_calibrated,
     read_criteria,
 )
 from modelcheck.judgement.findings import Finding, Verdict, judge, overall
@@ -246,6 +247,35 @@ def test_last_matching_row_wins(globs):
     matching = [row for row, glob in enumerate(globs) if glob in ("*", "conv*", "conv2d_1")]
     chosen = criterion_for(rows, "m", "conv2d_1")
     assert (chosen is None) if not matching else chosen.at_least == matching[-1]
+
+
+ABSOLUTE = '[[criterion]]\nmetric = "recognition"\nat_least = 0.7\nwhy = "as agreed"\ncalibrated_by = "likeness"\n'
+CALIBRATED = '[[criterion]]\nmetric = "likeness"\nat_least = 0.6\nwhy = "as agreed"\n'
+
+
+def test_a_limit_yields_to_the_calibrated_one_that_gates(tmp_path):
+    """A row that names a calibrated metric informs exactly where that one is judged; the others stay as written."""
+    (tmp_path / "criteria.toml").write_text(ABSOLUTE + CALIBRATED)
+    rows, _ = read_criteria(tmp_path / "criteria.toml", metrics=["recognition", "likeness"])
+    assert [row.advisory for row in inform_where_calibrated(rows, ())] == [False, False]
+    assert [row.advisory for row in inform_where_calibrated(rows, {"likeness"})] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (ABSOLUTE, "no row on that metric gates"),
+        (ABSOLUTE + CALIBRATED + "advisory = true\n", "no row on that metric gates"),
+        (ABSOLUTE + "advisory = true\n" + CALIBRATED, "nothing can take its place"),
+        (ABSOLUTE.replace("likeness", "likenes") + CALIBRATED, "no row on that metric gates"),
+    ],
+    ids=["missing", "advisory", "advisory itself", "misspelled"],
+)
+def test_no_limit_yields_to_nobody(tmp_path, text, words):
+    """Where what takes a row's place would not gate, the file is refused."""
+    (tmp_path / "criteria.toml").write_text(text)
+    with pytest.raises(CriteriaError, match=words):
+        read_criteria(tmp_path / "criteria.toml", metrics=["recognition", "likeness"])
 
 
 def test_no_row_for_a_metric_is_none():

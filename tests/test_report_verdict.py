@@ -62,6 +62,10 @@ REASONS = {
     ),
     "unseen_classes": ({"classes": list("abcdefgh")}, ["Of 8 classes", "no picture", "a, b, c, d, e, f and 2 more"]),
     "never_failing": ({"limits": ["kappa at least -1"]}, ["can fail 1 of the criteria", "kappa at least -1"]),
+    "uncalibrated": (
+        {"metrics": ["recognition", "worst_recognition"]},
+        ["Uncalibrated", "recognition, worst recognition", "modelcheck calibrate BASELINE --twin"],
+    ),
     "passed": ({"passed": 3, "waived": 1, "total": 4}, ["3 of 4", "1 waived"]),
 }
 KINDS = [get_args(get_type_hints(shape)["kind"])[0] for shape in get_args(Reason)]

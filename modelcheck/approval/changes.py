@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from modelcheck.comparison import METRICS, Comparison, compare, shown_in
+from modelcheck.comparison import METRICS, Comparison, compare, find_classes_without_map, shown_in
 from modelcheck.metrics.accuracy import balanced_accuracy
 from modelcheck.report.words import describe_difference, number, title
 from modelcheck.signature import LayerRecord, Signature
 from modelcheck.support.escaping import clean
 from modelcheck.support.provenance import differences
 
-__all__ = ["changes", "comparable", "compare_if_possible", "describe_network"]
+__all__ = ["changes", "comparable", "compare_if_possible", "describe_missing_maps", "describe_network"]
 
 
 def describe_network(signature: Signature) -> str:
@@ -22,6 +22,17 @@ def describe_network(signature: Signature) -> str:
     model = signature.model
     name = clean(model.get("file") or model["name"], longest=80)
     return f"{name} ({str(model.get('sha256', ''))[:12]}, {int(model.get('parameters', 0)):,} parameters)"
+
+
+def describe_missing_maps(signature: Signature) -> list[str]:
+    """Say which classes have no map, by view: no candidate can be held against them."""
+    views = {"free": "from free pixels", "natural": "among natural pictures"}
+    return [
+        f"No ascent {views[view]} makes {clean(', '.join(names), longest=300)} happy: what the network looks for there "
+        "is not known, and worst_recognition and likeness of every candidate are unmeasured."
+        for view, names in find_classes_without_map(signature).items()
+        if names
+    ]
 
 
 def comparable(old: Signature, new: Signature) -> bool:

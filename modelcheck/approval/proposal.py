@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from modelcheck.approval.changes import changes, compare_if_possible
+from modelcheck.approval.changes import changes, compare_if_possible, describe_missing_maps
 from modelcheck.approval.misreading import Misreading, find_misreading, try_input_ranges
 from modelcheck.approval.sheet import SHEET, contact_sheet
 from modelcheck.approval.swap import PANEL, file_sha, manifest_sha, put_in_place
@@ -186,6 +186,7 @@ def propose_from_report(report: Path, folder: Path, *, model: Path | None = None
 def _add_trial(proposal: Proposal, trial: Trial, misread: Misreading | None) -> Proposal:
     """Return a proposal that tells what its network comes to as a candidate for its own place."""
     doubts = [misread.sentence] if misread else []
+    doubts += describe_missing_maps(proposal.new)
     doubts += [] if trial.passed else [f"The gate refuses this very file: {trial.verdict.upper()}."]
     return replace(
         proposal,
@@ -254,10 +255,16 @@ def carry_out(proposal: Proposal, *, reason: str, even_so: str = "") -> list[str
     when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     entry = Entry(when=when, facts=facts)
     put_in_place(proposal.folder, new, old=proposal.old_manifest, entry=entry, sheet=proposal.sheet)
-    return [
+    lines = [
         f"{proposal.folder} now holds {clean(new.model['file'], longest=80)} ({new.model['sha256'][:12]}).",
         f"Commit the folder: {proposal.folder / SHEET} shows the change to whoever reviews it.",
     ]
+    if not new.retrained:
+        lines.append(
+            "What it looks for is judged by limits from two-class faces until it keeps networks trained again: "
+            f"modelcheck calibrate {proposal.folder} --twin A.keras --twin B.keras --twin C.keras"
+        )
+    return lines
 
 
 def plan_replacement(folder: Path, new: Signature, *, facts: Mapping[str, str], before: str = "") -> Proposal:

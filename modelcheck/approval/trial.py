@@ -20,7 +20,7 @@ from modelcheck.judgement.measured import Measured
 from modelcheck.judgement.waivers import apply_waivers
 from modelcheck.report.sureness import say_sureness
 from modelcheck.report.words import what_decides
-from modelcheck.signature import Signature, read_signature
+from modelcheck.signature import Signature, read_manifest, read_signature
 from modelcheck.support.escaping import clean
 
 __all__ = ["Trial", "gate_against_itself", "judge_again", "judge_twins"]
@@ -255,14 +255,15 @@ def judge_twins(
         Plain lines.
     """
     words = clean(settings.criteria.name if settings.criteria.is_absolute() else settings.criteria, longest=200)
-    baseline = read_signature(folder)
+    baseline, on_disk = read_signature(folder), read_manifest(folder)
     red: dict[str, list[str]] = {}
     refused, unjudged = set[Path](), set[str]()
     for path, twin in twins.items():
         others = replace(baseline, retrained=tuple(other for name, other in kept.items() if name != path))
+        manifest = {**on_disk, "retrained": [dict(other.model) for other in others.retrained]}
         try:
             own = replace(settings, candidate=path, baseline=folder, baseline_model=None, waivers=None, layers={})
-            findings = _judge_pairs(make_plan(own), compare(others, twin))
+            findings = _judge_pairs(make_plan(own, manifest=manifest), compare(others, twin))
         except ValueError as error:
             return [f"Whether the twins would be red by {words} cannot be said: {clean(error, longest=400)}"]
         for found in findings:

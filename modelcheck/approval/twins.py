@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from modelcheck.approval.changes import describe_missing_maps
 from modelcheck.approval.proposal import Proposal, describe_platform, plan_replacement
 from modelcheck.approval.trial import judge_twins
 from modelcheck.comparison import RELATED, reduce_twin, shown_in
@@ -102,6 +103,7 @@ def propose_twins(
         raise TwinError(f"Of {len(kept)} networks {len(retrained)} have the baseline's architecture. {_ENOUGH}")
     beside = [twin for twin in kept.values() if not twin.same_architecture(baseline)]
     alike = {path: signature for path, signature in measured.items() if signature.same_architecture(baseline)}
+    lines += describe_missing_maps(baseline)
     lines += judge_twins(folder, alike, kept=kept, settings=settings)
     facts = {"platform": describe_platform(baseline), "retrained twins": _names(retrained)}
     facts |= {"clean networks": _names(beside)} if beside else {}

@@ -130,6 +130,7 @@ def init(*, candidate: str, baseline: str, panel: str, folder: Path) -> None:
       modelcheck init --candidate models/new.keras --panel data/heldout.npz
     """
     from modelcheck.panel import Panel
+    from modelcheck.signature import read_manifest
 
     pictures = Panel.load(folder / panel) if (folder / panel).exists() else None
     regions = pictures is not None and pictures.regions is not None
@@ -143,4 +144,7 @@ def init(*, candidate: str, baseline: str, panel: str, folder: Path) -> None:
     elif not (folder / baseline / "manifest.json").exists():
         say(f"Next:    modelcheck approve RELEASE.keras --panel {panel} --to {baseline} --reason 'first release'")
     else:
+        if not read_manifest(folder / baseline)["retrained"]:
+            say("Uncalibrated: the limits on what the network looks for come from two-class faces. Train the release")
+            say(f"again with other seeds: modelcheck calibrate {baseline} --twin A.keras --twin B.keras --twin C.keras")
         say("Next:    pytest suites/")

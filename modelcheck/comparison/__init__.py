@@ -6,6 +6,7 @@ from modelcheck.comparison.controversial import ControversialExchange, ExchangeM
 from modelcheck.comparison.layers import LayerComparison
 from modelcheck.comparison.lineage import RELATED
 from modelcheck.comparison.metric import ABOUT, AREAS, PLACES, Metric
+from modelcheck.comparison.recognition import find_classes_without_map
 from modelcheck.comparison.sureness import Sureness, count_missing, measure_sureness
 from modelcheck.signature.counterparts import CompareError
 
@@ -25,6 +26,7 @@ __all__ = [
     "Sureness",
     "compare",
     "count_missing",
+    "find_classes_without_map",
     "measure_sureness",
     "plan_metric",
     "possible",

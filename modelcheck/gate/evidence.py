@@ -117,8 +117,15 @@ class Evidence:
         return self.comparison.candidate
 
 
-def make_plan(settings: Settings) -> Plan:
+def make_plan(settings: Settings, *, manifest: Mapping[str, Any] | None = None) -> Plan:
     """Read criteria, waivers and the baseline's manifest, and list what has to be judged.
+
+    Parameters
+    ----------
+    settings : Settings
+        What the run is about.
+    manifest : mapping, optional
+        The baseline's, where it is not that of its folder: of one that is about to be calibrated.
 
     Raises
     ------
@@ -126,7 +133,7 @@ def make_plan(settings: Settings) -> Plan:
         When one of them cannot be used.
     """
     settings.require("candidate")
-    manifest = read_manifest(settings.require("baseline"))
+    manifest = manifest or read_manifest(settings.require("baseline"))
     _check_baseline_model(settings, manifest)
     criteria, criteria_sha256 = read_criteria(settings.require("criteria"), metrics=METRICS)
     waivers, waivers_sha256 = read_waivers(settings.waivers, metrics=METRICS) if settings.waivers else ((), "")
