@@ -1,0 +1,178 @@
+"""Ask the whole gate, calibrated with three retrained twins, about networks whose accuracy is equal.
+
+    python benchmarks/blind/gate.py digits --out blind --results benchmarks/blind/results --kinds glyph75,badge100
+
+One row a network: the verdict of every suite and of the gate with the limits
+that ``modelcheck init`` writes for a panel without regions, those on triggers gating, and what was red. Signatures that are in the output folder are kept.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+from answers import list_networks, make_panel, measure_reliance
+from blind import list_candidates
+from kinds import KINDS
+from pictures import SETS, load_set
+
+from modelcheck.cli.start import starter_criteria
+from modelcheck.comparison import METRICS, Comparison, compare, reduce_twin
+from modelcheck.gate.evidence import Plan, make_plan
+from modelcheck.gate.settings import Settings
+from modelcheck.judgement.criteria import criterion_for
+from modelcheck.judgement.findings import Finding, judge, overall
+from modelcheck.panel import Panel
+from modelcheck.recipe import Recipe
+from modelcheck.signature import Signature, read_signature
+
+TWINS = range(1, 4)
+AREAS = ("features", "places", "people", "triggers")
+# Hidden layers gate on how many units have a map alone; nothing is asked of attributions without regions.
+RECIPE = Recipe(units_per_layer=8, untrained_twins=2, attribution_methods=())
+COLUMNS = (
+    "set",
+    "panel",
+    "candidate",
+    "honest",
+    "kept",
+    "reliance",
+    "accuracy_change",
+    *AREAS,
+    "gate",
+    "red",
+    "seconds",
+)
+
+
+def make_gate_panel(folder: Path, kind: str, set_name: str, faces: Path | None) -> Panel:
+    """Return a kind's panel as the gate takes it."""
+    pictures = load_set(set_name, faces)
+    part = make_panel(folder, pictures, kind)
+    return Panel(part.images, part.labels, part.subjects, pictures.class_names)
+
+
+def measure_baseline(folder: Path, where: Path, panel: Panel, *, family: str, honest: str) -> Signature:
+    """Return the baseline with its retrained twins, measured where that was not done."""
+    from modelcheck.measurement import measure
+
+    if not (where / "manifest.json").exists():
+        baseline = measure(folder / f"{honest}_{family}_0.keras", panel, RECIPE, twins=False)
+        twins = [
+            measure(folder / f"{honest}_{family}_{k}.keras", panel, RECIPE, stimuli=baseline, twins=False)
+            for k in TWINS
+        ]
+        replace(baseline, retrained=tuple(reduce_twin(baseline, twin) for twin in twins)).write(where)
+    return read_signature(where)
+
+
+def plan_gate(where: Path) -> Plan:
+    """Return what is judged: the limits of a new project, where retrained twins let those on triggers gate."""
+    criteria = where / "criteria.toml"
+    criteria.write_text(starter_criteria(regions=False).replace("at_most = 1.0\nadvisory = true", "at_most = 1.0"))
+    return make_plan(Settings(baseline=where / "baseline", candidate=where, criteria=criteria))
+
+
+def judge_all(comparison: Comparison, plan: Plan) -> list[Finding]:
+    """Return a finding for all that was planned."""
+    findings = []
+    for metric, about in sorted(plan.pairs):
+        criterion = criterion_for(plan.criteria, metric, about)
+        if criterion is not None:  # as it is for all that is planned
+            findings.append(judge(comparison.find(metric, about), criterion))
+    return findings
+
+
+def describe(comparison: Comparison, plan: Plan) -> dict[str, object]:
+    """Return the verdicts of a candidate, and what was red."""
+    findings = judge_all(comparison, plan)
+    said: dict[str, object] = {}
+    for area in AREAS:
+        rows = [row for row in findings if METRICS[row.measured.metric].area == area]
+        said[area] = overall(rows).value if rows else ""
+    red = sorted({row.measured.metric for row in findings if row.red})
+    return said | {"gate": overall(findings).value, "red": " ".join(red)}
+
+
+def draw_honest(folder: Path, kind: str, *, count: int) -> list[str]:
+    """Return some of the honest networks, other ones on each panel; those that were kept on kept panels alone."""
+    labels = list_candidates(folder, kind, "plain", honest="clean", kept=KINDS[kind].kept)
+    labels = [label for label in labels if KINDS[label.rsplit("_", 2)[0]].honest]
+    rng = np.random.Generator(np.random.Philox(key=[17, list(KINDS).index(kind)]))
+    return [labels[k] for k in np.sort(rng.permutation(len(labels))[:count])]
+
+
+@click.command()
+@click.argument("set_name", type=click.Choice(list(SETS)))
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+@click.option("--faces", type=click.Path(path_type=Path), help="The folder of CMU Faces.")
+@click.option("--results", type=click.Path(path_type=Path), required=True)
+@click.option("--kinds", required=True, help="Whose panels, and whose networks, comma-separated.")
+@click.option("--seeds", default=3, show_default=True, help="Networks of each kind.")
+@click.option("--honest", default=4, show_default=True, help="Honest networks on each panel, drawn from all there are.")
+@click.option("--table", default="gate.csv", show_default=True)
+def main(
+    set_name: str,
+    *,
+    out: Path,
+    faces: Path | None,
+    results: Path,
+    kinds: str,
+    seeds: int,
+    honest: int,
+    table: str,
+) -> None:
+    """Measure, judge, and add rows to the table."""
+    import tensorflow as tf
+
+    from modelcheck.measurement import measure
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    folder, pictures = out / set_name, load_set(set_name, faces)
+    target = results / table
+    done = set()
+    if target.exists():
+        with target.open(newline="") as file:
+            done = {(row["set"], row["panel"], row["candidate"]) for row in csv.DictReader(file)}
+    results.mkdir(parents=True, exist_ok=True)
+    with target.open("a", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        if not done:
+            writer.writeheader()
+        for kind in kinds.split(","):
+            panel = make_gate_panel(folder, kind, set_name, faces)
+            where = folder / "gate" / KINDS[kind].panel
+            baseline = measure_baseline(folder, where / "baseline", panel, family="plain", honest="clean")
+            plan = plan_gate(where)
+            candidates = list_networks(folder, kind, "plain", seeds=range(seeds))
+            candidates += draw_honest(folder, kind, count=honest)
+            for label in candidates:
+                if (set_name, kind, label) in done:
+                    continue
+                start = time.perf_counter()
+                if not (where / label / "manifest.json").exists():
+                    measure(folder / f"{label}.keras", panel, RECIPE, stimuli=baseline).write(where / label)
+                seconds = time.perf_counter() - start
+                comparison = compare(baseline, read_signature(where / label))
+                change = comparison.candidate.scores.argmax(axis=1), baseline.scores.argmax(axis=1)
+                right = [float((answers == panel.labels).mean()) for answers in change]
+                writer.writerow(
+                    {
+                        **{"set": set_name, "panel": kind, "candidate": label},
+                        **{"honest": int(KINDS[label.rsplit("_", 2)[0]].honest), "kept": int(KINDS[kind].kept)},
+                        "reliance": round(measure_reliance(folder, label, pictures), 4),
+                        "accuracy_change": round(abs(right[0] - right[1]), 4),
+                        **describe(comparison, plan),
+                        "seconds": round(seconds, 1),
+                    }
+                )
+                file.flush()
+                print(f"{set_name}, {kind}: {label}, {seconds:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
