@@ -30,6 +30,7 @@ def recognitions(out: Path, panel: Panel, baselines: list[str], labels: list[str
     import tensorflow as tf
 
     from modelcheck.happymaps import ascend, margins, natural_pictures
+    from modelcheck.metrics.recognition import recognise
     from modelcheck.network import flatten
 
     recipe, images = Recipe(), panel.inputs((0.0, 1.0))
@@ -55,7 +56,7 @@ def recognitions(out: Path, panel: Panel, baselines: list[str], labels: list[str
         own = look(images)
         right = own.argmax(axis=1) == panel.labels
         accuracy = np.mean([right[panel.labels == k].mean() for k in range(len(panel.class_names))])
-        shown = [[np.tanh(np.diag(look(kind)) / own.std(axis=0) / 2).mean() for kind in views] for views in maps]
+        shown = [[np.diag(recognise(look(kind), own, panel.labels)).mean() for kind in views] for views in maps]
         found[label] = np.array([*shown, [accuracy] * len(VIEWS)])
     return found
 

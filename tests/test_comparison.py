@@ -302,6 +302,18 @@ def calibrated_pair(levels, *, learned=0.9):
     return replace(baseline, retrained=kept), candidate
 
 
+def test_without_twins_the_pictures_say_how_wide_the_band_is():
+    """A panel of few and unlike pictures moves a recognition more than retraining did elsewhere: the band is wider."""
+    baseline, candidate = pair()
+    candidate = recognising(candidate, 0.4, PANEL.labels)
+    rough = np.random.default_rng(0).normal(scale=4, size=candidate.scores.shape)
+    for scores, wider in ((candidate.scores, False), (candidate.scores + rough, True)):
+        other = recognising(replace(candidate, scores=scores), 0.4, PANEL.labels)
+        found, again = (compare(baseline, other).find("recognition", "decision") for _ in range(2))
+        assert found.interval == again.interval
+        assert (found.interval[1] - found.value > 0.13) == wider
+
+
 @pytest.mark.parametrize("level", [0.8, 0.4, 0.0])
 def test_likeness_is_what_retrained_twins_reach(level):
     """A candidate that recognises as much as retrained twins has likeness 1, half as much a half, nothing 0."""

@@ -2,8 +2,9 @@
 
     python benchmarks/blind/gate.py digits --out blind --results benchmarks/blind/results --kinds glyph75,badge100
 
-One row a network: the verdict of every suite and of the gate with the limits
-that ``modelcheck init`` writes for a panel without regions, those on triggers gating, and what was red. Signatures that are in the output folder are kept.
+One row a network: the verdict of every suite and of the gate, and what was red. The limits are those
+that ``modelcheck init`` writes for a panel without regions, and those on triggers gate. Signatures
+that are in the output folder are kept.
 """
 
 from __future__ import annotations

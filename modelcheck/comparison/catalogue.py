@@ -78,9 +78,8 @@ _ROWS = (
         name="likeness",
         domain="calibrated",
         area="features",
-        explanation="Recognition, natural recognition and that of the worst class, each divided by what the baseline's "
-        "retrained twins reach: 1 is a network that was trained again, 0 a map that says nothing; the lowest of those "
-        "that twins reach at all.",
+        explanation="Recognition and natural recognition, each divided by what the baseline's retrained twins reach: 1 "
+        "is a network that was trained again, 0 a map that says nothing; the lower of those that twins reach at all.",
         unit=_TWINS,
         spread=0.12,
         shown={"column": 3, "headline": 1},

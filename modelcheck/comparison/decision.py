@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -24,6 +26,9 @@ from modelcheck.metrics.similarity import correlation_matrix, find_moved_pixels,
 from modelcheck.signature import Signature
 
 __all__ = ["measure_decision", "scale_decision_maps"]
+
+_STEADY = 3  # retrained twins that say by themselves how far a second training moves a value
+_DRAWS = 50  # panels drawn from the panel's own pictures, where they do not
 
 
 def measure_decision(baseline: Signature, candidate: Signature, *, refusal: str = "") -> Iterator[Measured]:
@@ -71,48 +76,67 @@ def measure_decision(baseline: Signature, candidate: Signature, *, refusal: str 
 
 def _measure_recognitions(baseline: Signature, candidate: Signature, not_shown: str) -> Iterator[Measured]:
     """Yield the recognition of each view, mean over the classes, and that of the worst class."""
-    name, classes = baseline.decision.name, baseline.class_names
+    labels, classes = baseline.pictures["labels"], baseline.class_names
     without = find_classes_without_map(baseline)
-    own = _recognise_by_class(baseline, candidate)
-    floors = [_recognise_by_class(baseline, twin) for twin in candidate.twins]
-    ceilings = [_recognise_by_class(baseline, twin) for twin in find_ceiling_twins(baseline)]
-    absent = ""
-    for metric, view in VIEWS.items():
-        there = np.array([known not in without[view] for known in classes])
-        absent = _say_absent(view, without[view]) or absent
-        value, *twins = (
-            float(np.mean(values[view][there])) if there.any() else math.nan for values in (own, *floors, *ceilings)
-        )
-        yield Measured(
+    own = _recognise_by_class(candidate, labels)
+    floors = [_recognise_by_class(twin, labels) for twin in candidate.twins]
+    ceilings = [_recognise_by_class(twin, labels) for twin in find_ceiling_twins(baseline)]
+    drawn = [] if len(ceilings) >= _STEADY else _recognise_on_drawn_panels(candidate, labels)
+
+    def measured(metric: str, summary: Callable[[np.ndarray], float], says: str, n: int) -> Measured:
+        value, ceiling = summary(own), tuple(map(summary, ceilings))
+        return Measured(
             metric=metric,
-            about=name,
+            about=baseline.decision.name,
             value=value,
-            interval=_band(metric, value, twins[len(floors) :]),
-            n=int(there.sum()),
-            evidence=not_shown or f"{_say_by_class(own[view], classes)}{_say_absent(view, without[view])}",
-            floor=tuple(twins[: len(floors)]),
-            ceiling=tuple(twins[len(floors) :]),
+            interval=_band(metric, value, ceiling, drawn=[summary(by_class) for by_class in drawn]),
+            n=n,
+            evidence=not_shown or says,
+            floor=tuple(map(summary, floors)),
+            ceiling=ceiling,
         )
-    by_class = [np.mean([values[view] for view in VIEWS.values()], axis=0) for values in (own, *floors, *ceilings)]
+
+    absent = {view: _say_absent(view, names) for view, names in without.items()}
+    for row, (metric, view) in enumerate(VIEWS.items()):
+        there = [k for k, name in enumerate(classes) if name not in without[view]]
+        yield measured(
+            metric,
+            partial(_average, row=row, there=there),
+            f"{_say_by_class(own[row], classes)}{absent[view]}",
+            len(there),
+        )
     # A class that has no map is not recognised by anybody: the worst class is then not known.
-    worst, *twins = (float(np.min(values)) for values in by_class)
-    yield Measured(
-        metric="worst_recognition",
-        about=name,
-        value=worst,
-        interval=_band("worst_recognition", worst, twins[len(floors) :]),
-        n=len(classes),
-        evidence=not_shown or f"{_say_by_class(by_class[0], classes)}{absent}",
-        floor=tuple(twins[: len(floors)]),
-        ceiling=tuple(twins[len(floors) :]),
+    yield measured(
+        "worst_recognition",
+        _find_worst,
+        f"{_say_by_class(own.mean(axis=0), classes)}{''.join(dict.fromkeys(absent.values()))}",
+        len(classes),
     )
 
 
-def _recognise_by_class(baseline: Signature, other: Signature) -> dict[str, np.ndarray]:
-    """Return by view how surely a network takes the baseline's map of each class for that class."""
-    scores = {} if other.exchange is None else other.exchange.class_scores
-    labels = baseline.pictures["labels"]
-    return {view: np.diag(recognise_scores(other, scores, view, labels=labels)) for view in VIEWS.values()}
+def _average(by_class: np.ndarray, *, row: int, there: Sequence[int]) -> float:
+    return float(np.mean(by_class[row, there])) if there else math.nan
+
+
+def _find_worst(by_class: np.ndarray) -> float:
+    return float(np.min(by_class.mean(axis=0)))
+
+
+def _recognise_by_class(network: Signature, labels: np.ndarray) -> np.ndarray:
+    """Return how surely a network takes the baseline's map of each class for that class, ``(views, classes)``."""
+    scores = {} if network.exchange is None else network.exchange.class_scores
+    return np.array([np.diag(recognise_scores(network, scores, view, labels=labels)) for view in VIEWS.values()])
+
+
+def _recognise_on_drawn_panels(network: Signature, labels: np.ndarray) -> list[np.ndarray]:
+    """Return the same with the panel's pictures drawn anew from each class: what the choice of pictures moves."""
+    groups = [np.flatnonzero(labels == k) for k in np.unique(labels)]
+    made = []
+    for draw in range(_DRAWS):
+        rng = np.random.Generator(np.random.Philox(key=[network.recipe.seed, draw]))
+        rows = np.concatenate([rng.choice(group, len(group)) for group in groups])
+        made.append(_recognise_by_class(replace(network, scores=network.scores[rows]), labels[rows]))
+    return made
 
 
 def _say_absent(view: str, names: Sequence[str]) -> str:
@@ -168,15 +192,21 @@ def _recognise_back(baseline: Signature, other: Signature, view: str) -> np.ndar
 
 
 def _measure_likeness(name: str, recognitions: Sequence[Measured]) -> Measured:
-    """Return the lowest recognition on the scale of retrained twins; NaN where one is, or where twins reach none."""
-    telling = [item for item in recognitions if math.isfinite(_calibrate(item, 1.0))]
+    """Return the lower mean recognition on the scale of retrained twins.
+
+    NaN where any recognition is, that of the worst class too, and where twins reach none. The worst
+    class itself has no part in the scale: an honest network of half the width may lose one class of
+    six by it, and what it would find `measure_agreement` finds with fewer false alarms.
+    """
+    views = [item for item in recognitions if item.metric in VIEWS]
+    telling = [item for item in views if math.isfinite(_calibrate(item, 1.0))]
     scores = {item.metric: _calibrate(item, item.value) for item in telling}
     known = all(math.isfinite(item.value) for item in recognitions)
     value = min(scores.values()) if scores and known else math.nan
     parts = [f"{METRICS[metric].head} {score:.2f}" for metric, score in scores.items()]
     parts += [
         f"{METRICS[item.metric].head} says nothing, for retrained twins reach too little of it"
-        for item in recognitions
+        for item in views
         if item.metric not in scores
     ]
     twins = len(recognitions[0].ceiling)
@@ -194,11 +224,14 @@ def _calibrate(item: Measured, value: float) -> float:
     return calibrate(value, floor=find_floor(item), ceiling=item.ceiling)
 
 
-def _band(metric: str, value: float, ceiling: Sequence[float]) -> tuple[float, float] | None:
+def _band(
+    metric: str, value: float, ceiling: Sequence[float], *, drawn: Sequence[float] = ()
+) -> tuple[float, float] | None:
+    """Return what retraining leaves open about a value: by its twins, or as elsewhere and as its own pictures say."""
     fallback = METRICS[metric].spread
     if fallback is None or not math.isfinite(value):
         return None
-    spread = steadiness(ceiling, fallback=fallback)
+    spread = max(steadiness(ceiling, fallback=fallback), 2 * float(np.std(drawn)) if len(drawn) else 0.0)
     return max(value - spread, METRICS[metric].lowest), min(value + spread, METRICS[metric].highest)
 
 
