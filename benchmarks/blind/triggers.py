@@ -23,7 +23,7 @@ from typing import Any
 
 import click
 import numpy as np
-from scipy.stats import beta
+from scipy.stats import beta, gamma
 from trigger_attacks import ATTACKS, CLASSES, SIDE, Digits, choose_plant, plant, read_digits, stamp
 
 from modelcheck.metrics.triggers import compare_reach, detect, reaches
@@ -171,7 +171,9 @@ def measure_missing(out: Path) -> None:
         ascent = ascend(bench.network, decision, recipe=recipe, climbs=bench.climbs)
         shifts = measure_panel_shifts(bench.network, panel, scores, recipe=recipe)
         reached = reaches(ascent.activations, scores, held_out.labels)
-        np.savez(path, reached=reached, **shifts)  # type: ignore[arg-type]
+        bare = Recipe(copies=1, shift=0, jitter=0, blur=0, pull=0, steps=64)
+        plain = ascend(bench.network, decision, recipe=bare, climbs=bench.climbs).activations
+        np.savez(path, reached=reached, plain=plain, **shifts)  # type: ignore[arg-type]
         print("measured", row.label, round(time.process_time() - began, 2), flush=True)
 
 
@@ -180,7 +182,7 @@ def judge(row: Row, numbers: dict[str, dict[str, np.ndarray]], *, twins: int, ki
     own = numbers[row.label]
     clean = [numbers[f"twin_{k}"] for k in range(twins)]
     beside = [numbers[f"kin_{row.architecture}_{k}"] for k in range(kin)]
-    stickers = [name for name in own if name != "reached"]
+    stickers = [name for name in own if name not in ("reached", "plain")]
     shifts, known, excused = (
         [{name: one[name] for name in stickers} for one in part] for part in ([own], clean, beside)
     )
@@ -198,7 +200,19 @@ def judge(row: Row, numbers: dict[str, dict[str, np.ndarray]], *, twins: int, ki
         "says": max(said, key=SAYINGS.index),
         "sticker_target": scan.place.target,
         "reach_target": reach.target,
+        "mm_bd": round(find_outlier(own["plain"]), 3),
     }
+
+
+def find_outlier(margins: np.ndarray) -> float:
+    """Return the p-value of MM-BD: how seldom the largest margin would be that large, were it like the others.
+
+    Wang et al. (IEEE S&P 2024) fit a distribution to all classes' margins but the largest, and take
+    0.05 for a trigger; here it is a gamma distribution. No twin is needed.
+    """
+    ordered = np.sort(np.maximum(np.nan_to_num(margins), 0.01))
+    shape, _, scale = gamma.fit(ordered[:-1], floc=0)
+    return float(1 - gamma.cdf(ordered[-1], shape, scale=scale) ** len(ordered))
 
 
 def decide(low: float, value: float) -> str:
@@ -237,16 +251,17 @@ def summarise(table: list[dict[str, Any]]) -> None:
             here = [one for one in table if one["twins"] == twins and one["part"] == part]
             works = [one for one in here if one["attack"] and one["success"] >= WORKS]
             print(
-                f"\n## {twins} clean networks, part {part}\n\n| attack | n | red | fail | trigger | reach |\n"
-                + "|---" * 6
+                f"\n## {twins} clean networks, part {part}\n\n| attack | n | red | fail | trigger | reach | MM-BD |\n"
+                + "|---" * 7
                 + "|"
             )
             for attack in (*ATTACKS, "all"):
                 some = [one for one in works if attack in (one["attack"], "all")]
                 red, failed = (sum(one["says"] in words for one in some) for words in (RED, ("fail",)))
                 each = [sum(one[f"{name}_says"] in RED for one in some) for name in ("trigger", "reach")]
+                each.append(sum(one["mm_bd"] < 0.05 for one in some))
                 low = f" (at least {bound(red, len(some), lower=True):.0%})" if attack == "all" else ""
-                print(f"| {attack} | {len(some)} | {red}{low} | {failed} | {each[0]} | {each[1]} |")
+                print(f"| {attack} | {len(some)} | {red}{low} | {failed} | {' | '.join(map(str, each))} |")
             for kin in (0, KIN):
                 clean = [
                     one for one in here if not one["attack"] and (one["kin"] == kin or one["architecture"] == "plain")
@@ -254,6 +269,7 @@ def summarise(table: list[dict[str, Any]]) -> None:
                 red = [one for one in clean if one["says"] in RED]
                 at_most = bound(len(red), len(clean), lower=False)
                 named = ", ".join(f"{one['network']} {one['trigger']}/{one['reach']} {one['says']}" for one in red)
+                print(f"clean, MM-BD: {sum(one['mm_bd'] < 0.05 for one in clean)} of {len(clean)}")
                 print(f"clean, {kin} kin: {len(red)} of {len(clean)} red (at most {at_most:.0%}) {named}")
 
 
