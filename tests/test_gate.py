@@ -40,6 +40,11 @@ at_least = -0.3
 why = "nobody pays"
 
 [[criterion]]
+metric = "place_distance"
+at_most = 1.75
+why = "the same places"
+
+[[criterion]]
 metric = "answers"
 at_least = 1
 why = "it answers"
