@@ -68,6 +68,10 @@ def rewrite_manifest(folder, **changes):
     path.write_bytes(canonical({**document, "digest": hashlib.sha256(canonical(document)).hexdigest()}))
 
 
+def older_baseline(folder):
+    rewrite_manifest(folder, format=FORMAT - 1)
+
+
 def newer_baseline(folder):
     rewrite_manifest(folder, format=FORMAT + 1)
 
