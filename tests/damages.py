@@ -134,7 +134,7 @@ def candidate_lacks_a_method(folder):
 def made_recipe():
     from modelcheck.recipe import Recipe
 
-    return Recipe(attribution_methods=("smoothgrad", "occlusion"))
+    return Recipe(attribution_methods=("smoothgrad", "occlusion"), exchange_pictures=12, mosaics=30)
 
 
 def nan_answers(folder):
