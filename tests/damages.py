@@ -68,6 +68,10 @@ def rewrite_manifest(folder, **changes):
     path.write_bytes(canonical({**document, "digest": hashlib.sha256(canonical(document)).hexdigest()}))
 
 
+def older_baseline(folder):
+    rewrite_manifest(folder, format=FORMAT - 1)
+
+
 def newer_baseline(folder):
     rewrite_manifest(folder, format=FORMAT + 1)
 
@@ -140,7 +144,7 @@ def candidate_lacks_a_method(folder):
 def made_recipe():
     from modelcheck.recipe import Recipe
 
-    return Recipe(attribution_methods=("smoothgrad", "occlusion"))
+    return Recipe(attribution_methods=("smoothgrad", "occlusion"), exchange_pictures=12, mosaics=30)
 
 
 def nan_answers(folder):

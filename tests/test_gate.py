@@ -45,6 +45,11 @@ at_least = -0.5
 why = "no class pays"
 
 [[criterion]]
+metric = "place_distance"
+at_most = 1.75
+why = "the same places"
+
+[[criterion]]
 metric = "answers"
 at_least = 1
 why = "it answers"

@@ -26,6 +26,7 @@ ROWS = [
     (damages.truncated_member, 3, "damaged"),
     (damages.missing_member, 3, "missing or unreadable"),
     (damages.truncated_manifest, 4, "is not a valid manifest"),
+    (damages.older_baseline, 4, "was written by an earlier modelcheck"),
     (damages.newer_baseline, 4, f"this modelcheck reads format {FORMAT}"),
     (damages.another_recipe_in_the_manifest, 3, "its recipe does not match its digest"),
     (damages.another_panel, 3, "is not the one the baseline was measured on"),

@@ -26,8 +26,10 @@ def recognise(shown: np.ndarray, own: np.ndarray, labels: np.ndarray) -> np.ndar
     Returns
     -------
     np.ndarray
-        Like `shown`, from -1 to 1: 1 is as sure as on the median picture of the class, or surer, -1
-        as on the median picture of the other classes, 0 halfway. The way between the two is at
+        Like `shown`, from -1 to 1: 0 is halfway between the median picture of the class and that of
+        the other classes, 0.46 as sure as on the former, -0.46 as on the latter, and 1 far beyond:
+        maps are often surer than pictures, and a scale that ends at pictures says nothing of how
+        much. The way between the two is at
         least one standard deviation of the class's margins, so that a network that cannot tell its
         pictures apart recognises nothing for certain; for a class without pictures it is the median
         of the other classes' ways. NaN where nothing was shown, and for a class on which the
@@ -37,8 +39,8 @@ def recognise(shown: np.ndarray, own: np.ndarray, labels: np.ndarray) -> np.ndar
     --------
     >>> own = np.array([[4.0, -4.0], [2.0, -2.0], [-2.0, 2.0], [-4.0, 4.0]])
     >>> recognise(np.array([[3.0, -3.0], [0.0, 0.0]]), own, np.array([0, 0, 1, 1]))
-    array([[ 1., -1.],
-           [ 0.,  0.]])
+    array([[ 0.46211716, -0.46211716],
+           [ 0.        ,  0.        ]])
     """
     members = labels[:, None] == np.arange(own.shape[1])
     mine, others = _median_of(own, members), _median_of(own, ~members)
@@ -48,7 +50,7 @@ def recognise(shown: np.ndarray, own: np.ndarray, labels: np.ndarray) -> np.ndar
     way = np.maximum(np.where(known, way, np.median(way[known]) if known.any() else 0.0), spread)
     middle = np.where(known, (mine + others) / 2, np.where(np.isfinite(others), others + way / 2, mine - way / 2))
     with np.errstate(divide="ignore", invalid="ignore"):
-        placed = np.clip((shown - middle) / (way / 2), -1, 1)
+        placed = np.tanh((shown - middle) / way)
     return np.where(spread > 0, placed, np.nan)
 
 
