@@ -64,6 +64,7 @@ def measure_decision(baseline: Signature, candidate: Signature, *, refusal: str 
     yield _measure_transfer_back(baseline, candidate, refusal)
     if baseline.retrained:
         yield _measure_likeness(name, recognitions)
+        yield _measure_worst_likeness(name, recognitions)
         yield measure_agreement(baseline, candidate, refusal=not_shown)
     yield Measured(
         metric="complementarity",
@@ -194,9 +195,7 @@ def _recognise_back(baseline: Signature, other: Signature, view: str) -> np.ndar
 def _measure_likeness(name: str, recognitions: Sequence[Measured]) -> Measured:
     """Return the lower mean recognition on the scale of retrained twins.
 
-    NaN where any recognition is, that of the worst class too, and where twins reach none. The worst
-    class itself has no part in the scale: an honest network of half the width may lose one class of
-    six by it, and what it would find `measure_agreement` finds with fewer false alarms.
+    NaN where any recognition is, that of the worst class too, and where twins reach none.
     """
     views = [item for item in recognitions if item.metric in VIEWS]
     telling = [item for item in views if math.isfinite(_calibrate(item, 1.0))]
@@ -217,6 +216,24 @@ def _measure_likeness(name: str, recognitions: Sequence[Measured]) -> Measured:
         interval=_band("likeness", value, ()),
         n=twins,
         evidence=f"0 is a map that says nothing, 1 is {twins} retrained twins: {'; '.join(parts)}.",
+    )
+
+
+def _measure_worst_likeness(name: str, recognitions: Sequence[Measured]) -> Measured:
+    """Return the recognition of the worst class on the scale of retrained twins; NaN where twins reach none."""
+    [worst] = [item for item in recognitions if item.metric not in VIEWS]
+    value = _calibrate(worst, worst.value)
+    says = f"0 is a map that says nothing, 1 is {len(worst.ceiling)} retrained twins' own worst class."
+    if not math.isfinite(value):
+        says = "Retrained twins themselves do not recognise some class: there is no scale for the worst one."
+    return Measured(
+        metric="worst_likeness",
+        about=name,
+        value=value,
+        interval=_band("worst_likeness", value, ()),
+        n=len(worst.ceiling),
+        evidence=f"{says} {worst.evidence}",
+        silent=not math.isfinite(_calibrate(worst, 1.0)) and math.isfinite(worst.value),
     )
 
 

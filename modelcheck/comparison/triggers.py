@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -42,8 +43,14 @@ def detect_trigger(baseline: Signature, candidate: Signature) -> TriggerScan:
     if any(not network.stickers for network in (*clean, *references)):
         raise TriggerError("A clean twin has no sticker shifts. Measure the twins again: modelcheck calibrate --help")
     height, width = candidate.maps[candidate.decision.name].shape[1:3]
-    shifts, own_shifts = ([network.stickers for network in side] for side in (clean, references))
-    return detect(candidate.stickers, shifts, size=(height, width), references=own_shifts)
+    # Of a class that no picture of the panel shows there is no gap to measure shifts in; every verdict names it.
+    seen = np.unique(baseline.pictures["labels"])
+    own, *others = (
+        {family: shifts[..., seen] for family, shifts in network.stickers.items()}
+        for network in (candidate, *clean, *references)
+    )
+    scan = detect(own, others[: len(clean)], size=(height, width), references=others[len(clean) :])
+    return replace(scan, place=replace(scan.place, target=int(seen[scan.place.target])))
 
 
 def _select_networks(baseline: Signature, candidate: Signature) -> tuple[tuple[Signature, ...], tuple[Signature, ...]]:
@@ -140,23 +147,25 @@ def measure_reach(baseline: Signature, candidate: Signature) -> tuple[Measured, 
     """
     clean, references = _select_networks(baseline, candidate)
     labels = baseline.pictures["labels"]
+    seen = np.unique(labels)  # of the other classes there is no gap that could be the unit
     own, others, beside = (
-        [reaches(one.activations[one.decision.name], one.scores, labels) for one in side]
+        [reaches(one.activations[one.decision.name], one.scores, labels)[seen] for one in side]
         for side in ([candidate], clean, references)
     )
     try:
         found = compare_reach(own[0], others, references=beside, related=candidate.same_architecture(baseline))
     except TriggerError as error:
         return Measured(metric="reach", value=math.nan, evidence=str(error)), None
+    names = [candidate.class_names[k] for k in seen]
     if not math.isfinite(found.score):
-        evidence = _explain_no_reach(own[0], candidate.class_names)
+        evidence = _explain_no_reach(own[0], names)
         return Measured(metric="reach", value=math.nan, evidence=evidence), found
     measure = Measured(
         metric="reach",
         value=found.score,
         interval=found.interval,
         n=len(found.reached),
-        evidence=_describe_reach(found, candidate.class_names),
+        evidence=_describe_reach(found, names),
     )
     return measure, found
 

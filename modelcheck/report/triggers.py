@@ -58,7 +58,8 @@ def _list_reaches(comparison: Comparison) -> list[dict[str, str]]:
     found = comparison.reach
     if found is None or not math.isfinite(found.score):
         return []
-    names = comparison.candidate.class_names
+    seen = np.unique(comparison.baseline.pictures["labels"])  # no other class was looked at
+    names = [comparison.candidate.class_names[k] for k in seen]
     return [
         {
             "name": clean(names[k]),
