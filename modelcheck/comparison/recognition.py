@@ -9,7 +9,7 @@ import numpy as np
 
 from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.margins import margins
-from modelcheck.metrics.recognition import recognise
+from modelcheck.metrics.recognition import place_beside_pictures, recognise
 from modelcheck.signature import Signature
 
 __all__ = ["VIEWS", "find_ceiling_twins", "find_classes_without_map", "measure_agreement", "recognise_scores"]
@@ -39,9 +39,13 @@ def recognise_scores(
     labels : np.ndarray
         ``(pictures,)`` the classes of the panel's pictures.
     """
+    return recognise(_read_margins(network, scores, view), margins(network.scores), labels)
+
+
+def _read_margins(network: Signature, scores: Mapping[str, np.ndarray], view: str) -> np.ndarray:
+    """Return ``(maps, classes)`` margins on the maps of a view, NaN throughout where it was not shown."""
     classes = len(network.class_names)
-    shown = margins(scores[view]) if view in scores else np.full((classes, classes), np.nan)
-    return recognise(shown, margins(network.scores), labels)
+    return margins(scores[view]) if view in scores else np.full((classes, classes), np.nan)
 
 
 def find_classes_without_map(baseline: Signature) -> dict[str, tuple[str, ...]]:
@@ -108,9 +112,15 @@ def _describe_worst(class_names: Sequence[str], own: np.ndarray, twins: np.ndarr
 
 
 def _read_answers(network: Signature, labels: np.ndarray) -> np.ndarray:
-    """Return a network's recognition of every map for every class, ``(views, maps, classes)``."""
+    """Return where every map stands beside the pictures of every class, ``(views, maps, classes)`` from -1 to 1.
+
+    Beyond the median pictures all is alike here: how sure a network is of its own class's map is
+    what recognition says, and twins differ in it most.
+    """
     scores = {} if network.exchange is None else network.exchange.class_scores
-    return np.array([recognise_scores(network, scores, view, labels=labels) for view in VIEWS.values()])
+    own = margins(network.scores)
+    shown = [_read_margins(network, scores, view) for view in VIEWS.values()]
+    return np.array([np.clip(place_beside_pictures(maps, own, labels), -1, 1) for maps in shown])
 
 
 def _distance(own: np.ndarray, others: np.ndarray) -> float:

@@ -4,10 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["recognise"]
+__all__ = ["place_beside_pictures", "recognise"]
 
 
 def recognise(shown: np.ndarray, own: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return how surely shown pictures are taken for each class, from -1, for another, over 0 to 1, for it.
+
+    On this scale the median picture of the class stands at 0.46 and that of the other classes at
+    -0.46. It never ends: maps are often surer than pictures, and a scale that ended at pictures
+    would not say by how much. Parameters are those of `place_beside_pictures`.
+
+    Examples
+    --------
+    >>> own = np.array([[4.0, -4.0], [2.0, -2.0], [-2.0, 2.0], [-4.0, 4.0]])
+    >>> recognise(np.array([[3.0, -3.0], [0.0, 0.0]]), own, np.array([0, 0, 1, 1])).round(2)
+    array([[ 0.46, -0.46],
+           [ 0.  ,  0.  ]])
+    """
+    return np.tanh(place_beside_pictures(shown, own, labels) / 2)
+
+
+def place_beside_pictures(shown: np.ndarray, own: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return where margins on shown pictures lie between those on a panel's pictures of other classes and of the class.
 
     The scale is relative to real pictures that the same network answers, and so it travels: a
@@ -26,21 +43,19 @@ def recognise(shown: np.ndarray, own: np.ndarray, labels: np.ndarray) -> np.ndar
     Returns
     -------
     np.ndarray
-        Like `shown`, from -1 to 1: 0 is halfway between the median picture of the class and that of
-        the other classes, 0.46 as sure as on the former, -0.46 as on the latter, and 1 far beyond:
-        maps are often surer than pictures, and a scale that ends at pictures says nothing of how
-        much. The way between the two is at
-        least one standard deviation of the class's margins, so that a network that cannot tell its
-        pictures apart recognises nothing for certain; for a class without pictures it is the median
-        of the other classes' ways. NaN where nothing was shown, and for a class on which the
-        network always answers the same.
+        Like `shown`: 1 is as sure as on the median picture of the class, -1 as on the median picture
+        of the other classes, 0 halfway, and beyond. The way between the two is at least one standard
+        deviation of the class's margins, so that a network that cannot tell its pictures apart
+        recognises nothing for certain; for a class without pictures it is the median of the other
+        classes' ways. NaN where nothing was shown, and for a class on which the network always
+        answers the same.
 
     Examples
     --------
     >>> own = np.array([[4.0, -4.0], [2.0, -2.0], [-2.0, 2.0], [-4.0, 4.0]])
-    >>> recognise(np.array([[3.0, -3.0], [0.0, 0.0]]), own, np.array([0, 0, 1, 1]))
-    array([[ 0.46211716, -0.46211716],
-           [ 0.        ,  0.        ]])
+    >>> place_beside_pictures(np.array([[3.0, -3.0], [0.0, 0.0]]), own, np.array([0, 0, 1, 1]))
+    array([[ 1., -1.],
+           [ 0.,  0.]])
     """
     members = labels[:, None] == np.arange(own.shape[1])
     mine, others = _median_of(own, members), _median_of(own, ~members)
@@ -50,7 +65,7 @@ def recognise(shown: np.ndarray, own: np.ndarray, labels: np.ndarray) -> np.ndar
     way = np.maximum(np.where(known, way, np.median(way[known]) if known.any() else 0.0), spread)
     middle = np.where(known, (mine + others) / 2, np.where(np.isfinite(others), others + way / 2, mine - way / 2))
     with np.errstate(divide="ignore", invalid="ignore"):
-        placed = np.tanh((shown - middle) / way)
+        placed = (shown - middle) / (way / 2)
     return np.where(spread > 0, placed, np.nan)
 
 
