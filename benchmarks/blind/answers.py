@@ -15,8 +15,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from kinds import KINDS, panel_of
 from marks import add_marks
-from modelcheck.metrics.exchanges import Stimuli, choose_stimuli, exchange_cells, mix_pictures
 from pictures import Part, PictureSet
+
+from modelcheck.metrics.exchanges import Stimuli, choose_stimuli, exchange_cells, mix_pictures
 
 __all__ = [
     "Answers",

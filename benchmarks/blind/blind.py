@@ -15,6 +15,8 @@ import click
 import numpy as np
 from answers import Answers, list_networks, load_answers, measure_reliance
 from kinds import FAMILIES, KINDS
+from pictures import SETS, load_set
+
 from modelcheck.metrics.exchanges import (
     compute_evidence,
     compute_strengths,
@@ -22,7 +24,6 @@ from modelcheck.metrics.exchanges import (
     measure_spread,
     win_shares,
 )
-from pictures import SETS, load_set
 
 TWINS, CANDIDATES, SEEDS = range(1, 4), range(4, 11), range(5)
 HONEST = tuple(name for name, kind in KINDS.items() if kind.honest and name not in ("clean", "naive"))

@@ -19,10 +19,11 @@ from answers import Answers, choose_easy_rows, read_features, show_stimuli
 from blind import read_parts
 from kinds import FAMILIES
 from marks import add_marks
-from modelcheck.metrics.exchanges import find_distance
 from pictures import SETS, Part, PictureSet, load_set
 from representations import MEASURES, compare_all
 from resi import correlate, disagreement, divergence, score_groups, score_layers
+
+from modelcheck.metrics.exchanges import find_distance
 
 TESTS = {
     "labels": ("3 label randomisation", ("clean", "labels50", "labels75")),
