@@ -112,9 +112,8 @@ def count_gate(table: pd.DataFrame) -> str:
         for suite in ("gate", "features", "places", "people", "triggers"):
             red, passed = int((honest[suite] != "pass").sum()), int((other[suite] == "pass").sum())
             told = suite == "gate"
-            cells += [bound(red, len(honest)) if told else f"{red}"] + [
-                bound(passed, len(other)) if told else f"{passed}"
-            ]
+            cells.append(bound(red, len(honest)) if told else f"{red}")
+            cells.append(bound(passed, len(other)) if told else f"{passed}")
         rows.append([name, *cells])
     suites = ("features", "places", "people", "triggers")
     heads = ["set", "gate: honest red", "gate: others passed"]
