@@ -27,12 +27,11 @@ def recognise(shown: np.ndarray, own: np.ndarray, labels: np.ndarray) -> np.ndar
     -------
     np.ndarray
         Like `shown`, from -1 to 1: 0 is halfway between the median picture of the class and that of
-        the other classes, 0.46 as sure as on the former, -0.46 as on the latter, and 1 far beyond:
-        maps are often surer than pictures, and a scale that ends at pictures says nothing of how
-        much. The way between the two is at
-        least one standard deviation of the class's margins, so that a network that cannot tell its
-        pictures apart recognises nothing for certain; for a class without pictures it is the median
-        of the other classes' ways. NaN where nothing was shown, and for a class on which the
+        the other classes, 0.46 (tanh 1/2) as sure as on the former, -0.46 as on the latter, and
+        near 1 far beyond: maps are often surer than pictures, and a scale that ends at pictures
+        says nothing of how much. The way between the two is at least one standard deviation of the
+        class's margins, so that a network that cannot tell its pictures apart recognises nothing
+        for certain; for a class without pictures it is the median of the other classes' ways. NaN where nothing was shown, and for a class on which the
         network always answers the same.
 
     Examples
