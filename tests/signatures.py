@@ -197,7 +197,8 @@ def recognising(network: Signature, level: float, labels: np.ndarray) -> Signatu
     places = []
     for k in range(2):
         mine, others = np.median(own[labels == k, k]), np.median(own[labels != k, k])
-        places.append((mine + others) / 2 + level * max(mine - others, own[:, k].std()) / 2)
+        way = max(mine - others, own[:, k].std())
+        places.append((mine + others) / 2 + np.arctanh(np.clip(level, -0.9999, 0.9999)) * way)
     if network.exchange is None:
         raise ValueError(f"{network.model['name']} was shown no maps.")
     answers = dict.fromkeys(("free", "natural"), np.diag(places).astype(np.float32))

@@ -237,14 +237,16 @@ def test_recognition_has_no_unit(scale, offset):
 
 
 def test_recognition_stands_between_pictures_of_the_class_and_of_the_others():
-    """By hand: the margin between the panel's two medians, from -1 to 1 and no further, mean over the classes."""
+    """By hand: the margin's way from the middle of the panel's two medians, squashed, mean over the classes."""
     baseline, candidate = pair()
     leads, labels = candidate.scores[:, 0] - candidate.scores[:, 1], PANEL.labels
     high, low = np.median(leads[labels == 0]), np.median(leads[labels == 1])
     scores = np.array([[low + 0.75 * (high - low), 0.0], [0.0, 9.0]])  # the second more surely than any picture
     measured = compare(baseline, shown(candidate, "natural", scores)).find("natural_recognition", "decision")
-    assert measured.value == pytest.approx(0.75, abs=1e-5)
-    assert measured.evidence == "By class: other 0.50, left 1.00."
+    way = max(high - low, leads.std())
+    one, two = math.tanh((scores[0, 0] - (low + high) / 2) / way), math.tanh((9 + (low + high) / 2) / way)
+    assert measured.value == pytest.approx((one + two) / 2, abs=1e-5)
+    assert measured.evidence == f"By class: other {one:.2f}, left {two:.2f}."
 
 
 def test_the_worst_class_is_judged_beside_the_mean():
@@ -254,7 +256,8 @@ def test_the_worst_class_is_judged_beside_the_mean():
     found = compare(baseline, shown(shown(candidate, "natural", scores), "free", scores))
     assert found.metrics["recognition[decision]"] == pytest.approx(0)
     worst = found.find("worst_recognition", "decision")
-    assert (worst.value, worst.evidence) == (-1, "By class: left -1.00, other 1.00.")
+    assert worst.value < -0.9
+    assert worst.evidence == f"By class: left {worst.value:.2f}, other {-worst.value:.2f}."
 
 
 @pytest.mark.parametrize("view", ["free", "natural"])
@@ -271,7 +274,8 @@ def test_a_class_without_a_map_is_named(view):
     candidate = show(replace(candidate, exchange=replace(candidate.exchange, class_scores=answers)), blind)
     found = compare(replace(blind, retrained=tuple(kept)), candidate)
     metric = "recognition" if view == "free" else "natural_recognition"
-    assert (found.metrics[f"{metric}[decision]"], found.find(metric, "decision").n) == (1, 1)
+    assert found.metrics[f"{metric}[decision]"] > 0.9
+    assert found.find(metric, "decision").n == 1
     assert math.isnan(found.metrics["worst_recognition[decision]"])
     assert math.isnan(found.metrics["likeness[decision]"])
     assert "map of left: nothing can be said of it." in found.find("worst_recognition", "decision").evidence

@@ -1,5 +1,7 @@
 """Recognition: where margins on a map lie between those on pictures of other classes and of the class."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,8 +24,8 @@ def slow(shown, own, labels):
     found = np.empty_like(shown)
     for k in range(own.shape[1]):
         mine, others = np.median(own[labels == k, k]), np.median(own[labels != k, k])
-        half = max(mine - others, own[:, k].std()) / 2
-        found[:, k] = [max(-1, min(1, (margin - (mine + others) / 2) / half)) for margin in shown[:, k]]
+        way = max(mine - others, own[:, k].std())
+        found[:, k] = [math.tanh((margin - (mine + others) / 2) / way) for margin in shown[:, k]]
     return found
 
 
@@ -45,12 +47,29 @@ def test_margins_in_another_unit_change_nothing(seed, unit):
     np.testing.assert_allclose(recognise(shown * unit, own * unit, labels), recognise(shown, own, labels), atol=1e-6)
 
 
-def test_pictures_of_the_class_stand_at_one_and_of_the_others_at_minus_one():
-    """The panel's own median pictures are the ends of the scale, for any number of classes."""
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**31), st.integers(2, 10), st.floats(-6, 6), st.floats(0.01, 6))
+def test_a_surer_map_stands_higher_and_none_at_the_end(seed, classes, ways, further):
+    """The scale never saturates: a hundredth of a way more is more, six ways from the middle as beside it."""
+    _, own, labels = answers(seed, classes=classes)
+    mine = np.array([np.median(own[labels == k, k]) for k in range(classes)])
+    others = np.array([np.median(own[labels != k, k]) for k in range(classes)])
+    way = np.maximum(mine - others, own.std(axis=0))
+    shown = (mine + others) / 2 + np.array([ways, ways + further])[:, None] * way
+    less, more = recognise(shown, own, labels)
+    assert (-1 < less).all()
+    assert (less < more).all()
+    assert (more < 1).all()
+
+
+def test_the_median_picture_of_the_class_stands_at_0_46_and_of_the_others_at_minus_0_46():
+    """The panel's own median pictures lie half a way from the middle, for any number of classes."""
     _, own, labels = answers(3, classes=7, pictures=210)
     mine = np.array([np.median(own[labels == k, k]) for k in range(7)])
     others = np.array([np.median(own[labels != k, k]) for k in range(7)])
-    np.testing.assert_allclose(recognise(np.stack([mine, others]), own, labels), [[1.0] * 7, [-1.0] * 7])
+    np.testing.assert_allclose(
+        recognise(np.stack([mine, others]), own, labels), [[math.tanh(0.5)] * 7, [-math.tanh(0.5)] * 7]
+    )
 
 
 def test_a_network_that_tells_nothing_apart_is_certain_of_nothing_small():
@@ -62,7 +81,7 @@ def test_a_network_that_tells_nothing_apart_is_certain_of_nothing_small():
 
 @pytest.mark.parametrize("missing", [0, 2])
 def test_a_class_without_pictures_borrows_the_others_way(missing):
-    """A class that the panel does not show is placed all the same: -1 as on the panel, 1 one median way above."""
+    """A class that the panel does not show is placed all the same: as the others on the panel, or one median way above."""
     _, own, labels = answers(7)
     kept = labels != missing
     own, labels = own[kept], labels[kept]
@@ -70,7 +89,7 @@ def test_a_class_without_pictures_borrows_the_others_way(missing):
     ways = [np.median(own[labels == k, k]) - np.median(own[labels != k, k]) for k in range(4) if k != missing]
     shown = np.zeros((3, 4))
     shown[:, missing] = others + np.array([0.0, 0.5, 1.0]) * max(np.median(ways), own[:, missing].std())
-    np.testing.assert_allclose(recognise(shown, own, labels)[:, missing], [-1, 0, 1], atol=1e-9)
+    np.testing.assert_allclose(recognise(shown, own, labels)[:, missing], np.tanh([-0.5, 0, 0.5]), atol=1e-9)
 
 
 def test_what_was_not_shown_and_constant_answers_are_nan():

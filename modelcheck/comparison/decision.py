@@ -220,12 +220,20 @@ def _measure_likeness(name: str, recognitions: Sequence[Measured]) -> Measured:
 
 
 def _measure_worst_likeness(name: str, recognitions: Sequence[Measured]) -> Measured:
-    """Return the recognition of the worst class on the scale of retrained twins; NaN where twins reach none."""
+    """Return the recognition of the worst class on the scale of retrained twins; NaN where twins reach none.
+
+    It has no say then; where the candidate's own is not known, or too few twins', it is unmeasured like any other.
+    """
     [worst] = [item for item in recognitions if item.metric not in VIEWS]
     value = _calibrate(worst, worst.value)
-    says = f"0 is a map that says nothing, 1 is {len(worst.ceiling)} retrained twins' own worst class."
-    if not math.isfinite(value):
+    known = [x for x in worst.ceiling if math.isfinite(x)]
+    reached = math.isfinite(_calibrate(worst, 1.0))
+    if reached:
+        says = f"0 is a map that says nothing, 1 is {len(known)} retrained twins' own worst class."
+    elif len(known) > 1:
         says = "Retrained twins themselves do not recognise some class: there is no scale for the worst one."
+    else:
+        says = "Fewer than two retrained twins of the baseline's architecture have a worst class: modelcheck calibrate."
     return Measured(
         metric="worst_likeness",
         about=name,
@@ -233,7 +241,7 @@ def _measure_worst_likeness(name: str, recognitions: Sequence[Measured]) -> Meas
         interval=_band("worst_likeness", value, ()),
         n=len(worst.ceiling),
         evidence=f"{says} {worst.evidence}",
-        silent=not math.isfinite(_calibrate(worst, 1.0)) and math.isfinite(worst.value),
+        silent=not reached and len(known) > 1 and math.isfinite(worst.value),
     )
 
 

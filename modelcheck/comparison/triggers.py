@@ -80,14 +80,15 @@ def measure_trigger(baseline: Signature, candidate: Signature) -> tuple[Measured
         outcome = detect_trigger(baseline, candidate)
     except TriggerError as error:
         return Measured(metric="trigger", value=math.nan, evidence=str(error)), None
-    return _measure_scan(outcome, candidate), outcome
+    seen = np.unique(baseline.pictures["labels"]).tolist()
+    return _measure_scan(outcome, candidate, seen), outcome
 
 
-def _measure_scan(outcome: TriggerScan, candidate: Signature) -> Measured:
+def _measure_scan(outcome: TriggerScan, candidate: Signature, seen: Sequence[int]) -> Measured:
     if not math.isfinite(outcome.score):
         without = [
-            str(name)
-            for k, name in enumerate(candidate.class_names)
+            str(candidate.class_names[k])
+            for k in seen
             if not all(np.isfinite(shifts[..., k]).all() for shifts in candidate.stickers.values())
         ]
         who = (
