@@ -214,7 +214,7 @@ def _add_sections(
 ) -> None:
     photos = _fitting(panel, comparison.candidate.panel_digest, redact_inputs=redact_inputs)
     page["features"] = feature_view(comparison, findings, sheets)
-    page["places"] = places_view(comparison, findings)
+    page["places"] = places_view(comparison, findings, photos, sheets)
     page["triggers"] = trigger_view(comparison, findings, photos, sheets)
     page["people"] = people_view(comparison, findings, photos, sheets, criteria=criteria)
     page["attention"] = attention_view(comparison, findings, photos, sheets)

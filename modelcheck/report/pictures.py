@@ -85,7 +85,7 @@ def as_bytes(pictures: np.ndarray, input_range: tuple[float, float]) -> np.ndarr
     return np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8)
 
 
-def photograph_sheet(name: str, pictures: np.ndarray) -> Sheet:
+def photograph_sheet(name: str, pictures: np.ndarray, *, together: int = 1) -> Sheet:
     """Lay photographs out at full contrast each, so that a dark one can be made out; HappyMaps never go this way.
 
     Parameters
@@ -94,9 +94,13 @@ def photograph_sheet(name: str, pictures: np.ndarray) -> Sheet:
         The element's id in the page.
     pictures : np.ndarray
         ``(n, h, w, c)`` on any scale.
+    together : int
+        So many neighbours share their contrast, as do a picture and one that has a part of it.
     """
-    low, high = np.percentile(pictures, (0.5, 99.5), axis=(1, 2, 3), keepdims=True)
-    pixels = as_bytes((pictures - low) / np.where(high > low, high - low, 1), (0.0, 1.0))
+    groups = pictures.reshape(-1, together, *pictures.shape[1:])
+    low, high = np.percentile(groups, (0.5, 99.5), axis=(1, 2, 3, 4), keepdims=True)
+    spread = ((groups - low) / np.where(high > low, high - low, 1)).reshape(pictures.shape)
+    pixels = as_bytes(spread, (0.0, 1.0))
     grid, columns, rows = _grid(pixels)
     uri = _jpeg(grid) if grid.size > _LOSSLESS else _png(grid)
     return Sheet(name, uri, columns, rows, (pixels.shape[1], pixels.shape[2]))
