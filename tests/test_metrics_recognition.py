@@ -57,7 +57,7 @@ def test_a_surer_map_stands_higher_and_none_at_the_end(seed, classes, ways, furt
     way = np.maximum(mine - others, own.std(axis=0))
     shown = (mine + others) / 2 + np.array([ways, ways + further])[:, None] * way
     less, more = recognise(shown, own, labels)
-    assert (-1 < less).all()
+    assert (less > -1).all()
     assert (less < more).all()
     assert (more < 1).all()
 
@@ -81,7 +81,7 @@ def test_a_network_that_tells_nothing_apart_is_certain_of_nothing_small():
 
 @pytest.mark.parametrize("missing", [0, 2])
 def test_a_class_without_pictures_borrows_the_others_way(missing):
-    """A class that the panel does not show is placed all the same: as the others on the panel, or one median way above."""
+    """A class that the panel does not show is placed all the same: as the others, or one median way above."""
     _, own, labels = answers(7)
     kept = labels != missing
     own, labels = own[kept], labels[kept]

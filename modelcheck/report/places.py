@@ -63,7 +63,7 @@ def places_view(
         "others": _name_others(len(shown.references_changed) - 1),
         "maps": _draw_maps(shown, pixels, sheets),
         "sheet": sheet,
-        "exchanges": [] if sheet is None else _describe(shown, comparison, size=pixels.shape[1:3]),
+        "exchanges": [] if sheet is None or pixels is None else _describe(shown, comparison, size=pixels.shape[1:3]),
     }
 
 
