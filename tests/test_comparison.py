@@ -348,11 +348,13 @@ def test_without_twins_there_is_no_likeness_to_judge():
 
 
 def test_agreement_is_one_for_a_network_among_its_twins_and_falls_with_distance():
-    """By hand: twins at 0.6, 0.7, 0.8 lie 0.1 from each other on average; a candidate at 0.3 lies 0.4 from them."""
-    baseline, candidate = calibrated_pair((0.6, 0.7, 0.8))
+    """By hand: twins at 0.6, 0.7, 0.8 of the way lie 0.1 from each other; a candidate at 0.3 lies 0.4 from them."""
+    baseline, candidate = calibrated_pair(tuple(math.tanh(way / 2) for way in (0.6, 0.7, 0.8)))
     values = {
-        level: compare(baseline, recognising(candidate, level, PANEL.labels)).metrics["map_agreement[decision]"]
-        for level in (0.7, 0.3, -0.3)
+        way: compare(baseline, recognising(candidate, math.tanh(way / 2), PANEL.labels)).metrics[
+            "map_agreement[decision]"
+        ]
+        for way in (0.7, 0.3, -0.3)
     }
     assert values == pytest.approx({0.7: 1.0, 0.3: 0.1 / 0.4, -0.3: 0.1 / 1.0}, abs=1e-4)
 

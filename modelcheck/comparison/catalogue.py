@@ -238,7 +238,7 @@ _ROWS = (
         highest=1.0,
         unit=_PAIRS,
         spelled="CKA",
-        shown={"strip": 4},
+        shown={"strip": 7},
     ),
     Metric(
         name="lineage",
@@ -477,7 +477,7 @@ def shown_in(place: str, *, area: str | None = None, about: str | None = None) -
     Examples
     --------
     >>> shown_in("headline", area="features")
-    ('likeness', 'recognition', 'natural_recognition')
+    ('likeness', 'recognition', 'natural_recognition', 'worst_recognition', 'map_agreement')
     """
     rows = [row for row in _ROWS if place in row.shown and area in (None, row.area) and about in (None, row.about)]
     return tuple(row.name for row in sorted(rows, key=lambda row: row.shown[place]))

@@ -254,7 +254,7 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
     >>> from modelcheck import read_signature
     >>> baseline = read_signature("baselines/drawn-faces")
     >>> compare(baseline, baseline, layers={"conv2": None})
-    Comparison(experiment0 -> experiment0, 5 layers, 88 measures)
+    Comparison(experiment0 -> experiment0, 5 layers, 89 measures)
     """
     _check(baseline, candidate)
     trigger, scan = measure_trigger(baseline, candidate)
