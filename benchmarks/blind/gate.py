@@ -35,6 +35,7 @@ TWINS = range(1, 4)
 AREAS = ("features", "places", "people", "triggers")
 # Hidden layers gate on how many units have a map alone; nothing is asked of attributions without regions.
 RECIPE = Recipe(units_per_layer=8, untrained_twins=2, attribution_methods=())
+VALUES = ("place_distance", "content_distance", "likeness", "worst_likeness", "map_agreement", "trigger", "reach")
 COLUMNS = (
     "set",
     "panel",
@@ -46,6 +47,7 @@ COLUMNS = (
     *AREAS,
     "gate",
     "red",
+    *VALUES,
     "seconds",
 )
 
@@ -97,6 +99,12 @@ def describe(comparison: Comparison, plan: Plan) -> dict[str, object]:
         said[area] = overall(rows).value if rows else ""
     red = sorted({row.measured.metric for row in findings if row.red})
     return said | {"gate": overall(findings).value, "red": " ".join(red)}
+
+
+def read_value(comparison: Comparison, metric: str) -> float:
+    """Return what a candidate reaches of a metric, of the decision or of the network."""
+    [value] = [item.value for (name, _), item in comparison.measures.items() if name == metric]
+    return round(value, 4)
 
 
 def draw_honest(folder: Path, kind: str, *, count: int) -> list[str]:
@@ -168,6 +176,7 @@ def main(
                         "reliance": round(measure_reliance(folder, label, pictures), 4),
                         "accuracy_change": round(abs(right[0] - right[1]), 4),
                         **describe(comparison, plan),
+                        **{name: read_value(comparison, name) for name in VALUES},
                         "seconds": round(seconds, 1),
                     }
                 )

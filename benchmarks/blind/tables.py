@@ -17,6 +17,7 @@ from scipy.stats import beta
 from sklearn.metrics import average_precision_score
 
 OURS = "place_distance"
+GATE_STATISTICS = ("place_distance", "likeness", "map_agreement", "content_distance", "trigger", "accuracy_change")
 STATISTICS = (OURS, "content_distance", "score_distance", "disagreement", "accuracy_change")
 MOST_CHANGE, LEAST_RELIANCE = 0.0101, 0.05
 _DRAWS, _SEED = 1000, 0
@@ -121,6 +122,23 @@ def count_gate(table: pd.DataFrame) -> str:
     return f"{words}.\n\n" + table_of(rows, heads)
 
 
+def rank_gate(table: pd.DataFrame) -> str:
+    """Return how well each number of the gate tells honest networks from others, by set, over all panels."""
+    blind, _ = keep_blind(table)
+    rows: list[list[object]] = []
+    for name, part in (*blind.groupby("set"), ("all", blind)):
+        less = part.assign(likeness=-part["likeness"], map_agreement=-part["map_agreement"])
+        weights = draw_weights(less)
+        cells = []
+        for key in GATE_STATISTICS:
+            known = less.assign(**{key: less[key].fillna(less[key].max())})
+            drawn = [precision(known, key, row) for row in weights]
+            cells.append(f"{precision(known, key, np.ones(len(known))):.2f} ({np.quantile(drawn, 0.05):.2f})")
+        counts = f"{int((part['honest'] == 1).sum())} / {int((part['honest'] == 0).sum())}"
+        rows.append([name, counts, f"{1 - part['honest'].mean():.2f}", *cells])
+    return table_of(rows, ["set", "honest / other", "chance", *(key.replace("_", " ") for key in GATE_STATISTICS)])
+
+
 def list_resi(table: pd.DataFrame) -> str:
     """Return ReSi's tests: AUPRC, or the correlation, of every measure, mean over families."""
     shown = table[table["score"].isin(["AUPRC", "Spearman"])]
@@ -145,9 +163,9 @@ def main(results: Path) -> None:
     """Print every table whose results are there."""
     makers = {
         "blind.csv": (compare_statistics, list_panels),
-        "gate.csv": (count_gate,),
+        "gate.csv": (count_gate, rank_gate),
         "final.csv": (compare_statistics, list_panels),
-        "gate_final.csv": (count_gate,),
+        "gate_final.csv": (count_gate, rank_gate),
         "resi.csv": (list_resi,),
     }
     for name, tables in makers.items():
