@@ -32,7 +32,7 @@ _ROWS = (
         lowest=0.0,
         highest=1.0,
         unit=_UNITS,
-        shown={"column": 7},
+        shown={"column": 4},
     ),
     Metric(
         name="recognition",
@@ -72,7 +72,7 @@ _ROWS = (
         unit=_CLASSES,
         spread=0.12,
         chance=0.0,
-        shown={"column": 4, "headline": 4, "strip": 3, "twin": 3},
+        shown={"column": 7, "headline": 4, "strip": 3, "twin": 3},
     ),
     Metric(
         name="likeness",
