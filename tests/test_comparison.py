@@ -329,6 +329,17 @@ def test_likeness_is_what_retrained_twins_reach(level):
     assert len(found.find("recognition", "decision").floor) == 3
 
 
+@pytest.mark.parametrize("level", [0.8, 0.4, -0.4])
+def test_worst_likeness_is_the_worst_class_beside_that_of_twins(level):
+    """Where all classes are recognised alike the worst is any of them; it has no say where twins reach none."""
+    baseline, candidate = calibrated_pair((0.8, 0.8, 0.8))
+    found = compare(baseline, recognising(candidate, level, PANEL.labels)).find("worst_likeness", "decision")
+    assert found.value == pytest.approx(level / 0.8, abs=1e-5)
+    assert not found.silent
+    loose, candidate = calibrated_pair((-0.9, 0.1, 0.9))
+    assert compare(loose, recognising(candidate, level, PANEL.labels)).find("worst_likeness", "decision").silent
+
+
 def test_without_twins_there_is_no_likeness_to_judge():
     """A baseline without retrained twins plans none; twins that tell nothing apart, too few, or strangers: no value."""
     baseline, candidate = pair()

@@ -125,7 +125,9 @@ def built(tmp_path_factory):
         plain(seed=8).save(folder / "release.keras")
         plain(seed=8).save(folder / "same.keras")
         plain(seed=7).save(folder / "other.keras")
-    shutil.copytree(ROOT / "suites", folder / "suites", ignore=shutil.ignore_patterns("__pycache__", "test_no_triggers.py"))
+    shutil.copytree(
+        ROOT / "suites", folder / "suites", ignore=shutil.ignore_patterns("__pycache__", "test_no_triggers.py")
+    )
     (folder / "suites" / "criteria.toml").write_text(CRITERIA)
     (folder / "recipe.toml").write_text("steps = 6\ncopies = 2\nuntrained_twins = 1\nsmoothgrad_samples = 2\n")
     (folder / "pyproject.toml").write_text(

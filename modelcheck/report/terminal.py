@@ -172,7 +172,7 @@ def _table(
         table.add_column(Text(_fold(head(metric))), justify="right", no_wrap=True, vertical="bottom")
     table.add_column(Text("limit"), min_width=_LIMIT, max_width=34, vertical="bottom")
     states = {about: gravest(judged[about]) for about in abouts}
-    there = values.get("counterpart", {}) if kind == "layer" else {}
+    there = {"layer": values.get("counterpart", {})}.get(kind, {})  # a person may be called like a layer
     verdicts = {
         about: state if state != "info" else _ABSENT if there.get(about) == 0 else _UNJUDGED
         for about, state in states.items()
