@@ -350,6 +350,8 @@ def test_units_and_partners_are_looked_at_too(tmp_path, monkeypatch):
         probe_pictures=4,
         attribution_methods=(),
         units_per_layer=1,
+        exchange_pictures=0,  # exchanged pictures are held against Keras by a guard of their own
+        mosaics=0,
     )
     entry = keras.Input((12, 10, 1), name="entry", dtype="int32")
     keras.Model(entry, plain()(layers.Rescaling(1.0)(entry))).save(tmp_path / "cast.keras")
