@@ -7,7 +7,7 @@ import math
 import os
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +32,8 @@ _MAX_RATIO = 100  # bytes of the arrays to bytes of the file, above 64 MiB; draw
 _MAX_PICTURES = 1_000_000
 _MAX_NAMED = 5  # unknown parts in a message
 _MAX_CHARACTERS = 2**26  # of all words of one kind, each as long as the longest
-_REQUIRED = ("images", "labels", "subjects", "class_names")
-_OPTIONAL = ("regions", "names", "groups")
+_PARTS = ("images", "labels", "subjects", "class_names", "regions", "names", "groups")  # the digest's order
+_REQUIRED = ("images", "labels", "class_names")
 _BOX = ("row", "column", "height", "width")
 _CLASS_NAMES = name_list("at least two distinct names", at_least=2)
 
@@ -44,7 +44,7 @@ class PanelError(ValueError):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Panel:
-    """Held-out pictures with their truth: what they show, who is on them, and where the face is.
+    """Held-out pictures with their truth: what they show, of whom or what they are, and where the evidence may lie.
 
     Parameters
     ----------
@@ -54,14 +54,17 @@ class Panel:
         channel.
     labels : np.ndarray
         ``(n,)`` whole numbers, positions in `class_names`.
-    subjects : sequence of str
-        ``(n,)`` who is on each picture.
     class_names : sequence of str
         ``(n_classes,)``, in the order of the network's outputs.
+    subjects : sequence of str, optional
+        ``(n,)`` of whom or what each picture is: a person, a patient, a machine. Pictures of one
+        subject are not independent of each other; without subjects every picture counts as
+        independent.
     regions : np.ndarray, optional
         ``(n, h, w)`` booleans: where the evidence may lie, for example the face.
     names : sequence of str, optional
-        ``(n,)`` a distinct name for each picture; ``subject-0007`` and the like by default.
+        ``(n,)`` a distinct name for each picture; ``subject-0007`` by default, ``picture-0007``
+        without subjects.
     groups : sequence of str, optional
         ``(n,)`` a further division by which region checks are reported, for example the pose; the
         class by default.
@@ -74,15 +77,16 @@ class Panel:
     Examples
     --------
     >>> pictures = np.zeros((2, 6, 5), np.uint8)
-    >>> panel = Panel(pictures, np.array([1, 0]), ["an2i", "bpm"], ("left", "not left"))
+    >>> panel = Panel(pictures, np.array([1, 0]), class_names=("left", "not left"), subjects=["an2i", "bpm"])
     >>> len(panel), panel.images.shape, panel.groups.tolist()
     (2, (2, 6, 5, 1), ['not left', 'left'])
     """
 
     images: np.ndarray
     labels: np.ndarray
-    subjects: np.ndarray
+    _: KW_ONLY
     class_names: tuple[str, ...]
+    subjects: Any = None  # an array once built, or None; callers give any sequence
     regions: np.ndarray | None = None
     names: Any = None  # an array once built; callers may leave it out
     groups: Any = None  # an array once built; callers may leave it out
@@ -93,18 +97,18 @@ class Panel:
         class_names = tuple(_check_words(self.class_names, None, "class_names").tolist())
         check_value("class_names", class_names, _CLASS_NAMES, error=PanelError)
         labels = _check_labels(self.labels, n, class_names)
-        subjects = _check_words(self.subjects, n, "subjects")
+        subjects = None if self.subjects is None else _check_words(self.subjects, n, "subjects")
         # Through _words like given ones: words of one width give one digest, before and after a
         # file.
         groups = [class_names[label] for label in labels.tolist()] if self.groups is None else self.groups
         groups = _check_words(groups, n, "groups")
-        names = [f"{who}-{row:04d}" for row, who in enumerate(subjects.tolist())] if self.names is None else self.names
+        of_whom = ["picture"] * n if subjects is None else subjects.tolist()
+        names = [f"{who}-{row:04d}" for row, who in enumerate(of_whom)] if self.names is None else self.names
         names = _check_words(names, n, "names")
         if len(set(names.tolist())) != n:
             raise PanelError("names must be distinct: a report points at pictures by name.")
         regions = None if self.regions is None else _check_regions(self.regions, images.shape[:3])
-        values = (images, labels, subjects, class_names, regions, names, groups)
-        for name, value in zip(self.__dataclass_fields__, values, strict=True):
+        for name, value in zip(_PARTS, (images, labels, subjects, class_names, regions, names, groups), strict=True):
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
             object.__setattr__(self, name, value)
@@ -115,8 +119,13 @@ class Panel:
     def __repr__(self) -> str:
         height, width, channels = self.images.shape[1:]
         pictures = f"{len(self)} pictures {height}x{width}x{channels}"
-        subjects = f"{len(set(self.subjects.tolist()))} subjects"
-        return one_line_repr("Panel", pictures, subjects, f"classes: {', '.join(self.class_names)}")
+        parts = [pictures] if self.subjects is None else [pictures, f"{len(set(self.subjects.tolist()))} subjects"]
+        return one_line_repr("Panel", *parts, f"classes: {', '.join(self.class_names)}")
+
+    @property
+    def independent(self) -> np.ndarray:
+        """``(n,)`` words that two pictures share where they are not independent: subjects, else each its own name."""
+        return np.asarray(self.names if self.subjects is None else self.subjects)
 
     @property
     def classes_without_pictures(self) -> tuple[str, ...]:
@@ -219,7 +228,7 @@ class Panel:
                 "Write it again with Panel.save, or update modelcheck."
             )
         missing = [name for name in _REQUIRED if name not in parts]
-        unknown = [name for name in parts if name not in (*_REQUIRED, *_OPTIONAL)]
+        unknown = [name for name in parts if name not in _PARTS]
         if missing or unknown:
             more = f" and {len(unknown) - _MAX_NAMED} more" if len(unknown) > _MAX_NAMED else ""
             raise PanelError(
@@ -243,7 +252,7 @@ class Panel:
         Parameters
         ----------
         frame : pandas.DataFrame
-            Columns ``path``, ``label`` (a class name) and ``subject``; optional ``name`` and
+            Columns ``path`` and ``label`` (a class name); optional ``subject``, ``name`` and
             ``group``; optional box columns ``row``, ``column``, ``height``, ``width`` in pixels
             (all four).
         class_names : sequence of str, optional
@@ -256,7 +265,7 @@ class Panel:
         PanelError
             When a column is missing, a picture cannot be read, or shapes differ.
         """
-        missing = [name for name in ("path", "label", "subject") if name not in frame.columns]
+        missing = [name for name in ("path", "label") if name not in frame.columns]
         if missing:
             raise PanelError(f"The table lacks the columns {missing}; it has {list(frame.columns)}.")
         if frame.empty:
@@ -278,15 +287,15 @@ class Panel:
         return cls(
             images,
             np.array([classes.index(label) for label in labels]),
-            np.array(frame["subject"].astype(str).tolist()),
-            classes,
+            class_names=classes,
+            subjects=np.array(frame["subject"].astype(str).tolist()) if "subject" in frame.columns else None,
             regions=_draw_boxes(frame[list(_BOX)].to_numpy(), images.shape[:3]) if present else None,
             names=np.array(frame["name"].astype(str).tolist()) if "name" in frame.columns else None,
             groups=np.array(frame["group"].astype(str).tolist()) if "group" in frame.columns else None,
         )
 
     def _list_parts(self) -> Iterator[tuple[str, np.ndarray]]:
-        for name in (*_REQUIRED, *_OPTIONAL):
+        for name in _PARTS:
             part = getattr(self, name)
             if part is not None:
                 yield name, np.asarray(part)

@@ -48,8 +48,8 @@ def make_panel(
     return Panel(
         (pictures * 255).astype(np.uint8),
         labels,
-        np.repeat(np.array(subjects), per_subject),
-        tuple(class_names),
+        subjects=np.repeat(np.array(subjects), per_subject),
+        class_names=tuple(class_names),
         regions=mask if regions else None,
         groups=None if groups is None else np.array([groups[row % len(groups)] for row in range(n)]),
     )

@@ -43,7 +43,9 @@ def linear(template, bias=0.0):
 def panel():
     """Random pictures of two classes and three people."""
     pictures = np.random.default_rng(0).uniform(0, 1, (24, *SIZE, 1)).astype(np.float32)
-    return Panel(pictures, np.arange(24) % 2, np.repeat(["ada", "ben", "eve"], 8), ("other", "left"))
+    return Panel(
+        pictures, np.arange(24) % 2, subjects=np.repeat(["ada", "ben", "eve"], 8), class_names=("other", "left")
+    )
 
 
 def chosen(pictures=12, mosaics=30):
@@ -241,7 +243,7 @@ def test_no_stimuli_have_their_reason():
     for item in measure_places(*[make_signature(panel=panel(), recipe=nothing, attributions=())] * 2)[0]:
         assert "the recipe has" in item.evidence
     here = panel()
-    single = Panel(here.images, np.zeros(24, int), here.subjects, here.class_names)
+    single = Panel(here.images, np.zeros(24, int), subjects=here.subjects, class_names=here.class_names)
     for item in measure_places(*[make_signature(panel=single, recipe=RECIPE, attributions=())] * 2)[0]:
         assert "all pictures of the panel are of one class" in item.evidence
 

@@ -117,7 +117,9 @@ def panel_of(face, *, poses=("straight", "left"), low=0.0, high=1.0):
     """Return a panel of floats in a range, in colour."""
     frame = table(face, list(poses))
     images = np.stack(frame["image"].tolist())[..., np.newaxis].repeat(3, axis=-1) / 255 * (high - low) + low
-    return Panel(images, np.arange(len(poses)), frame["subject"], poses, names=frame["name"], groups=poses)
+    return Panel(
+        images, np.arange(len(poses)), subjects=frame["subject"], class_names=poses, names=frame["name"], groups=poses
+    )
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (-1, 1), (0, 255)], ids=str)

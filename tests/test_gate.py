@@ -332,7 +332,9 @@ def test_a_network_that_is_fed_in_the_wrong_range_is_no_baseline(tmp_path):
     pictures = np.random.default_rng(0).integers(90, 110, (32, 12, 10, 1))
     pictures[labels == 1] += 100
     people = [f"person{row // 8}" for row in range(32)]
-    Panel(pictures.astype(np.uint8), labels, people, ("dark", "bright")).save(tmp_path / "panel.npz")
+    Panel(pictures.astype(np.uint8), labels, subjects=people, class_names=("dark", "bright")).save(
+        tmp_path / "panel.npz"
+    )
     layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(2, name="decision")]
     model = keras.Sequential([keras.layers.Input((12, 10, 1)), *layers])
     layers[-1].set_weights([np.tile([[-1.0, 1.0]], (120, 1)), np.array([72.0, -72.0])])

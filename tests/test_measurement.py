@@ -251,7 +251,13 @@ def test_signatures_measured_differently_are_not_compared(measured, saved, panel
     other = measure(saved / "plain.keras", panel, Recipe(**{**RECIPE.to_dict(), "steps": 5}))
     with pytest.raises(CompareError, match="differ in their recipe"):
         compare(measured, other)
-    part = Panel(panel.images[:6], panel.labels[:6], panel.subjects[:6], panel.class_names, regions=panel.regions[:6])
+    part = Panel(
+        panel.images[:6],
+        panel.labels[:6],
+        subjects=panel.subjects[:6],
+        class_names=panel.class_names,
+        regions=panel.regions[:6],
+    )
     with pytest.raises(CompareError, match="differ in their panel"):
         compare(measured, measure(saved / "plain.keras", part, RECIPE))
 

@@ -166,7 +166,9 @@ def linear_panel():
     pictures[labels == 1, :, :10] += 0.4
     template = np.zeros(SIZE)
     template[:, :6] = 0.05
-    return Panel(pictures, labels, np.repeat(["ada", "ben", "eve"], 4), ("other", "left")), template
+    return Panel(
+        pictures, labels, subjects=np.repeat(["ada", "ben", "eve"], 4), class_names=("other", "left")
+    ), template
 
 
 @functools.cache
@@ -280,7 +282,7 @@ def three_classes(weights):
         [keras.layers.Input((*SIZE, 1)), keras.layers.Flatten(), hidden, keras.layers.Dense(3, name="decision")]
     )
     model.set_weights(weights)
-    return flatten(model), Panel(pictures, labels, ["ada", "ben"] * 3, ("a", "b", "c"))
+    return flatten(model), Panel(pictures, labels, subjects=["ada", "ben"] * 3, class_names=("a", "b", "c"))
 
 
 def one_class_trigger(strength):

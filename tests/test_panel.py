@@ -36,8 +36,8 @@ def panels(draw, *, floats=True):
     return Panel(
         images,
         np.array(draw(st.lists(st.integers(0, len(classes) - 1), min_size=n, max_size=n))),
-        draw(st.lists(words, min_size=n, max_size=n)),
-        classes,
+        subjects=draw(st.lists(words, min_size=n, max_size=n)),
+        class_names=classes,
         regions=draw(st.none() | hnp.arrays(np.bool_, shape[:3])),
         names=names,
         groups=draw(st.none() | st.lists(words, min_size=n, max_size=n)),
@@ -168,7 +168,7 @@ def test_bytes_fill_the_input_range_linearly(panel, low, span):
 def test_black_and_white_meet_the_ends_of_the_range(input_range):
     """On the common ranges the ends are met and no byte leaves the range."""
     images = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
-    inputs = Panel(images, [0], ["a"], ["x", "y"]).inputs(input_range)
+    inputs = Panel(images, [0], subjects=["a"], class_names=["x", "y"]).inputs(input_range)
     assert (inputs.min(), inputs.max()) == input_range
 
 
@@ -368,3 +368,12 @@ def test_a_refusal_is_short_whatever_the_file_holds(tmp_path):
     with pytest.raises(PanelError, match=r"unknown parts .* and 295 more") as refused:
         Panel.load(tmp_path / "x.npz")
     assert len(str(refused.value)) < 1000
+
+
+def test_without_subjects_every_picture_is_independent(tmp_path):
+    """A panel without subjects keeps none, through a file too, and each picture stands for itself."""
+    Panel(**small(subjects=None, names=None)).save(tmp_path / "panel.npz")
+    panel = Panel.load(tmp_path / "panel.npz")
+    assert panel.subjects is None
+    assert panel.independent.tolist() == panel.names.tolist() == ["picture-0000", "picture-0001", "picture-0002"]
+    assert panel.digest() != Panel(**small(names=None)).digest()

@@ -97,7 +97,7 @@ def test_a_panel_still_owns_its_pictures():
     frozen = pictures[:]
     frozen.setflags(write=False)
     for given in (pictures, frozen):
-        panel = Panel(given, np.array([0, 1]), ["a", "b"], ("x", "y"))
+        panel = Panel(given, np.array([0, 1]), subjects=["a", "b"], class_names=("x", "y"))
         pictures[:] = 9
         assert not panel.images.any()
         pictures[:] = 0

@@ -34,7 +34,13 @@ def named(name):
         SIGNATURE, model={**SIGNATURE.model, "name": name}, class_names=(name, "left"), layers=(record,)
     )
     comparison = dataclasses.replace(COMPARISON, candidate=signature)
-    panel = Panel(PANEL.images[:2], np.array([0, 1]), (name, name), (name, f"not {name}"), names=(name, f"not {name}"))
+    panel = Panel(
+        PANEL.images[:2],
+        np.array([0, 1]),
+        subjects=(name, name),
+        class_names=(name, f"not {name}"),
+        names=(name, f"not {name}"),
+    )
     measured = Measured(metric="transfer", about=name, value=1e300, interval=(0.1, np.inf), evidence=name, n=10**30)
     return [
         record,

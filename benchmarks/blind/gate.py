@@ -56,7 +56,7 @@ def make_gate_panel(folder: Path, kind: str, set_name: str, faces: Path | None) 
     """Return a kind's panel as the gate takes it."""
     pictures = load_set(set_name, faces)
     part = make_panel(folder, pictures, kind)
-    return Panel(part.images, part.labels, part.subjects, pictures.class_names)
+    return Panel(part.images, part.labels, subjects=part.subjects, class_names=pictures.class_names)
 
 
 def measure_baseline(folder: Path, where: Path, panel: Panel, *, family: str, honest: str) -> Signature:

@@ -85,7 +85,7 @@ def main(set_name: str, *, out: Path, faces: Path | None, kind: str, others: str
     """Print a table: by statistic and layer, honest networks, those of the kind, and others, one by one."""
     pictures = load_set(set_name, faces)
     part = panel_of(pictures.held_out, KINDS[kind], classes=len(pictures.class_names)).subset(np.arange(PICTURES))
-    panel = Panel(part.images, part.labels, part.subjects, pictures.class_names)
+    panel = Panel(part.images, part.labels, subjects=part.subjects, class_names=pictures.class_names)
 
     def take(label: str) -> Signature:
         folder = out / f"{set_name}-layers" / KINDS[kind].panel / label

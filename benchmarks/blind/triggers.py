@@ -152,7 +152,9 @@ def measure_missing(out: Path) -> None:
 
     _, _, held_out = read_digits()
     pictures = np.round(held_out.images * 255).astype(np.uint8)
-    panel = Panel(pictures, held_out.labels, ["digits"] * len(pictures), tuple(map(str, range(CLASSES))))
+    panel = Panel(
+        pictures, held_out.labels, subjects=["digits"] * len(pictures), class_names=tuple(map(str, range(CLASSES)))
+    )
     images, recipe = panel.inputs((0.0, 1.0)), Recipe()
     benches: dict[str, Workbench] = {}
     (out / "measured").mkdir(exist_ok=True)

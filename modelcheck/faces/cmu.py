@@ -234,8 +234,8 @@ def cmu_panel(
     return Panel(
         images,
         labels,
-        np.array(frame["subject"].tolist()),
-        TASKS[task][0],
+        subjects=np.array(frame["subject"].tolist()),
+        class_names=TASKS[task][0],
         regions=regions,
         names=np.array(frame["name"].tolist()),
         groups=np.array(frame["pose"].tolist()),

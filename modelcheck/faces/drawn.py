@@ -185,8 +185,8 @@ def draw_panel(subjects: Sequence[Subject], *, task: str = "left", repeats: int 
     return Panel(
         np.stack([image for image, _ in pictures]),
         np.array([class_names.index(answer(pose, eyes)) for _, pose, _, eyes, _ in scenes]),
-        np.array([scene[0].name for scene in scenes]),
-        class_names,
+        subjects=np.array([scene[0].name for scene in scenes]),
+        class_names=class_names,
         regions=np.stack([region for _, region in pictures]),
         names=np.array([f"{s.name}_{pose}_{expression}_{eyes}_{r}" for s, pose, expression, eyes, r in scenes]),
         groups=np.array([scene[1] for scene in scenes]),
