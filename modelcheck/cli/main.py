@@ -11,6 +11,7 @@ from rich.console import Console
 
 from modelcheck.cli.baselines import approve, calibrate, diff, history
 from modelcheck.cli.compare import compare
+from modelcheck.cli.criteria import criteria
 from modelcheck.cli.housekeeping import gc
 from modelcheck.cli.measure import measure
 from modelcheck.cli.panel import panel
@@ -53,6 +54,6 @@ def main() -> None:
 
 
 for _command in (
-    *(approve, calibrate, compare, diff, gc, history, init, measure, panel, report, scan, units, verdict),
+    *(approve, calibrate, compare, criteria, diff, gc, history, init, measure, panel, report, scan, units, verdict),
 ):
     main.add_command(_command)
