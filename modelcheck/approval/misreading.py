@@ -114,7 +114,6 @@ def try_input_ranges(
     panel: Path,
     *,
     settings: Settings,
-    outputs: Sequence[str] = (),
     tell: Callable[[str], None] | None = None,
 ) -> Misreading | None:
     """Say in which range of input values a network answers better than in the recipe's; forward passes alone.
@@ -129,8 +128,6 @@ def try_input_ranges(
         The panel.
     settings : Settings
         Limits of time and memory, and custom objects.
-    outputs : sequence of str
-        As for the measurement.
     tell : callable, optional
         Receives lines of progress.
 
@@ -150,7 +147,7 @@ def try_input_ranges(
                 network=model,
                 panel=_stretch(pictures, panel, Path(aside) / f"{number}.npz", old=said, new=other),
                 recipe=replace(_LIGHT, input_range=other),
-                outputs=tuple(outputs),
+                interface=signature.interface,
                 custom_objects=settings.custom_objects,
                 twins=False,
                 panel_size=settings.panel_size,

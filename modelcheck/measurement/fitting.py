@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
+from modelcheck.interface import Interface
 from modelcheck.network import Network, NetworkError
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
@@ -57,7 +56,7 @@ def choose_shown_pictures(panel: Panel, recipe: Recipe) -> np.ndarray:
     return np.concatenate([images, (probes[1:] + probes[:-1]) / 2])
 
 
-def check_compatible(network: Network, panel: Panel, outputs: Sequence[str] | None = None) -> Network:
+def check_compatible(network: Network, panel: Panel, interface: Interface) -> Network:
     """Check that the network takes the panel's pictures and answers with its classes."""
     if tuple(panel.images.shape[1:]) != network.input_shape:
         raise NetworkError(
@@ -65,7 +64,8 @@ def check_compatible(network: Network, panel: Panel, outputs: Sequence[str] | No
             f"{tuple(panel.images.shape[1:])}. Make a panel of the network's size: modelcheck panel --help"
         )
     n_outputs = max(network.n_outputs, 2)
-    if outputs is None:
+    outputs = interface.outputs
+    if not outputs:
         if n_outputs != len(panel.class_names):
             raise NetworkError(
                 f"The network {network.model.name!r} has {n_outputs} outputs, the panel {len(panel.class_names)} "
