@@ -6,10 +6,11 @@ import pytest
 
 from modelcheck.comparison import CompareError, compare
 from modelcheck.interface import Interface
-from modelcheck.measurement import check_compatible, choose_probe_rows, make_untrained_twin, measure
+from modelcheck.measurement import choose_probe_rows, fit_network, make_untrained_twin, measure
 from modelcheck.measurement.reading import compute_flipping_curves
 from modelcheck.network import NetworkError, flatten
 from modelcheck.network.loading import ModelError, load_network
+from modelcheck.network.readout import Readout
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 from modelcheck.signature import read_signature
@@ -197,12 +198,12 @@ def test_bytes_are_not_whole_numbers_to_a_network_that_is_shown_more(tmp_path, p
 )
 def test_no_setting_swaps_the_answers(saved, panel, file, given, words):
     """As many outputs as classes are taken in the panel's order, of one output too, or not at all."""
-    network = flatten(load_network(saved / file)[0])
+    model = load_network(saved / file)[0]
     if words is None:
-        assert check_compatible(network, panel, Interface(outputs=given)) is network
+        assert fit_network(model, panel, Interface(outputs=given), recipe=RECIPE).readout == Readout()
         return
     with pytest.raises(NetworkError, match=words):
-        check_compatible(network, panel, Interface(outputs=given))
+        fit_network(model, panel, Interface(outputs=given), recipe=RECIPE)
 
 
 @pytest.mark.parametrize("make", [plain, residual, nested], ids=["plain", "residual", "nested"])

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from modelcheck.happymaps import unit_answers
 from modelcheck.interface import Interface
-from modelcheck.measurement.fitting import check_compatible
+from modelcheck.measurement.fitting import fit_network
 from modelcheck.measurement.reading import compute_class_scores
-from modelcheck.network import Network, NetworkError, check_agreement, flatten
+from modelcheck.network import Network, NetworkError, check_agreement
 from modelcheck.network.loading import ModelError, load_network
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
@@ -140,8 +141,8 @@ def _load_network(
             f"{os.fspath(path)!r} (sha256 {sha[:12]}) is not the network behind the signature "
             f"({str(signature.model['sha256'])[:12]}). Give the file that was approved."
         )
-    network = flatten(model)
-    network = check_compatible(network, panel, _find_interface(signature, network, candidate=interface))
+    interface = _find_interface(signature, model, candidate=interface)
+    network = fit_network(model, panel, interface, recipe=signature.recipe)
     rows = signature.probes
     pictures = panel.inputs(signature.recipe.input_range)[rows]
     check_agreement(network, pictures)
@@ -155,14 +156,14 @@ def _load_network(
     return network
 
 
-def _find_interface(signature: Signature, network: Network, *, candidate: Interface) -> Interface:
+def _find_interface(signature: Signature, model: Any, *, candidate: Interface) -> Interface:
     """Return how the network behind a signature is to be understood: as it was approved.
 
     Older records do not keep it; where the network has as many outputs as the candidate, they mean
     the same.
     """
-    same = not signature.interface and len(candidate.outputs) == max(network.n_outputs, 2)
-    return candidate if same else signature.interface
+    same = len(candidate.outputs) == model.outputs[0].shape[-1]
+    return Interface(outputs=candidate.outputs) if same and not signature.interface else signature.interface
 
 
 def find_partner_layers(partner: CheckedPartner | None, signature: Signature) -> dict[str, str]:

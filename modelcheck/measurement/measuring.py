@@ -21,7 +21,7 @@ from modelcheck.measurement.exchange import (
     prepare_partner,
 )
 from modelcheck.measurement.exchanges import check_shown_exchanges
-from modelcheck.measurement.fitting import check_compatible, choose_shown_pictures
+from modelcheck.measurement.fitting import choose_shown_pictures, fit_network
 from modelcheck.measurement.reading import (
     Inputs,
     Progress,
@@ -32,7 +32,7 @@ from modelcheck.measurement.reading import (
 )
 from modelcheck.measurement.stickers import measure_panel_shifts
 from modelcheck.measurement.twins import make_untrained_twin
-from modelcheck.network import Network, check_agreement, flatten
+from modelcheck.network import Network, check_agreement
 from modelcheck.network.loading import load_network
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
@@ -108,10 +108,11 @@ def measure(
     recipe, interface = recipe or Recipe(), interface or Interface()
     tell = progress or (lambda what, share: None)
     tell("loading", 0.0)
-    model, sha = load_network(model_path, custom_objects=custom_objects)
+    loaded, sha = load_network(model_path, custom_objects=custom_objects)
     if len(panel) < _MIN_PICTURES:
         raise PanelError(f"The panel has {len(panel)} pictures; comparing activations takes at least {_MIN_PICTURES}.")
-    network = check_compatible(flatten(model), panel, interface)
+    network = fit_network(loaded, panel, interface, recipe=recipe)
+    model = network.model  # of several inputs or outputs the part that is judged
     check_storable([layer.name for layer in network.unit_layers()])
     check_agreement(network, choose_shown_pictures(panel, recipe))
     partner = prepare_partner(
@@ -120,7 +121,7 @@ def measure(
     inputs = prepare_inputs(network, panel, recipe=recipe)
     stages = 1 + (recipe.untrained_twins if twins else 0)
     signature = _measure_trained(
-        inputs, model, facts=_describe_file(model, model_path, sha=sha), tell=_tell_stage(tell, 0, stages=stages)
+        inputs, model, facts=_describe_file(loaded, model_path, sha=sha), tell=_tell_stage(tell, 0, stages=stages)
     )
     counterparts = find_partner_layers(partner, signature)
     signature = _add_exchange(signature, network, partner=partner, counterparts=counterparts)

@@ -10,9 +10,9 @@ import numpy as np
 
 from modelcheck.happymaps import ascend
 from modelcheck.interface import Interface
-from modelcheck.measurement import check_compatible, choose_probe_rows, choose_shown_pictures, compute_layer_features
+from modelcheck.measurement import choose_probe_rows, choose_shown_pictures, compute_layer_features, fit_network
 from modelcheck.metrics.health import unit_health
-from modelcheck.network import check_agreement, flatten
+from modelcheck.network import check_agreement
 from modelcheck.network.loading import load_network
 from modelcheck.panel import Panel
 from modelcheck.pruning.ablation import ablation_effects
@@ -78,7 +78,7 @@ def examine_units(
         as its layers do.
     """
     recipe = recipe or Recipe()
-    network = check_compatible(flatten(load_network(path)[0]), panel, interface or Interface())
+    network = fit_network(load_network(path)[0], panel, interface or Interface(), recipe=recipe)
     check_agreement(network, choose_shown_pictures(panel, recipe))
     images = panel.inputs(recipe.input_range)[choose_probe_rows(panel, recipe.probe_pictures)]
     rows = []
