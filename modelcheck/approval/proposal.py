@@ -102,7 +102,8 @@ def propose(
     recipe : Recipe, optional
         How to measure; by default the old baseline's recipe, or the standard one.
     interface : Interface, optional
-        How the network's inputs and outputs are to be understood; the baseline keeps it.
+        How the network's inputs and outputs are to be understood, which the baseline keeps; by
+        default as the old baseline's.
     settings : Settings, optional
         Criteria, waivers and cache for the gate against itself; time and memory limits, and custom
         objects.
@@ -114,9 +115,10 @@ def propose(
     ValueError, ChildError
         When something cannot be measured, or the gate refuses the panel whatever the network.
     """
-    settings, interface = settings or Settings(), interface or Interface()
+    settings = settings or Settings()
     check_panel(Panel.load(panel, max_gib=settings.panel_size), panel)
     old, _, _ = _old(folder)
+    interface = interface or (old.interface if old else Interface())
     request = Request(
         network=model,
         panel=panel,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -14,7 +15,16 @@ from modelcheck.support.files import read_file
 from modelcheck.support.tables import toml_document
 from modelcheck.support.validation import TABLE, Check, check_keys, check_table, check_value, name_list, number, one_of
 
-__all__ = ["Settings", "SettingsError", "has_settings", "near", "read_interface", "read_settings", "split_names"]
+__all__ = [
+    "Settings",
+    "SettingsError",
+    "has_settings",
+    "near",
+    "read_interface",
+    "read_settings",
+    "split_names",
+    "write_options",
+]
 
 _CUSTOM = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*>[A-Za-z_]\w*")
 _PATHS = ("candidate", "baseline", "baseline_model", "panel", "criteria", "waivers", "report", "cache")
@@ -243,6 +253,27 @@ def read_interface(given: Mapping[str, Any], table: Mapping[str, Any] | None = N
         return Interface.from_dict(values)
     except ValueError as error:
         raise SettingsError(str(error)) from error
+
+
+def write_options(interface: Interface) -> list[str]:
+    """Return the words of a command line that say the same, as `read_interface` understands them.
+
+    Examples
+    --------
+    >>> write_options(Interface(label="hat", outputs=("smile", "hat"), inputs={"age": 0.5}))
+    ['--outputs', 'smile,hat', '--label', 'hat', '--inputs', 'age=0.5']
+    """
+    said = interface.to_dict()
+    outputs, inputs = said.pop("outputs", None), said.pop("inputs", {})
+    words = ["--outputs", _join_names(outputs)] if outputs else []
+    words += [word for name, value in said.items() for word in (f"--{name}", str(value))]
+    return words + [word for name, value in inputs.items() for word in ("--inputs", _join_names([name, value], at="="))]
+
+
+def _join_names(names: Sequence[object], *, at: str = ",") -> str:
+    line = io.StringIO()
+    csv.writer(line, delimiter=at, lineterminator="").writerow(names)
+    return line.getvalue()
 
 
 def _read_number(text: str) -> float | str:

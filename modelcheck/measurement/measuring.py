@@ -22,6 +22,7 @@ from modelcheck.measurement.exchange import (
 )
 from modelcheck.measurement.exchanges import check_shown_exchanges
 from modelcheck.measurement.fitting import choose_shown_pictures, fit_network
+from modelcheck.measurement.heads import describe_head
 from modelcheck.measurement.reading import (
     Inputs,
     Progress,
@@ -121,7 +122,10 @@ def measure(
     inputs = prepare_inputs(network, panel, recipe=recipe)
     stages = 1 + (recipe.untrained_twins if twins else 0)
     signature = _measure_trained(
-        inputs, model, facts=_describe_file(loaded, model_path, sha=sha), tell=_tell_stage(tell, 0, stages=stages)
+        inputs,
+        model,
+        facts=_describe_file(loaded, model_path, sha=sha) | _describe_unit(network),
+        tell=_tell_stage(tell, 0, stages=stages),
     )
     counterparts = find_partner_layers(partner, signature)
     signature = _add_exchange(signature, network, partner=partner, counterparts=counterparts)
@@ -198,6 +202,12 @@ def _describe_file(model: Any, path: str | os.PathLike[str], *, sha: str) -> dic
         "parameters": int(model.count_params()),
         "bytes": Path(path).stat().st_size,
     }
+
+
+def _describe_unit(network: Network) -> dict[str, str]:
+    """Return what a unit gives that answers alone: the units in which its threshold is said."""
+    alone = network.n_outputs == 1 or network.readout.unit is not None
+    return {"head": describe_head(network)} if alone else {}
 
 
 def _describe_platform() -> dict[str, Any]:

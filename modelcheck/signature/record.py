@@ -72,7 +72,8 @@ class Signature:
     Parameters
     ----------
     model : mapping
-        ``name``, ``file``, ``sha256``, ``parameters`` and ``bytes`` of the network.
+        ``name``, ``file``, ``sha256``, ``parameters`` and ``bytes`` of the network; and ``head``
+        where a single unit answers: ``sigmoid``, ``linear`` or another activation.
     recipe : Recipe
         How it was measured.
     panel_digest : str
