@@ -7,7 +7,7 @@ import getpass
 import hashlib
 import platform
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from modelcheck.gate.child import measure_in_child
 from modelcheck.gate.evidence import check_panel
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
+from modelcheck.interface import Interface
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
 from modelcheck.report.reasons import main_reason
@@ -81,7 +82,7 @@ def propose(
     folder: Path,
     *,
     recipe: Recipe | None = None,
-    outputs: Sequence[str] = (),
+    interface: Interface | None = None,
     settings: Settings | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> Proposal:
@@ -100,8 +101,9 @@ def propose(
         The baseline's folder, which is only read.
     recipe : Recipe, optional
         How to measure; by default the old baseline's recipe, or the standard one.
-    outputs : sequence of str
-        See `modelcheck.measurement.measure`.
+    interface : Interface, optional
+        How the network's inputs and outputs are to be understood, which the baseline keeps; by
+        default as the old baseline's.
     settings : Settings, optional
         Criteria, waivers and cache for the gate against itself; time and memory limits, and custom
         objects.
@@ -116,21 +118,22 @@ def propose(
     settings = settings or Settings()
     check_panel(Panel.load(panel, max_gib=settings.panel_size), panel)
     old, _, _ = _old(folder)
+    interface = interface or (old.interface if old else Interface())
     request = Request(
         network=model,
         panel=panel,
         recipe=recipe or (old.recipe if old else Recipe()),
-        outputs=tuple(outputs),
+        interface=interface,
         custom_objects=settings.custom_objects,
         twins=False,
         panel_size=settings.panel_size,
     )
     with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
         new = measure_in_child(request, Path(aside) / "signature", settings=settings, tell=tell)
-    trial = gate_against_itself(new, model, panel, settings=settings, outputs=outputs, tell=tell)
+    trial = gate_against_itself(new, model, panel, settings=settings, tell=tell)
     misread = find_misreading(new)
     if misread is not None or trial.fails_people:
-        other = try_input_ranges(new, model, panel, settings=settings, outputs=outputs, tell=tell)
+        other = try_input_ranges(new, model, panel, settings=settings, tell=tell)
         # Of two that are as good the range: fed with nothing but black, no threshold is right.
         misread = max((item for item in (other, misread) if item), key=lambda item: item.reached, default=None)
     proposal = plan_replacement(folder, new, facts={"platform": describe_platform(new, here=True)})

@@ -127,7 +127,6 @@ def gate_against_itself(
     panel: Path,
     *,
     settings: Settings,
-    outputs: Sequence[str] = (),
     tell: Callable[[str], None] | None = None,
 ) -> Trial:
     """Gate a network's file against the baseline that it would be, as ``pytest suites/`` will.
@@ -142,8 +141,6 @@ def gate_against_itself(
         The panel.
     settings : Settings
         Criteria, waivers, cache and limits; the cache then holds what the gate's first run asks for.
-    outputs : sequence of str
-        As for the measurement.
     tell : callable, optional
         Receives lines of progress.
     """
@@ -158,7 +155,7 @@ def gate_against_itself(
             baseline=Path(aside) / "baseline",
             baseline_model=None,
             panel=panel,
-            outputs=tuple(outputs),
+            interface=new.interface,
             layers={},
         )
         try:

@@ -209,7 +209,7 @@ def gather(
         like=settings.require("baseline"),
         baseline_model=settings.baseline_model,
         layers=settings.paired,
-        outputs=settings.outputs,
+        interface=settings.interface or baseline.interface,
         custom_objects=settings.custom_objects,
         panel_size=settings.panel_size,
     )

@@ -22,7 +22,7 @@ from modelcheck.comparison import Comparison
 from modelcheck.gate.artefacts import describe_candidate
 from modelcheck.gate.evidence import Evidence, Plan
 from modelcheck.gate.inputs import describe_settings
-from modelcheck.gate.settings import Settings
+from modelcheck.gate.settings import Settings, write_options
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import (
     SCHEMA,
@@ -400,7 +400,8 @@ def _next_steps(verdict: str, settings: Settings, *, full: bool) -> list[NextSte
     why = "WHY" if verdict == "pass" else "WHY THE CHANGE IS WANTED"
     rerun = _step("rerun", "pytest", "suites/", "--candidate", candidate, "--baseline", baseline)
     approve = _step(
-        *("approve", "modelcheck", "approve", candidate, "--panel", panel, "--to", baseline, "--reason", why)
+        *("approve", "modelcheck", "approve", candidate, "--panel", panel, "--to", baseline),
+        *(*write_options(settings.interface), "--reason", why),
     )
     if verdict == "error" or not full:
         return [rerun]

@@ -109,12 +109,19 @@ class CriteriaRow(TypedDict):
 
 
 class SettingsRow(TypedDict):
-    """What the settings decide beside the files: classes of the outputs, pairs of layers, and how strict it is.
+    """What the settings decide beside the files: what inputs and outputs mean, pairs of layers, how strict it is.
 
-    A layer of the baseline whose partner is None has none, on purpose.
+    A layer of the baseline whose partner is None has none, on purpose. Of the interface
+    (`modelcheck.interface.Interface`) only the outputs stand there where nothing is said.
     """
 
     outputs: list[str]
+    output: NotRequired[str]
+    input: NotRequired[str]
+    inputs: NotRequired[dict[str, float]]
+    label: NotRequired[str]
+    threshold: NotRequired[float]
+    preprocessing: NotRequired[str]
     layers: dict[str, str | None]
     custom_objects: list[str]
     inconclusive: str

@@ -17,7 +17,7 @@ from modelcheck.report.decision import decision_view
 from modelcheck.report.features import feature_view
 from modelcheck.report.layers import gallery_layers
 from modelcheck.report.overview import about_panel, counts, networks, next_steps, panel_line, tiles, worst_findings
-from modelcheck.report.people import confusion, people_view
+from modelcheck.report.people import confusion, mistakes, people_view
 from modelcheck.report.pictures import Sheet
 from modelcheck.report.places import places_view
 from modelcheck.report.provenance import provenance, sections
@@ -151,6 +151,7 @@ def gallery_page(signature: Signature, panel: Panel | None, *, redact_inputs: bo
             "decision": decision_view(network, statistics, sheets),
             "layers": gallery_layers(signature, statistics["candidate"], sheets),
             "confusion": confusion(statistics["candidate"].confusion, signature.class_names),
+            "mistakes": mistakes(statistics["candidate"].confusion, signature.class_names),
             "classes": [clean(name) for name in signature.class_names],
         },
         "attention": {"plots": [], "checks": [], **attention_pictures(network, statistics, photos, sheets)},
@@ -222,7 +223,7 @@ def _add_sections(
     # The classes whose maps differ most stand on the first screen.
     worst = [pair.baseline for pair in comparison.layers[-1].matching.pairs[:2]]
     classes = page["features"]["decision"]["classes"]
-    page["hero"] = [classes[k] for k in sorted(worst)] or classes[:2]
+    page["hero"] = [item for item in classes if item["class"] in worst] or classes[:2]
 
 
 def _fitting(panel: Panel | None, digest: str, *, redact_inputs: bool) -> Panel | None:

@@ -17,10 +17,12 @@ from modelcheck.report.pictures import Sheet, photograph_sheet
 from modelcheck.report.sureness import THINGS, describe_drop
 from modelcheck.report.words import clean, head, limits, number
 
-__all__ = ["confusion", "people_view"]
+__all__ = ["confusion", "mistakes", "people_view"]
 
 _TURNED = 24
 _SIDE = 96
+_TABLE = 20  # classes of which a table of answers can be read
+_MISTAKES = 20
 
 
 def people_view(
@@ -76,7 +78,11 @@ def people_view(
         "rows": [item for metric in here if not metric.about and not metric.mean_of for item in rows[metric.name]],
         "turned": _changed_answers(comparison, panel, sheets),
         "confusions": [
-            {"role": role.capitalize(), "table": confusion(found.confusion, comparison.candidate.class_names)}
+            {
+                "role": role.capitalize(),
+                "table": confusion(found.confusion, comparison.candidate.class_names),
+                "mistakes": mistakes(found.confusion, comparison.candidate.class_names),
+            }
             for role, found in comparison.statistics.items()
         ],
         "classes": [clean(name) for name in comparison.candidate.class_names],
@@ -125,9 +131,12 @@ def confusion(counts: np.ndarray, class_names: Sequence[str]) -> list[dict[str, 
     Returns
     -------
     list of dict
-        ``truth`` and ``cells`` with ``n``, ``right`` and ``heat`` (0 to 4, the share of the row).
+        ``truth`` and ``cells`` with ``n``, ``right`` and ``heat`` (0 to 4, the share of the row);
+        empty for more classes than a table can hold, see `mistakes`.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
+    if len(class_names) > _TABLE:
+        return rows
     for k, (name, row_counts) in enumerate(zip(class_names, counts.tolist(), strict=True)):
         total = sum(row_counts)
         cells = [
@@ -136,3 +145,32 @@ def confusion(counts: np.ndarray, class_names: Sequence[str]) -> list[dict[str, 
         ]
         rows.append({"truth": clean(name), "cells": cells, "total": total})
     return rows
+
+
+def mistakes(counts: np.ndarray, class_names: Sequence[str]) -> dict[str, Any] | None:
+    """Return the commonest wrong answers, where there are too many classes for a table; see `confusion`.
+
+    Parameters
+    ----------
+    counts : np.ndarray
+        ``(classes, classes)`` pictures by true class, in rows, and by answer.
+    class_names : sequence of str
+        The names of the classes.
+
+    Returns
+    -------
+    dict or None
+        ``rows`` with ``truth``, ``said``, ``n`` and ``of``, the commonest first, and how many wrong
+        answers there are in ``total``.
+    """
+    if len(class_names) <= _TABLE:
+        return None
+    wrong = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_MISTAKES]
+    places = [divmod(at, len(counts)) for at in order.tolist() if wrong.flat[at]]
+    names = [clean(name) for name in class_names]
+    rows = [
+        {"truth": names[true], "said": names[said], "n": int(wrong[true, said]), "of": int(counts[true].sum())}
+        for true, said in places
+    ]
+    return {"rows": rows, "total": int(wrong.sum())}

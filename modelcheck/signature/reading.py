@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from modelcheck.interface import Interface
 from modelcheck.recipe import Recipe
 from modelcheck.signature.exchange import MapExchange
 from modelcheck.signature.record import LayerRecord, Signature, SignatureError
@@ -42,6 +43,13 @@ def _is_recipe(value: Any) -> bool:
         return False
 
 
+def _is_interface(value: Any) -> bool:
+    try:
+        return isinstance(value, dict) and bool(Interface.from_dict(value))
+    except ValueError:
+        return False
+
+
 def _is_model(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("file", "sha256"))
 
@@ -67,7 +75,7 @@ _CHECKS = {
     ),
 }
 # Left out where there is nothing to say.
-_OPTIONAL = {"classes_without_pictures": _NAMES}
+_OPTIONAL = {"classes_without_pictures": _NAMES, "interface": Check("an interface", _is_interface)}
 _RESTORE = "Restore it from version control, or approve the release again."
 
 
@@ -223,6 +231,7 @@ def _build(document: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Signat
         twins=beside("twin", document["twins"]),
         retrained=beside("retrained", document["retrained"]),
         against=document["against"],
+        interface=Interface.from_dict(document.get("interface", {})),
         provenance=document["provenance"],
         **per_layer,
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from modelcheck.interface import Interface
 from modelcheck.recipe import Recipe
 from modelcheck.signature.exchange import MapExchange
 from modelcheck.signature.storage import (
@@ -71,7 +72,8 @@ class Signature:
     Parameters
     ----------
     model : mapping
-        ``name``, ``file``, ``sha256``, ``parameters`` and ``bytes`` of the network.
+        ``name``, ``file``, ``sha256``, ``parameters`` and ``bytes`` of the network; and ``head``
+        where a single unit answers: ``sigmoid``, ``linear`` or another activation.
     recipe : Recipe
         How it was measured.
     panel_digest : str
@@ -127,6 +129,8 @@ class Signature:
         `twins_like`.
     against : mapping of str to float
         For a retrained twin, every metric of the comparison with the network that keeps it.
+    interface : Interface
+        How its inputs and outputs were understood; nothing is said of an untrained twin's.
     provenance : mapping
         Versions and platform of the measurement.
 
@@ -165,6 +169,7 @@ class Signature:
     twins: tuple[Signature, ...] = ()
     retrained: tuple[Signature, ...] = ()
     against: Mapping[str, float] = field(default_factory=dict)
+    interface: Interface = field(default_factory=Interface)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:

@@ -117,6 +117,7 @@ def build_header(signature: Signature) -> dict[str, Any]:
         "against": dict(signature.against),
         # Not there in records that were written before it was: their digests stay.
         **({"partners": dict(exchange.counterparts)} if exchange is not None and exchange.counterparts else {}),
+        **({"interface": signature.interface.to_dict()} if signature.interface else {}),
     }
 
 
