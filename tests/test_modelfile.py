@@ -418,7 +418,7 @@ def test_settings_name_custom_objects_and_memory(tmp_path):
 def test_secrets_stay_behind():
     """The child's environment has what TensorFlow and Python need, and no token, proxy or configuration file."""
     given = {
-        **dict.fromkeys(["PATH", "LANG", "LC_ALL", "PYTHONPATH", "OMP_NUM_THREADS", "KERAS_BACKEND"], "kept"),
+        **dict.fromkeys(["PATH", "LANG", "LC_ALL", "PYTHONPATH", "OMP_NUM_THREADS"], "kept"),
         **dict.fromkeys(["TF_ENABLE_ONEDNN_OPTS", "TF_CPP_MIN_LOG_LEVEL", "CUDA_VISIBLE_DEVICES", "TMPDIR"], "kept"),
         **dict.fromkeys(
             ["GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "TF_VAR_password", "TF_TOKEN_app", "HTTPS_PROXY"], "x"
@@ -429,6 +429,7 @@ def test_secrets_stay_behind():
     assert "x" not in {value for name, value in kept.items() if name in given}
     assert [name for name, value in given.items() if value == "kept"] == [name for name in given if name in kept]
     assert kept["HOME"] == "/empty"
+    assert environment({"KERAS_BACKEND": "torch"}, home="/empty")["KERAS_BACKEND"] == "tensorflow"
 
 
 def test_the_gate_starts_no_child_for_a_refused_file(hostile, tmp_path):

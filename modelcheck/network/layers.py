@@ -23,17 +23,20 @@ from modelcheck.network.kernels import (
 from modelcheck.network.kinds import StepKind
 from modelcheck.network.steps import NetworkError, Step, Window
 
-__all__ = ["append_steps"]
+__all__ = ["AUGMENTATIONS", "append_steps"]
 
 Tensor = Any  # tensorflow ships no types
 
+# Layers of Keras that change pictures at random in training, and hand them on as they are in use.
+AUGMENTATIONS = (
+    "AugMix", "CutMix", "MixUp", "RandAugment", "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter",
+    "RandomContrast", "RandomElasticTransform", "RandomErasing", "RandomFlip", "RandomGaussianBlur", "RandomGrayscale",
+    "RandomHue", "RandomInvert", "RandomPerspective", "RandomPosterization", "RandomRotation", "RandomSaturation",
+    "RandomSharpness", "RandomShear", "RandomTranslation", "RandomZoom",
+)  # fmt: skip
 _FAMILIES_AT_REST = (
     "Dropout", "SpatialDropout2D", "SpatialDropout1D", "GaussianDropout", "GaussianNoise", "AlphaDropout",
-    "ActivityRegularization", "Identity", "AugMix", "CutMix", "MixUp", "RandAugment", "RandomBrightness",
-    "RandomColorDegeneration", "RandomColorJitter", "RandomContrast", "RandomElasticTransform", "RandomErasing",
-    "RandomFlip", "RandomGaussianBlur", "RandomGrayscale", "RandomHue", "RandomInvert", "RandomPerspective",
-    "RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness", "RandomShear", "RandomTranslation",
-    "RandomZoom", "StochasticDepth",
+    "ActivityRegularization", "Identity", "StochasticDepth", *AUGMENTATIONS,
 )  # fmt: skip
 
 
