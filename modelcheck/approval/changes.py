@@ -9,7 +9,7 @@ import numpy as np
 
 from modelcheck.comparison import METRICS, Comparison, compare, find_classes_without_map, shown_in
 from modelcheck.metrics.accuracy import balanced_accuracy
-from modelcheck.report.words import describe_difference, number, title
+from modelcheck.report.words import describe_augmentation, describe_difference, number, title
 from modelcheck.signature import LayerRecord, Signature
 from modelcheck.support.escaping import clean
 from modelcheck.support.provenance import differences
@@ -75,6 +75,7 @@ def changes(
         return [
             f"Network: {describe_network(new)}.",
             f"Layers: {layers}.",
+            *filter(None, [describe_augmentation(new.model)]),
             *(
                 f"{title('subject_accuracy')} of {subject}: {number(value)}."
                 for subject, value in _accuracies(new).items()
@@ -83,6 +84,7 @@ def changes(
     if old.digest() == new.digest():
         return ["Nothing: the two signatures are the same, digest for digest."]
     lines = [f"Network: {describe_network(old)} -> {describe_network(new)}."]
+    lines += filter(None, [describe_augmentation(new.model)])
     lines += _layer_lines(old, new)
     lines += _settings_lines(old, new)
     before = _accuracies(old)

@@ -55,13 +55,14 @@ class ApprovalRow(TypedDict):
 
 
 class NetworkRow(TypedDict):
-    """A network: its file, the folder and digest of its signature where there is one, a baseline's approval."""
+    """A network: its file, layers that augment in a plain call, and its signature and approval where there are any."""
 
     name: str
     file: str
     sha256: str
     parameters: int
     bytes: int
+    augments: NotRequired[list[str]]
     folder: NotRequired[str]
     signature: NotRequired[str]
     approval: NotRequired[ApprovalRow]

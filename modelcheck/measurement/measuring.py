@@ -33,7 +33,7 @@ from modelcheck.measurement.reading import (
 )
 from modelcheck.measurement.stickers import measure_panel_shifts
 from modelcheck.measurement.twins import make_untrained_twin
-from modelcheck.network import Network, check_agreement
+from modelcheck.network import Network, check_agreement, find_augmenting_layers
 from modelcheck.network.loading import load_network
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
@@ -195,12 +195,14 @@ def _tell_stage(tell: Progress, number: int, *, stages: int) -> Progress:
 
 
 def _describe_file(model: Any, path: str | os.PathLike[str], *, sha: str) -> dict[str, Any]:
+    augments = list(find_augmenting_layers(model))
     return {
         "name": model.name,
         "file": Path(path).name,
         "sha256": sha,
         "parameters": int(model.count_params()),
         "bytes": Path(path).stat().st_size,
+        **({"augments": augments} if augments else {}),
     }
 
 

@@ -9,6 +9,7 @@ from modelcheck.report.words import (
     COUNTS,
     clean,
     compare_sizes,
+    describe_augmentation,
     format_with_interval,
     limits,
     number,
@@ -66,8 +67,8 @@ def summary_markdown(document: VerdictDocument, *, rows: int = _ROWS) -> str:
         lines.append(f"- {_SIGNS['waived']} {markdown(f'{what}: {words}')}")
     sizes = compare_sizes(document["candidate"], document["baseline"])
     lines += ["", markdown(sizes)] if sizes else []
-    other = surroundings(document)
-    lines += ["", markdown(other)] if other else []
+    for other in (describe_augmentation(document["candidate"]), surroundings(document)):
+        lines += ["", markdown(other)] if other else []
     for step in document["next"][:20]:
         lines += ["", markdown(describe_action(step["action"], verdict=word))]
         # Indented code cannot be closed from inside, whatever the command holds.

@@ -15,6 +15,7 @@ from modelcheck.report.words import (
     NOTHING,
     clean,
     count,
+    describe_augmentation,
     gravest,
     head,
     limits,
@@ -93,9 +94,9 @@ def _print(document: VerdictDocument, console: Console, report: str | Path | Non
     console.print(line, highlight=False)
     for reason in reasons(document, findings)[:4]:
         console.print(Text(f"  {clean(reason, longest=600)}"), highlight=False)
-    other = surroundings(document)
-    if other:
-        console.print(Text(f"  {other}", "yellow"), highlight=False)
+    for other in (describe_augmentation(document["candidate"]), surroundings(document)):
+        if other:
+            console.print(Text(f"  {other}", "yellow"), highlight=False)
     if state != "pass":
         _print_worst(findings, console)
     for place, words in excused[:_WORST]:

@@ -29,6 +29,7 @@ __all__ = [
     "clean",
     "compare_sizes",
     "count",
+    "describe_augmentation",
     "describe_difference",
     "format_objective",
     "format_with_interval",
@@ -52,6 +53,7 @@ STATES = tuple(reversed(Verdict))  # most severe first
 # The areas of the catalogue with their headings, and the metrics whose values are whole numbers.
 AREAS = {key: area.title for key, area in _CATALOGUE_AREAS.items()}
 COUNTS = tuple(name for name, metric in METRICS.items() if metric.whole)
+_LAYERS_SHOWN = 4
 # Of whom or what further pictures are needed.
 _OF = {"subject": " of this person", "class_name": " of this class"}
 _FRACTIONS = (
@@ -229,6 +231,19 @@ def surroundings(document: VerdictDocument, *, most: int = 4) -> str:
         return ""
     more = f"; and {len(lines) - most} more" if len(lines) > most else ""
     return f"Measured with other versions or on another machine: {'; '.join(lines[:most])}{more}."
+
+
+def describe_augmentation(network: Mapping[str, Any] | None) -> str:
+    """Return what to heed in using a network that augments in a plain call; empty where it does not."""
+    names = list((network or {}).get("augments") or ())
+    if not names:
+        return ""
+    shown = ", ".join(repr(clean(name, longest=60)) for name in names[:_LAYERS_SHOWN])
+    more = f" and {len(names) - _LAYERS_SHOWN} more" if len(names) > _LAYERS_SHOWN else ""
+    return (
+        f"In a plain call this network augments ({'layer' if len(names) == 1 else 'layers'} {shown}{more}): serve it "
+        "with predict or training=False. So it was measured."
+    )
 
 
 def _group_digits(amount: int) -> str:

@@ -51,7 +51,12 @@ def _is_interface(value: Any) -> bool:
 
 
 def _is_model(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("file", "sha256"))
+    return (
+        isinstance(value, dict)
+        and all(isinstance(value.get(key), str) for key in ("file", "sha256"))
+        and isinstance(value.get("augments", []), list)
+        and all(isinstance(name, str) for name in value.get("augments", []))
+    )
 
 
 def _are_tables(value: Any, *, named: bool) -> bool:
