@@ -66,6 +66,10 @@ REASONS = {
         {"metrics": ["recognition", "worst_recognition"]},
         ["Uncalibrated", "recognition, worst recognition", "modelcheck calibrate BASELINE --twin"],
     ),
+    "off_scale": (
+        {"metrics": ["likeness", "map_agreement"], "lacking": "normalisation"},
+        ["likeness, map agreement", "kind of layers, normalisation", "calibrate BASELINE --twin", "--twin NEW"],
+    ),
     "passed": ({"passed": 3, "waived": 1, "total": 4}, ["3 of 4", "1 waived"]),
 }
 KINDS = [get_args(get_type_hints(shape)["kind"])[0] for shape in get_args(Reason)]

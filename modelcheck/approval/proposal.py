@@ -19,6 +19,7 @@ from modelcheck.approval.swap import PANEL, file_sha, manifest_sha, put_in_place
 from modelcheck.approval.trial import Trial, gate_against_itself, judge_again
 from modelcheck.gate.artefacts import ArtefactError, take_candidate
 from modelcheck.gate.child import measure_in_child
+from modelcheck.gate.contradictions import find_contradiction
 from modelcheck.gate.evidence import check_panel
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
@@ -156,8 +157,8 @@ def propose_from_report(report: Path, folder: Path, *, model: Path | None = None
     Raises
     ------
     ArtefactError, DocumentError, SignatureError, PanelError
-        When verdict, signature, baseline, panel or file do not belong together, or the run was not
-        of full scope.
+        When verdict, signature, baseline, panel or file do not belong together, the verdict
+        contradicts itself, or the run was not of full scope.
     """
     document, new = take_candidate(report)
     old, _, lost = _old(folder)
@@ -178,6 +179,9 @@ def propose_from_report(report: Path, folder: Path, *, model: Path | None = None
                 f"{str(model)!r} (sha256 {sha[:12]}) is not the network that the run judged "
                 f"({str(new.model['sha256'])[:12]})."
             )
+    wrong = find_contradiction(document)
+    if wrong:
+        raise ArtefactError(f"{wrong} Fetch the report of the run again, or run the gate again: pytest suites/")
     word = document["verdict"]
     first = clean(main_reason(document) or "no reason given", longest=200)
     judged = f"The run's verdict was {word.upper()}: {first}"

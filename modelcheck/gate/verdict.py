@@ -265,6 +265,10 @@ def explain_judgement(
     uncalibrated = dict.fromkeys(row.measured.metric for row in rows if row.gating and row.criterion.calibrated_by)
     if uncalibrated:
         reasons.append({"kind": "uncalibrated", "metrics": list(uncalibrated)})
+    off_scale = [row.measured for row in rows if row.gating and row.measured.off_scale]
+    if off_scale:
+        named = list(dict.fromkeys(item.metric for item in off_scale))
+        reasons.append({"kind": "off_scale", "metrics": named, "lacking": off_scale[0].off_scale})
     if approval is not None and (approval["state"] != "approved" or approval["even_so"]):
         reasons.append({"kind": "baseline", "approval": approval})
     unseen = panel.get("classes_without_pictures") if panel else None

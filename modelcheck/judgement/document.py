@@ -157,7 +157,10 @@ class WaiversRow(TypedDict):
 
 
 class FindingRow(TypedDict):
-    """One judgement; what could not be measured is None."""
+    """One judgement; what could not be measured is None.
+
+    ``off_scale`` stands where no network of the scale has the candidate's kind of layers, and names it.
+    """
 
     key: str
     metric: str
@@ -171,6 +174,7 @@ class FindingRow(TypedDict):
     evidence: str
     criterion: CriterionRow
     waiver: WaiverRow | None
+    off_scale: NotRequired[str]
 
 
 class ErrorReason(TypedDict):
@@ -295,6 +299,14 @@ class UncalibratedReason(TypedDict):
     metrics: list[str]
 
 
+class OffScaleReason(TypedDict):
+    """Metrics that gate, and whose scale is made of networks without the candidate's kind of layers: ``lacking``."""
+
+    kind: Literal["off_scale"]
+    metrics: list[str]
+    lacking: str
+
+
 class PassedReason(TypedDict):
     """Of so many checks that gate the release, how many passed and how many are waived."""
 
@@ -322,6 +334,7 @@ Reason = (
     | NeverFailingReason
     | AllAdvisoryReason
     | UncalibratedReason
+    | OffScaleReason
     | PassedReason
 )
 

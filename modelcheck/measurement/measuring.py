@@ -33,7 +33,7 @@ from modelcheck.measurement.reading import (
 )
 from modelcheck.measurement.stickers import measure_panel_shifts
 from modelcheck.measurement.twins import make_untrained_twin
-from modelcheck.network import Network, check_agreement, find_augmenting_layers
+from modelcheck.network import Network, check_agreement, find_augmenting_layers, normalises
 from modelcheck.network.loading import load_network
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
@@ -201,6 +201,7 @@ def _describe_file(model: Any, path: str | os.PathLike[str], *, sha: str) -> dic
         "file": Path(path).name,
         "sha256": sha,
         "parameters": int(model.count_params()),
+        "normalises": normalises(model),
         "bytes": Path(path).stat().st_size,
         **({"augments": augments} if augments else {}),
     }

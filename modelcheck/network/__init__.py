@@ -11,6 +11,7 @@ from modelcheck.network._backend import require_tensorflow
 from modelcheck.network.agreement import check_agreement
 from modelcheck.network.diagnosis import find_augmenting_layers
 from modelcheck.network.kinds import StepKind
+from modelcheck.network.layers import normalises
 from modelcheck.network.steps import Network, NetworkError, Step, UnitLayer, Window
 from modelcheck.network.unfold import flatten
 
@@ -24,5 +25,6 @@ __all__ = [
     "check_agreement",
     "find_augmenting_layers",
     "flatten",
+    "normalises",
     "require_tensorflow",
 ]

@@ -23,7 +23,7 @@ from modelcheck.network.kernels import (
 from modelcheck.network.kinds import StepKind
 from modelcheck.network.steps import NetworkError, Step, Window
 
-__all__ = ["AUGMENTATIONS", "append_steps"]
+__all__ = ["AUGMENTATIONS", "append_steps", "normalises"]
 
 Tensor = Any  # tensorflow ships no types
 
@@ -38,6 +38,15 @@ _FAMILIES_AT_REST = (
     "Dropout", "SpatialDropout2D", "SpatialDropout1D", "GaussianDropout", "GaussianNoise", "AlphaDropout",
     "ActivityRegularization", "Identity", "StochasticDepth", *AUGMENTATIONS,
 )  # fmt: skip
+# `Normalization` is none of them: it prepares the input, and no layer learns around it.
+_NORMALISING = frozenset(
+    {"BatchNormalization", "GroupNormalization", "LayerNormalization", "RMSNormalization", "UnitNormalization"}
+)
+
+
+def normalises(model: Any) -> bool:
+    """Return whether any layer of a Keras network normalises activations: what its HappyMaps look like hangs on it."""
+    return any(name_family(layer) in _NORMALISING for layer in model._flatten_layers())
 
 
 def append_steps(steps: list[Step], node: Any, name: str, sources: list[int]) -> None:

@@ -96,6 +96,14 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
                 f"Uncalibrated: the limits on {named} come from faces of two classes. Train the release again with "
                 "two other seeds or more, and give them: modelcheck calibrate BASELINE --twin A.keras --twin B.keras"
             )
+        case "off_scale":
+            named = ", ".join(head(metric) for metric in reason["metrics"])
+            return (
+                f"Not settled: {named}. No twin has the candidate's kind of layers, {reason['lacking']}, and networks "
+                "of the other kind read the baseline's maps otherwise, whatever they learned. Train two or three "
+                "networks of the candidate's architecture as the release was trained, and give them beside its twins: "
+                "modelcheck calibrate BASELINE --twin A.keras --twin B.keras --twin NEW1.keras --twin NEW2.keras"
+            )
         case "all_advisory":
             return "Every criterion that was judged is advisory: nothing gates the release."
         case "passed":

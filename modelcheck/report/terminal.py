@@ -169,8 +169,8 @@ def _table(
         no_wrap=True,
         vertical="bottom",
     )
-    for metric in columns:
-        table.add_column(Text(_fold(head(metric))), justify="right", no_wrap=True, vertical="bottom")
+    for words in _fold_heads([head(metric) for metric in columns]):
+        table.add_column(Text(words), justify="right", no_wrap=True, vertical="bottom")
     table.add_column(Text("limit"), min_width=_LIMIT, max_width=34, vertical="bottom")
     states = {about: gravest(judged[about]) for about in abouts}
     there = {"layer": values.get("counterpart", {})}.get(kind, {})  # a person may be called like a layer
@@ -202,6 +202,16 @@ def _limit(findings: Sequence[Finding], used: Sequence[str]) -> str:
     for sign in "≥≤":
         words = words.replace(f"{sign} ", f"{sign}\N{NO-BREAK SPACE}")
     return f"{head(first.measured.metric)} {words}"
+
+
+def _fold_heads(heads: Sequence[str]) -> list[str]:
+    """Return the heads of columns on two lines, of which the lower one tells them apart: it stands over the numbers."""
+    folded = [_fold(words).split("\n") for words in heads]
+    lower = [lines[-1] for lines in folded]
+    return [
+        f"{lines[1]}\n({lines[0]})" if len(lines) > 1 and lower.count(lines[1]) > 1 else "\n".join(lines)
+        for lines in folded
+    ]
 
 
 def _fold(words: str) -> str:

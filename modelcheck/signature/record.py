@@ -72,8 +72,9 @@ class Signature:
     Parameters
     ----------
     model : mapping
-        ``name``, ``file``, ``sha256``, ``parameters`` and ``bytes`` of the network; and ``head``
-        where a single unit answers: ``sigmoid``, ``linear`` or another activation.
+        ``name``, ``file``, ``sha256``, ``parameters`` and ``bytes`` of the network, and whether it
+        ``normalises``, which older records do not say; and ``head`` where a single unit answers:
+        ``sigmoid``, ``linear`` or another activation.
     recipe : Recipe
         How it was measured.
     panel_digest : str
@@ -196,6 +197,15 @@ class Signature:
         """
         sizes = {network.model.get("parameters") for network in (self, other)}
         return len(sizes) == 1 and self.fingerprint.keys() == other.fingerprint.keys()
+
+    def same_family(self, other: Signature) -> bool:
+        """Return whether both networks normalise their activations or neither does, as far as their records say.
+
+        The maps of the two families are painted so differently that neither reads the other's as its
+        own kind does. A record that was written before this was kept is taken for either.
+        """
+        told = {network.model.get("normalises") for network in (self, other)}
+        return None in told or len(told) == 1
 
     def twins_like(self, other: Signature) -> tuple[Signature, ...]:
         """Return the kept twins of a network's architecture, its own or another's."""
