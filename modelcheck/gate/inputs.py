@@ -115,12 +115,13 @@ def describe_settings(settings: Settings) -> SettingsRow:
     >>> describe_settings(Settings(layers={"conv2": None}))["layers"]
     {'conv2': None}
     """
-    return {
+    row: SettingsRow = {
         "outputs": list(settings.outputs),
         "layers": dict(settings.layers),
         "custom_objects": list(settings.custom_objects),
         "inconclusive": settings.inconclusive,
     }
+    return {**row, "subject_name": list(settings.subject_name)} if settings.subject_name else row
 
 
 def digest_suites(file: Path, root: Path, *, top: Path | None = None) -> dict[str, str]:

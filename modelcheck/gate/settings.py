@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from modelcheck.support.escaping import clean
 from modelcheck.support.files import read_file
 from modelcheck.support.tables import toml_document
 from modelcheck.support.validation import TABLE, Check, check_keys, check_table, check_value, name_list, number, one_of
@@ -63,6 +64,8 @@ class Settings:
         imports them.
     inconclusive : {'fail', 'pass'}
         What the exit code makes of an inconclusive finding; the verdict names it either way.
+    subject_name : tuple of str
+        What reports call one and several subjects; empty for "subject" and "subjects".
 
     Examples
     --------
@@ -86,6 +89,7 @@ class Settings:
     panel_size: float = 4.0
     custom_objects: tuple[str, ...] = ()
     inconclusive: str = "fail"
+    subject_name: tuple[str, ...] = ()
 
     @property
     def acknowledged(self) -> tuple[str, ...]:
@@ -209,8 +213,31 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
         **values,
         **_limits(table),
         outputs=outputs,
+        subject_name=_name_subjects(table["subject_name"]) if "subject_name" in table else (),
         layers={name: None if partner is False else partner for name, partner in layers.items()},
     )
+
+
+def _name_subjects(given: Any) -> tuple[str, ...]:
+    """Return what one and several subjects are called; of one word, the plural follows the usual rule."""
+    named = check_value("subject_name", given, _SUBJECT_NAME, error=SettingsError)
+    return (named, _plural(named)) if isinstance(named, str) else tuple(named)
+
+
+def _plural(word: str) -> str:
+    if word.endswith(("s", "x", "z", "ch", "sh")):
+        return f"{word}es"
+    return f"{word[:-1]}ies" if word.endswith("y") and word[-2:-1] not in "aeiou" else f"{word}s"
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and clean(value, longest=40) == value
+
+
+_SUBJECT_NAME = Check(
+    'a word such as "patient", or one and several as in ["person", "people"]',
+    lambda value: _is_word(value) or (isinstance(value, list) and len(value) == 2 and all(map(_is_word, value))),
+)
 
 
 def _check_path(key: str, value: Any) -> str:

@@ -27,6 +27,7 @@ __all__ = [
     "ProvenanceRow",
     "Reason",
     "SettingsRow",
+    "UnaskedRow",
     "VerdictDocument",
     "VolatileRow",
     "WaiverRow",
@@ -68,13 +69,18 @@ class NetworkRow(TypedDict):
 
 
 class PanelRow(TypedDict):
-    """The held-out pictures that were judged on; classes that none of them shows are named, where there are any."""
+    """The held-out pictures that were judged on.
+
+    Without subjects each picture counts by itself. Classes that no picture shows are named where
+    there are any, and ``regions`` is False where the panel does not say where the evidence may lie.
+    """
 
     digest: str
     pictures: int
     subjects: list[str]
     classes: list[str]
     classes_without_pictures: NotRequired[list[str]]
+    regions: NotRequired[bool]
 
 
 class CriterionRow(TypedDict):
@@ -111,13 +117,15 @@ class CriteriaRow(TypedDict):
 class SettingsRow(TypedDict):
     """What the settings decide beside the files: classes of the outputs, pairs of layers, and how strict it is.
 
-    A layer of the baseline whose partner is None has none, on purpose.
+    A layer of the baseline whose partner is None has none, on purpose. ``subject_name`` is what one
+    and several of the panel's subjects are called, where the settings say.
     """
 
     outputs: list[str]
     layers: dict[str, str | None]
     custom_objects: list[str]
     inconclusive: str
+    subject_name: NotRequired[list[str]]
 
 
 class WaiverRow(TypedDict):
@@ -267,6 +275,29 @@ class UnseenReason(TypedDict):
     classes: list[str]
 
 
+class NoSubjectsReason(TypedDict):
+    """Criteria on subjects that ask nothing, for the panel has none: every picture counts by itself."""
+
+    kind: Literal["no_subjects"]
+    metrics: list[str]
+
+
+class UnaskedRow(TypedDict):
+    """A question of the report, by its area, that had no say, and what asking it needs."""
+
+    area: str
+    needs: Literal["regions", "twins", "criteria"]
+
+
+class QuestionsReason(TypedDict):
+    """How many of the report's questions were asked, where not all of them were."""
+
+    kind: Literal["questions"]
+    asked: int
+    total: int
+    unasked: list[UnaskedRow]
+
+
 class NeverFailingReason(TypedDict):
     """Criteria that gate the release and that no value can fail."""
 
@@ -311,6 +342,8 @@ Reason = (
     | BaselineReason
     | NoCounterpartReason
     | UnseenReason
+    | NoSubjectsReason
+    | QuestionsReason
     | NeverFailingReason
     | AllAdvisoryReason
     | UncalibratedReason
