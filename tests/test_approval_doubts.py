@@ -276,7 +276,7 @@ def test_what_the_gate_cannot_judge_needs_a_word(approving):
 def test_a_panel_that_the_gate_refuses_is_refused_before_a_minute_of_measuring(approving, tmp_path):
     """One person only: the same words as the gate's, and nothing is measured."""
     make_panel(subjects=("ada",), size=(6, 5)).save(tmp_path / "one.npz")
-    with pytest.raises(PanelError, match="holds one person only"):
+    with pytest.raises(PanelError, match="holds one subject only"):
         approving(small(), panel=tmp_path / "one.npz")
 
 

@@ -65,7 +65,7 @@ def test_init_writes_what_the_gate_can_plan_with(tmp_path, monkeypatch, regions)
     code, said = command("init", "--candidate", "new.keras")
     assert code == 0, said
     assert "Next:    modelcheck approve RELEASE.keras --panel heldout.npz --to baselines/release" in said
-    assert Path("suites/test_attributions_on_faces.py").exists() == regions
+    assert Path("suites/test_attention.py").exists() == regions
     carry_out(
         plan_replacement(Path("baselines/release"), make_signature(panel=panel, twins=0), facts={"platform": "here"}),
         reason="x",

@@ -33,7 +33,7 @@ from modelcheck.recipe import Recipe
 from modelcheck.signature import Signature, read_signature
 
 TWINS = range(1, 4)
-AREAS = ("features", "places", "people", "triggers")
+AREAS = ("features", "places", "accuracy", "triggers")
 # Hidden layers gate on how many units have a map alone; nothing is asked of attributions without regions.
 RECIPE = Recipe(units_per_layer=8, untrained_twins=2, attribution_methods=())
 VALUES = ("place_distance", "content_distance", "likeness", "worst_likeness", "map_agreement", "trigger", "reach")

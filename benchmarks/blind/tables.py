@@ -154,13 +154,13 @@ def count_gate(table: pd.DataFrame) -> str:
     for name, part in (*blind.groupby("set"), ("all", blind)):
         honest, other = part[part["honest"] == 1], part[part["honest"] == 0]
         cells = []
-        for suite in ("gate", "features", "places", "people", "triggers"):
+        for suite in ("gate", "features", "places", "accuracy", "triggers"):
             red, passed = int((honest[suite] != "pass").sum()), int((other[suite] == "pass").sum())
             told = suite == "gate"
             cells.append(bound(red, len(honest)) if told else f"{red}")
             cells.append(bound(passed, len(other)) if told else f"{passed}")
         rows.append([name, *cells])
-    suites = ("features", "places", "people", "triggers")
+    suites = ("features", "places", "accuracy", "triggers")
     heads = ["set", "gate: honest red", "gate: others passed"]
     heads += [f"{suite}: {what}" for suite in suites for what in ("red", "passed")]
     return f"{words}.\n\n" + table_of(rows, heads)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from modelcheck.approval.changes import changes, compare_if_possible, describe_missing_maps
+from modelcheck.approval.changes import changes, compare_if_possible, describe_missing_maps, describe_panel
 from modelcheck.approval.misreading import Misreading, find_misreading, try_input_ranges
 from modelcheck.approval.sheet import SHEET, contact_sheet
 from modelcheck.approval.swap import PANEL, file_sha, manifest_sha, put_in_place
@@ -117,7 +117,8 @@ def propose(
         When something cannot be measured, or the gate refuses the panel whatever the network.
     """
     settings = settings or Settings()
-    check_panel(Panel.load(panel, max_gib=settings.panel_size), panel)
+    pictures = Panel.load(panel, max_gib=settings.panel_size)
+    check_panel(pictures, panel)
     old, _, _ = _old(folder)
     interface = interface or (old.interface if old else Interface())
     request = Request(
@@ -133,11 +134,12 @@ def propose(
         new = measure_in_child(request, Path(aside) / "signature", settings=settings, tell=tell)
     trial = gate_against_itself(new, model, panel, settings=settings, tell=tell)
     misread = find_misreading(new)
-    if misread is not None or trial.fails_people:
+    if misread is not None or trial.is_often_wrong:
         other = try_input_ranges(new, model, panel, settings=settings, tell=tell)
         # Of two that are as good the range: fed with nothing but black, no threshold is right.
         misread = max((item for item in (other, misread) if item), key=lambda item: item.reached, default=None)
     proposal = plan_replacement(folder, new, facts={"platform": describe_platform(new, here=True)})
+    proposal = replace(proposal, lines=(*describe_panel(pictures), *proposal.lines))
     return _add_trial(proposal, trial, misread)
 
 
@@ -268,7 +270,7 @@ def carry_out(proposal: Proposal, *, reason: str, even_so: str = "") -> list[str
     ]
     if not new.retrained:
         lines.append(
-            "What it looks for is judged by limits from two-class faces until it keeps networks trained again: "
+            "What it looks for is judged by limits from another task until it keeps networks trained again: "
             f"modelcheck calibrate {proposal.folder} --twin A.keras --twin B.keras --twin C.keras"
         )
     return lines

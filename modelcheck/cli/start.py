@@ -18,7 +18,7 @@ from modelcheck.support.tables import toml_document
 __all__ = ["init", "starter_criteria", "write_configuration"]
 
 _SUITES = ("test_same_features.py", "test_same_places.py", "test_held_out_subjects.py", "test_no_triggers.py")
-_REGION_SUITE = "test_attributions_on_faces.py"
+_REGION_SUITE = "test_attention.py"
 
 
 def write_configuration(folder: Path, *, candidate: str, baseline: str, panel: str, regions: bool) -> list[str]:
@@ -145,6 +145,6 @@ def init(*, candidate: str, baseline: str, panel: str, folder: Path) -> None:
         say(f"Next:    modelcheck approve RELEASE.keras --panel {panel} --to {baseline} --reason 'first release'")
     else:
         if not read_manifest(folder / baseline)["retrained"]:
-            say("Uncalibrated: the limits on what the network looks for come from two-class faces. Train the release")
+            say("Uncalibrated: the limits on what the network looks for come from another task. Train the release")
             say(f"again with other seeds: modelcheck calibrate {baseline} --twin A.keras --twin B.keras --twin C.keras")
         say("Next:    pytest suites/")

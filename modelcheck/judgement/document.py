@@ -27,6 +27,7 @@ __all__ = [
     "ProvenanceRow",
     "Reason",
     "SettingsRow",
+    "UnaskedRow",
     "VerdictDocument",
     "VolatileRow",
     "WaiverRow",
@@ -69,13 +70,18 @@ class NetworkRow(TypedDict):
 
 
 class PanelRow(TypedDict):
-    """The held-out pictures that were judged on; classes that none of them shows are named, where there are any."""
+    """The held-out pictures that were judged on.
+
+    Without subjects each picture counts by itself. Classes that no picture shows are named where
+    there are any, and ``regions`` is False where the panel does not say where the evidence may lie.
+    """
 
     digest: str
     pictures: int
     subjects: list[str]
     classes: list[str]
     classes_without_pictures: NotRequired[list[str]]
+    regions: NotRequired[bool]
 
 
 class CriterionRow(TypedDict):
@@ -114,6 +120,8 @@ class SettingsRow(TypedDict):
 
     A layer of the baseline whose partner is None has none, on purpose. Of the interface
     (`modelcheck.interface.Interface`) only the outputs stand there where nothing is said.
+    ``subject_name`` is what one and several of the panel's subjects are called, where the settings
+    say.
     """
 
     outputs: list[str]
@@ -126,6 +134,7 @@ class SettingsRow(TypedDict):
     layers: dict[str, str | None]
     custom_objects: list[str]
     inconclusive: str
+    subject_name: NotRequired[list[str]]
 
 
 class WaiverRow(TypedDict):
@@ -279,6 +288,29 @@ class UnseenReason(TypedDict):
     classes: list[str]
 
 
+class NoSubjectsReason(TypedDict):
+    """Criteria on subjects that ask nothing, for the panel has none: every picture counts by itself."""
+
+    kind: Literal["no_subjects"]
+    metrics: list[str]
+
+
+class UnaskedRow(TypedDict):
+    """A question of the report, by its area, that had no say, and what asking it needs."""
+
+    area: str
+    needs: Literal["regions", "twins", "criteria"]
+
+
+class QuestionsReason(TypedDict):
+    """How many of the report's questions were asked, where not all of them were."""
+
+    kind: Literal["questions"]
+    asked: int
+    total: int
+    unasked: list[UnaskedRow]
+
+
 class NeverFailingReason(TypedDict):
     """Criteria that gate the release and that no value can fail."""
 
@@ -331,6 +363,8 @@ Reason = (
     | BaselineReason
     | NoCounterpartReason
     | UnseenReason
+    | NoSubjectsReason
+    | QuestionsReason
     | NeverFailingReason
     | AllAdvisoryReason
     | UncalibratedReason

@@ -152,13 +152,19 @@ def _measure_trained(inputs: Inputs, model: Any, *, facts: Mapping[str, Any], te
     )
     return Signature(
         model=facts,
-        pictures={"labels": panel.labels, "subjects": panel.subjects, "groups": panel.groups, "names": panel.names},
+        pictures=_describe_pictures(panel),
         provenance=_describe_platform(),
         flipping=flipping,
         stickers=measure_panel_shifts(inputs.network, panel, arrays["scores"], recipe=recipe),
         fingerprint=fingerprint_kernels(model),
         **_shared_parts(inputs, arrays),
     )
+
+
+def _describe_pictures(panel: Panel) -> dict[str, Any]:
+    """Return what a signature keeps of the pictures; subjects of one picture each say no more than the pictures do."""
+    kept = {"labels": panel.labels, "subjects": panel.shared_subjects, "groups": panel.groups, "names": panel.names}
+    return {name: values for name, values in kept.items() if values is not None}
 
 
 def _measure_twin(inputs: Inputs, model: Any, *, number: int, tell: Progress) -> Signature:

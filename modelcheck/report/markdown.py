@@ -7,11 +7,13 @@ from modelcheck.judgement.findings import Finding, read_findings
 from modelcheck.report.reasons import describe_action, list_waivers, reasons, verdict_line
 from modelcheck.report.words import (
     COUNTS,
+    Noun,
     clean,
     compare_sizes,
     describe_augmentation,
     format_with_interval,
     limits,
+    noun_of,
     number,
     observations,
     surroundings,
@@ -79,7 +81,7 @@ def summary_markdown(document: VerdictDocument, *, rows: int = _ROWS) -> str:
             "| Result | What | Of | Candidate | Baseline | Must be | Measured on | Why |",
             "|---|---|---|---|---|---|---|---|",
         ]
-        lines += [_row(found) for found in findings[:rows]]
+        lines += [_row(found, noun_of(document)) for found in findings[:rows]]
     if len(findings) > rows:
         lines += ["", f"{len(findings) - rows} more findings stand in the report."]
     missed = document["not_judged"]
@@ -89,7 +91,7 @@ def summary_markdown(document: VerdictDocument, *, rows: int = _ROWS) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(found: Finding) -> str:
+def _row(found: Finding, noun: Noun) -> str:
     item = found.measured
     cells = [
         f"{_SIGNS[found.verdict]} {found.verdict}" + ("" if found.gating else " (advisory)"),
@@ -98,7 +100,7 @@ def _row(found: Finding) -> str:
         format_with_interval(item.value, item.interval, whole=item.metric in COUNTS),
         number(item.baseline, whole=item.metric in COUNTS),
         limits(found.criterion),
-        "; ".join(filter(None, (observations(item.metric, item.n), what_decides(found)))),
+        "; ".join(filter(None, (observations(item.metric, item.n, noun=noun), what_decides(found, noun=noun)))),
         clean(found.criterion.why, longest=300),
     ]
     return "| " + " | ".join(markdown(cell) for cell in cells) + " |"

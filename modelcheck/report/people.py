@@ -1,4 +1,4 @@
-"""What the report shows of held-out people: dot plots by person and class, what turned, and how sure it can be."""
+"""What the report shows of held-out pictures: dot plots by subject and class, what turned, how sure it can be."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from modelcheck.metrics.similarity import shrink
 from modelcheck.panel import Panel
 from modelcheck.report.charts import dot_plot, row
 from modelcheck.report.pictures import Sheet, photograph_sheet
-from modelcheck.report.sureness import THINGS, describe_drop
-from modelcheck.report.words import clean, head, limits, number
+from modelcheck.report.sureness import describe_drop
+from modelcheck.report.words import Noun, clean, head, limits, number
 
 __all__ = ["confusion", "mistakes", "people_view"]
 
@@ -32,8 +32,9 @@ def people_view(
     sheets: list[Sheet],
     *,
     criteria: Sequence[Criterion],
+    noun: Noun,
 ) -> dict[str, Any]:
-    """Return everything of the section *Held-out people*.
+    """Return everything of the section *Held-out pictures*.
 
     Parameters
     ----------
@@ -47,26 +48,35 @@ def people_view(
         Receives the pictures.
     criteria : sequence of Criterion
         The limits; without any, nothing is said of what the panel can show.
+    noun : tuple of str
+        What one and several of the panel's independent units are called.
     """
-    here = [metric for metric in METRICS.values() if metric.area == "people"]
+    here = [metric for metric in METRICS.values() if metric.area == "accuracy"]
     rows = {
-        metric.name: [row(item, findings) for item in comparison.measures.values() if item.metric == metric.name]
+        metric.name: [
+            row(item, findings, noun=noun) for item in comparison.measures.values() if item.metric == metric.name
+        ]
         for metric in here
     }
-    # A chart for each metric with one value a person or class; the mean over people is its last row.
+    things = {"subject": noun[0], "class_name": "class"}
+    # A chart for each metric with one value a subject or class; the mean over subjects is its last row.
     charts = {metric: [mean.name for mean in here if mean.mean_of == metric.name] for metric in here if metric.about}
-    plots: dict[str, list[dict[str, Any]]] = {kind: [] for kind in THINGS}
+    plots: dict[str, list[dict[str, Any]]] = {kind: [] for kind in things}
     for metric, means in charts.items():
         of = [*rows[metric.name], *(item for mean in means for item in rows[mean])]
         if of:
-            heading = " and ".join([metric.title, *(head(mean) for mean in means)])
-            plots[metric.about].append(dot_plot(heading, THINGS[metric.about].capitalize(), of, metric.span))
+            shown = [metric.name, *means] if rows[metric.name] else means
+            heading = " and ".join([METRICS[shown[0]].title, *(head(mean) for mean in shown[1:])])
+            plots[metric.about].append(dot_plot(heading, things[metric.about].capitalize(), of, metric.span))
     return {
+        "one": noun[0],
+        "many": noun[1],
+        "subjects": bool(comparison.subjects),
         "plots": plots,
         "unseen": [clean(name) for name in comparison.baseline.classes_without_pictures],
         "sureness": [
             {
-                "thing": THINGS[METRICS[item.metric].about],
+                "thing": things[METRICS[item.metric].about],
                 "about": clean(item.about),
                 "pictures": item.pictures,
                 "accuracy": number(item.accuracy),
@@ -109,7 +119,7 @@ def _changed_answers(comparison: Comparison, panel: Panel | None, sheets: list[S
             {
                 "at": place,
                 "name": clean(pictures["names"][i]) if "names" in pictures else f"picture {i}",
-                "subject": clean(pictures["subjects"][i]),
+                "subject": clean(pictures["subjects"][i]) if comparison.subjects else "",
                 "truth": clean(names[labels[i]]),
                 "said": clean(names[answers[i]]),
             }

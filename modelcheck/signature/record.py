@@ -93,7 +93,8 @@ class Signature:
     scores : np.ndarray
         ``(pictures, classes)`` class scores before softmax.
     pictures : mapping of str to np.ndarray
-        ``labels``, ``subjects``, ``groups`` and ``names`` of all pictures of the panel.
+        ``labels``, ``subjects``, ``groups`` and ``names`` of all pictures of the panel; no ``subjects``
+        where no two pictures share one.
     probes : np.ndarray
         ``(probes,)`` positions of the pictures that have features and attributions.
     regions : np.ndarray or None
@@ -183,6 +184,16 @@ class Signature:
     def decision(self) -> LayerRecord:
         """The last layer."""
         return self.layers[-1]
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Of whom or what the panel's pictures are, in alphabetical order; none where no two share a subject."""
+        return tuple(sorted(set(np.asarray(self.pictures.get("subjects", ())).tolist())))
+
+    @property
+    def independent(self) -> np.ndarray:
+        """``(pictures,)`` words that two pictures share where they are not independent: subjects, else names."""
+        return np.asarray(self.pictures["subjects" if "subjects" in self.pictures else "names"])
 
     @property
     def classes_without_pictures(self) -> tuple[str, ...]:
