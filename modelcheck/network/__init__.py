@@ -8,8 +8,19 @@ step can be evaluated in any float dtype.
 """
 
 from modelcheck.network.agreement import check_agreement
+from modelcheck.network.front import preprocess_first
 from modelcheck.network.kinds import StepKind
 from modelcheck.network.steps import Network, NetworkError, Step, UnitLayer, Window
 from modelcheck.network.unfold import flatten
 
-__all__ = ["Network", "NetworkError", "Step", "StepKind", "UnitLayer", "Window", "check_agreement", "flatten"]
+__all__ = [
+    "Network",
+    "NetworkError",
+    "Step",
+    "StepKind",
+    "UnitLayer",
+    "Window",
+    "check_agreement",
+    "flatten",
+    "preprocess_first",
+]
