@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from modelcheck.interface import Preprocessing
 from modelcheck.network import StepKind, flatten, kinds, preprocess_first
-from modelcheck.preprocessing import Preprocessing
 
 PACKAGE = Path(__file__).parents[1] / "modelcheck"
 WING = PACKAGE / "faces"  # the parts of a drawing have kinds, too

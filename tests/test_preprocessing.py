@@ -13,10 +13,10 @@ from keras.applications.imagenet_utils import preprocess_input
 
 from modelcheck.attributions import attribute
 from modelcheck.happymaps import render_happy_maps
+from modelcheck.interface import NONE, PRESETS, Preprocessing, parse_preprocessing, write_preprocessing
 from modelcheck.network import NetworkError, StepKind, check_agreement, flatten, preprocess_first
 from modelcheck.network.receptive import receptive_field
 from modelcheck.panel import Panel
-from modelcheck.preprocessing import NONE, PRESETS, Preprocessing, parse_preprocessing, write_preprocessing
 from modelcheck.recipe import Recipe
 from networks import residual
 

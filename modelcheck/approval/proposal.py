@@ -7,13 +7,13 @@ import getpass
 import hashlib
 import platform
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from modelcheck.approval.changes import changes, compare_if_possible, describe_missing_maps
-from modelcheck.approval.misreading import Misreading, find_misreading, try_input_ranges
+from modelcheck.approval.misreading import Misreading, find_misreading
 from modelcheck.approval.sheet import SHEET, contact_sheet
 from modelcheck.approval.swap import PANEL, file_sha, manifest_sha, put_in_place
 from modelcheck.approval.trial import Trial, gate_against_itself, judge_again
@@ -22,6 +22,7 @@ from modelcheck.gate.child import measure_in_child
 from modelcheck.gate.evidence import check_panel
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
+from modelcheck.interface import Interface
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
 from modelcheck.report.reasons import main_reason
@@ -81,7 +82,7 @@ def propose(
     folder: Path,
     *,
     recipe: Recipe | None = None,
-    outputs: Sequence[str] = (),
+    interface: Interface | None = None,
     settings: Settings | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> Proposal:
@@ -100,8 +101,8 @@ def propose(
         The baseline's folder, which is only read.
     recipe : Recipe, optional
         How to measure; by default the old baseline's recipe, or the standard one.
-    outputs : sequence of str
-        See `modelcheck.measurement.measure`.
+    interface : Interface, optional
+        How the network's inputs and outputs are to be understood; the baseline keeps it.
     settings : Settings, optional
         Criteria, waivers and cache for the gate against itself; time and memory limits, and custom
         objects.
@@ -113,28 +114,23 @@ def propose(
     ValueError, ChildError
         When something cannot be measured, or the gate refuses the panel whatever the network.
     """
-    settings = settings or Settings()
+    settings, interface = settings or Settings(), interface or Interface()
     check_panel(Panel.load(panel, max_gib=settings.panel_size), panel)
     old, _, _ = _old(folder)
     request = Request(
         network=model,
         panel=panel,
         recipe=recipe or (old.recipe if old else Recipe()),
-        outputs=tuple(outputs),
+        interface=interface,
         custom_objects=settings.custom_objects,
         twins=False,
         panel_size=settings.panel_size,
     )
     with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
         new = measure_in_child(request, Path(aside) / "signature", settings=settings, tell=tell)
-    trial = gate_against_itself(new, model, panel, settings=settings, outputs=outputs, tell=tell)
-    misread = find_misreading(new)
-    if misread is not None or trial.fails_people:
-        other = try_input_ranges(new, model, panel, settings=settings, outputs=outputs, tell=tell)
-        # Of two that are as good the range: fed with nothing but black, no threshold is right.
-        misread = max((item for item in (other, misread) if item), key=lambda item: item.reached, default=None)
+    trial = gate_against_itself(new, model, panel, settings=settings, tell=tell)
     proposal = plan_replacement(folder, new, facts={"platform": describe_platform(new, here=True)})
-    return _add_trial(proposal, trial, misread)
+    return _add_trial(proposal, trial, find_misreading(new))
 
 
 def propose_from_report(report: Path, folder: Path, *, model: Path | None = None) -> Proposal:

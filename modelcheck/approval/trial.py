@@ -85,12 +85,6 @@ class Trial:
         return overall(found for found in self.findings if not self._awaits(found)) in allowed
 
     @property
-    def fails_people(self) -> bool:
-        """Whether the network is not right often enough about the panel's people, or nothing is known of that."""
-        areas = {METRICS[found.measured.metric].area for found in self.findings if found.red}
-        return bool(self.refusal) or "people" in areas
-
-    @property
     def fact(self) -> str:
         """What the history keeps of it."""
         red = [found.key for found in self.findings if found.red]
@@ -127,7 +121,6 @@ def gate_against_itself(
     panel: Path,
     *,
     settings: Settings,
-    outputs: Sequence[str] = (),
     tell: Callable[[str], None] | None = None,
 ) -> Trial:
     """Gate a network's file against the baseline that it would be, as ``pytest suites/`` will.
@@ -142,8 +135,6 @@ def gate_against_itself(
         The panel.
     settings : Settings
         Criteria, waivers, cache and limits; the cache then holds what the gate's first run asks for.
-    outputs : sequence of str
-        As for the measurement.
     tell : callable, optional
         Receives lines of progress.
     """
@@ -158,7 +149,7 @@ def gate_against_itself(
             baseline=Path(aside) / "baseline",
             baseline_model=None,
             panel=panel,
-            outputs=tuple(outputs),
+            interface=new.interface,
             layers={},
         )
         try:

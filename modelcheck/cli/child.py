@@ -76,7 +76,7 @@ def measure_request(request: Request, *, tell: Callable[[str, float], None]) -> 
         Panel.load(request.panel, max_gib=request.panel_size),
         partner.signature.recipe if partner else request.recipe,
         stimuli=partner,
-        outputs=request.outputs or None,
+        interface=request.interface,
         twins=request.twins,
         custom_objects=request.custom_objects,
         progress=tell,

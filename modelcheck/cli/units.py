@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from modelcheck.cli.interface import interface_options
 from modelcheck.cli.shared import FILE, recipe_from, say
 from modelcheck.gate.outputs import check_outputs
 
 if TYPE_CHECKING:
+    from modelcheck.interface import Interface
     from modelcheck.pruning.spare import LayerUnits
 
 __all__ = ["units"]
@@ -21,8 +23,9 @@ __all__ = ["units"]
 @click.argument("model", type=FILE)
 @click.option("--panel", "panel_path", type=FILE, required=True, help="Pictures of the network's size (.npz).")
 @click.option("--recipe", "recipe_path", type=FILE, help="Recipe settings (.toml or .json).")
+@interface_options
 @click.option("--csv", "table", type=FILE, help="Also write one row a unit to this file.")
-def units(model: Path, *, panel_path: Path, recipe_path: Path | None, table: Path | None) -> None:
+def units(model: Path, *, panel_path: Path, recipe_path: Path | None, interface: Interface, table: Path | None) -> None:
     """Look at every hidden unit of MODEL (.keras): what its HappyMap looks like, and what is lost without it.
 
     A unit is to spare when it is dead or flat, or when holding its activation at its mean moves the
@@ -40,7 +43,7 @@ def units(model: Path, *, panel_path: Path, recipe_path: Path | None, table: Pat
     if table is not None:
         check_outputs({table: "--csv"}, inputs={"network": model, "panel": panel_path, "recipe": recipe_path})
     panel = Panel.load(panel_path, max_gib=read_settings(Path.cwd()).panel_size)
-    rows = examine_units(model, panel, recipe_from(recipe_path))
+    rows = examine_units(model, panel, recipe_from(recipe_path), interface=interface)
     for row in rows:
         for line in _lines(row):
             say(line)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from modelcheck.comparison import Comparison
+from modelcheck.comparison.feeding import find_better_preprocessing
 from modelcheck.gate.artefacts import describe_candidate
 from modelcheck.gate.evidence import Evidence, Plan
 from modelcheck.gate.inputs import describe_settings
@@ -46,6 +47,9 @@ from modelcheck.signature import Signature
 from modelcheck.support.provenance import differences
 
 __all__ = ["Outcome", "error_document", "exit_status", "explain_judgement", "verdict_document", "write_document"]
+
+# Verdicts that may come of pictures that are preprocessed otherwise than the network wants them.
+_TOLD = (Verdict.FAIL.value, Verdict.UNMEASURED.value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -331,9 +335,10 @@ def _reasons(
     never = plan.never_failing if plan else ()
     approval = evidence.approval.to_dict() if evidence else None
     panel = _panel(evidence.panel) if evidence else None
-    return reasons + explain_judgement(
-        verdict, rows, metrics=metrics, never_failing=never, approval=approval, panel=panel
-    )
+    reasons += explain_judgement(verdict, rows, metrics=metrics, never_failing=never, approval=approval, panel=panel)
+    # Told where it may be why: what passes is released as it was fed.
+    better = find_better_preprocessing(evidence.candidate) if evidence and verdict in _TOLD else None
+    return reasons if better is None else [*reasons, better.to_reason()]
 
 
 def _exit_code(verdict: str, settings: Settings, *, plan: Plan | None, outcome: Outcome) -> int:

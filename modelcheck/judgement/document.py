@@ -24,6 +24,7 @@ __all__ = [
     "NetworkRow",
     "NextStep",
     "PanelRow",
+    "PreprocessingReason",
     "ProvenanceRow",
     "Reason",
     "SettingsRow",
@@ -109,12 +110,19 @@ class CriteriaRow(TypedDict):
 
 
 class SettingsRow(TypedDict):
-    """What the settings decide beside the files: classes of the outputs, pairs of layers, and how strict it is.
+    """What the settings decide beside the files: what inputs and outputs mean, pairs of layers, how strict it is.
 
-    A layer of the baseline whose partner is None has none, on purpose.
+    A layer of the baseline whose partner is None has none, on purpose. Of the interface
+    (`modelcheck.interface.Interface`) only the outputs stand there where nothing is said.
     """
 
     outputs: list[str]
+    output: NotRequired[str]
+    input: NotRequired[str]
+    inputs: NotRequired[dict[str, float]]
+    label: NotRequired[str]
+    threshold: NotRequired[float]
+    preprocessing: NotRequired[str | dict[str, Any]]
     layers: dict[str, str | None]
     custom_objects: list[str]
     inconclusive: str
@@ -287,6 +295,21 @@ class UncalibratedReason(TypedDict):
     metrics: list[str]
 
 
+class PreprocessingReason(TypedDict):
+    """The candidate surely answers better with its pictures preprocessed in another way, which has this name.
+
+    ``now`` and ``reached`` are balanced accuracies; with those in ``alike`` it does as well.
+    ``own_scaling`` names its layers that scale pictures.
+    """
+
+    kind: Literal["preprocessing"]
+    name: str
+    now: float
+    reached: float
+    alike: list[str]
+    own_scaling: list[str]
+
+
 class PassedReason(TypedDict):
     """Of so many checks that gate the release, how many passed and how many are waived."""
 
@@ -314,6 +337,7 @@ Reason = (
     | NeverFailingReason
     | AllAdvisoryReason
     | UncalibratedReason
+    | PreprocessingReason
     | PassedReason
 )
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelcheck.happymaps import ascend
-from modelcheck.measurement import check_compatible, choose_probe_rows, choose_shown_pictures, compute_layer_features
+from modelcheck.interface import Interface
+from modelcheck.measurement import choose_probe_rows, choose_shown_pictures, compute_layer_features, fit_network
 from modelcheck.metrics.health import unit_health
-from modelcheck.network import check_agreement, flatten
+from modelcheck.network import check_agreement
 from modelcheck.network.loading import load_network
 from modelcheck.panel import Panel
 from modelcheck.pruning.ablation import ablation_effects
@@ -54,7 +55,9 @@ class LayerUnits:
         return (useless & ~(self.effects >= SPARE_EFFECT)) | (self.effects < SPARE_EFFECT)
 
 
-def examine_units(path: str | os.PathLike[str], panel: Panel, recipe: Recipe | None = None) -> list[LayerUnits]:
+def examine_units(
+    path: str | os.PathLike[str], panel: Panel, recipe: Recipe | None = None, *, interface: Interface | None = None
+) -> list[LayerUnits]:
     """Examine the units of every hidden layer.
 
     Parameters
@@ -65,6 +68,8 @@ def examine_units(path: str | os.PathLike[str], panel: Panel, recipe: Recipe | N
         Pictures of the network's size; the recipe's number of probes is used.
     recipe : Recipe, optional
         Settings of the ascent; at most its `units_per_layer` of a layer are examined.
+    interface : Interface, optional
+        How the network's inputs and outputs are to be understood.
 
     Raises
     ------
@@ -73,7 +78,7 @@ def examine_units(path: str | os.PathLike[str], panel: Panel, recipe: Recipe | N
         as its layers do.
     """
     recipe = recipe or Recipe()
-    network = check_compatible(flatten(load_network(path)[0]), panel)
+    network = fit_network(load_network(path)[0], panel, interface or Interface(), recipe=recipe)
     check_agreement(network, choose_shown_pictures(panel, recipe))
     images = panel.inputs(recipe.input_range)[choose_probe_rows(panel, recipe.probe_pictures)]
     rows = []

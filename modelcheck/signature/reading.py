@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from modelcheck.interface import Interface
 from modelcheck.recipe import Recipe
 from modelcheck.signature.exchange import MapExchange
 from modelcheck.signature.record import LayerRecord, Signature, SignatureError
@@ -42,6 +43,13 @@ def _is_recipe(value: Any) -> bool:
         return False
 
 
+def _is_interface(value: Any) -> bool:
+    try:
+        return isinstance(value, dict) and bool(Interface.from_dict(value))
+    except ValueError:
+        return False
+
+
 def _is_model(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("file", "sha256"))
 
@@ -67,7 +75,7 @@ _CHECKS = {
     ),
 }
 # Left out where there is nothing to say.
-_OPTIONAL = {"classes_without_pictures": _NAMES}
+_OPTIONAL = {"classes_without_pictures": _NAMES, "interface": Check("an interface", _is_interface)}
 _RESTORE = "Restore it from version control, or approve the release again."
 
 
@@ -216,6 +224,7 @@ def _build(document: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Signat
         flipping=below("flipping"),
         stickers=below("stickers"),
         exchanges=below("exchanges"),
+        fed_otherwise=_check_fed(below("fed_otherwise"), arrays["predictions/scores"]),
         natural=widen(arrays["natural/maps"]),
         natural_activations=arrays["natural/activations"],
         fingerprint={name: widen(values) for name, values in below("fingerprint").items()},
@@ -223,9 +232,23 @@ def _build(document: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Signat
         twins=beside("twin", document["twins"]),
         retrained=beside("retrained", document["retrained"]),
         against=document["against"],
+        interface=Interface.from_dict(document.get("interface", {})),
         provenance=document["provenance"],
         **per_layer,
     )
+
+
+def _check_fed(answers: dict[str, np.ndarray], scores: np.ndarray) -> dict[str, np.ndarray]:
+    """Refuse answers to otherwise preprocessed pictures that are not of the pictures and classes that there are."""
+    rows = answers.get("rows", np.empty(0, int))
+    for name, part in answers.items():
+        whole = name == "rows" or name.endswith("/answers")
+        most = len(scores) if name == "rows" else scores.shape[1]
+        fits = part.shape == rows.shape == (len(rows),) and part.dtype.kind == ("i" if whole else "f")
+        known = name == "rows" or f"{name.split('/')[0]}/{'likelihoods' if whole else 'answers'}" in answers
+        if not (fits and known and (not whole or ((part >= 0) & (part < most)).all())):
+            raise ValueError(f"its part {name!r} of otherwise preprocessed pictures is not what it must be")
+    return answers
 
 
 def _build_exchange(document: Mapping[str, Any], answers: Mapping[str, Mapping[str, np.ndarray]]) -> MapExchange | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from modelcheck.interface import Interface
 from modelcheck.recipe import Recipe
 from modelcheck.signature.exchange import MapExchange
 from modelcheck.signature.storage import (
@@ -107,6 +108,9 @@ class Signature:
     exchanges : mapping of str to np.ndarray
         What the network answers when cells of the panel's pictures are exchanged, and to mosaics of
         them; see `modelcheck.measurement.exchanges`. Empty where the recipe asks for none.
+    fed_otherwise : mapping of str to np.ndarray
+        What it answered to some pictures preprocessed in other ways; see
+        `modelcheck.measurement.feeding`. Empty where no other way could be better.
     natural : np.ndarray
         ``(classes, h, w, c)``: the decision's HappyMaps among natural pictures, NaN where there is
         none.
@@ -127,6 +131,8 @@ class Signature:
         `twins_like`.
     against : mapping of str to float
         For a retrained twin, every metric of the comparison with the network that keeps it.
+    interface : Interface
+        How its inputs and outputs were understood; nothing is said of an untrained twin's.
     provenance : mapping
         Versions and platform of the measurement.
 
@@ -161,10 +167,12 @@ class Signature:
     fingerprint: Mapping[str, np.ndarray] = field(default_factory=dict)
     stickers: Mapping[str, np.ndarray] = field(default_factory=dict)
     exchanges: Mapping[str, np.ndarray] = field(default_factory=dict)
+    fed_otherwise: Mapping[str, np.ndarray] = field(default_factory=dict)
     exchange: MapExchange | None = None
     twins: tuple[Signature, ...] = ()
     retrained: tuple[Signature, ...] = ()
     against: Mapping[str, float] = field(default_factory=dict)
+    interface: Interface = field(default_factory=Interface)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -239,6 +247,7 @@ class Signature:
             regions=None,
             attributions={},
             flipping={},
+            fed_otherwise={},
             twins=(),
             retrained=(),
             exchange=None if self.exchange is None else self.exchange.reduce_to_class_scores(),

@@ -117,6 +117,7 @@ def build_header(signature: Signature) -> dict[str, Any]:
         "against": dict(signature.against),
         # Not there in records that were written before it was: their digests stay.
         **({"partners": dict(exchange.counterparts)} if exchange is not None and exchange.counterparts else {}),
+        **({"interface": signature.interface.to_dict()} if signature.interface else {}),
     }
 
 
@@ -131,6 +132,7 @@ def flatten_arrays(signature: Signature, prefix: str = "") -> dict[str, np.ndarr
     arrays |= {f"flipping/{name}": np.asarray(curve, np.float32) for name, curve in signature.flipping.items()}
     arrays |= {f"stickers/{name}": np.asarray(shifts, np.float32) for name, shifts in signature.stickers.items()}
     arrays |= {f"exchanges/{name}": np.asarray(answers) for name, answers in signature.exchanges.items()}
+    arrays |= {f"fed_otherwise/{name}": np.asarray(answers) for name, answers in signature.fed_otherwise.items()}
     arrays["predictions/scores"] = np.asarray(signature.scores, np.float32)
     arrays["predictions/probes"] = np.asarray(signature.probes, np.int64)
     arrays["natural/maps"] = narrow(np.asarray(signature.natural), np.float16)

@@ -12,7 +12,7 @@ from typing import Any
 from modelcheck.support.spelling import did_you_mean
 from modelcheck.support.validation import Check, check_table, check_value, number, one_of
 
-__all__ = ["NONE", "PRESETS", "Preprocessing", "parse_preprocessing", "write_preprocessing"]
+__all__ = ["NONE", "PRESETS", "WORDS", "Preprocessing", "parse_preprocessing", "write_preprocessing"]
 
 NONE = "none"
 """The word for no preprocessing: the network takes pictures as the recipe's `input_range` gives them."""
@@ -144,6 +144,16 @@ PRESETS: Mapping[str, Preprocessing] = {
     "caffe": Preprocessing(mean=(103.939, 116.779, 123.68), order="bgr"),
 }
 """By name: values from 0 to 255, from 0 to 1, and the three of ``keras.applications``, by its own names."""
+
+WORDS: Mapping[str, str] = {
+    NONE: "values as input_range has them",
+    "bytes": "values from 0 to 255",
+    "rescale": "values from 0 to 1",
+    "tf": "values from -1 to 1",
+    "torch": "values from 0 to 1, less ImageNet's mean and divided by its standard deviation",
+    "caffe": "values from 0 to 255, blue first, less ImageNet's mean",
+}
+"""By name, what the network is then given."""
 
 
 def parse_preprocessing(value: Any, *, error: type[ValueError] = ValueError) -> Preprocessing | None:
