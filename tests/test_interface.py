@@ -23,7 +23,7 @@ INTERFACES = st.builds(
     label=st.none() | NAMES | st.integers(0, 9),
     threshold=st.none() | NUMBERS,
 )
-ALL = Interface(outputs=("a", "b"), output="o", input="i", inputs={"age": 1}, label=1, threshold=0, preprocessing="p")
+ALL = Interface(outputs=("a", "b"), output="o", input="i", inputs={"age": 1}, label=1, threshold=0, preprocessing="tf")
 
 
 @given(INTERFACES)
