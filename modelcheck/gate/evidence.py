@@ -12,6 +12,7 @@ import numpy as np
 
 from modelcheck.comparison import METRICS, CompareError, Comparison, compare, plan_metric, possible
 from modelcheck.gate.cache import load_or_measure
+from modelcheck.gate.child import ChildError
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings, SettingsError
 from modelcheck.judgement.criteria import (
@@ -30,7 +31,7 @@ from modelcheck.signature.counterparts import check_given
 from modelcheck.support.escaping import one_line_repr
 from modelcheck.support.files import hash_file
 
-__all__ = ["Evidence", "Plan", "check_panel", "gather", "make_plan"]
+__all__ = ["Evidence", "Parts", "Plan", "check_panel", "gather", "make_plan", "read_parts"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +173,68 @@ def make_plan(settings: Settings, *, manifest: Mapping[str, Any] | None = None) 
     )
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Parts:
+    """What a measurement of the candidate needs, read and found to fit together.
+
+    Parameters
+    ----------
+    baseline : Signature
+        The approved network's.
+    panel : Panel
+        The held-out pictures.
+    request : Request
+        What to measure.
+    """
+
+    baseline: Signature
+    panel: Panel
+    request: Request
+
+
+def read_parts(settings: Settings, *, manifest: Mapping[str, Any] | None = None) -> Parts:
+    """Read baseline and panel, and see that they fit and that the candidate is there; nothing is measured.
+
+    Parameters
+    ----------
+    settings : Settings
+        What the run is about.
+    manifest : mapping, optional
+        The baseline's, where a plan was made by it before: the signature must be that one's.
+
+    Raises
+    ------
+    ChildError, SignatureError, PanelError
+        When a part is missing, damaged or does not fit the others.
+    """
+    baseline = read_signature(settings.require("baseline"), manifest=manifest)
+    panel_path = settings.require("panel")
+    panel = Panel.load(panel_path, max_gib=settings.panel_size)
+    if panel.digest() != baseline.panel_digest:
+        raise PanelError(
+            f"The panel {str(panel_path)!r} is not the one the baseline was measured on (digest {panel.digest()[:12]}, "
+            f"the baseline's is {baseline.panel_digest[:12]}). Use the baseline's panel, or approve the release on "
+            f"this one: modelcheck approve RELEASE.keras --panel {panel_path} --to {settings.baseline} --reason '...'"
+        )
+    check_panel(panel, panel_path)
+    panel.inputs(baseline.recipe.input_range)
+    check_given(baseline, settings.layers)
+    network = settings.require("candidate")
+    if not network.exists():
+        raise ChildError(f"There is no candidate {str(network)!r}. Give a .keras file: pytest suites/ --candidate PATH")
+    request = Request(
+        network=network,
+        panel=panel_path,
+        like=settings.require("baseline"),
+        baseline_model=settings.baseline_model,
+        layers=settings.paired,
+        outputs=settings.outputs,
+        custom_objects=settings.custom_objects,
+        panel_size=settings.panel_size,
+    )
+    return Parts(baseline=baseline, panel=panel, request=request)
+
+
 def gather(
     settings: Settings, *, manifest: Mapping[str, Any] | None = None, tell: Callable[[str], None] | None = None
 ) -> Evidence:
@@ -191,32 +254,12 @@ def gather(
     ChildError, SignatureError, PanelError, CompareError
         When a part is missing, damaged or does not fit the others.
     """
-    baseline = read_signature(settings.require("baseline"), manifest=manifest)
-    panel_path = settings.require("panel")
-    panel = Panel.load(panel_path, max_gib=settings.panel_size)
-    if panel.digest() != baseline.panel_digest:
-        raise PanelError(
-            f"The panel {str(panel_path)!r} is not the one the baseline was measured on (digest {panel.digest()[:12]}, "
-            f"the baseline's is {baseline.panel_digest[:12]}). Use the baseline's panel, or approve the release on "
-            f"this one: modelcheck approve RELEASE.keras --panel {panel_path} --to {settings.baseline} --reason '...'"
-        )
-    check_panel(panel, panel_path)
-    panel.inputs(baseline.recipe.input_range)
-    check_given(baseline, settings.layers)
-    request = Request(
-        network=settings.require("candidate"),
-        panel=panel_path,
-        like=settings.require("baseline"),
-        baseline_model=settings.baseline_model,
-        layers=settings.paired,
-        outputs=settings.outputs,
-        custom_objects=settings.custom_objects,
-        panel_size=settings.panel_size,
-    )
+    parts = read_parts(settings, manifest=manifest)
+    baseline, panel = parts.baseline, parts.panel
     digests = {"baseline": baseline.digest(), "panel": panel.digest(), "recipe": baseline.recipe.digest()}
     if settings.baseline_model is not None:
         digests["baseline_model"] = str(baseline.model["sha256"])
-    loaded = load_or_measure(request, digests=digests, settings=settings, tell=tell)
+    loaded = load_or_measure(parts.request, digests=digests, settings=settings, tell=tell)
     _check_answers(loaded.signature)
     comparison = compare(baseline, loaded.signature, layers=settings.layers)
     return Evidence(
