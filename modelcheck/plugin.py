@@ -44,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     else:
         project = find_project(config)
     run = Run(
+        blocked=told["blocked"] if told else "",
         options=options,
         project=project,
         redact_inputs=options.pop("redact_inputs"),
@@ -83,7 +84,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Iterator[None]:
         if other := _find_other_owner(metafunc.definition, run):
             raise pytest.Collector.CollectError(other)
         run.add_suite(metafunc.definition.path)
-        if wanted:
+        if run.blocked:  # said once, at the end: of the tests nothing is left
+            for name in wanted:
+                metafunc.parametrize(name, [None], ids=["not judged"])
+        elif wanted:
             try:
                 _, plan = run.load()
             except ValueError as error:
@@ -96,6 +100,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Iterator[None]:
                     values, ids = (pytest.param(None, marks=skip),), ["nothing to ask"]
                 metafunc.parametrize(name, values, ids=ids)
     return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests of a gate that can judge nothing: the verdict says why, once, and is red."""
+    if config.stash[RUN].blocked:
+        left_out = [item for item in items if _is_gate(item)]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -127,7 +140,8 @@ def evidence(request: pytest.FixtureRequest) -> Evidence:
         return config.stash[RUN].gather(tell if watched else None)
     except (ValueError, RuntimeError, OSError) as error:
         words = f"modelcheck could not gather evidence: {clean_lines(error)}"
-        raise pytest.fail.Exception(words, pytrace=False) from error
+        unmeasured = config.stash[RUN].unmeasured = pytest.fail.Exception(words, pytrace=False)
+        raise unmeasured from None
 
 
 @pytest.fixture(scope="session")
@@ -270,8 +284,9 @@ def _find_other_owner(item: Any, run: Run) -> str:
 def pytest_deselected(items: list[pytest.Item]) -> None:
     """Remember that tests of the gate were left out by choice."""
     for item in items:
-        if _is_gate(item):
-            item.config.stash[RUN].deselected = True
+        run = item.config.stash[RUN]
+        if _is_gate(item) and not run.blocked:
+            run.deselected = True
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

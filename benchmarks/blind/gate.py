@@ -22,7 +22,7 @@ from blind import list_candidates
 from kinds import FAMILIES, KINDS
 from pictures import SETS, load_set
 
-from modelcheck.cli.start import starter_criteria
+from modelcheck.cli.limits import Questions, starter_criteria
 from modelcheck.comparison import METRICS, Comparison, compare, reduce_twin
 from modelcheck.gate.evidence import Plan, make_plan
 from modelcheck.gate.settings import Settings
@@ -75,9 +75,9 @@ def measure_baseline(folder: Path, where: Path, panel: Panel, *, family: str) ->
 
 
 def plan_gate(where: Path) -> Plan:
-    """Return what is judged: the limits of a new project, where retrained twins let those on triggers gate."""
+    """Return what is judged: the limits of a new project whose baseline has retrained twins."""
     criteria = where / "criteria.toml"
-    criteria.write_text(starter_criteria(regions=False).replace("at_most = 1.0\nadvisory = true", "at_most = 1.0"))
+    criteria.write_text(starter_criteria(Questions(subjects=True, triggers=True)))
     return make_plan(Settings(baseline=where / "baseline", candidate=where, criteria=criteria))
 
 
