@@ -24,6 +24,7 @@ from modelcheck.comparison import METRICS, Comparison, compare, reduce_twin
 from modelcheck.faces.cmu import cmu_panel, read_cmu
 from modelcheck.faces.drawn import draw_pictures, training_subjects
 from modelcheck.faces.pictures import Pictures
+from modelcheck.interface import Interface
 from modelcheck.judgement.criteria import Criterion, criterion_for, read_criteria
 from modelcheck.judgement.findings import Finding, Verdict, judge, overall
 from modelcheck.panel import Panel
@@ -32,7 +33,7 @@ from modelcheck.signature import Signature, read_signature
 
 ROOT = Path(__file__).parents[1]
 BASELINE = "experiment0_0"
-AREAS = ("features", "people", "attention")
+AREAS = ("features", "accuracy", "attention")
 TWINS = ("experiment0_1", "experiment0_2", "experiment0_5")
 # Clean networks of the families that the baseline is not of; their seeds are nobody's in the table.
 KIN = tuple(f"{name}_{seed}" for name in ("mobile", "mobile_wide", "residual", "residual_wide") for seed in (7, 8))
@@ -85,7 +86,7 @@ def measure_missing(out: Path, panel: Panel, baseline: Signature, labels: Sequen
         folder = out / "signatures" / label
         if not (folder / "manifest.json").exists():
             outputs = VARIANTS[label.rsplit("_", 1)[0]].outputs
-            signature = measure(out / f"{label}.keras", panel, stimuli=baseline, outputs=outputs or None)
+            signature = measure(out / f"{label}.keras", panel, stimuli=baseline, interface=Interface(outputs=outputs))
             signature.write(folder)
 
 

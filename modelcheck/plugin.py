@@ -94,7 +94,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Iterator[None]:
                 raise pytest.Collector.CollectError(f"modelcheck: {clean_lines(error)}") from error
             for name in wanted:
                 values = getattr(plan, f"{name}s")
-                metafunc.parametrize(name, values, ids=[clean(value, longest=120) for value in values])
+                ids = [clean(value, longest=120) for value in values]
+                if not values and name in plan.nothing_to_ask:  # one test says so, instead of pytest's empty set
+                    skip = pytest.mark.skip(reason=f"Nothing to ask: {plan.nothing_to_ask[name]}.")
+                    values, ids = (pytest.param(None, marks=skip),), ["nothing to ask"]
+                metafunc.parametrize(name, values, ids=ids)
     return (yield)
 
 
@@ -204,8 +208,10 @@ def check(request: pytest.FixtureRequest, evidence: Evidence) -> Callable[..., N
             red = [finding for finding in red if finding.verdict is not Verdict.INCONCLUSIVE]
         if red:
             from modelcheck.comparison import unit_of
+            from modelcheck.report.words import choose_noun
 
-            told = ((row, row.sentence(unit_of(row.criterion.metric))) for row in red)
+            noun = choose_noun(plan.subjects, settings.subject_name)
+            told = ((row, row.sentence(unit_of(row.criterion.metric, noun=noun))) for row in red)
             lines = (f"{line}\n  why: {clean(row.criterion.why, longest=1000)}" for row, line in told)
             error = pytest.fail.Exception("\n".join(lines), pytrace=False)
             request.node.stash[EXPLAINED] = error

@@ -60,7 +60,7 @@ def test_init_writes_what_the_gate_can_plan_with(tmp_path, monkeypatch, regions)
     code, said = command("init", "--candidate", "new.keras")
     assert code == 0, said
     assert "Next:    modelcheck approve RELEASE.keras --panel heldout.npz --to baselines/release" in said
-    assert Path("suites/test_attributions_on_faces.py").exists() == regions
+    assert Path("suites/test_attention.py").exists() == regions
     approved(panel)
     settings = read_settings(Path.cwd())
     plan = make_plan(settings)
@@ -185,7 +185,7 @@ def test_init_adds_what_came_later(tmp_path, monkeypatch):
     after = contents(tmp_path)
     criteria = Path("suites/criteria.toml")
     assert after[criteria].startswith(before[criteria])
-    assert set(after) - set(before) == {Path("suites/test_attributions_on_faces.py")}
+    assert set(after) - set(before) == {Path("suites/test_attention.py")}
     assert {path for path in before if after[path] != before[path]} == {criteria, Path("heldout.npz")}
     assert "added   suites/criteria.toml: rows on randomisation, flipping_gain, mass_over_area" in said
     assert command("init")[0] == 0
@@ -207,7 +207,9 @@ def test_limits_are_fitted_to_what_the_release_reaches(tmp_path):
     text, said = fit_to_release(starter_criteria(ALL), baseline)
     (tmp_path / "criteria.toml").write_text(text)
     rows, _ = read_criteria(tmp_path / "criteria.toml", metrics=METRICS)
-    measures = [item for item in compare(baseline, baseline).measures.values() if METRICS[item.metric].area == "people"]
+    measures = [
+        item for item in compare(baseline, baseline).measures.values() if METRICS[item.metric].area == "accuracy"
+    ]
     found = [judge(item, row) for item in measures if (row := criterion_for(rows, item.metric, item.about))]
     assert not [finding.key for finding in found if finding.red and finding.gating]
     assert [line.split(":")[0] for line in said] == ["subject_accuracy[visitor_ravi]", "subject_accuracy[visitor_zoe]"]

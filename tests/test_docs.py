@@ -12,6 +12,7 @@ import pytest
 from modelcheck.comparison import METRICS
 from modelcheck.gate.options import OPTIONS
 from modelcheck.gate.settings import Settings, SettingsError, read_settings
+from modelcheck.interface import Interface
 from modelcheck.judgement import document
 from modelcheck.judgement.criteria import read_criteria
 from modelcheck.judgement.findings import Verdict
@@ -79,7 +80,7 @@ def test_settings_examples_are_accepted(tmp_path):
 def test_every_setting_and_option_is_documented():
     """The page of the configuration has a row for each key of [tool.modelcheck] and each option of the gate."""
     page = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
-    for name in Settings.__dataclass_fields__:
+    for name in {*Settings.__dataclass_fields__, *Interface.__dataclass_fields__} - {"interface"}:
         assert f"| `{name}` |" in page, name
     for option in OPTIONS:
         assert f"`--{option.name}`" in page, option.name

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "modelcheck"
 # Each room may import rooms of lower floors only; a folder is one room.
 FLOORS = [
     {"support", "units"},
-    {"metrics", "modelfile", "judgement", "recipe", "panel"},
+    {"metrics", "modelfile", "judgement", "recipe", "panel", "interface"},
     {"signature"},
     {"network", "comparison"},
     {"happymaps", "attributions", "report"},

@@ -23,6 +23,7 @@ from modelcheck.gate.promotion import promotable, refusal
 from modelcheck.gate.reading import read_verdict
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings, SettingsError, has_settings, read_settings
+from modelcheck.interface import Interface
 from modelcheck.judgement.criteria import CriteriaError, Criterion, read_criteria
 from modelcheck.judgement.document import DocumentError, seal
 from modelcheck.judgement.waiver_file import read_waivers
@@ -123,7 +124,13 @@ def test_verdict(tmp_path, data, resealed):
 
 
 REQUEST = json.loads(
-    Request(network=Path("a"), panel=Path("b"), recipe=Recipe(), outputs=("a", "b"), custom_objects=("c>D",)).to_json()
+    Request(
+        network=Path("a"),
+        panel=Path("b"),
+        recipe=Recipe(),
+        interface=Interface(outputs=("a", "b")),
+        custom_objects=("c>D",),
+    ).to_json()
 )
 
 

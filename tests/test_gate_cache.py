@@ -17,6 +17,7 @@ from modelcheck.gate.cache import cache_key, measuring_files
 from modelcheck.gate.child import ChildError, measure_in_child
 from modelcheck.gate.request import Request, RequestError
 from modelcheck.gate.settings import SettingsError, read_settings, split_names
+from modelcheck.interface import Interface
 from modelcheck.recipe import Recipe
 from networks import plain
 from signatures import make_panel
@@ -84,8 +85,10 @@ def test_a_changed_or_added_source_file_changes_the_key(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ({"outputs": ("left", "up")}, {"outputs": ("left, up",)}),
-        ({"outputs": ("left|up",)}, {"outputs": ("left", "up")}),
+        ({"interface": Interface(outputs=("left", "up"))}, {"interface": Interface(outputs=("left, up",))}),
+        ({"interface": Interface(outputs=("left|up",))}, {"interface": Interface(outputs=("left", "up"))}),
+        ({"interface": Interface()}, {"interface": Interface(threshold=0.0)}),
+        ({"interface": Interface(label="a")}, {"interface": Interface(output="a")}),
         ({"layers": {"a": "b=c"}}, {"layers": {"a=b": "c"}}),
         ({"twins": False}, {"twins": True}),
     ],
@@ -100,9 +103,10 @@ def test_different_requests_have_different_keys(one, other):
 @given(outputs=NAMES, layers=st.dictionaries(st.text(min_size=1), st.text(min_size=1), max_size=3), twins=st.booleans())
 def test_a_request_survives_its_json(outputs, layers, twins):
     """Whatever the names hold, the child is asked for what the parent asked."""
-    asked = replace(ASKED, outputs=outputs, layers=layers, twins=twins, baseline_model=Path("b.keras"))
+    said = Interface(outputs=outputs, label="1", threshold=0.25, inputs={"age": 1})
+    asked = replace(ASKED, interface=said, layers=layers, twins=twins, baseline_model=Path("b.keras"))
     assert Request.from_json(asked.to_json()) == asked
-    own = Request(network=Path("a"), panel=Path("b"), recipe=Recipe(steps=3), outputs=outputs)
+    own = Request(network=Path("a"), panel=Path("b"), recipe=Recipe(steps=3), interface=said)
     assert Request.from_json(own.to_json()) == own
 
 
@@ -112,8 +116,8 @@ def test_a_request_survives_its_json(outputs, layers, twins):
         ("{", "not valid JSON"),
         ("[1]", "not list"),
         ('{"network": 1, "panel": "p"}', "network must be a path"),
-        ('{"network": "n", "panel": "p", "outptus": []}', "did you mean 'outputs'|Did you mean 'outputs'"),
-        ('{"network": "n", "panel": "p", "outputs": "left,up"}', "outputs must be a list"),
+        ('{"network": "n", "panel": "p", "layesr": {}}', "Did you mean 'layers'"),
+        ('{"network": "n", "panel": "p", "interface": {"outputs": "left,up"}}', "outputs must be a list"),
         ('{"network": "n", "panel": "p", "layers": {"a": 1}}', "layers must be an object"),
         ('{"network": "n", "panel": "p", "twins": 1}', "twins must be true or false"),
         ('{"network": "n", "panel": "p", "layers": {"a": "b"}}', "give like"),
@@ -144,8 +148,8 @@ def test_a_broken_quote_is_an_error():
 def test_a_class_with_a_comma_is_one_class(tmp_path):
     """A class called ``left, up`` can be an output, from the file and from the command line."""
     (tmp_path / "pyproject.toml").write_text('[tool.modelcheck]\noutputs = ["left", "left, up"]\n')
-    assert read_settings(tmp_path).outputs == ("left", "left, up")
-    assert read_settings(tmp_path, {"outputs": 'left,"left, up"'}).outputs == ("left", "left, up")
+    assert read_settings(tmp_path).interface.outputs == ("left", "left, up")
+    assert read_settings(tmp_path, {"outputs": 'left,"left, up"'}).interface.outputs == ("left", "left, up")
 
 
 @pytest.fixture(scope="module")
@@ -160,9 +164,15 @@ def commas(tmp_path_factory):
 
 @pytest.mark.slow
 def test_names_with_separators_reach_the_child(commas, tmp_path):
-    """The child joins outputs by classes whose names hold commas, as the command in this process does."""
+    """The child joins outputs by classes whose names hold commas, and so does the child of the command."""
     names = ("left, up", "right=1", "left, up")
-    asked = Request(network=commas / "three.keras", panel=commas / "panel.npz", recipe=FAST, outputs=names, twins=False)
+    asked = Request(
+        network=commas / "three.keras",
+        panel=commas / "panel.npz",
+        recipe=FAST,
+        interface=Interface(outputs=names),
+        twins=False,
+    )
     signature = measure_in_child(asked, tmp_path / "child")
     assert signature.class_names == ("left, up", "right=1")
     (tmp_path / "recipe.json").write_text(json.dumps(FAST.to_dict()))

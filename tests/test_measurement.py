@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 
 from modelcheck.comparison import CompareError, compare
-from modelcheck.measurement import check_compatible, choose_probe_rows, make_untrained_twin, measure
+from modelcheck.interface import Interface
+from modelcheck.measurement import choose_probe_rows, fit_network, make_untrained_twin, measure
 from modelcheck.measurement.reading import compute_flipping_curves
 from modelcheck.network import NetworkError, flatten
 from modelcheck.network.loading import ModelError, load_network
+from modelcheck.network.readout import Readout
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 from modelcheck.signature import read_signature
@@ -101,15 +103,15 @@ def test_nested_networks_and_single_scores(saved, panel):
 def test_several_outputs_for_one_class(saved, panel, measured):
     """A four-class network is judged on two classes when told which outputs mean which."""
     outputs = ["left", "other", "other", "other"]
-    signature = measure(saved / "four.keras", panel, RECIPE, outputs=outputs, stimuli=measured)
+    signature = measure(saved / "four.keras", panel, RECIPE, interface=Interface(outputs=outputs), stimuli=measured)
     assert signature.scores.shape == (len(panel), 2)
     assert np.isfinite(compare(measured, signature).metrics["transfer[decision]"])
     with pytest.raises(NetworkError, match="4 outputs, the panel 2 classes"):
         measure(saved / "four.keras", panel, RECIPE)
     with pytest.raises(NetworkError, match="Did you mean 'left'"):
-        measure(saved / "four.keras", panel, RECIPE, outputs=["lft", "other", "other", "other"])
+        measure(saved / "four.keras", panel, RECIPE, interface=Interface(outputs=["lft", "other", "other", "other"]))
     with pytest.raises(NetworkError, match="must name a class for each"):
-        measure(saved / "four.keras", panel, RECIPE, outputs=["left", "left", "left", "left"])
+        measure(saved / "four.keras", panel, RECIPE, interface=Interface(outputs=["left", "left", "left", "left"]))
 
 
 def test_what_does_not_fit_is_refused(saved, panel, tmp_path):
@@ -196,12 +198,12 @@ def test_bytes_are_not_whole_numbers_to_a_network_that_is_shown_more(tmp_path, p
 )
 def test_no_setting_swaps_the_answers(saved, panel, file, given, words):
     """As many outputs as classes are taken in the panel's order, of one output too, or not at all."""
-    network = flatten(load_network(saved / file)[0])
+    model = load_network(saved / file)[0]
     if words is None:
-        assert check_compatible(network, panel, given) is network
+        assert fit_network(model, panel, Interface(outputs=given), recipe=RECIPE).readout == Readout()
         return
     with pytest.raises(NetworkError, match=words):
-        check_compatible(network, panel, given)
+        fit_network(model, panel, Interface(outputs=given), recipe=RECIPE)
 
 
 @pytest.mark.parametrize("make", [plain, residual, nested], ids=["plain", "residual", "nested"])
@@ -227,8 +229,8 @@ def test_a_twin_that_borrows_the_network_is_the_twin(make, panel, tmp_path):
     model, _ = load_network(tmp_path / "own.keras")
     make_untrained_twin(model, seed=RECIPE.seed + 1).save(tmp_path / "twin.keras")
     outputs = (*panel.class_names, panel.class_names[1])[: model.output_shape[-1]]
-    borrowed = measure(tmp_path / "own.keras", panel, RECIPE, outputs=outputs).twins[0]
-    apart = measure(tmp_path / "twin.keras", panel, RECIPE, outputs=outputs, twins=False)
+    borrowed = measure(tmp_path / "own.keras", panel, RECIPE, interface=Interface(outputs=outputs)).twins[0]
+    apart = measure(tmp_path / "twin.keras", panel, RECIPE, interface=Interface(outputs=outputs), twins=False)
     for part in ("maps", "activations", "features", "attributions"):
         one, other = getattr(borrowed, part), getattr(apart, part)
         assert one.keys() == other.keys()

@@ -7,6 +7,7 @@ bad one, and a baseline of it makes every good candidate look different.
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from modelcheck.gate.child import ChildError, measure_in_child
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
 from modelcheck.metrics.accuracy import Rate, balanced_accuracy
+from modelcheck.metrics.separation import Reading as Thresholded
 from modelcheck.metrics.separation import (
     find_best_order,
     find_best_threshold,
@@ -32,6 +34,7 @@ from modelcheck.support.escaping import clean
 
 __all__ = ["Misreading", "find_misreading", "try_input_ranges"]
 
+_SIGMOID = "sigmoid"
 _RANGES = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0))
 # Forward passes are all that is asked of a measurement here; the rest is as little as there can be.
 _LIGHT = Recipe(
@@ -87,13 +90,22 @@ def find_misreading(signature: Signature) -> Misreading | None:
             order.rate.value,
         )
     threshold = find_best_threshold(scores, labels) if len(names) == 2 else order
+    border = _find_border(signature, threshold, now)
+    if border is not None:
+        at, rate = border
+        return Misreading(
+            f"The answers are read at the wrong threshold: the balanced accuracy is {now.value:.2f}, and would be "
+            f"{rate.value:.2f} with {clean(names[1], longest=40)} on the other side of {at:.3g} of the network's own "
+            f"single output. Give that border: --threshold {at:.3g}",
+            rate.value,
+        )
     if is_surely_better(threshold.rate, now):
         first, second = (clean(names[k], longest=40) for k in threshold.order)
         return Misreading(
             f"The answers are read at the wrong threshold: the balanced accuracy is {now.value:.2f}, and would be "
             f"{threshold.rate.value:.2f} with {second} where the score of {clean(names[1], longest=40)} leads by more "
-            f"than {threshold.threshold:.3g}, and {first} elsewhere. A single output is read as log odds, which part "
-            "at 0: one that was trained to 0 and 1 needs a sigmoid or two outputs, trained as such.",
+            f"than {threshold.threshold:.3g}, and {first} elsewhere. Train the network, or make the panel, so that the "
+            "higher of two scores is the answer.",
             threshold.rate.value,
         )
     separation = rank_separation(scores, labels)
@@ -108,13 +120,30 @@ def find_misreading(signature: Signature) -> Misreading | None:
     )
 
 
+def _find_border(signature: Signature, found: Thresholded, now: Rate) -> tuple[float, Rate] | None:
+    """Return where a single unit would answer surely better, in the units of its own output; 0.5 where that does."""
+    head, labels, names = signature.model.get("head"), signature.pictures["labels"], signature.class_names
+    if head is None or found.order != (0, 1) or not is_surely_better(found.rate, now):
+        return None
+    said = signature.interface
+    asked = said.outputs[int(said.label)] if said.label and said.label.isdecimal() and said.outputs else said.label
+    sign = -1 if asked == names[0] else 1
+    lead = signature.scores[:, 1] - signature.scores[:, 0]
+    if head == _SIGMOID:
+        before = said.threshold if said.threshold is not None else 0.5
+        log_odds = math.log(before) - math.log1p(-before) + sign * found.threshold
+        return 1 / (1 + math.exp(-log_odds)), found.rate
+    before = said.threshold or 0.0
+    half = balanced_accuracy(labels, (lead > sign * (0.5 - before)).astype(int), confidence=0.99)
+    return (0.5, half) if is_surely_better(half, now) else (before + sign * found.threshold, found.rate)
+
+
 def try_input_ranges(
     signature: Signature,
     model: Path,
     panel: Path,
     *,
     settings: Settings,
-    outputs: Sequence[str] = (),
     tell: Callable[[str], None] | None = None,
 ) -> Misreading | None:
     """Say in which range of input values a network answers better than in the recipe's; forward passes alone.
@@ -129,8 +158,6 @@ def try_input_ranges(
         The panel.
     settings : Settings
         Limits of time and memory, and custom objects.
-    outputs : sequence of str
-        As for the measurement.
     tell : callable, optional
         Receives lines of progress.
 
@@ -150,7 +177,7 @@ def try_input_ranges(
                 network=model,
                 panel=_stretch(pictures, panel, Path(aside) / f"{number}.npz", old=said, new=other),
                 recipe=replace(_LIGHT, input_range=other),
-                outputs=tuple(outputs),
+                interface=signature.interface,
                 custom_objects=settings.custom_objects,
                 twins=False,
                 panel_size=settings.panel_size,

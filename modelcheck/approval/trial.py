@@ -19,7 +19,7 @@ from modelcheck.judgement.findings import Finding, Verdict, judge, overall, read
 from modelcheck.judgement.measured import Measured
 from modelcheck.judgement.waivers import apply_waivers
 from modelcheck.report.sureness import say_sureness
-from modelcheck.report.words import what_decides
+from modelcheck.report.words import SUBJECTS, Noun, choose_noun, noun_of, what_decides
 from modelcheck.signature import Signature, read_manifest, read_signature
 from modelcheck.support.escaping import clean
 
@@ -51,6 +51,8 @@ class Trial:
         Whether the baseline waits for its retrained twins: what takes them is no fault of it yet.
     sureness : tuple of Sureness
         The smallest drops in accuracy that the panel finds red.
+    noun : tuple of str
+        What one and several of the panel's independent units are called.
     """
 
     criteria: str
@@ -61,6 +63,7 @@ class Trial:
     lenient: bool = False
     uncalibrated: bool = False
     sureness: tuple[Sureness, ...] = ()
+    noun: Noun = SUBJECTS
 
     @property
     def awaiting(self) -> tuple[str, ...]:
@@ -85,10 +88,10 @@ class Trial:
         return overall(found for found in self.findings if not self._awaits(found)) in allowed
 
     @property
-    def fails_people(self) -> bool:
-        """Whether the network is not right often enough about the panel's people, or nothing is known of that."""
+    def is_often_wrong(self) -> bool:
+        """Whether the network is not right often enough about the panel's pictures, or nothing is known of that."""
         areas = {METRICS[found.measured.metric].area for found in self.findings if found.red}
-        return bool(self.refusal) or "people" in areas
+        return bool(self.refusal) or "accuracy" in areas
 
     @property
     def fact(self) -> str:
@@ -105,7 +108,7 @@ class Trial:
         gating = sum(found.gating for found in self.findings)
         told = f"{len(red)} of {gating} checks did not pass." if red else f"{gating} checks that gate the release."
         lines = [f"{head}, {told}"]
-        lines += [f"  {_say_red(found)}" for found in red[:_SHOWN]]
+        lines += [f"  {_say_red(found, self.noun)}" for found in red[:_SHOWN]]
         lines += [f"  and {len(red) - _SHOWN} more."] if len(red) > _SHOWN else []
         if self.awaiting:
             lines.append(f"  Retrained twins are what it takes for {', '.join(self.awaiting)}: modelcheck calibrate.")
@@ -113,12 +116,13 @@ class Trial:
             names = clean(", ".join(self.left_out), longest=300)
             lines.append(f"  Not judged again, for it takes the network itself: {names}.")
         lines += [f"  The limit on {row.metric}, {row.limits}, can never fail." for row in self.never_failing[:_SHOWN]]
-        return [*lines, *say_sureness(self.sureness)]
+        return [*lines, *say_sureness(self.sureness, noun=self.noun)]
 
 
-def _say_red(found: Finding) -> str:
-    decides = what_decides(found)
-    return found.sentence(unit_of(found.criterion.metric)) + (f" {decides[0].upper()}{decides[1:]}." if decides else "")
+def _say_red(found: Finding, noun: Noun) -> str:
+    decides = what_decides(found, noun=noun)
+    said = found.sentence(unit_of(found.criterion.metric, noun=noun))
+    return said + (f" {decides[0].upper()}{decides[1:]}." if decides else "")
 
 
 def gate_against_itself(
@@ -127,7 +131,6 @@ def gate_against_itself(
     panel: Path,
     *,
     settings: Settings,
-    outputs: Sequence[str] = (),
     tell: Callable[[str], None] | None = None,
 ) -> Trial:
     """Gate a network's file against the baseline that it would be, as ``pytest suites/`` will.
@@ -142,8 +145,6 @@ def gate_against_itself(
         The panel.
     settings : Settings
         Criteria, waivers, cache and limits; the cache then holds what the gate's first run asks for.
-    outputs : sequence of str
-        As for the measurement.
     tell : callable, optional
         Receives lines of progress.
     """
@@ -158,7 +159,7 @@ def gate_against_itself(
             baseline=Path(aside) / "baseline",
             baseline_model=None,
             panel=panel,
-            outputs=tuple(outputs),
+            interface=new.interface,
             layers={},
         )
         try:
@@ -179,6 +180,7 @@ def gate_against_itself(
         # Twins do not help where no sticker was stamped.
         uncalibrated=not new.retrained and bool(new.stickers),
         sureness=measure_sureness(new, plan.criteria),
+        noun=choose_noun(new.subjects, settings.subject_name),
     )
 
 
@@ -226,6 +228,7 @@ def judge_again(document: VerdictDocument, new: Signature) -> Trial:
         findings=tuple(findings),
         left_out=tuple(left_out),
         sureness=measure_sureness(new, read_limits(document)),
+        noun=noun_of(document),
     )
 
 

@@ -88,6 +88,7 @@ def propose_twins(
                 network=twin,
                 panel=path,
                 like=folder,
+                interface=baseline.interface,
                 custom_objects=settings.custom_objects,
                 twins=False,
                 panel_size=settings.panel_size,

@@ -146,9 +146,10 @@ def _divide_differences(contribution: Tensor, difference: Tensor, ordinary: Tens
 
 
 def _refuse_unsupported(network: Network) -> None:
-    if network.classes is not None:
+    if network.readout.classes is not None or network.readout.link:
         raise AttributionError(
-            "deeplift has no rule for outputs joined into classes. Use integrated_gradients, which is complete as well."
+            "deeplift has no rule for outputs joined into classes, nor for mixed probabilities. Use "
+            "integrated_gradients, which is complete as well."
         )
     for position in network.steps_needed([network.logits]):
         step = network.steps[position]

@@ -141,8 +141,8 @@ class Reading:
         With a single score s, the second class has s and the first -s: the log-odds of either
         against the other.
         """
-        if self.network is not None and self.network.classes is not None:
-            scores = self.network.as_class_scores(scores)
+        if self.network is not None:
+            scores = self.network.readout.read(scores)
         if scores.shape[-1] == 1:
             return scores[:, 0] * tf.cast(2 * targets - 1, scores.dtype)
         return tf.gather(scores, targets, axis=1, batch_dims=1)

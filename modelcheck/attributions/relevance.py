@@ -119,8 +119,10 @@ def propagate(
             return apply_jacobian(step, inputs, relevance)
 
         if _has_two_sides(network):  # the first class of a single score is the second one's negative, weights and all
-            scores = tf.concat([-scores, scores], axis=-1)
-        start = scores * reading.start(scores, classes)
+            scores = network.readout.read(scores)
+            start = tf.concat([-scores, scores], axis=-1) * tf.one_hot(classes, 2, dtype=scores.dtype)
+        else:
+            start = scores * reading.start(scores, classes)
         return walk_back(network, values, network.logits, start, local)
 
     shape = (1, *images.shape[1:])
@@ -129,7 +131,8 @@ def propagate(
 
 
 def _has_two_sides(network: Network) -> bool:
-    return network.n_outputs == 1 and network.classes is None and network.steps[network.logits].kind == StepKind.DENSE
+    single = network.n_outputs == 1 or network.readout.unit is not None
+    return single and not network.readout.link and network.steps[network.logits].kind == StepKind.DENSE
 
 
 def _make_key(composite: Composite) -> tuple[Any, ...]:
@@ -286,8 +289,13 @@ def _fold_linear_layer(
         kernel = kernel * (tf.reshape(factor, kernel.shape[2:]) if step.kind == StepKind.DEPTHWISE else factor)
         bias = shift if bias is None else bias * factor + shift
     if _has_two_sides(network) and position == network.logits:
+        readout = network.readout
+        kernel = readout.select(kernel)
         kernel = tf.concat([-kernel, kernel], axis=-1)
-        bias = None if bias is None else tf.concat([-bias, bias], axis=-1)
+        if bias is not None or readout.border:
+            own = tf.zeros((1,), kernel.dtype) if bias is None else readout.select(bias)
+            own -= readout.sign * readout.border
+            bias = tf.concat([-own, own], axis=-1)
     return LinearLayer(
         value, lows.get(source, value), highs.get(source, value), kernel, bias, linear,
         positive=source in plan.positive,

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from modelcheck.cli.interface import interface_options
 from modelcheck.cli.limits import find_questions, starter_criteria
 from modelcheck.cli.shared import FILE, child_progress, recipe_from, say
 from modelcheck.gate.outputs import check_baseline_outputs, check_outputs
-from modelcheck.gate.settings import Settings, has_settings, read_settings, split_names
+from modelcheck.gate.settings import Settings, has_settings, read_settings
+from modelcheck.interface import Interface
 from modelcheck.support.escaping import is_legible
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ __all__ = ["approve", "calibrate", "diff", "history"]
 @click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
 @click.option("--picture", type=FILE, help="Also write the contact sheet to this file (.png).")
 @click.option("--recipe", "recipe_path", type=FILE, help="Recipe settings (.toml or .json).")
-@click.option("--outputs", help="Class of each output, comma-separated, where there are more outputs than classes.")
+@interface_options
 def approve(  # noqa: PLR0913 - one for each option
     model: Path | None,
     *,
@@ -44,7 +46,7 @@ def approve(  # noqa: PLR0913 - one for each option
     dry_run: bool,
     picture: Path | None,
     recipe_path: Path | None,
-    outputs: str | None,
+    interface: Interface,
 ) -> None:
     """Make MODEL (.keras) the baseline: the only command that writes one.
 
@@ -69,7 +71,7 @@ def approve(  # noqa: PLR0913 - one for each option
     check_baseline_outputs(folder, inputs={**inputs, "report": None}, within=report)
     if picture is not None:
         check_outputs({picture: "--picture"}, inputs={**inputs, "baseline": folder})
-    proposal = _proposal(model, folder, panel=panel_path, report=report, recipe=recipe_path, outputs=outputs)
+    proposal = _proposal(model, folder, panel=panel_path, report=report, recipe=recipe_path, interface=interface)
     for line in proposal.lines:
         say(line)
     if picture is not None:
@@ -96,12 +98,13 @@ def _proposal(
     panel: Path | None,
     report: Path | None,
     recipe: Path | None,
-    outputs: str | None,
+    interface: Interface,
 ) -> Proposal:
     from modelcheck.approval import propose, propose_from_report
 
     if report is not None:
-        for name, value in (("--panel", panel), ("--recipe", recipe), ("--outputs", outputs)):
+        said = interface.to_dict().items()
+        for name, value in (("--panel", panel), ("--recipe", recipe), *((f"--{name}", value) for name, value in said)):
             if value is not None:
                 raise click.UsageError(f"--from already brings what was measured; leave {name} out.")
         return propose_from_report(report, folder, model=model)
@@ -113,7 +116,7 @@ def _proposal(
             panel,
             folder,
             recipe=recipe_from(recipe) if recipe else None,
-            outputs=tuple(split_names(outputs)) if outputs else (),
+            interface=interface,
             settings=_settings_here(Path(aside), panel=panel),
             tell=tell,
         )

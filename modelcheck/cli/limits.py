@@ -31,7 +31,7 @@ class Questions:
     Parameters
     ----------
     subjects : bool
-        Whether the panel says whose each picture is.
+        Whether several pictures of the panel share a subject.
     regions : bool
         Whether it says where the evidence must lie.
     places : bool
@@ -72,7 +72,7 @@ def find_questions(panel: Panel | None, baseline: Signature | None) -> Questions
     from modelcheck.metrics.triggers.detection import MIN_TWINS
 
     return Questions(
-        subjects=panel is not None and panel.subjects is not None,
+        subjects=panel is not None and panel.shared_subjects is not None,
         regions=panel is not None and panel.regions is not None,
         places=baseline is None or bool(baseline.recipe.exchange_pictures),
         triggers=baseline is not None

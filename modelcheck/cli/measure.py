@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
-from modelcheck.cli.child import measure_request
-from modelcheck.cli.shared import FILE, progress, recipe_from
+from modelcheck.cli.interface import interface_options
+from modelcheck.cli.shared import FILE, child_progress, recipe_from
+from modelcheck.gate.child import measure_in_child
 from modelcheck.gate.outputs import check_outputs
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import read_settings, split_names
+from modelcheck.interface import Interface
 
 __all__ = ["measure"]
 
@@ -23,7 +25,7 @@ __all__ = ["measure"]
 @click.option("--baseline-model", type=FILE, help="The network behind --like: show it this network's maps, too.")
 @click.option("--layer", "layers", multiple=True, help="Its layer and the one of MODEL that corresponds: conv1=stem.")
 @click.option("--recipe", "recipe_path", type=FILE, help="Recipe settings (.toml or .json).")
-@click.option("--outputs", help="Class of each output, comma-separated, where there are more outputs than classes.")
+@interface_options
 @click.option("--custom-object", multiple=True, help="A class outside Keras that the network may name: module>Class.")
 @click.option("--no-twins", is_flag=True, help="Leave out untrained twins, as a baseline does.")
 @click.option("--plain", is_flag=True, help="Print progress as lines.")
@@ -36,7 +38,7 @@ def measure(  # noqa: PLR0913 - one for each option
     baseline_model: Path | None,
     layers: tuple[str, ...],
     recipe_path: Path | None,
-    outputs: str | None,
+    interface: Interface,
     custom_object: tuple[str, ...],
     no_twins: bool,
     plain: bool,
@@ -60,6 +62,7 @@ def measure(  # noqa: PLR0913 - one for each option
     pairs = [split_names(pair, at="=") for pair in layers]
     if not all(len(pair) == 2 and all(pair) for pair in pairs):
         raise click.UsageError("--layer takes two names: --layer conv1=stem")
+    settings = read_settings(Path.cwd())
     request = Request(
         network=model,
         panel=panel_path,
@@ -67,12 +70,11 @@ def measure(  # noqa: PLR0913 - one for each option
         recipe=None if like else recipe_from(recipe_path),
         baseline_model=baseline_model,
         layers=dict(pairs),
-        outputs=tuple(split_names(outputs)) if outputs else (),
+        interface=interface,
         custom_objects=custom_object,
         twins=not no_twins,
-        panel_size=read_settings(Path.cwd()).panel_size,
+        panel_size=settings.panel_size,
     )
-    with progress(plain=plain) as tell:
-        signature = measure_request(request, tell=tell)
-    signature.write(folder)
+    with child_progress(plain=plain) as tell:
+        measure_in_child(request, folder, settings=settings, tell=tell)
     click.echo(f"Wrote the signature of {model} to {folder}.")

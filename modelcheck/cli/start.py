@@ -36,11 +36,11 @@ _SUITES = (
     ("", "test_same_features.py"),
     ("places", "test_same_places.py"),
     ("", "test_held_out_subjects.py"),
-    ("regions", "test_attributions_on_faces.py"),
+    ("regions", "test_attention.py"),
     ("triggers", "test_no_triggers.py"),
 )
 _LACKING = {
-    "subjects": "Whom or what each picture shows is not judged one by one: the panel has no subjects.",
+    "subjects": "Accuracy is judged by picture and class: the panel has no subjects that several pictures share.",
     "regions": "Where the network looks is not judged: the panel has no regions. docs/suites.md says how to add them.",
     "triggers": "Planted triggers are not looked for: that takes two retrained twins or more, modelcheck calibrate.",
     "places": "Which parts of a picture decide is not judged: the recipe has exchange_pictures = 0.",

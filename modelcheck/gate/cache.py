@@ -29,7 +29,7 @@ __all__ = ["MEASURING", "Loaded", "cache_key", "load_or_measure", "measuring_fil
 # thought. Of the rooms in which the measuring process starts, what it runs there.
 # tests/test_gate_cache.py holds them against all that the process imports.
 MEASURING = (
-    *("attributions", "happymaps", "measurement", "metrics", "modelfile", "network", "panel", "recipe"),
+    *("attributions", "happymaps", "measurement", "metrics", "modelfile", "network", "panel", "recipe", "interface"),
     *("signature", "support", "units"),
     *("cli/__init__", "cli/child", "cli/shared", "gate/__init__", "gate/progress", "gate/request"),
 )
@@ -154,7 +154,8 @@ def cache_key(request: Request, *, digests: Mapping[str, str], custom: set[str])
     facts = {
         "code": _source_digest([(path.relative_to(_PACKAGE).as_posix(), path) for path in measuring_files()]),
         "digests": dict(digests),
-        "outputs": list(request.outputs),
+        "outputs": list(request.interface.outputs),
+        **request.interface.to_dict(),
         "layers": dict(request.layers),
         "twins": request.twins,
         "custom": {name: _package_digest(name.split(">", maxsplit=1)[0]) for name in custom},

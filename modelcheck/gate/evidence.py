@@ -28,7 +28,7 @@ from modelcheck.judgement.waivers import Waiver
 from modelcheck.panel import Panel, PanelError
 from modelcheck.signature import Approval, Signature, find_approval, read_manifest, read_signature
 from modelcheck.signature.counterparts import check_given
-from modelcheck.support.escaping import one_line_repr
+from modelcheck.support.escaping import clean, one_line_repr
 from modelcheck.support.files import hash_file
 
 __all__ = ["Evidence", "Parts", "Plan", "check_panel", "gather", "make_plan", "read_parts"]
@@ -46,6 +46,8 @@ class Plan:
         ``(metric, about)`` for every pair of a criterion and a thing it is about.
     layers, subjects, class_names, groups, methods : tuple of str
         What the suites make one test each for.
+    nothing_to_ask : mapping of str to str
+        By the name of a test's argument, why there is no such test although a suite has one.
     criteria_sha256 : str
         Of the file that the rows were read from.
     waivers : tuple of Waiver
@@ -66,6 +68,7 @@ class Plan:
     groups: tuple[str, ...]
     methods: tuple[str, ...]
     criteria_sha256: str
+    nothing_to_ask: Mapping[str, str] = field(default_factory=dict)
     waivers: tuple[Waiver, ...] = ()
     waivers_sha256: str = ""
     manifest: Mapping[str, Any] = field(default_factory=dict)
@@ -141,8 +144,10 @@ def make_plan(settings: Settings, *, manifest: Mapping[str, Any] | None = None) 
     for row in criteria:
         _check_possible(row, manifest)
         matches = [x for x in plan_metric(row.metric, manifest) if fnmatch.fnmatchcase(x, row.about)]
-        if not matches and not row.optional:
-            known = ", ".join(plan_metric(row.metric, manifest))
+        # Of a panel without subjects nothing is asked of each; a row that names one asks all the same.
+        unasked = METRICS[row.metric].about == "subject" and not manifest["subjects"] and row.about == "*"
+        if not matches and not row.optional and not unasked:
+            known = ", ".join(plan_metric(row.metric, manifest)) or "nothing"
             raise CriteriaError(
                 f"The criterion on {row.metric!r} for about={row.about!r} matches nothing; there is: {known}. "
                 "Correct it, remove the row, or write optional = true."
@@ -157,15 +162,23 @@ def make_plan(settings: Settings, *, manifest: Mapping[str, Any] | None = None) 
     pairs = {pair: row for pair, row in matched.items() if row is not None}
     criteria = inform_where_calibrated(criteria, {row.metric for row in pairs.values() if not row.advisory})
     layers = [layer["name"] for layer in manifest["layers"] if layer["name"] not in settings.acknowledged]
+    asked = {METRICS[metric].domain for metric, _ in pairs}
+    parts = {"subject": manifest["subjects"], "group": manifest["groups"]}
+    parts["method"] = manifest["recipe"]["attribution_methods"]
+    nothing = {} if parts["subject"] else {"subject": "the panel has no subjects that several pictures share"}
+    for name in ("group", "method"):
+        if manifest.get("regions", True) is False and name not in asked:
+            nothing[name] = "the panel has no regions, and no criterion asks where the network looks"
     return Plan(
         criteria=criteria,
         pairs=frozenset(pairs),
         layers=tuple(layers),
-        subjects=tuple(manifest["subjects"]),
+        subjects=tuple(parts["subject"]),
         class_names=tuple(plan_metric("class_accuracy", manifest)),
-        groups=tuple(manifest["groups"]),
-        methods=tuple(manifest["recipe"]["attribution_methods"]),
+        groups=() if "group" in nothing else tuple(parts["group"]),
+        methods=() if "method" in nothing else tuple(parts["method"]),
         criteria_sha256=criteria_sha256,
+        nothing_to_ask=nothing,
         waivers=waivers,
         waivers_sha256=waivers_sha256,
         manifest=manifest,
@@ -228,7 +241,7 @@ def read_parts(settings: Settings, *, manifest: Mapping[str, Any] | None = None)
         like=settings.require("baseline"),
         baseline_model=settings.baseline_model,
         layers=settings.paired,
-        outputs=settings.outputs,
+        interface=settings.interface or baseline.interface,
         custom_objects=settings.custom_objects,
         panel_size=settings.panel_size,
     )
@@ -278,12 +291,13 @@ def check_panel(panel: Panel, path: Path) -> None:
     Raises
     ------
     PanelError
-        When it holds pictures of one person only.
+        When all of its pictures are of one subject, so that none is independent of another.
     """
-    if len(set(panel.subjects.tolist())) < 2:
+    if panel.subjects is not None and len(set(panel.subjects.tolist())) < 2:
         raise PanelError(
-            f"The panel {str(path)!r} holds one person only: nothing can be said of people. Give each "
-            "picture its subject, and pictures of at least two."
+            f"The panel {str(path)!r} holds one subject only, {clean(panel.subjects[0], longest=80)!r}: how others "
+            "would fare cannot be said. Add pictures of at least one more, or, where its pictures are independent of "
+            "each other, leave the subjects out of the panel."
         )
 
 

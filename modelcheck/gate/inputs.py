@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from modelcheck.gate.settings import Settings
 from modelcheck.judgement.criteria import criterion_for
@@ -115,12 +115,15 @@ def describe_settings(settings: Settings) -> SettingsRow:
     >>> describe_settings(Settings(layers={"conv2": None}))["layers"]
     {'conv2': None}
     """
-    return {
-        "outputs": list(settings.outputs),
+    row = {
+        "outputs": list(settings.interface.outputs),
         "layers": dict(settings.layers),
         "custom_objects": list(settings.custom_objects),
         "inconclusive": settings.inconclusive,
+        **settings.interface.to_dict(),
     }
+    named = {"subject_name": list(settings.subject_name)} if settings.subject_name else {}
+    return cast("SettingsRow", {**row, **named})
 
 
 def digest_suites(file: Path, root: Path, *, top: Path | None = None) -> dict[str, str]:

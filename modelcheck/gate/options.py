@@ -54,6 +54,10 @@ OPTIONS = (
     Option(name="modelcheck-report", metavar="FOLDER", help="where verdict.json and index.html are written"),
     Option(name="modelcheck-baseline-model", metavar="FILE", help="the .keras file the baseline was approved from"),
     Option(name="modelcheck-outputs", metavar="CLASSES", help="class of each output, if there are more than classes"),
+    Option(name="modelcheck-output", renamed=False, metavar="NAME", help="the output that is judged, of several"),
+    Option(name="modelcheck-input", renamed=False, metavar="NAME", help="the input that takes the picture, of several"),
+    Option(name="modelcheck-label", renamed=False, metavar="NAME", help="the unit that is judged, of several sigmoids"),
+    Option(name="modelcheck-threshold", renamed=False, metavar="NUMBER", help="where answers of a single unit part"),
     Option(
         name="modelcheck-run-id",
         renamed=False,
@@ -62,7 +66,7 @@ OPTIONS = (
     ),
     Option(name="modelcheck-today", metavar="DAY", help="apply waivers as of this day, like 2026-01-31"),
     Option(name="modelcheck-report-folder", help="write the report's pictures as separate files"),
-    Option(name="modelcheck-redact-inputs", help="leave photographs of people out of the report"),
+    Option(name="modelcheck-redact-inputs", help="leave the panel's pictures out of the report"),
     Option(name="modelcheck-report-only", help="exit 0 whatever the verdict, which stays what it is"),
 )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from modelcheck.interface import Interface
 from modelcheck.recipe import Recipe
 from modelcheck.support.spelling import did_you_mean
 from modelcheck.support.tables import json_document
@@ -17,7 +18,6 @@ from modelcheck.support.validation import check_value, number
 __all__ = ["Request", "RequestError"]
 
 _PATHS = ("network", "panel", "like", "baseline_model")
-_NAMES = ("outputs", "custom_objects")
 
 
 class RequestError(ValueError):
@@ -42,8 +42,8 @@ class Request:
         The ``.keras`` file behind `like`: the network's maps are then shown to that network, too.
     layers : mapping of str to str
         By the hidden layers of `like`, the layers of the network that are given as counterparts.
-    outputs : tuple of str
-        The panel's class of each output, for a network with more outputs than classes.
+    interface : Interface
+        How the network's inputs and outputs are to be understood.
     custom_objects : tuple of str
         Classes and functions outside Keras, ``module>name``, that the network may name.
     twins : bool
@@ -53,9 +53,9 @@ class Request:
 
     Examples
     --------
-    >>> asked = Request(network=Path("a.keras"), panel=Path("panel.npz"), outputs=("left", "left, up"))
-    >>> Request.from_json(asked.to_json()).outputs
-    ('left', 'left, up')
+    >>> asked = Request(network=Path("a.keras"), panel=Path("panel.npz"), interface=Interface(label=2))
+    >>> Request.from_json(asked.to_json()).interface.label
+    '2'
     """
 
     network: Path
@@ -64,7 +64,7 @@ class Request:
     recipe: Recipe | None = None
     baseline_model: Path | None = None
     layers: Mapping[str, str] = field(default_factory=dict)
-    outputs: tuple[str, ...] = ()
+    interface: Interface = field(default_factory=Interface)
     custom_objects: tuple[str, ...] = ()
     twins: bool = True
     panel_size: float = 4.0
@@ -79,8 +79,8 @@ class Request:
         """Return the request as JSON text, from which `from_json` makes an equal one."""
         values: dict[str, Any] = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
         values |= {name: None if values[name] is None else str(values[name]) for name in _PATHS}
-        values |= {name: list(values[name]) for name in _NAMES}
-        values |= {"layers": dict(self.layers), "recipe": self.recipe.to_dict() if self.recipe else None}
+        values |= {"layers": dict(self.layers), "custom_objects": list(self.custom_objects)}
+        values |= {"interface": self.interface.to_dict(), "recipe": self.recipe.to_dict() if self.recipe else None}
         return json.dumps(values, indent=1)
 
     @classmethod
@@ -107,7 +107,8 @@ class Request:
             if not isinstance(values.get(name), str):
                 raise RequestError(f"{name} must be a path in a request, not {values.get(name)!r}.")
         paths = {name: _path(name, values.get(name)) for name in _PATHS}
-        names = {name: _names(name, values.get(name, [])) for name in _NAMES}
+        custom = _names("custom_objects", values.get("custom_objects", []))
+        interface = _interface(values.get("interface", {}))
         layers, recipe, twins = values.get("layers", {}), values.get("recipe"), values.get("twins", True)
         if not isinstance(layers, dict) or not all(isinstance(partner, str) for partner in layers.values()):
             raise RequestError(f"layers must be an object of layer names in a request, not {layers!r}.")
@@ -115,7 +116,15 @@ class Request:
             raise RequestError(f"twins must be true or false in a request, not {twins!r}.")
         size = check_value("panel_size", values.get("panel_size", 4.0), number(above=0), error=RequestError)
         parsed = None if recipe is None else Recipe.from_dict(recipe)
-        return cls(**paths, **names, layers=layers, recipe=parsed, twins=twins, panel_size=size)  # type: ignore[arg-type]
+        return cls(
+            **paths,  # type: ignore[arg-type]
+            interface=interface,
+            custom_objects=custom,
+            layers=layers,
+            recipe=parsed,
+            twins=twins,
+            panel_size=size,
+        )
 
 
 def _path(name: str, value: object) -> Path | None:
@@ -128,3 +137,12 @@ def _names(name: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise RequestError(f"{name} must be a list of names in a request, not {value!r}.")
     return tuple(value)
+
+
+def _interface(value: object) -> Interface:
+    if not isinstance(value, dict):
+        raise RequestError(f"interface must be an object in a request, not {value!r}.")
+    try:
+        return Interface.from_dict(value)
+    except ValueError as error:
+        raise RequestError(f"{error} That is in the interface of a request.") from error

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from modelcheck.interface import Interface
+from modelcheck.support.escaping import clean
 from modelcheck.support.files import read_file
 from modelcheck.support.tables import toml_document
 from modelcheck.support.validation import TABLE, Check, check_keys, check_table, check_value, name_list, number, one_of
 
-__all__ = ["Settings", "SettingsError", "has_settings", "near", "read_settings", "split_names"]
+__all__ = [
+    "Settings",
+    "SettingsError",
+    "has_settings",
+    "near",
+    "read_interface",
+    "read_settings",
+    "split_names",
+    "write_options",
+]
 
 _CUSTOM = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*>[A-Za-z_]\w*")
 _PATHS = ("candidate", "baseline", "baseline_model", "panel", "criteria", "waivers", "report", "cache")
@@ -47,8 +59,9 @@ class Settings:
         The folder that receives ``index.html``, ``verdict.json`` and ``summary.md``.
     cache : Path
         Where measurements are kept, keyed by what was measured and how.
-    outputs : tuple of str
-        For candidates with more outputs than classes; see `modelcheck.measurement.measure`.
+    interface : Interface
+        How the candidate's inputs and outputs are to be understood: in TOML each of its parts is a
+        key of its own. Where nothing is said, the candidate is read as the baseline was approved.
     layers : mapping of str to str or None
         Counterparts of the baseline's layers that are given; None (``false`` in TOML) means none,
         on purpose.
@@ -63,6 +76,8 @@ class Settings:
         imports them.
     inconclusive : {'fail', 'pass'}
         What the exit code makes of an inconclusive finding; the verdict names it either way.
+    subject_name : tuple of str
+        What reports call one and several subjects; empty for "subject" and "subjects".
 
     Examples
     --------
@@ -79,13 +94,14 @@ class Settings:
     waivers: Path | None = None
     report: Path = Path("report")
     cache: Path = Path(".modelcheck")
-    outputs: tuple[str, ...] = ()
+    interface: Interface = field(default_factory=Interface)
     layers: Mapping[str, str | None] = field(default_factory=dict)
     timeout: float = 3600.0
     memory: float = 16.0
     panel_size: float = 4.0
     custom_objects: tuple[str, ...] = ()
     inconclusive: str = "fail"
+    subject_name: tuple[str, ...] = ()
 
     @property
     def acknowledged(self) -> tuple[str, ...]:
@@ -178,12 +194,14 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
     Examples
     --------
     >>> settings = read_settings(Path("docs"), {"outputs": "left,right"})
-    >>> settings.outputs, settings.candidate
+    >>> settings.interface.outputs, settings.candidate
     (('left', 'right'), None)
     """
     given = {key: value for key, value in (options or {}).items() if value is not None}
     table = _table(root / "pyproject.toml")
-    check_keys(table, [item.name for item in fields(Settings)], where="[tool.modelcheck]", error=SettingsError)
+    own = [item.name for item in fields(Settings) if item.name != "interface"]
+    known = [*own, *(item.name for item in fields(Interface))]
+    check_keys(table, known, where="[tool.modelcheck]", error=SettingsError)
     values: dict[str, Any] = {}
     for key in _PATHS:
         if key in given:
@@ -196,8 +214,6 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
             values[key] = near(root / getattr(Settings(), key))
         elif key == "waivers" and (root / _WAIVERS).exists():
             values[key] = near(root / _WAIVERS)
-    outputs = split_names(given["outputs"]) if "outputs" in given else table.get("outputs", [])
-    outputs = check_value("outputs", outputs, name_list("a list of class names", distinct=False), error=SettingsError)
     layers = check_value("layers", table.get("layers", {}), TABLE, error=SettingsError)
     for name, partner in layers.items():
         if partner is not False and not (isinstance(partner, str) and partner):
@@ -208,9 +224,97 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
     return Settings(
         **values,
         **_limits(table),
-        outputs=outputs,
+        interface=read_interface(given, table),
+        subject_name=_name_subjects(table["subject_name"]) if "subject_name" in table else (),
         layers={name: None if partner is False else partner for name, partner in layers.items()},
     )
+
+
+def read_interface(given: Mapping[str, Any], table: Mapping[str, Any] | None = None) -> Interface:
+    """Return how a network's inputs and outputs are to be understood, by what a person typed over a table of settings.
+
+    Parameters
+    ----------
+    given : mapping
+        What was typed, by the names of the parts: text, a list of ``name=value`` for ``inputs``,
+        and None for what was not given; other keys are left alone.
+    table : mapping, optional
+        The settings of a file, of which the parts of an interface are read.
+
+    Raises
+    ------
+    SettingsError
+        When a part is not what it must be.
+
+    Examples
+    --------
+    >>> read_interface({"threshold": "0.5", "inputs": ["age=1"]}).to_dict()
+    {'inputs': {'age': 1.0}, 'threshold': 0.5}
+    """
+    names = [item.name for item in fields(Interface)]
+    values = {name: value for name, value in (table or {}).items() if name in names}
+    values |= {name: _TYPED.get(name, str)(given[name]) for name in names if given.get(name) not in (None, ())}
+    try:
+        return Interface.from_dict(values)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+
+
+def write_options(interface: Interface) -> list[str]:
+    """Return the words of a command line that say the same, as `read_interface` understands them.
+
+    Examples
+    --------
+    >>> write_options(Interface(label="hat", outputs=("smile", "hat"), inputs={"age": 0.5}))
+    ['--outputs', 'smile,hat', '--label', 'hat', '--inputs', 'age=0.5']
+    """
+    said = interface.to_dict()
+    outputs, inputs = said.pop("outputs", None), said.pop("inputs", {})
+    words = ["--outputs", _join_names(outputs)] if outputs else []
+    words += [word for name, value in said.items() for word in (f"--{name}", str(value))]
+    return words + [word for name, value in inputs.items() for word in ("--inputs", _join_names([name, value], at="="))]
+
+
+def _join_names(names: Sequence[object], *, at: str = ",") -> str:
+    line = io.StringIO()
+    csv.writer(line, delimiter=at, lineterminator="").writerow(names)
+    return line.getvalue()
+
+
+def _read_number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text  # refused where the number is checked, as it was typed
+
+
+def _read_numbers(pairs: Sequence[str]) -> dict[str, float | str]:
+    split = [split_names(pair, at="=") for pair in pairs]
+    if not all(len(pair) == 2 and all(pair) for pair in split):
+        raise SettingsError(f"An input is held at a value, such as age=0.5, not {', '.join(pairs)!r}.")
+    return {name: _read_number(value) for name, value in split}
+
+
+def _name_subjects(given: Any) -> tuple[str, ...]:
+    """Return what one and several subjects are called; of one word, the plural follows the usual rule."""
+    named = check_value("subject_name", given, _SUBJECT_NAME, error=SettingsError)
+    return (named, _plural(named)) if isinstance(named, str) else tuple(named)
+
+
+def _plural(word: str) -> str:
+    if word.endswith(("s", "x", "z", "ch", "sh")):
+        return f"{word}es"
+    return f"{word[:-1]}ies" if word.endswith("y") and word[-2:-1] not in "aeiou" else f"{word}s"
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and clean(value, longest=40) == value
+
+
+_SUBJECT_NAME = Check(
+    'a word such as "patient", or one and several as in ["person", "people"]',
+    lambda value: _is_word(value) or (isinstance(value, list) and len(value) == 2 and all(map(_is_word, value))),
+)
 
 
 def _check_path(key: str, value: Any) -> str:
@@ -218,6 +322,11 @@ def _check_path(key: str, value: Any) -> str:
     return str(check_value(key, value, _PATH, error=SettingsError))
 
 
+_TYPED: dict[str, Callable[[Any], Any]] = {
+    "outputs": split_names,
+    "inputs": _read_numbers,
+    "threshold": _read_number,
+}
 _PATH = Check("a path in quotes", lambda value: isinstance(value, str) and value != "" and "\0" not in value)
 
 

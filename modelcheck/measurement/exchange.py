@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from modelcheck.happymaps import unit_answers
-from modelcheck.measurement.fitting import check_compatible
+from modelcheck.interface import Interface
+from modelcheck.measurement.fitting import fit_network
 from modelcheck.measurement.reading import compute_class_scores
-from modelcheck.network import Network, NetworkError, check_agreement, flatten
+from modelcheck.network import Network, NetworkError, check_agreement
 from modelcheck.network.loading import ModelError, load_network
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
@@ -85,7 +87,7 @@ def prepare_partner(
     *,
     panel: Panel,
     recipe: Recipe,
-    outputs: Sequence[str] | None,
+    interface: Interface,
     custom_objects: Sequence[str],
 ) -> CheckedPartner | None:
     """Check an exchange partner and load its network, before anything is measured.
@@ -118,7 +120,7 @@ def prepare_partner(
         stimuli_sha256=signature.stimuli_sha256(),
         network=None
         if given.model is None
-        else _load_network(given.model, signature, panel=panel, outputs=outputs, custom_objects=custom_objects),
+        else _load_network(given.model, signature, panel=panel, interface=interface, custom_objects=custom_objects),
         layers=given.layers,
         comparable=comparable,
     )
@@ -129,7 +131,7 @@ def _load_network(
     signature: Signature,
     *,
     panel: Panel,
-    outputs: Sequence[str] | None,
+    interface: Interface,
     custom_objects: Sequence[str],
 ) -> Network:
     """Load the network behind a signature, after making sure that it is that one."""
@@ -139,11 +141,8 @@ def _load_network(
             f"{os.fspath(path)!r} (sha256 {sha[:12]}) is not the network behind the signature "
             f"({str(signature.model['sha256'])[:12]}). Give the file that was approved."
         )
-    network = flatten(model)
-    # A baseline does not keep what its outputs mean; where it has as many as the candidate, they
-    # mean the same.
-    same = outputs is not None and len(outputs) == max(network.n_outputs, 2)
-    network = check_compatible(network, panel, outputs if same else None)
+    interface = _find_interface(signature, model, candidate=interface)
+    network = fit_network(model, panel, interface, recipe=signature.recipe)
     rows = signature.probes
     pictures = panel.inputs(signature.recipe.input_range)[rows]
     check_agreement(network, pictures)
@@ -155,6 +154,16 @@ def _load_network(
             "approve the network again."
         )
     return network
+
+
+def _find_interface(signature: Signature, model: Any, *, candidate: Interface) -> Interface:
+    """Return how the network behind a signature is to be understood: as it was approved.
+
+    Older records do not keep it; where the network has as many outputs as the candidate, they mean
+    the same.
+    """
+    same = len(candidate.outputs) == model.outputs[0].shape[-1]
+    return Interface(outputs=candidate.outputs) if same and not signature.interface else signature.interface
 
 
 def find_partner_layers(partner: CheckedPartner | None, signature: Signature) -> dict[str, str]:

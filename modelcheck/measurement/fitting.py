@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from modelcheck.network import Network, NetworkError
+from modelcheck.interface import Interface
+from modelcheck.measurement.heads import read_head
+from modelcheck.network import Network, NetworkError, flatten
+from modelcheck.network.picking import pick
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
-from modelcheck.support.spelling import did_you_mean
 
-__all__ = ["check_compatible", "choose_probe_rows", "choose_shown_pictures"]
+__all__ = ["choose_probe_rows", "choose_shown_pictures", "fit_network"]
 
 _BETWEEN = 32  # pictures between two of the panel's
+_GLANCED = 8  # pictures that show whether an output is a probability
 
 
 def choose_probe_rows(panel: Panel, count: int) -> np.ndarray:
@@ -27,7 +30,9 @@ def choose_probe_rows(panel: Panel, count: int) -> np.ndarray:
         At most how many rows.
     """
     strata: dict[tuple[str, int, str], list[int]] = {}
-    keys = zip(panel.subjects.tolist(), panel.labels.tolist(), panel.groups.tolist(), strict=True)
+    # Pictures without subjects are spread over classes and groups alone.
+    subjects = [""] * len(panel) if panel.subjects is None else panel.subjects.tolist()
+    keys = zip(subjects, panel.labels.tolist(), panel.groups.tolist(), strict=True)
     for row, key in enumerate(keys):
         strata.setdefault(key, []).append(row)
     # First pictures of all strata come before second ones; within a round, strata keep a fixed
@@ -57,37 +62,30 @@ def choose_shown_pictures(panel: Panel, recipe: Recipe) -> np.ndarray:
     return np.concatenate([images, (probes[1:] + probes[:-1]) / 2])
 
 
-def check_compatible(network: Network, panel: Panel, outputs: Sequence[str] | None = None) -> Network:
-    """Check that the network takes the panel's pictures and answers with its classes."""
+def fit_network(model: Any, panel: Panel, interface: Interface, *, recipe: Recipe) -> Network:
+    """Flatten a network and fit it to a panel: which picture it takes, and what its outputs say of the classes.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The network. Where it has several inputs or outputs, that of the returned one is another.
+    panel : Panel
+        The pictures and their classes.
+    interface : Interface
+        How its inputs and outputs are to be understood.
+    recipe : Recipe
+        Its `input_range` says how the pictures are given.
+
+    Raises
+    ------
+    NetworkError
+        When the two do not fit, or the interface does not fit the network.
+    """
+    network = flatten(pick(model, interface))
     if tuple(panel.images.shape[1:]) != network.input_shape:
         raise NetworkError(
             f"The network {network.model.name!r} takes pictures of shape {network.input_shape}, the panel holds "
             f"{tuple(panel.images.shape[1:])}. Make a panel of the network's size: modelcheck panel --help"
         )
-    n_outputs = max(network.n_outputs, 2)
-    if outputs is None:
-        if n_outputs != len(panel.class_names):
-            raise NetworkError(
-                f"The network {network.model.name!r} has {n_outputs} outputs, the panel {len(panel.class_names)} "
-                f"classes ({', '.join(panel.class_names)}). If several outputs mean one class, say which: outputs = "
-                "['left', 'not_left', ...] in [tool.modelcheck]."
-            )
-        return network
-    for name in outputs:
-        if name not in panel.class_names:
-            raise NetworkError(f"outputs names the class {name!r}. {did_you_mean(name, panel.class_names)}")
-    if len(outputs) != n_outputs or set(outputs) != set(panel.class_names):
-        raise NetworkError(
-            f"outputs must name a class for each of the {n_outputs} outputs and every class once or more, not "
-            f"{list(outputs)}."
-        )
-    if len(outputs) == len(panel.class_names):
-        if tuple(outputs) != tuple(panel.class_names):
-            raise NetworkError(
-                f"outputs {list(outputs)} puts the panel's classes {list(panel.class_names)} into another order. It "
-                "joins outputs into classes where there are more outputs than classes; as many are taken in the "
-                "panel's order, so that no setting swaps the answers. Leave outputs out, and where the network was "
-                "trained on another order, make the panel in that order: modelcheck panel --help"
-            )
-        return network
-    return network.join_outputs([panel.class_names.index(name) for name in outputs])
+    images = panel.inputs(recipe.input_range)[:_GLANCED]
+    return read_head(network, panel.class_names, interface, images)

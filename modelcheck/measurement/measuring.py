@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 
+from modelcheck.interface import Interface
 from modelcheck.measurement.exchange import (
     CheckedPartner,
     ExchangePartner,
@@ -20,7 +21,8 @@ from modelcheck.measurement.exchange import (
     prepare_partner,
 )
 from modelcheck.measurement.exchanges import check_shown_exchanges
-from modelcheck.measurement.fitting import check_compatible, choose_shown_pictures
+from modelcheck.measurement.fitting import choose_shown_pictures, fit_network
+from modelcheck.measurement.heads import describe_head
 from modelcheck.measurement.reading import (
     Inputs,
     Progress,
@@ -31,7 +33,7 @@ from modelcheck.measurement.reading import (
 )
 from modelcheck.measurement.stickers import measure_panel_shifts
 from modelcheck.measurement.twins import make_untrained_twin
-from modelcheck.network import Network, check_agreement, flatten
+from modelcheck.network import Network, check_agreement, find_augmenting_layers, normalises
 from modelcheck.network.loading import load_network
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
@@ -48,7 +50,7 @@ def measure(
     recipe: Recipe | None = None,
     *,
     stimuli: Signature | ExchangePartner | None = None,
-    outputs: Sequence[str] | None = None,
+    interface: Interface | None = None,
     twins: bool = True,
     custom_objects: Sequence[str] = (),
     progress: Progress | None = None,
@@ -68,9 +70,9 @@ def measure(
         decision, and where it was measured with the same panel and recipe those of each hidden
         layer to the layer that corresponds to it. An `modelcheck.measurement.ExchangePartner` adds
         its file, for the way back, and given counterparts of its layers.
-    outputs : sequence of str, optional
-        For a network with more outputs than the panel has classes: the panel's class that each
-        output belongs to. Scores of one class are joined by logsumexp, as their probabilities add.
+    interface : Interface, optional
+        How the network's inputs and outputs are to be understood. Scores of outputs that mean one
+        class are joined by logsumexp, as their probabilities add.
     twins : bool
         Whether to measure the recipe's untrained twins too; a baseline does without.
     custom_objects : sequence of str
@@ -104,22 +106,26 @@ def measure(
     >>> measure("networks/half_filters.keras", panel, light).scores.shape
     (224, 2)
     """
-    recipe = recipe or Recipe()
+    recipe, interface = recipe or Recipe(), interface or Interface()
     tell = progress or (lambda what, share: None)
     tell("loading", 0.0)
-    model, sha = load_network(model_path, custom_objects=custom_objects)
+    loaded, sha = load_network(model_path, custom_objects=custom_objects)
     if len(panel) < _MIN_PICTURES:
         raise PanelError(f"The panel has {len(panel)} pictures; comparing activations takes at least {_MIN_PICTURES}.")
-    network = check_compatible(flatten(model), panel, outputs)
+    network = fit_network(loaded, panel, interface, recipe=recipe)
+    model = network.model  # of several inputs or outputs the part that is judged
     check_storable([layer.name for layer in network.unit_layers()])
     check_agreement(network, choose_shown_pictures(panel, recipe))
     partner = prepare_partner(
-        stimuli, network, panel=panel, recipe=recipe, outputs=outputs, custom_objects=custom_objects
+        stimuli, network, panel=panel, recipe=recipe, interface=interface, custom_objects=custom_objects
     )
     inputs = prepare_inputs(network, panel, recipe=recipe)
     stages = 1 + (recipe.untrained_twins if twins else 0)
     signature = _measure_trained(
-        inputs, model, facts=_describe_file(model, model_path, sha=sha), tell=_tell_stage(tell, 0, stages=stages)
+        inputs,
+        model,
+        facts=_describe_file(loaded, model_path, sha=sha) | _describe_unit(network),
+        tell=_tell_stage(tell, 0, stages=stages),
     )
     counterparts = find_partner_layers(partner, signature)
     signature = _add_exchange(signature, network, partner=partner, counterparts=counterparts)
@@ -128,7 +134,7 @@ def measure(
         twin = _measure_twin(inputs, model, number=number, tell=_tell_stage(tell, number, stages=stages))
         untrained.append(_add_exchange(twin, network, partner=partner, counterparts=counterparts))
     tell("done", 1.0)
-    return replace(signature, twins=tuple(untrained))
+    return replace(signature, interface=interface, twins=tuple(untrained))
 
 
 def _measure_trained(inputs: Inputs, model: Any, *, facts: Mapping[str, Any], tell: Progress) -> Signature:
@@ -146,13 +152,19 @@ def _measure_trained(inputs: Inputs, model: Any, *, facts: Mapping[str, Any], te
     )
     return Signature(
         model=facts,
-        pictures={"labels": panel.labels, "subjects": panel.subjects, "groups": panel.groups, "names": panel.names},
+        pictures=_describe_pictures(panel),
         provenance=_describe_platform(),
         flipping=flipping,
         stickers=measure_panel_shifts(inputs.network, panel, arrays["scores"], recipe=recipe),
         fingerprint=fingerprint_kernels(model),
         **_shared_parts(inputs, arrays),
     )
+
+
+def _describe_pictures(panel: Panel) -> dict[str, Any]:
+    """Return what a signature keeps of the pictures; subjects of one picture each say no more than the pictures do."""
+    kept = {"labels": panel.labels, "subjects": panel.shared_subjects, "groups": panel.groups, "names": panel.names}
+    return {name: values for name, values in kept.items() if values is not None}
 
 
 def _measure_twin(inputs: Inputs, model: Any, *, number: int, tell: Progress) -> Signature:
@@ -189,13 +201,22 @@ def _tell_stage(tell: Progress, number: int, *, stages: int) -> Progress:
 
 
 def _describe_file(model: Any, path: str | os.PathLike[str], *, sha: str) -> dict[str, Any]:
+    augments = list(find_augmenting_layers(model))
     return {
         "name": model.name,
         "file": Path(path).name,
         "sha256": sha,
         "parameters": int(model.count_params()),
+        "normalises": normalises(model),
         "bytes": Path(path).stat().st_size,
+        **({"augments": augments} if augments else {}),
     }
+
+
+def _describe_unit(network: Network) -> dict[str, str]:
+    """Return what a unit gives that answers alone: the units in which its threshold is said."""
+    alone = network.n_outputs == 1 or network.readout.unit is not None
+    return {"head": describe_head(network)} if alone else {}
 
 
 def _describe_platform() -> dict[str, Any]:

@@ -18,6 +18,7 @@ __all__ = [
     "LINEAR",
     "LINEAR_IN_ONE_INPUT",
     "MIXING_ACTIVATIONS",
+    "MIXING_PROBABILITIES",
     "POINTWISE",
     "RESIZING",
     "WINDOWED",
@@ -117,3 +118,16 @@ KEEPING_NONNEGATIVE: _Kinds = COPYING | ADDING | {StepKind.MULTIPLY}
 
 MIXING_ACTIVATIONS = frozenset({"softmax", "log_softmax", "sparsemax", "glu", "unknown"})
 """Activation functions (`Step.activation`) whose output may depend on more than the one value it stands for."""
+
+MIXING_PROBABILITIES: _Kinds = frozenset(
+    {
+        StepKind.IDENTITY,
+        StepKind.AFFINE,
+        StepKind.ADD,
+        StepKind.MULTIPLY,
+        StepKind.CONCATENATE,
+        StepKind.FLATTEN,
+        StepKind.OTHER,
+    }
+)
+"""Between the last activations of several heads and one output, the step may average, weigh or collect them."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import tensorflow as tf
 
 from modelcheck.network.kinds import WITH_KERNEL, StepKind
+from modelcheck.network.readout import Readout
 from modelcheck.units import LayerKind
 
 __all__ = ["Network", "NetworkError", "Step", "UnitLayer", "Window"]
@@ -134,21 +135,27 @@ class Network:
         The step that holds the class scores before a final softmax or sigmoid.
     n_outputs : int
         Length of the output; 1 means a single score for the second of two classes.
-    classes : tuple of int, optional
-        The class that each output belongs to, where several outputs mean one class; see
-        `join_outputs`.
+    readout : Readout
+        How class scores follow from the scores in `logits`.
     """
 
     model: Any
     steps: tuple[Step, ...]
     logits: int
     n_outputs: int
-    classes: tuple[int, ...] | None = None
+    readout: Readout = field(default_factory=Readout)
 
     @property
     def n_classes(self) -> int:
         """How many classes the network tells apart."""
-        return max(self.n_outputs, 2) if self.classes is None else max(self.classes) + 1
+        if self.readout.unit is not None:
+            return 2
+        return max(self.n_outputs, 2) if self.readout.classes is None else max(self.readout.classes) + 1
+
+    @property
+    def softening(self) -> str:
+        """The activation between the class scores and the output, by its Keras name; empty where there is none."""
+        return next((step.activation for step in self.steps[self.logits + 1 :] if step.activation), "")
 
     def join_outputs(self, classes: Sequence[int]) -> Network:
         """Return the network with outputs joined into classes, by logsumexp, as their probabilities add.
@@ -158,7 +165,7 @@ class Network:
         classes : sequence of int
             The class that each output belongs to.
         """
-        return replace(self, classes=tuple(classes))
+        return replace(self, readout=replace(self.readout, classes=tuple(classes)))
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -232,11 +239,8 @@ class Network:
 
     def as_class_scores(self, logits: Tensor) -> Tensor:
         """Return one column per class: a single-score network has the score 0 for its first class."""
-        scores = tf.concat([tf.zeros_like(logits), logits], axis=-1) if self.n_outputs == 1 else logits
-        if self.classes is None:
-            return scores
-        members = [[at for at, owner in enumerate(self.classes) if owner == k] for k in range(self.n_classes)]
-        return tf.stack([tf.reduce_logsumexp(tf.gather(scores, part, axis=1), axis=1) for part in members], axis=1)
+        scores = self.readout.read(logits)
+        return tf.concat([tf.zeros_like(scores), scores], axis=-1) if scores.shape[-1] == 1 else scores
 
     def unit_layers(self) -> tuple[UnitLayer, ...]:
         """Return the layers that have units, in model order; the last is the decision."""
@@ -249,11 +253,6 @@ class Network:
             step = self.steps[position]
             if step.kind not in WITH_KERNEL or step.name.endswith(":depthwise"):
                 continue
-            if step.kind == StepKind.DENSE and len(step.shape) != 1:
-                raise NetworkError(
-                    f"The dense layer {step.name!r} works on shape {step.shape}, a sequence; modelcheck takes dense "
-                    "layers on vectors. Use a 1 x 1 convolution instead, or flatten first."
-                )
             read = self._follow_alone(position, readers, StepKind.AFFINE)
             activated = self._follow_alone(read, readers, StepKind.ACTIVATION) if read != self.logits else read
             kind = LayerKind.DENSE if step.kind == StepKind.DENSE else LayerKind.CONV

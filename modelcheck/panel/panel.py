@@ -127,6 +127,12 @@ class Panel:
         return one_line_repr("Panel", *parts, *([] if self.conversion is None else [self.conversion]))
 
     @property
+    def shared_subjects(self) -> np.ndarray | None:
+        """``(n,)`` of whom or what each picture is; None where no two pictures are of the same, or nobody said."""
+        known = self.subjects
+        return known if known is not None and len(set(known.tolist())) < len(self) else None
+
+    @property
     def independent(self) -> np.ndarray:
         """``(n,)`` words that two pictures share where they are not independent: subjects, else each its own name."""
         return np.asarray(self.names if self.subjects is None else self.subjects)

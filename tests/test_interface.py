@@ -1,0 +1,101 @@
+"""How inputs and outputs are to be understood: one value, which settings, requests and records keep alike."""
+
+from dataclasses import fields, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelcheck.gate.inputs import describe_settings
+from modelcheck.gate.settings import SettingsError, read_interface, read_settings
+from modelcheck.interface import Interface
+from modelcheck.signature import SignatureError, read_manifest, read_signature
+from signatures import make_signature
+
+NAMES = st.text(min_size=1)
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+INTERFACES = st.builds(
+    Interface,
+    outputs=st.lists(NAMES, max_size=3).map(tuple),
+    output=st.none() | NAMES | st.integers(0, 9),
+    input=st.none() | NAMES,
+    inputs=st.dictionaries(NAMES, NUMBERS, max_size=2),
+    label=st.none() | NAMES | st.integers(0, 9),
+    threshold=st.none() | NUMBERS,
+)
+ALL = Interface(outputs=("a", "b"), output="o", input="i", inputs={"age": 1}, label=1, threshold=0, preprocessing="p")
+
+
+@given(INTERFACES)
+def test_an_interface_survives_its_table(interface):
+    """What is said is kept, what is left open stays open."""
+    assert Interface.from_dict(interface.to_dict()) == interface
+    assert bool(interface) == bool(interface.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"lable": "a"}, "Did you mean 'label'"),
+        ({"threshold": float("nan")}, "threshold must be a finite number"),
+        ({"threshold": True}, "threshold must be a finite number"),
+        ({"label": ""}, "label must be a name"),
+        ({"output": -1}, "output must be a name"),
+        ({"output": True}, "output must be a name"),
+        ({"inputs": {"age": "old"}}, "inputs must be a table"),
+        ({"outputs": "a"}, "outputs must be a list"),
+    ],
+)
+def test_a_part_that_is_none_is_named(values, words):
+    """A value of another type, or a part that there is not, is an error that names it."""
+    with pytest.raises(ValueError, match=words):
+        Interface.from_dict(values)
+    with pytest.raises(SettingsError, match="threshold must be a finite number"):
+        read_interface({"threshold": "half"})
+    with pytest.raises(SettingsError, match="held at a value"):
+        read_interface({"inputs": ("age",)})
+
+
+def test_settings_hold_each_part_as_a_key(tmp_path):
+    """Keys of the file are the parts, and an option wins over the file."""
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.modelcheck]\nlabel = 2\nthreshold = 0.5\noutput = "smile"\n[tool.modelcheck.inputs]\nage = 1\n'
+    )
+    settings = read_settings(tmp_path, {"label": "hat"})
+    assert settings.interface == Interface(label="hat", threshold=0.5, output="smile", inputs={"age": 1.0})
+    assert describe_settings(settings)["label"] == "hat"
+
+
+def test_a_record_keeps_its_interface(tmp_path):
+    """Written and read it is the same, and a record without one has the digest that it always had."""
+    plain = make_signature()
+    said = replace(plain, interface=ALL)
+    said.write(tmp_path / "said")
+    plain.write(tmp_path / "plain")
+    assert read_signature(tmp_path / "said").interface == ALL
+    assert read_signature(tmp_path / "said").digest() == said.digest() != plain.digest()
+    assert "interface" not in read_manifest(tmp_path / "plain")
+    assert read_signature("baselines/drawn-faces").digest()[:12] == read_manifest_digest()
+
+
+def read_manifest_digest():
+    """Return the digest of the embedded baseline's signature, as its history names it."""
+    from modelcheck.signature.history import parse_history
+    from modelcheck.support.files import read_file
+
+    entries = parse_history(read_file("baselines/drawn-faces/HISTORY.md").decode())
+    return entries[-1].facts["signature"][:12]
+
+
+def test_a_damaged_interface_is_refused(tmp_path):
+    """A manifest whose interface is none cannot be read."""
+    record = replace(make_signature(), interface=ALL)
+    object.__setattr__(record.interface, "threshold", "half")
+    record.write(tmp_path)
+    with pytest.raises(SignatureError, match="interface must be an interface"):
+        read_signature(tmp_path)
+
+
+def test_every_part_is_said():
+    """The example above leaves no part out."""
+    assert all(item.name in ALL.to_dict() for item in fields(Interface))
