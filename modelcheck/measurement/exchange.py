@@ -139,7 +139,7 @@ def _load_network(
             f"{os.fspath(path)!r} (sha256 {sha[:12]}) is not the network behind the signature "
             f"({str(signature.model['sha256'])[:12]}). Give the file that was approved."
         )
-    network = flatten(model)
+    network = flatten(model, size=panel.images.shape[1:3])
     # A baseline does not keep what its outputs mean; where it has as many as the candidate, they
     # mean the same.
     same = outputs is not None and len(outputs) == max(network.n_outputs, 2)

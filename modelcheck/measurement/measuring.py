@@ -31,7 +31,7 @@ from modelcheck.measurement.reading import (
 )
 from modelcheck.measurement.stickers import measure_panel_shifts
 from modelcheck.measurement.twins import make_untrained_twin
-from modelcheck.network import Network, check_agreement, find_augmenting_layers, flatten
+from modelcheck.network import Network, as_functional, check_agreement, find_augmenting_layers, flatten
 from modelcheck.network.loading import load_network
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
@@ -110,7 +110,7 @@ def measure(
     model, sha = load_network(model_path, custom_objects=custom_objects)
     if len(panel) < _MIN_PICTURES:
         raise PanelError(f"The panel has {len(panel)} pictures; comparing activations takes at least {_MIN_PICTURES}.")
-    network = check_compatible(flatten(model), panel, outputs)
+    network = check_compatible(flatten(model, size=panel.images.shape[1:3]), panel, outputs)
     check_storable([layer.name for layer in network.unit_layers()])
     check_agreement(network, choose_shown_pictures(panel, recipe))
     partner = prepare_partner(
@@ -158,7 +158,8 @@ def _measure_trained(inputs: Inputs, model: Any, *, facts: Mapping[str, Any], te
 def _measure_twin(inputs: Inputs, model: Any, *, number: int, tell: Progress) -> Signature:
     """Return the signature of an untrained twin; the network keeps the twin's weights."""
     # The twins borrow the network, which nobody else holds: what was traced for it serves them too.
-    model.set_weights(make_untrained_twin(model, seed=inputs.recipe.seed + number).get_weights())
+    holder = as_functional(model)
+    holder.set_weights(make_untrained_twin(holder, seed=inputs.recipe.seed + number).get_weights())
     parts = _shared_parts(inputs, measure_arrays(inputs, tell))
     return Signature(model={"name": f"untrained twin {number}"}, pictures={}, **parts)
 

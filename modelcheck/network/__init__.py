@@ -12,6 +12,7 @@ from modelcheck.network.agreement import check_agreement
 from modelcheck.network.diagnosis import find_augmenting_layers
 from modelcheck.network.kinds import StepKind
 from modelcheck.network.steps import Network, NetworkError, Step, UnitLayer, Window
+from modelcheck.network.tracing import as_functional
 from modelcheck.network.unfold import flatten
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "StepKind",
     "UnitLayer",
     "Window",
+    "as_functional",
     "check_agreement",
     "find_augmenting_layers",
     "flatten",

@@ -73,7 +73,7 @@ def examine_units(path: str | os.PathLike[str], panel: Panel, recipe: Recipe | N
         as its layers do.
     """
     recipe = recipe or Recipe()
-    network = check_compatible(flatten(load_network(path)[0]), panel)
+    network = check_compatible(flatten(load_network(path)[0], size=panel.images.shape[1:3]), panel)
     check_agreement(network, choose_shown_pictures(panel, recipe))
     images = panel.inputs(recipe.input_range)[choose_probe_rows(panel, recipe.probe_pictures)]
     rows = []
