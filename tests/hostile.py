@@ -288,6 +288,8 @@ def formats() -> Corpus:
         "pickle": ("format", pickled),
         "hdf5": ("format", honest()["model.weights.h5"]),
         "nothing": ("format", b""),
+        "tflite": ("format", b"\x1c\0\0\0TFL3" + b"\0" * 60),
+        "onnx": ("format", b"\x08\x08\x12\x07pytorch" + b"\0" * 60),
         "torch": ("members", torch),
         "script": ("archive", b"#!/usr/bin/env python\nimport os\n"),
         "gzip": ("archive", b"\x1f\x8b\x08" + b"\0" * 40),

@@ -158,6 +158,21 @@ def test_a_class_that_noise_drowns_gets_its_map_with_less_of_it(monkeypatch):
     assert np.isnan(ascend(network, decision, recipe=recipe).activations).all()
 
 
+def test_a_natural_map_that_noise_drowns_is_found_with_less_of_it(monkeypatch):
+    """Among natural pictures too: accuracy halves under the recipe's jitter, and no class is without a map."""
+    network, recipe = noise_shy(), replace(QUICK, shift=0)
+    levels = np.random.default_rng(0).uniform(0.2, 0.9, (40, 1, 1, 1))
+    pictures = np.tile(levels, (1, 6, 6, 1)).astype(np.float32)
+    assert (network.class_scores(pictures).numpy().argmax(axis=1) == 0).all()
+    shaken = pictures + np.random.default_rng(1).uniform(-0.15, 0.15, pictures.shape).astype(np.float32)
+    assert (network.class_scores(shaken).numpy()[:, 0] > 0).mean() < 0.5
+    among = natural_pictures(pictures, components=2)
+    decision = network.unit_layers()[-1]
+    assert np.isfinite(ascend(network, decision, recipe=recipe, among=among, units=[0]).activations).all()
+    monkeypatch.setattr("modelcheck.happymaps.ascent._CALMER", ())
+    assert np.isnan(ascend(network, decision, recipe=recipe, among=among, units=[0]).activations).all()
+
+
 def test_a_class_that_has_a_map_keeps_it(monkeypatch):
     """Falling back is for classes without a map: the others' maps are those of the recipe's jitter."""
     network = flatten(plain(seed=1))

@@ -16,6 +16,7 @@ from rich.console import Console
 
 import reports
 from modelcheck.comparison import METRICS, compare, shown_in
+from modelcheck.comparison.local import locate_decision_similarity
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.findings import Finding, Verdict, read_findings
 from modelcheck.judgement.measured import Measured
@@ -77,6 +78,20 @@ def test_likeness_is_pale_for_unlike_and_green_for_alike():
     assert (np.diff(shades[2:].sum(axis=1)) < 0).all()
     assert shades[2].min() > 240
     assert shades[-1].argmax() == 1
+
+
+def test_a_missing_map_is_alike_to_nothing():
+    """Where either network has no map of a class, nothing of it is drawn as alike, at any scale."""
+    one = make_signature("one")
+    maps = {**one.maps, one.decision.name: one.maps[one.decision.name].copy()}
+    maps[one.decision.name][0] = np.nan
+    natural = one.natural.copy()
+    natural[0] = np.nan
+    other = dataclasses.replace(one, maps=maps, natural=natural)
+    for baseline, candidate in ((one, other), (other, one), (other, other)):
+        for local in locate_decision_similarity(baseline, candidate).values():
+            assert np.isnan(local[0]).all()
+            assert np.nanmin(local[1]) > 0.99
 
 
 def test_maps_have_one_fixed_scale():

@@ -136,6 +136,15 @@ def test_every_next_step_is_told_everywhere(read, action, verdict, tmp_path):
 
 
 @READERS
+def test_augmentation_in_a_plain_call_is_told_everywhere(read, tmp_path):
+    """A network that augments when it is called plainly says so to every reader, and one that does not says nothing."""
+    network = {"name": "net", "file": "net.keras", "sha256": "a" * 64, "parameters": 7, "bytes": 9}
+    words = "In a plain call this network augments (layer 'flip'): serve it with predict or training=False."
+    assert words in told(read, empty_document(candidate={**network, "augments": ["flip"]}), tmp_path)
+    assert "plain call" not in told(read, empty_document(candidate=network), tmp_path)
+
+
+@READERS
 def test_after_a_failure_the_candidate_is_fixed_first(read, tmp_path):
     """Running the gate again is told before an approval, which is for a wanted change only."""
     steps = [{"action": "rerun", "command": "pytest suites/"}, {"action": "approve", "command": "modelcheck approve x"}]

@@ -291,12 +291,13 @@ def scale_decision_maps(signature: Signature) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to np.ndarray
-        ``(classes, h, w, c)`` each: as they are, at the scale of the features with mid grey for a
-        map that is not there, and among natural pictures.
+        ``(classes, h, w, c)`` each: as they are, at the scale of the features, and among natural
+        pictures; NaN for a map that is not there, at every scale.
     """
     maps = signature.maps[signature.decision.name]
     grey = float(np.mean(signature.recipe.input_range))
     coarse = low_pass(np.nan_to_num(maps, nan=grey), sigma=_feature_scale(maps))
+    coarse[~np.isfinite(maps).all(axis=(1, 2, 3))] = np.nan  # two maps that are not there are not alike
     return {"full": maps, "coarse": coarse, "natural": signature.natural}
 
 

@@ -81,7 +81,7 @@ def fit_network(model: Any, panel: Panel, interface: Interface, *, recipe: Recip
     NetworkError
         When the two do not fit, or the interface does not fit the network.
     """
-    network = flatten(pick(model, interface))
+    network = flatten(pick(model, interface), size=panel.images.shape[1:3])
     if tuple(panel.images.shape[1:]) != network.input_shape:
         raise NetworkError(
             f"The network {network.model.name!r} takes pictures of shape {network.input_shape}, the panel holds "

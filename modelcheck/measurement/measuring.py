@@ -34,7 +34,7 @@ from modelcheck.measurement.reading import (
 )
 from modelcheck.measurement.stickers import measure_panel_shifts
 from modelcheck.measurement.twins import make_untrained_twin
-from modelcheck.network import Network, check_agreement, find_augmenting_layers, normalises
+from modelcheck.network import Network, as_functional, check_agreement, find_augmenting_layers, normalises
 from modelcheck.network.front import name_own_scaling
 from modelcheck.network.loading import load_network
 from modelcheck.panel import Panel, PanelError
@@ -172,7 +172,8 @@ def _describe_pictures(panel: Panel) -> dict[str, Any]:
 def _measure_twin(inputs: Inputs, model: Any, *, number: int, tell: Progress) -> Signature:
     """Return the signature of an untrained twin; the network keeps the twin's weights."""
     # The twins borrow the network, which nobody else holds: what was traced for it serves them too.
-    model.set_weights(make_untrained_twin(model, seed=inputs.recipe.seed + number).get_weights())
+    holder = as_functional(model)
+    holder.set_weights(make_untrained_twin(holder, seed=inputs.recipe.seed + number).get_weights())
     parts = _shared_parts(inputs, measure_arrays(inputs, tell))
     return Signature(model={"name": f"untrained twin {number}"}, pictures={}, **parts)
 

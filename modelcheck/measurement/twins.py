@@ -22,7 +22,8 @@ def make_untrained_twin(model: Any, *, seed: int) -> Any:
     """
     config = copy.deepcopy(model.get_config())
     _seed_initialisers(config, [seed * 100_003])
-    twin = type(model).from_config(config)
+    with keras.saving.custom_object_scope(_custom_objects(model)):
+        twin = type(model).from_config(config)
     for one, other in zip(model._flatten_layers(), twin._flatten_layers(), strict=True):
         if isinstance(one, keras.layers.Normalization) and one.get_weights():
             # Adapted to the data, not trained: without its statistics the twin would see other
@@ -30,6 +31,15 @@ def make_untrained_twin(model: Any, *, seed: int) -> Any:
             other.set_weights(one.get_weights())
             other.finalize_state()
     return twin
+
+
+def _custom_objects(model: Any) -> dict[str, Any]:
+    """Return classes and activation functions outside Keras by the names under which a configuration has them."""
+    used = [part for layer in model._flatten_layers() for part in (type(layer), getattr(layer, "activation", None))]
+    own = (
+        part for part in used if getattr(part, "__module__", "keras").partition(".")[0] not in ("keras", "tensorflow")
+    )
+    return {keras.saving.get_registered_name(part): part for part in own if hasattr(part, "__name__")}
 
 
 def _seed_initialisers(part: Any, counter: list[int]) -> None:

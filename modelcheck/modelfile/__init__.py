@@ -26,7 +26,7 @@ _MAX_UNPACKING_RATIO = 20  # bytes of the members to bytes of the file
 # MobileNetV2's configuration has 0.16 MB. Parsed, JSON of empty lists takes twenty times its bytes.
 _MAX_MEMBER_BYTES = {"config.json": 2**23, "metadata.json": 2**16, "model.weights.h5": MAX_NETWORK_BYTES}
 _MAX_SHOWN, _MAX_LISTED = 20, 200  # refusals or members, and names of classes or layers, in a report
-_CONVERT = "where you trust the file, load it elsewhere and write it with model.save('network.keras')"
+_CONVERT = "where you trust the file, load it elsewhere and write the Keras network with model.save('network.keras')"
 
 
 class ScanError(ValueError):
@@ -259,4 +259,8 @@ def _other_format(data: bytes) -> str:
         return "it is an HDF5 file (.h5), which Keras reads with fewer checks, and no .keras archive"
     if data[:1] == b"\x80" and data[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return "it is a pickle, and a pickle is a program; it is no .keras archive"
+    if data[4:8] == b"TFL3":
+        return "it is a TensorFlow Lite file, which Keras does not read, and no .keras archive"
+    if data[:1] == b"\x08" and data[2:3] == b"\x12":  # a version, and the name of a program, as protobuf writes them
+        return "it looks like an ONNX file, which Keras does not read, and is no .keras archive"
     return ""

@@ -14,6 +14,7 @@ from modelcheck.network.front import preprocess_first
 from modelcheck.network.kinds import StepKind
 from modelcheck.network.layers import normalises
 from modelcheck.network.steps import Network, NetworkError, Step, UnitLayer, Window
+from modelcheck.network.tracing import as_functional
 from modelcheck.network.unfold import flatten
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "StepKind",
     "UnitLayer",
     "Window",
+    "as_functional",
     "check_agreement",
     "find_augmenting_layers",
     "flatten",

@@ -180,7 +180,7 @@ def _answer(network: Network, images: np.ndarray) -> _Answers:
     final = next((step for step in network.steps[network.logits + 1 :] if step.activation), None)
     distances = np.ptp(_with_first_class(scores), axis=1)
     usual = float(np.median(distances[distances > 0])) if (distances > 0).any() else 0.0
-    rounding, smallest = _ENDS.get(str(network.model.outputs[0].dtype), _ENDS["float32"])
+    rounding, smallest = _ENDS.get(str(find_graph(network.model).outputs[0].dtype), _ENDS["float32"])
     return _Answers(
         outputs=outputs,
         scores=scores,
@@ -204,7 +204,9 @@ def _ask_keras(model: Any, images: np.ndarray) -> Iterator[tuple[str, np.ndarray
     """Yield how Keras was asked, the rows of the pictures that were shown, and what it answered."""
     every = np.arange(len(images))
     alone = np.unique(np.linspace(0, len(images) - 1, _ALONE).round().astype(int))
-    form = find_graph(model).input  # a tensor, or one in a list or a dictionary
+    graph = find_graph(model)
+    form = graph.input  # a tensor, or one in a list or a dictionary
+    images = images[..., 0] if len(graph.inputs[0].shape) == 3 else images
     ways: list[tuple[str, np.ndarray, int, Callable[[np.ndarray], Any]]] = [
         ("model(images, training=False)", every, _BATCH, lambda batch: model(batch, training=False)),
         (_IN_NO_MODE[0], every, _BATCH, model),

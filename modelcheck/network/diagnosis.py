@@ -232,7 +232,9 @@ def find_differing_layer(model: Any, images: np.ndarray, *, training: bool | Non
     str
         The layer's path and what is special about it; empty where no layer differs by itself.
     """
-    return _search(find_graph(model), [tf.constant(images)], training=training, share=share, prefix="")
+    graph = find_graph(model)
+    given = images[..., 0] if len(graph.inputs[0].shape) == 3 else images
+    return _search(graph, [tf.constant(given)], training=training, share=share, prefix="")
 
 
 def _list_calls(graph: Any, prefix: str = "", training: bool | None = None) -> Iterator[tuple[Any, str, bool | None]]:

@@ -94,6 +94,10 @@ def _refuse(node: Any, name: str, family: str) -> None:
             f"Layer {name!r} is quantized ({layer.quantization_mode}): its weights are codes. Measure the network "
             "before quantization, or one whose rounded weights are stored as floats."
         )
+    if getattr(layer, "stateful", False):
+        raise NetworkError(
+            f"Layer {name!r} is stateful: it answers a picture by those before it. Build it with stateful=False."
+        )
     if family == "RandomCrop":
         raise NetworkError(
             f"Layer {name!r} gives pictures of another size in training than in use. Use CenterCrop or Resizing."

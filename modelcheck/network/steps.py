@@ -179,7 +179,7 @@ class Network:
         if height is None or width is None or channels is None:
             raise NetworkError(
                 f"The input of {self.model.name!r} has no fixed size ({self.steps[0].shape}); modelcheck needs "
-                "one. Build the network with keras.Input((height, width, channels))."
+                "one. Give size=(height, width), or build the network with keras.Input((height, width, channels))."
             )
         return height, width, channels
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import keras
 
+from modelcheck.network.calling import make_run
 from modelcheck.network.kinds import StepKind
 from modelcheck.network.layers import append_steps
 from modelcheck.network.steps import Network, NetworkError, Step
+from modelcheck.network.tracing import as_functional, trace
 
 __all__ = ["find_graph", "flatten"]
 
@@ -18,14 +20,16 @@ _SOFTENING = ("softmax", "sigmoid", "log_softmax")
 _TWO_SIDED = ("sigmoid", "tanh", "softsign")
 
 
-def flatten(model: Any) -> Network:
+def flatten(model: Any, *, size: tuple[int, int] | None = None) -> Network:
     """Unfold a Keras network into steps.
 
     Parameters
     ----------
     model : keras.Model
         Sequential or functional, nested or not, with one picture input and one output of class
-        scores.
+        scores; or subclassed, where its ``call`` can be traced.
+    size : tuple of int, optional
+        Rows and columns of the pictures, for a network that leaves them open.
 
     Returns
     -------
@@ -34,8 +38,13 @@ def flatten(model: Any) -> Network:
     Raises
     ------
     NetworkError
-        When the network is subclassed, has several inputs or outputs, or takes something else than
-        pictures.
+        When the network is subclassed and cannot be traced, has several inputs or outputs, or takes
+        something else than pictures.
+
+    Notes
+    -----
+    A network that takes pictures of grey without an axis for channels, ``(batch, height, width)``,
+    is read as one of a single channel.
 
     Examples
     --------
@@ -50,13 +59,20 @@ def flatten(model: Any) -> Network:
             "networks with one picture input and one output of class scores."
         )
     entry = graph.inputs[0]
-    if len(entry.shape) != 4:
+    if len(entry.shape) not in (3, 4):
         raise NetworkError(
             f"The input layer {entry.name!r} of {model.name!r} takes shape {tuple(entry.shape)}; modelcheck "
             "takes pictures, (batch, height, width, channels)."
         )
-    steps = [Step(entry.name, StepKind.INPUT, (), tuple(entry.shape[1:]), lambda values: values[0])]
-    last = _unfold(graph, {id(entry): 0}, steps, prefix="")[0]
+    if size is not None and None in entry.shape[1:3]:
+        graph = trace(graph, [(*size, *entry.shape[3:])])
+        entry = graph.inputs[0]
+    shape = tuple(entry.shape[1:])
+    grey = len(shape) == 2  # no axis for channels
+    steps = [Step(entry.name, StepKind.INPUT, (), (*shape, 1) if grey else shape, lambda values: values[0])]
+    if grey:
+        steps.append(Step(entry.name, StepKind.FLATTEN, (0,), shape, make_run(lambda value: value[..., 0])))
+    last = _unfold(graph, {id(entry): len(steps) - 1}, steps, prefix="")[0]
     shape = steps[last].shape
     if len(shape) != 1 or shape[0] is None:
         raise NetworkError(
@@ -76,17 +92,19 @@ def flatten(model: Any) -> Network:
 
 
 def find_graph(model: Any) -> Any:
-    """Return the object that holds the graph: a functional network, or the one inside a Sequential."""
+    """Return the object that holds the graph: a functional network, the one inside a Sequential, or a traced one."""
     if isinstance(model, keras.Sequential):
         if not model.built:
             raise NetworkError(f"{model.name!r} is not built: give it a keras.Input as its first layer.")
         return model._functional
-    if not hasattr(model, "_nodes_by_depth"):
-        raise NetworkError(
-            f"{type(model).__name__} {model.name!r} is subclassed: its layers cannot be read. Write it as a "
-            "Sequential or functional network, or use the black-box methods (occlusion, rise)."
-        )
-    return model
+    return as_functional(model)
+
+
+def _at_size(graph: Any, shapes: list[tuple[int | None, ...]]) -> Any:
+    """Return an inner network's graph at the size at which it is used, where its own inputs leave it open."""
+    left_open = any(None in entry.shape[1:] for entry in graph.inputs)
+    known = not any(None in shape for shape in shapes)
+    return trace(graph, shapes) if left_open and known else graph
 
 
 def _unfold(graph: Any, known: dict[int, int], steps: list[Step], *, prefix: str) -> list[int]:
@@ -99,7 +117,7 @@ def _unfold(graph: Any, known: dict[int, int], steps: list[Step], *, prefix: str
             layer = node.operation
             name = prefix + layer.name
             if isinstance(layer, keras.Model):
-                inner = find_graph(layer)
+                inner = _at_size(find_graph(layer), [steps[place].shape for place in sources])
                 entries = {id(tensor): place for tensor, place in zip(inner.inputs, sources, strict=True)}
                 places = _unfold(inner, entries, steps, prefix=f"{name}/")
             else:
