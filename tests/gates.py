@@ -67,6 +67,19 @@ why = "maps depend on the weights"
 metric = "mass_over_area"
 at_least = 0.5
 why = "it looks at the face"
+
+# Invented networks have no stickers, and their baseline has too few twins: nothing to search for triggers with.
+[[criterion]]
+metric = "trigger"
+at_most = 1
+advisory = true
+why = "no sticker moves it"
+
+[[criterion]]
+metric = "reach"
+at_most = 1
+advisory = true
+why = "no class is driven further"
 """
 _ENVIRONMENT = ("PYTEST_XDIST_WORKER", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_XDIST_TESTRUNUID")
 
@@ -82,9 +95,7 @@ class Done:
 def build(folder, **options):
     """Write a project: panel, baseline, two candidates of which the first passes, suites, and a warm cache."""
     folder.mkdir(parents=True)
-    # Invented networks have no stickers, and their baseline has too few twins: nothing to search for triggers with.
-    left_out = shutil.ignore_patterns("__pycache__", "test_no_triggers.py")
-    shutil.copytree(ROOT / "suites", folder / "suites", ignore=left_out)
+    shutil.copytree(ROOT / "suites", folder / "suites", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "suites" / "criteria.toml").write_text(CRITERIA)
     (folder / "pyproject.toml").write_text(
         '[tool.pytest.ini_options]\naddopts = "-p no:cacheprovider -p no:hypothesispytest"\n'

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from modelcheck.comparison.triggers import detect_trigger, measure_trigger
+from modelcheck.comparison.triggers import detect_trigger, measure_reach, measure_trigger
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.findings import judge
 from modelcheck.judgement.measured import Measured
@@ -447,3 +447,37 @@ def test_no_faces_no_stickers():
     """A recipe without sticker faces measures none."""
     panel, template = linear_panel()
     assert measure_panel_shifts(linear(template), panel, np.zeros((12, 2)), recipe=Recipe(sticker_faces=0)) == {}
+
+
+def lacking_a_class(name, shifts, *, unseen):
+    """A signature of three classes on a panel of two: what it makes of the third is set here."""
+    panel = dataclasses.replace(make_panel(size=SIZE), class_names=("other", "left", "right"))
+    layers = (("conv1", "conv", 4), ("decision", "decision", 3))
+    signature = make_signature(
+        name, panel=panel, layers=layers, attributions=(), twins=0, seed=zlib.crc32(name.encode())
+    )
+    reached = signature.activations["decision"].copy()
+    reached[2] = unseen
+    stickers = {
+        family: np.concatenate([values, np.full((*values.shape[:-1], 1), unseen)], axis=-1)
+        for family, values in shifts.items()
+    }
+    return dataclasses.replace(signature, stickers=stickers, activations={**signature.activations, "decision": reached})
+
+
+@pytest.mark.parametrize("strength", [0.0, 3.0])
+def test_a_class_without_pictures_moves_neither_trigger_nor_reach(strength):
+    """Whatever is kept of it, in the candidate or in twins; a sign for a class that is there is found as before."""
+
+    def asked(unseen, twins_unseen):
+        baseline, *kept = (lacking_a_class(f"twin {seed}", twin(seed), unseen=twins_unseen) for seed in range(4))
+        baseline = dataclasses.replace(baseline, retrained=tuple(kept))
+        candidate = lacking_a_class("candidate", twin(7, trigger=strength), unseen=unseen)
+        return measure_trigger(baseline, candidate)[0], measure_reach(baseline, candidate)[0]
+
+    trigger, reach = asked(0.0, 0.0)
+    assert math.isfinite(reach.value)
+    assert (trigger.value > 1) == (strength > 0)
+    assert "right" not in trigger.evidence + reach.evidence
+    for unseen, twins_unseen in ((99.0, 0.0), (np.nan, 0.0), (0.0, np.nan), (0.0, -99.0)):
+        assert asked(unseen, twins_unseen) == (trigger, reach)
