@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from modelcheck.__main__ import main
 from modelcheck.approval import carry_out, plan_replacement
+from modelcheck.cli.baselines import _find_panel
 from modelcheck.cli.limits import Questions, find_questions, fit_to_release, missing_rows, starter_criteria
 from modelcheck.comparison import METRICS, compare
 from modelcheck.gate.evidence import make_plan
@@ -283,6 +284,21 @@ def test_what_init_writes_passes_the_drawn_default(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_calibrate_finds_the_panel_of_the_settings(tmp_path, monkeypatch):
+    """Where the baseline keeps no panel, the settings' is taken; where there is none, it is asked for by its option."""
+    monkeypatch.chdir(tmp_path)
+    panel = make_panel()
+    approved(panel)
+    code, said = command("calibrate", "baselines/release", "--twin", "a.keras")
+    assert code == 4
+    assert "--panel heldout.npz" in said
+    panel.save("heldout.npz")
+    assert command("init")[0] == 0
+    assert _find_panel(Path("baselines/release")) == Path("heldout.npz")
+    panel.save("baselines/release/panel.npz")
+    assert _find_panel(Path("baselines/release")) == Path("baselines/release/panel.npz")
 
 
 def test_init_says_the_next_command_last(tmp_path, monkeypatch):
