@@ -50,8 +50,9 @@ class Recipe:
     Parameters
     ----------
     input_range : tuple of float
-        Lowest and highest value that the network's input takes. Panels of bytes (``uint8``) are
-        mapped onto it; panels of floats must lie inside it.
+        Lowest and highest value of the pictures, black and white. Panels of bytes (``uint8``) are
+        mapped onto it; panels of floats must lie inside it. Without a `Preprocessing` it is what
+        the network's input takes.
     seed : int
         Seed of all noise. Noise is keyed by (seed, step) and the copy, never by order or batch.
     steps : int

@@ -10,15 +10,14 @@ import pytest
 from click.testing import CliRunner
 
 from modelcheck.__main__ import main
-from modelcheck.approval import carry_out, faults, misreading, parse_history, proposal, propose
-from modelcheck.approval.misreading import find_misreading, try_input_ranges
+from modelcheck.approval import carry_out, faults, parse_history, proposal, propose
+from modelcheck.approval.misreading import find_misreading
 from modelcheck.approval.trial import judge_again
 from modelcheck.comparison import compare
 from modelcheck.gate.cache import Loaded
-from modelcheck.gate.child import ChildError
 from modelcheck.gate.settings import Settings
 from modelcheck.interface import Interface
-from modelcheck.panel import Panel, PanelError
+from modelcheck.panel import PanelError
 from modelcheck.signature import find_approval, read_signature
 from reports import make_document
 from signatures import make_panel, make_signature, show
@@ -107,9 +106,9 @@ def test_an_output_that_was_trained_to_0_and_1_is_named():
     ("head", "scores", "said", "border"),
     [
         ("linear", TWO + 0.1 * NOISE.normal(size=80), Interface(), 0.5),
-        ("linear", TWO - 0.2 + 0.1 * NOISE.normal(size=80), Interface(threshold=0.2), 0.5),
+        ("linear", TWO + 0.4 + 0.1 * NOISE.normal(size=80), Interface(threshold=-0.4), 0.5),
         ("linear", 20 + 10 * TWO + NOISE.normal(size=80), Interface(), 25.0),
-        ("linear", -TWO - 0.1 + 0.01 * NOISE.normal(size=80), Interface(threshold=-0.1, label="other"), 0.5),
+        ("linear", TWO - 1.1 + 0.01 * NOISE.normal(size=80), Interface(threshold=-0.1, label="other"), 0.5),
         ("sigmoid", 3.0 + 4 * TWO + 0.1 * NOISE.normal(size=80), Interface(), 0.9933),
         ("sigmoid", 1.0 + 4 * TWO + 0.1 * NOISE.normal(size=80), Interface(threshold=0.88), 0.9932),
     ],
@@ -130,50 +129,41 @@ def test_near_chance_with_scores_that_separate_is_named_without_a_cure():
     assert "tell the classes apart" in said
 
 
-def measured_by_range(monkeypatch, right):
-    """Let a network answer well in one range only."""
-    seen = []
-
-    def answer(request, *_, **__):
-        asked = request.recipe.input_range
-        pictures = Panel.load(request.panel)
-        seen.append((asked, float(pictures.images.min()), float(pictures.images.max())))
-        pictures.inputs(asked)
-        if asked == (-1.0, 1.0):
-            raise ChildError("it fell over")
-        return one_output(np.where(TWO, 3.0, -3.0) if asked == right else np.ones(80), TWO)
-
-    monkeypatch.setattr(misreading, "measure_in_child", answer)
-    return seen
+def fed(now, **others):
+    """Return a signature of a network that answers so as it is fed, and so with other preprocessings."""
+    kept = {"rows": np.arange(80)}
+    for name, (answers, sure) in others.items():
+        kept |= {f"{name}/answers": answers.astype(np.int64), f"{name}/likelihoods": np.full(80, sure, np.float32)}
+    return dataclasses.replace(one_output(now, TWO), fed_otherwise=kept)
 
 
-@pytest.mark.parametrize("bytes_", [True, False], ids=["bytes", "floats"])
-def test_the_range_in_which_a_network_answers_is_found(monkeypatch, tmp_path, bytes_):
-    """Each range that a recipe may name is tried, floats are moved into it, and one that cannot be fed is left out."""
-    panel = PANEL if bytes_ else dataclasses.replace(PANEL, images=PANEL.inputs((0.0, 1.0)))
-    panel.save(tmp_path / "panel.npz")
-    seen = measured_by_range(monkeypatch, (0.0, 255.0))
-    now = one_output(np.ones(80), TWO)
-    said = try_input_ranges(now, Path("a.keras"), tmp_path / "panel.npz", settings=Settings()).sentence
-    assert "input_range = [0.0, 255.0]" in said
-    assert [row[0] for row in seen] == [(0.0, 255.0), (-1.0, 1.0)]
-    assert max(row[2] for row in seen) > 100
+BLACK = np.ones(80)  # one answer for everything
 
 
-def test_no_range_is_named_where_none_is_better(monkeypatch, tmp_path):
-    """A network that is bad in every range gets no advice."""
-    PANEL.save(tmp_path / "panel.npz")
-    measured_by_range(monkeypatch, None)
-    now = one_output(np.ones(80), TWO)
-    assert try_input_ranges(now, Path("a.keras"), tmp_path / "panel.npz", settings=Settings()) is None
+def test_the_preprocessing_with_which_a_network_answers_is_named():
+    """What it was fed with is wrong, what it wants is said with its option and what that would bring."""
+    said = find_misreading(fed(BLACK, tf=(TWO, -0.1), caffe=(BLACK, -3.0))).sentence
+    assert "balanced accuracy is 0.50 now, and 1.00 with 'tf' (values from -1 to 1)." in said
+    assert said.endswith("--preprocessing tf")
 
 
-def test_a_range_that_only_brings_chance_is_no_advice(monkeypatch, tmp_path):
-    """Worse than chance as it is read, chance in another range: that is no better range, but another fault."""
-    PANEL.save(tmp_path / "panel.npz")
-    monkeypatch.setattr(misreading, "measure_in_child", lambda *_, **__: one_output(np.ones(80), TWO))
-    now = one_output(np.where(TWO, -3.0, 3.0), TWO)
-    assert try_input_ranges(now, Path("a.keras"), tmp_path / "panel.npz", settings=Settings()) is None
+def test_of_two_that_answer_as_well_the_surer_is_named_and_the_other_is_mentioned():
+    """Accuracy cannot part them; the likelihood of the labels does."""
+    said = find_misreading(fed(BLACK, torch=(TWO, -0.5), tf=(TWO, -0.1))).sentence
+    assert "with 'tf' (values from -1 to 1), or as good with 'torch'." in said
+    assert "--preprocessing torch" in find_misreading(fed(BLACK, torch=(TWO, -0.1), tf=(TWO, -0.5))).sentence
+
+
+def test_no_preprocessing_is_named_where_none_is_surely_better():
+    """A network that is as bad in every way gets no advice, nor one that is hardly worse than in another."""
+    assert find_misreading(fed(BLACK, tf=(BLACK, -0.1))) is None
+    nearly = np.where(np.arange(80) < 2, 1 - TWO, TWO)
+    assert find_misreading(fed(np.where(nearly, 3.0, -3.0), tf=(TWO, -0.1))) is None
+
+
+def test_a_preprocessing_that_only_brings_chance_is_no_advice():
+    """Worse than chance as it is fed, chance in another way: that is another fault, and its own cure is named."""
+    assert "another order" in find_misreading(fed(np.where(TWO, -3.0, 3.0), tf=(BLACK, -0.1))).sentence
 
 
 CRITERIA = """
@@ -201,7 +191,6 @@ def approving(monkeypatch, tmp_path):
 
         monkeypatch.setattr(proposal, "measure_in_child", lambda *_, **__: signature)
         monkeypatch.setattr("modelcheck.gate.evidence.load_or_measure", candidate)
-        monkeypatch.setattr(misreading, "measure_in_child", lambda *_, **__: signature)
         return propose(
             tmp_path / "network.keras",
             panel,

@@ -54,7 +54,7 @@ def test_the_promised_names():
     """Three options have short names; each other carries the package's, and the older ones were once without it."""
     short = ["candidate", "baseline", "panel"]
     assert [option.name for option in OPTIONS if not option.name.startswith("modelcheck-")] == short
-    never = {f"modelcheck-{name}" for name in ("run-id", "output", "input", "label", "threshold")}
+    never = {f"modelcheck-{name}" for name in ("run-id", "output", "input", "label", "threshold", "preprocessing")}
     assert {option.name for option in OPTIONS if not option.former} == {*short, *never}
     assert {option.former for option in RENAMED} == {
         *("report", "today", "criteria", "waivers", "outputs", "baseline-model"),

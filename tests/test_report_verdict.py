@@ -55,6 +55,10 @@ REASONS = {
     "not_judged": ({"keys": list("abcdefgh"), "planned": 12}, ["8 of 12", "a, b, c, d, e, f and 2 more"]),
     "finding": ({"key": "subject_accuracy[ben]"}, ["1 of 1 checks did not pass", "Subject accuracy"]),
     "all_advisory": ({}, ["is advisory"]),
+    "preprocessing": (
+        {"name": "tf", "now": 0.5, "reached": 0.97, "alike": ["torch"], "own_scaling": ["scaling"]},
+        ["0.50 now", "0.97 with 'tf'", "as good with 'torch'", "by 'scaling'", "--modelcheck-preprocessing tf"],
+    ),
     "baseline": ({"approval": APPROVAL}, ["The baseline was never approved", "modelcheck history"]),
     "no_counterpart": (
         {"layers": ["conv3", "dense1"], "total": 5},

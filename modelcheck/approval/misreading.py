@@ -1,23 +1,17 @@
-"""Networks whose outputs are misread: they know the classes, and their answers, as they are read, do not.
+"""Networks that are misread: they know the classes, and their answers, as they are fed and read, do not.
 
 A threshold that is not where the answers are read, classes in another order than the outputs,
-pictures in another range than the network was trained on: each makes a good network look like a
-bad one, and a baseline of it makes every good candidate look different.
+pictures preprocessed otherwise than the network was trained on: each makes a good network look like
+a bad one, and a baseline of it makes every good candidate look different.
 """
 
 from __future__ import annotations
 
 import math
-import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import numpy as np
-
-from modelcheck.gate.child import ChildError, measure_in_child
-from modelcheck.gate.request import Request
-from modelcheck.gate.settings import Settings
+from modelcheck.comparison.feeding import find_better_preprocessing
 from modelcheck.metrics.accuracy import Rate, balanced_accuracy
 from modelcheck.metrics.separation import Reading as Thresholded
 from modelcheck.metrics.separation import (
@@ -27,31 +21,18 @@ from modelcheck.metrics.separation import (
     is_surely_better,
     rank_separation,
 )
-from modelcheck.panel import Panel
-from modelcheck.recipe import Recipe
+from modelcheck.report.reasons import say_better_preprocessing
 from modelcheck.signature import Signature
 from modelcheck.support.escaping import clean
 
-__all__ = ["Misreading", "find_misreading", "try_input_ranges"]
+__all__ = ["Misreading", "find_misreading"]
 
 _SIGMOID = "sigmoid"
-_RANGES = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0))
-# Forward passes are all that is asked of a measurement here; the rest is as little as there can be.
-_LIGHT = Recipe(
-    steps=1,
-    copies=1,
-    starts=1,
-    units_per_layer=1,
-    probe_pictures=8,
-    attribution_methods=(),
-    untrained_twins=0,
-    sticker_faces=0,
-)
 
 
 @dataclass(frozen=True)
 class Misreading:
-    """How a network's outputs would answer better than as they are read.
+    """How a network would answer better than as it is fed and read.
 
     Parameters
     ----------
@@ -66,7 +47,7 @@ class Misreading:
 
 
 def find_misreading(signature: Signature) -> Misreading | None:
-    """Say how a network's outputs would answer better than as they are read, beyond what luck explains.
+    """Say how a network would answer better than as it is fed and read, beyond what luck explains.
 
     Parameters
     ----------
@@ -76,8 +57,22 @@ def find_misreading(signature: Signature) -> Misreading | None:
     Returns
     -------
     Misreading or None
-        None where the outputs are read as they should be, or say nothing at all.
+        None where it is fed and read as it should be, or says nothing at all.
     """
+    # Of two that are as good the preprocessing: fed with nothing but black, no threshold is right.
+    found = (_find_other_preprocessing(signature), _find_other_reading(signature))
+    return max((item for item in found if item), key=lambda item: item.reached, default=None)
+
+
+def _find_other_preprocessing(signature: Signature) -> Misreading | None:
+    better = find_better_preprocessing(signature)
+    if better is None:
+        return None
+    told = say_better_preprocessing(better.to_reason())
+    return Misreading(f"{told} Where that is so, say it: --preprocessing {better.name}", better.rate.value)
+
+
+def _find_other_reading(signature: Signature) -> Misreading | None:
     labels, scores, names = signature.pictures["labels"], signature.scores, signature.class_names
     now = _rate(signature)
     order = find_best_order(scores, labels)
@@ -138,81 +133,8 @@ def _find_border(signature: Signature, found: Thresholded, now: Rate) -> tuple[f
     return (0.5, half) if is_surely_better(half, now) else (before + sign * found.threshold, found.rate)
 
 
-def try_input_ranges(
-    signature: Signature,
-    model: Path,
-    panel: Path,
-    *,
-    settings: Settings,
-    tell: Callable[[str], None] | None = None,
-) -> Misreading | None:
-    """Say in which range of input values a network answers better than in the recipe's; forward passes alone.
-
-    Parameters
-    ----------
-    signature : Signature
-        What was measured of the network with the recipe's range.
-    model : Path
-        Its file.
-    panel : Path
-        The panel.
-    settings : Settings
-        Limits of time and memory, and custom objects.
-    tell : callable, optional
-        Receives lines of progress.
-
-    Returns
-    -------
-    Misreading or None
-        The range that answers best, and surely better than the recipe's. A range with which the
-        network cannot be measured is left out, and so is one in which it answers no better than
-        chance.
-    """
-    now, said = _rate(signature), signature.recipe.input_range
-    pictures = Panel.load(panel, max_gib=settings.panel_size)
-    found: list[tuple[Rate, tuple[float, float]]] = []
-    with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
-        for number, other in enumerate(pair for pair in _RANGES if pair != said):
-            request = Request(
-                network=model,
-                panel=_stretch(pictures, panel, Path(aside) / f"{number}.npz", old=said, new=other),
-                recipe=replace(_LIGHT, input_range=other),
-                interface=signature.interface,
-                custom_objects=settings.custom_objects,
-                twins=False,
-                panel_size=settings.panel_size,
-            )
-            try:
-                fed = measure_in_child(request, Path(aside) / f"signature{number}", settings=settings, tell=tell)
-            except ChildError:
-                continue
-            found.append((_rate(fed), other))
-    labels = signature.pictures["labels"]
-    better = [item for item in found if is_surely_better(item[0], now) and not is_near_chance(item[0], labels)]
-    if not better:
-        return None
-    rate, (low, high) = max(better, key=lambda item: item[0].value)
-    return Misreading(
-        f"The pictures are fed in the wrong range: the balanced accuracy is {now.value:.2f} with values from "
-        f"{said[0]:g} to {said[1]:g}, as the recipe says, and {rate.value:.2f} with values from {low:g} to {high:g}. "
-        f"Write input_range = [{low}, {high}] into a recipe, and give it: --recipe recipe.toml; a panel of floats must "
-        "hold such values.",
-        rate.value,
-    )
-
-
 def _rate(signature: Signature) -> Rate:
     return balanced_accuracy(signature.pictures["labels"], signature.scores.argmax(axis=1), confidence=0.99)
-
-
-def _stretch(panel: Panel, path: Path, target: Path, *, old: tuple[float, float], new: tuple[float, float]) -> Path:
-    """Return a panel whose pictures can be fed in another range: bytes as they are, floats moved there with it."""
-    if panel.images.dtype == np.uint8:
-        return path
-    share = (panel.images.astype(np.float64) - old[0]) / (old[1] - old[0])
-    images = np.clip(new[0] + share * (new[1] - new[0]), *new).astype(np.float32)
-    replace(panel, images=images).save(target)
-    return target
 
 
 def _say(names: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from modelcheck.approval.changes import changes, compare_if_possible, describe_missing_maps, describe_panel
-from modelcheck.approval.misreading import Misreading, find_misreading, try_input_ranges
+from modelcheck.approval.misreading import Misreading, find_misreading
 from modelcheck.approval.sheet import SHEET, contact_sheet
 from modelcheck.approval.swap import PANEL, file_sha, manifest_sha, put_in_place
 from modelcheck.approval.trial import Trial, gate_against_itself, judge_again
@@ -133,14 +133,9 @@ def propose(
     with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
         new = measure_in_child(request, Path(aside) / "signature", settings=settings, tell=tell)
     trial = gate_against_itself(new, model, panel, settings=settings, tell=tell)
-    misread = find_misreading(new)
-    if misread is not None or trial.is_often_wrong:
-        other = try_input_ranges(new, model, panel, settings=settings, tell=tell)
-        # Of two that are as good the range: fed with nothing but black, no threshold is right.
-        misread = max((item for item in (other, misread) if item), key=lambda item: item.reached, default=None)
     proposal = plan_replacement(folder, new, facts={"platform": describe_platform(new, here=True)})
     proposal = replace(proposal, lines=(*describe_panel(pictures), *proposal.lines))
-    return _add_trial(proposal, trial, misread)
+    return _add_trial(proposal, trial, find_misreading(new))
 
 
 def propose_from_report(report: Path, folder: Path, *, model: Path | None = None) -> Proposal:

@@ -88,12 +88,6 @@ class Trial:
         return overall(found for found in self.findings if not self._awaits(found)) in allowed
 
     @property
-    def is_often_wrong(self) -> bool:
-        """Whether the network is not right often enough about the panel's pictures, or nothing is known of that."""
-        areas = {METRICS[found.measured.metric].area for found in self.findings if found.red}
-        return bool(self.refusal) or "accuracy" in areas
-
-    @property
     def fact(self) -> str:
         """What the history keeps of it."""
         red = [found.key for found in self.findings if found.red]

@@ -121,7 +121,7 @@ def _is_local(step: Step) -> bool:
         return step.activation not in MIXING_ACTIVATIONS and step.uniform
     if step.kind == StepKind.AVERAGE_POOL and step.window is not None:
         return step.window.padding == "VALID"  # else it counts the pixels inside the map
-    return step.kind in WINDOWED | {StepKind.AFFINE, StepKind.IDENTITY}
+    return step.kind in WINDOWED | {StepKind.AFFINE, StepKind.REORDER, StepKind.IDENTITY}
 
 
 def _affected_size(step: Step, size: Pair) -> Pair:

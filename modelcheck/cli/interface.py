@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import click
 
 from modelcheck.gate.settings import read_interface
+from modelcheck.interface import Interface
 
 __all__ = ["interface_options"]
 
@@ -18,6 +20,7 @@ _OPTIONS = (
     click.option("--input", help="The input that takes the picture, where there are several."),
     click.option("--inputs", multiple=True, help="The value at which another input is held: age=0.5"),
     click.option("--label", help="The unit that is judged, where each answers a question of its own."),
+    click.option("--preprocessing", help="What is done to pictures first: bytes, rescale, tf, torch, caffe, a table."),
     click.option("--threshold", help="Where the answers of a single unit part: 0.5 for one trained to 0 and 1."),
 )
 
@@ -27,7 +30,7 @@ def interface_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> Any:
-        given = {name: options.pop(name) for name in ("outputs", "output", "input", "inputs", "label", "threshold")}
+        given = {item.name: options.pop(item.name) for item in fields(Interface)}
         return command(*arguments, interface=read_interface(given), **options)
 
     for option in reversed(_OPTIONS):

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from modelcheck.comparison import METRICS, CompareError, Comparison, compare, plan_metric, possible
+from modelcheck.comparison.feeding import find_better_preprocessing
 from modelcheck.gate.cache import load_or_measure
 from modelcheck.gate.child import ChildError
 from modelcheck.gate.request import Request
@@ -26,6 +27,7 @@ from modelcheck.judgement.criteria import (
 from modelcheck.judgement.waiver_file import check_waivers, read_waivers
 from modelcheck.judgement.waivers import Waiver
 from modelcheck.panel import Panel, PanelError
+from modelcheck.report.reasons import say_better_preprocessing
 from modelcheck.signature import Approval, Signature, find_approval, read_manifest, read_signature
 from modelcheck.signature.counterparts import check_given
 from modelcheck.support.escaping import clean, one_line_repr
@@ -340,7 +342,9 @@ def _check_answers(candidate: Signature) -> None:
         raise CompareError(
             f"{name!r} answers NaN or infinity on {bad} of {len(scores)} pictures: nothing can be judged."
         )
+    better = find_better_preprocessing(candidate)
     if float(np.ptp(scores, axis=0).max()) <= 1e-6 * max(1.0, float(np.abs(scores).max())):
         raise CompareError(
             f"{name!r} gives every picture the same scores: it has learned nothing, or its input does not reach it."
+            + (f" {say_better_preprocessing(better.to_reason())}" if better else "")
         )

@@ -57,6 +57,7 @@ OPTIONS = (
     Option(name="modelcheck-output", renamed=False, metavar="NAME", help="the output that is judged, of several"),
     Option(name="modelcheck-input", renamed=False, metavar="NAME", help="the input that takes the picture, of several"),
     Option(name="modelcheck-label", renamed=False, metavar="NAME", help="the unit that is judged, of several sigmoids"),
+    Option(name="modelcheck-preprocessing", renamed=False, metavar="NAME", help="how pictures are preprocessed"),
     Option(name="modelcheck-threshold", renamed=False, metavar="NUMBER", help="where answers of a single unit part"),
     Option(
         name="modelcheck-run-id",

@@ -317,6 +317,16 @@ _SUBJECT_NAME = Check(
 )
 
 
+def _read_preprocessing(text: str) -> Any:
+    """Return a name as it is, and a table, written as in a file of settings, as one."""
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        return toml_document(f"preprocessing = {text}\n".encode())["preprocessing"]
+    except ValueError as error:
+        raise SettingsError(f"preprocessing {text!r} is no table such as '{{ scale = 0.0039 }}': {error}") from error
+
+
 def _check_path(key: str, value: Any) -> str:
     """Refuse what names no file: nothing at all, and the one character that no name can hold."""
     return str(check_value(key, value, _PATH, error=SettingsError))
@@ -326,6 +336,7 @@ _TYPED: dict[str, Callable[[Any], Any]] = {
     "outputs": split_names,
     "inputs": _read_numbers,
     "threshold": _read_number,
+    "preprocessing": _read_preprocessing,
 }
 _PATH = Check("a path in quotes", lambda value: isinstance(value, str) and value != "" and "\0" not in value)
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from modelcheck.comparison import Comparison
+from modelcheck.comparison.feeding import find_better_preprocessing
 from modelcheck.gate.artefacts import describe_candidate
 from modelcheck.gate.evidence import Evidence, Plan
 from modelcheck.gate.explanation import explain_judgement
@@ -45,6 +46,9 @@ from modelcheck.signature import Signature
 from modelcheck.support.provenance import differences
 
 __all__ = ["Outcome", "error_document", "exit_status", "verdict_document", "write_document"]
+
+# Verdicts that may come of pictures that are preprocessed otherwise than the network wants them.
+_TOLD = (Verdict.FAIL.value, Verdict.UNMEASURED.value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,7 +289,10 @@ def _reasons(
         verdict, rows, metrics=metrics, criteria=criteria, never_failing=never, approval=approval, panel=panel
     )
     # Of a part of the suites nobody can say what the whole asks.
-    return reasons + [row for row in derived if not (missing and row["kind"] == "questions")]
+    reasons += [row for row in derived if not (missing and row["kind"] == "questions")]
+    # Told where it may be why: what passes is released as it was fed.
+    better = find_better_preprocessing(evidence.candidate) if evidence and verdict in _TOLD else None
+    return reasons if better is None else [*reasons, better.to_reason()]
 
 
 def _exit_code(verdict: str, settings: Settings, *, plan: Plan | None, outcome: Outcome) -> int:

@@ -24,6 +24,7 @@ __all__ = [
     "NetworkRow",
     "NextStep",
     "PanelRow",
+    "PreprocessingReason",
     "ProvenanceRow",
     "Reason",
     "SettingsRow",
@@ -130,7 +131,7 @@ class SettingsRow(TypedDict):
     inputs: NotRequired[dict[str, float]]
     label: NotRequired[str]
     threshold: NotRequired[float]
-    preprocessing: NotRequired[str]
+    preprocessing: NotRequired[str | dict[str, Any]]
     layers: dict[str, str | None]
     custom_objects: list[str]
     inconclusive: str
@@ -339,6 +340,21 @@ class OffScaleReason(TypedDict):
     lacking: str
 
 
+class PreprocessingReason(TypedDict):
+    """The candidate surely answers better with its pictures preprocessed in another way, which has this name.
+
+    ``now`` and ``reached`` are balanced accuracies; with those in ``alike`` it does as well.
+    ``own_scaling`` names its layers that scale pictures.
+    """
+
+    kind: Literal["preprocessing"]
+    name: str
+    now: float
+    reached: float
+    alike: list[str]
+    own_scaling: list[str]
+
+
 class PassedReason(TypedDict):
     """Of so many checks that gate the release, how many passed and how many are waived."""
 
@@ -369,6 +385,7 @@ Reason = (
     | AllAdvisoryReason
     | UncalibratedReason
     | OffScaleReason
+    | PreprocessingReason
     | PassedReason
 )
 

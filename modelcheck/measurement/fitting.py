@@ -8,7 +8,7 @@ import numpy as np
 
 from modelcheck.interface import Interface
 from modelcheck.measurement.heads import read_head
-from modelcheck.network import Network, NetworkError, flatten
+from modelcheck.network import Network, NetworkError, flatten, preprocess_first
 from modelcheck.network.picking import pick
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
@@ -87,5 +87,6 @@ def fit_network(model: Any, panel: Panel, interface: Interface, *, recipe: Recip
             f"The network {network.model.name!r} takes pictures of shape {network.input_shape}, the panel holds "
             f"{tuple(panel.images.shape[1:])}. Make a panel of the network's size: modelcheck panel --help"
         )
+    network = preprocess_first(network, interface.front, input_range=recipe.input_range)
     images = panel.inputs(recipe.input_range)[:_GLANCED]
     return read_head(network, panel.class_names, interface, images)

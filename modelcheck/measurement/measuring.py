@@ -21,6 +21,7 @@ from modelcheck.measurement.exchange import (
     prepare_partner,
 )
 from modelcheck.measurement.exchanges import check_shown_exchanges
+from modelcheck.measurement.feeding import feed_otherwise
 from modelcheck.measurement.fitting import choose_shown_pictures, fit_network
 from modelcheck.measurement.heads import describe_head
 from modelcheck.measurement.reading import (
@@ -34,6 +35,7 @@ from modelcheck.measurement.reading import (
 from modelcheck.measurement.stickers import measure_panel_shifts
 from modelcheck.measurement.twins import make_untrained_twin
 from modelcheck.network import Network, check_agreement, find_augmenting_layers, normalises
+from modelcheck.network.front import name_own_scaling
 from modelcheck.network.loading import load_network
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
@@ -121,12 +123,12 @@ def measure(
     )
     inputs = prepare_inputs(network, panel, recipe=recipe)
     stages = 1 + (recipe.untrained_twins if twins else 0)
-    signature = _measure_trained(
-        inputs,
-        model,
-        facts=_describe_file(loaded, model_path, sha=sha) | _describe_unit(network),
-        tell=_tell_stage(tell, 0, stages=stages),
-    )
+    facts = _describe_file(loaded, model_path, sha=sha) | _describe_unit(network)
+    if own := name_own_scaling(network):
+        facts["own_scaling"] = list(own)
+    signature = _measure_trained(inputs, model, facts=facts, tell=_tell_stage(tell, 0, stages=stages))
+    fed = feed_otherwise(network, panel, interface.front, recipe=recipe, scores=signature.scores)
+    signature = replace(signature, fed_otherwise=fed)
     counterparts = find_partner_layers(partner, signature)
     signature = _add_exchange(signature, network, partner=partner, counterparts=counterparts)
     untrained = []

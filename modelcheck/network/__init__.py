@@ -10,6 +10,7 @@ step can be evaluated in any float dtype.
 from modelcheck.network._backend import require_tensorflow
 from modelcheck.network.agreement import check_agreement
 from modelcheck.network.diagnosis import find_augmenting_layers
+from modelcheck.network.front import preprocess_first
 from modelcheck.network.kinds import StepKind
 from modelcheck.network.layers import normalises
 from modelcheck.network.steps import Network, NetworkError, Step, UnitLayer, Window
@@ -26,5 +27,6 @@ __all__ = [
     "find_augmenting_layers",
     "flatten",
     "normalises",
+    "preprocess_first",
     "require_tensorflow",
 ]

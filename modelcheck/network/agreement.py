@@ -81,7 +81,8 @@ def check_agreement(network: Network, images: np.ndarray, *, released: bool = Tr
     network : Network
         The flattened network.
     images : np.ndarray
-        ``(n, h, w, c)`` float32 pictures, as a user of the network gives them.
+        ``(n, h, w, c)`` float32 pictures, as `network` takes them; Keras is given them preprocessed,
+        where `network` begins with that.
     released : bool
         Whether every way must agree in which a released network is asked: called with and without
         ``training=False``, picture by picture, and by ``predict``, in the class answered, too. If
@@ -120,7 +121,7 @@ def check_agreement(network: Network, images: np.ndarray, *, released: bool = Tr
                 f"The network {network.model.name!r} answers NaN or infinity on {int((~finite).sum())} of "
                 f"{len(images)} pictures. Look at its weights."
             )
-        asked = _ask_keras(network.model, images)
+        asked = _ask_keras(network.model, network.feed(images))
         for way, rows, outputs in asked if released else islice(asked, 1):
             part = replace(own, outputs=own.outputs[rows], scores=own.scores[rows])
             distant = _find_distant_rows(part, outputs)
@@ -287,7 +288,7 @@ def _refuse(network: Network, images: np.ndarray, *, way: str, n: int, rounded: 
     share = _TOLERANCES[coarsest_dtype(model)]
     training = None if way in _IN_NO_MODE else False
     with _as_called(model, way):
-        layer = find_differing_layer(model, images[:_BATCH], training=training, share=share)
+        layer = find_differing_layer(model, network.feed(images[:_BATCH]), training=training, share=share)
     last = network.steps[-1].name
     end = "which rounds away what its scores say" if rounded else "while no layer before does by itself"
     first = f"first at {layer}" if layer else f"first at its output {last!r}, {end}"

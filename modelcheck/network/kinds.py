@@ -49,6 +49,7 @@ class StepKind(StrEnum):
     FLATTEN = "flatten"  # reshapes and permutations too
     PAD = "pad"
     CROP = "crop"
+    REORDER = "reorder"  # the same channels in another order
     ADD = "add"
     MULTIPLY = "multiply"
     CONCATENATE = "concatenate"
@@ -77,6 +78,7 @@ POINTWISE: _Kinds = frozenset(
     {
         StepKind.ACTIVATION,
         StepKind.AFFINE,
+        StepKind.REORDER,
         StepKind.IDENTITY,
         StepKind.ADD,
         StepKind.MULTIPLY,
@@ -90,6 +92,7 @@ LINEAR_IN_ONE_INPUT: _Kinds = (
     | RESIZING
     | {
         StepKind.AFFINE,
+        StepKind.REORDER,
         StepKind.AVERAGE_POOL,
         StepKind.GLOBAL_AVERAGE_POOL,
         StepKind.FLATTEN,
@@ -105,6 +108,7 @@ COPYING: _Kinds = RESIZING | {
     StepKind.MAX_POOL,
     StepKind.GLOBAL_MAX_POOL,
     StepKind.FLATTEN,
+    StepKind.REORDER,
     StepKind.CONCATENATE,
     StepKind.IDENTITY,
 }

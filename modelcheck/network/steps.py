@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from modelcheck.network.kinds import WITH_KERNEL, StepKind
@@ -137,6 +138,9 @@ class Network:
         Length of the output; 1 means a single score for the second of two classes.
     readout : Readout
         How class scores follow from the scores in `logits`.
+    entry : int
+        The step whose output `model` takes for its input: 0, or the last of the steps that
+        preprocess pictures for it; see `modelcheck.network.preprocess_first`.
     """
 
     model: Any
@@ -144,6 +148,7 @@ class Network:
     logits: int
     n_outputs: int
     readout: Readout = field(default_factory=Readout)
+    entry: int = 0
 
     @property
     def n_classes(self) -> int:
@@ -177,6 +182,11 @@ class Network:
                 "one. Build the network with keras.Input((height, width, channels))."
             )
         return height, width, channels
+
+    def feed(self, images: np.ndarray) -> np.ndarray:
+        """Return pictures as `model` takes them, ``(n, h, w, c)`` float32: preprocessed, where they have to be."""
+        images = np.asarray(images, np.float32)
+        return self.evaluate(tf.constant(images), [self.entry])[0].numpy() if self.entry else images
 
     def steps_needed(self, targets: Iterable[int]) -> list[int]:
         """Return the steps, in order, that must run before the targets are known."""

@@ -8,7 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import assert_never
 
 from modelcheck.comparison import METRICS, unit_of
-from modelcheck.judgement.document import Action, ApprovalRow, Reason, VerdictDocument, WaiverUseRow
+from modelcheck.interface import WORDS
+from modelcheck.judgement.document import (
+    Action,
+    ApprovalRow,
+    PreprocessingReason,
+    Reason,
+    VerdictDocument,
+    WaiverUseRow,
+)
 from modelcheck.judgement.findings import Finding, read_findings
 from modelcheck.judgement.waivers import NOTICE, WaiverState
 from modelcheck.report.words import AREAS, count, head, noun_of, title
@@ -23,6 +31,7 @@ __all__ = [
     "list_waivers",
     "main_reason",
     "reasons",
+    "say_better_preprocessing",
     "verdict_line",
 ]
 
@@ -124,6 +133,11 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
                 "networks of the candidate's architecture as the release was trained, and give them beside its twins: "
                 "modelcheck calibrate BASELINE --twin A.keras --twin B.keras --twin NEW1.keras --twin NEW2.keras"
             )
+        case "preprocessing":
+            return (
+                f"{say_better_preprocessing(reason)} Where it was trained so, say it: preprocessing = "
+                f'"{reason["name"]}" in [tool.modelcheck], or --modelcheck-preprocessing {reason["name"]}'
+            )
         case "all_advisory":
             return "Every criterion that was judged is advisory: nothing gates the release."
         case "passed":
@@ -133,6 +147,26 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
             return f"{reason['passed']} of {total} checks that gate the release passed; {waived} waived."
         case unknown:
             assert_never(unknown)
+
+
+def say_better_preprocessing(reason: PreprocessingReason) -> str:
+    """Return that a network is fed otherwise than it wants to be, and how it answers then, in one or two sentences.
+
+    Examples
+    --------
+    >>> say_better_preprocessing(
+    ...     {"kind": "preprocessing", "name": "tf", "now": 0.5, "reached": 0.97, "alike": [], "own_scaling": []}
+    ... )  # doctest: +ELLIPSIS
+    "The network is fed otherwise than it was trained: ... is 0.50 now, and 0.97 with 'tf' (values from -1 to 1)."
+    """
+    name, alike, own = reason["name"], reason["alike"], reason["own_scaling"]
+    told = (
+        "The network is fed otherwise than it was trained: its balanced accuracy is "
+        f"{reason['now']:.2f} now, and {reason['reached']:.2f} with {name!r} ({WORDS.get(name, 'values of its own')})"
+    )
+    told += f", or as good with {' or '.join(map(repr, alike))}." if alike else "."
+    layers = ", ".join(map(repr, own))
+    return f"{told} It scales its pictures itself, by {layers}." if own else told
 
 
 def _describe_absent(layers: Sequence[str], total: int) -> str:

@@ -235,6 +235,7 @@ def _build(document: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Signat
         flipping=below("flipping"),
         stickers=below("stickers"),
         exchanges=below("exchanges"),
+        fed_otherwise=_check_fed(below("fed_otherwise"), arrays["predictions/scores"]),
         natural=widen(arrays["natural/maps"]),
         natural_activations=arrays["natural/activations"],
         fingerprint={name: widen(values) for name, values in below("fingerprint").items()},
@@ -246,6 +247,19 @@ def _build(document: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Signat
         provenance=document["provenance"],
         **per_layer,
     )
+
+
+def _check_fed(answers: dict[str, np.ndarray], scores: np.ndarray) -> dict[str, np.ndarray]:
+    """Refuse answers to otherwise preprocessed pictures that are not of the pictures and classes that there are."""
+    rows = answers.get("rows", np.empty(0, int))
+    for name, part in answers.items():
+        whole = name == "rows" or name.endswith("/answers")
+        most = len(scores) if name == "rows" else scores.shape[1]
+        fits = part.shape == rows.shape == (len(rows),) and part.dtype.kind == ("i" if whole else "f")
+        known = name == "rows" or f"{name.split('/')[0]}/{'likelihoods' if whole else 'answers'}" in answers
+        if not (fits and known and (not whole or ((part >= 0) & (part < most)).all())):
+            raise ValueError(f"its part {name!r} of otherwise preprocessed pictures is not what it must be")
+    return answers
 
 
 def _build_exchange(document: Mapping[str, Any], answers: Mapping[str, Mapping[str, np.ndarray]]) -> MapExchange | None:

@@ -111,6 +111,9 @@ class Signature:
     exchanges : mapping of str to np.ndarray
         What the network answers when cells of the panel's pictures are exchanged, and to mosaics of
         them; see `modelcheck.measurement.exchanges`. Empty where the recipe asks for none.
+    fed_otherwise : mapping of str to np.ndarray
+        What it answered to some pictures preprocessed in other ways; see
+        `modelcheck.measurement.feeding`. Empty where no other way could be better.
     natural : np.ndarray
         ``(classes, h, w, c)``: the decision's HappyMaps among natural pictures, NaN where there is
         none.
@@ -167,6 +170,7 @@ class Signature:
     fingerprint: Mapping[str, np.ndarray] = field(default_factory=dict)
     stickers: Mapping[str, np.ndarray] = field(default_factory=dict)
     exchanges: Mapping[str, np.ndarray] = field(default_factory=dict)
+    fed_otherwise: Mapping[str, np.ndarray] = field(default_factory=dict)
     exchange: MapExchange | None = None
     twins: tuple[Signature, ...] = ()
     retrained: tuple[Signature, ...] = ()
@@ -265,6 +269,7 @@ class Signature:
             regions=None,
             attributions={},
             flipping={},
+            fed_otherwise={},
             twins=(),
             retrained=(),
             exchange=None if self.exchange is None else self.exchange.reduce_to_class_scores(),

@@ -134,6 +134,7 @@ def flatten_arrays(signature: Signature, prefix: str = "") -> dict[str, np.ndarr
     arrays |= {f"flipping/{name}": np.asarray(curve, np.float32) for name, curve in signature.flipping.items()}
     arrays |= {f"stickers/{name}": np.asarray(shifts, np.float32) for name, shifts in signature.stickers.items()}
     arrays |= {f"exchanges/{name}": np.asarray(answers) for name, answers in signature.exchanges.items()}
+    arrays |= {f"fed_otherwise/{name}": np.asarray(answers) for name, answers in signature.fed_otherwise.items()}
     arrays["predictions/scores"] = np.asarray(signature.scores, np.float32)
     arrays["predictions/probes"] = np.asarray(signature.probes, np.int64)
     arrays["natural/maps"] = narrow(np.asarray(signature.natural), np.float16)

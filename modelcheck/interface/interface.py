@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelcheck.support.validation import Check, check_keys, check_value, name_list, number, text
+from modelcheck.interface.preprocessing import Preprocessing, parse_preprocessing, write_preprocessing
+from modelcheck.support.validation import Check, check_keys, check_value, name_list, number
 
 __all__ = ["Interface"]
 
@@ -31,7 +32,9 @@ _CHECKS = {
     "inputs": Check("a table of names and finite numbers, such as { age = 0.5 }", _are_numbers, dict),
     "label": _NAME,
     "threshold": number("a finite number, such as 0.5"),
-    "preprocessing": text("the name of a preprocessing"),
+    "preprocessing": Check(
+        "the name of a preprocessing, such as 'torch', or a table", lambda value: isinstance(value, str | Mapping)
+    ),
 }
 
 
@@ -56,8 +59,9 @@ class Interface:
     threshold : float, optional
         Where the answers of a single unit part, in the units of the network's own output. By
         default 0.5 behind a sigmoid and else 0.
-    preprocessing : str, optional
-        What is done to the pictures before the network sees them.
+    preprocessing : str or dict, optional
+        What is done to the pictures before the network sees them: the name of a preset, or the
+        parts of a `Preprocessing`.
 
     Examples
     --------
@@ -73,17 +77,25 @@ class Interface:
     inputs: Mapping[str, float] = field(default_factory=dict)
     label: str | None = None
     threshold: float | None = None
-    preprocessing: str | None = None
+    preprocessing: str | Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         for name, check in _CHECKS.items():
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, check_value(name, value, check))
+        if self.preprocessing is not None:  # written in one way only, however it was said
+            written = write_preprocessing(parse_preprocessing(self.preprocessing))
+            object.__setattr__(self, "preprocessing", written)
 
     def __bool__(self) -> bool:
         """Whether anything is said at all."""
         return self != Interface()
+
+    @property
+    def front(self) -> Preprocessing | None:
+        """What is done to the pictures first; None for nothing, said or not."""
+        return None if self.preprocessing is None else parse_preprocessing(self.preprocessing)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is said, as JSON-ready builtins; what is left open is left out."""

@@ -1,0 +1,213 @@
+"""What is done to a picture before a network sees it: scale, mean, standard deviation and order of the channels."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from modelcheck.support.spelling import did_you_mean
+from modelcheck.support.validation import Check, check_table, check_value, number, one_of
+
+__all__ = ["NONE", "PRESETS", "WORDS", "Preprocessing", "parse_preprocessing", "write_preprocessing"]
+
+NONE = "none"
+"""The word for no preprocessing: the network takes pictures as the recipe's `input_range` gives them."""
+
+_FINITE, _POSITIVE = number(), number("a finite number above 0", above=0)
+
+
+def _channels(one: Check, words: str) -> Check:
+    """Return the check of a number for each channel, or of one for all; kept as a tuple."""
+
+    def accepts(value: Any) -> bool:
+        values = value if isinstance(value, list | tuple) else [value]
+        return bool(values) and all(one.accepts(item) for item in values)
+
+    return Check(
+        words,
+        accepts,
+        lambda value: tuple(one.convert(item) for item in (value if isinstance(value, list | tuple) else [value])),
+    )
+
+
+_CHECKS = {
+    "scale": _POSITIVE,
+    "mean": _channels(_FINITE, "a finite number, or a list of one for each channel"),
+    "std": _channels(_POSITIVE, "a finite number above 0, or a list of one for each channel"),
+    "order": one_of("rgb", "bgr"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocessing:
+    """How a network wants its pictures, of values from 0 to 255: ``(scale * picture - mean) / std``.
+
+    Parameters
+    ----------
+    scale : float
+        What each value is multiplied by first, above 0: 1/255 for pictures from 0 to 1.
+    mean, std : tuple of float
+        What is then subtracted, and what that is divided by: one number for all channels, or one
+        for each in the network's own order.
+    order : {'rgb', 'bgr'}
+        The order in which the network takes the channels of a colour picture.
+
+    Raises
+    ------
+    ValueError
+        When a part is not such a value, or `mean` and `std` are of different lengths.
+
+    Examples
+    --------
+    >>> Preprocessing(scale=1 / 127.5, mean=(1.0,)) == PRESETS["tf"]
+    True
+    >>> PRESETS["tf"].make_affine((0.0, 1.0), channels=1)
+    ((2.0,), (-1.0,))
+    """
+
+    scale: float = 1.0
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    order: str = "rgb"
+
+    def __post_init__(self) -> None:
+        for name, check in _CHECKS.items():
+            object.__setattr__(self, name, check_value(name, getattr(self, name), check, where="preprocessing"))
+        if len({len(self.mean), len(self.std)} - {1}) > 1:
+            raise ValueError("mean and std must have one number for each channel, or one for all, in preprocessing.")
+
+    @property
+    def channels(self) -> int | None:
+        """How many channels a picture must have; None where any number will do."""
+        longest = max(len(self.mean), len(self.std))
+        return longest if longest > 1 else 3 if self.order == "bgr" else None
+
+    def make_affine(
+        self, input_range: tuple[float, float], *, channels: int
+    ) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return factor and shift of each channel, in the network's order, for pictures in a range.
+
+        Parameters
+        ----------
+        input_range : tuple of float
+            The values of black and white in the pictures; they stand for 0 and 255.
+        channels : int
+            How many channels the pictures have.
+
+        Raises
+        ------
+        ValueError
+            When the preprocessing is for pictures with another number of channels.
+        """
+        if self.channels not in (None, channels):
+            raise ValueError(
+                f"The preprocessing {write_preprocessing(self)!r} is for pictures of {self.channels} channels, and "
+                f"these have {channels}. Give one that fits them, or none: preprocessing = {NONE!r}."
+            )
+        low, high = input_range
+        bytes_of_one = 255.0 / (high - low)
+        means, deviations = (part * channels if len(part) == 1 else part for part in (self.mean, self.std))
+        pairs = tuple(zip(means, deviations, strict=True))
+        factors = tuple(bytes_of_one * self.scale / deviation for _, deviation in pairs)
+        shifts = tuple((-low * bytes_of_one * self.scale - mean) / deviation for mean, deviation in pairs)
+        return factors, shifts
+
+    def is_same(self, other: Preprocessing | None, input_range: tuple[float, float], *, channels: int) -> bool:
+        """Say whether another preprocessing, or none, makes the same of pictures in a range, but for rounding.
+
+        Examples
+        --------
+        >>> PRESETS["rescale"].is_same(None, (0.0, 1.0), channels=3)
+        True
+        """
+        own = self.make_affine(input_range, channels=channels)
+        if other is None:
+            theirs, order = ((1.0,) * channels, (0.0,) * channels), "rgb"
+        else:
+            theirs, order = other.make_affine(input_range, channels=channels), other.order
+        return self.order == order and all(
+            math.isclose(one, another, rel_tol=1e-6, abs_tol=1e-6)
+            for mine, its in zip(own, theirs, strict=True)
+            for one, another in zip(mine, its, strict=True)
+        )
+
+
+PRESETS: Mapping[str, Preprocessing] = {
+    "bytes": Preprocessing(),
+    "rescale": Preprocessing(scale=1 / 255),
+    "tf": Preprocessing(scale=1 / 127.5, mean=(1.0,)),
+    "torch": Preprocessing(scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+    "caffe": Preprocessing(mean=(103.939, 116.779, 123.68), order="bgr"),
+}
+"""By name: values from 0 to 255, from 0 to 1, and the three of ``keras.applications``, by its own names."""
+
+WORDS: Mapping[str, str] = {
+    NONE: "values as input_range has them",
+    "bytes": "values from 0 to 255",
+    "rescale": "values from 0 to 1",
+    "tf": "values from -1 to 1",
+    "torch": "values from 0 to 1, less ImageNet's mean and divided by its standard deviation",
+    "caffe": "values from 0 to 255, blue first, less ImageNet's mean",
+}
+"""By name, what the network is then given."""
+
+
+def parse_preprocessing(value: Any, *, error: type[ValueError] = ValueError) -> Preprocessing | None:
+    """Return the preprocessing that a setting asks for; None for ``none``.
+
+    Parameters
+    ----------
+    value : str or dict
+        The name of a preset, or a table of `Preprocessing`'s parts.
+    error : type
+        The kind of ValueError that is raised.
+
+    Raises
+    ------
+    ValueError
+        Of the kind `error`, when it is neither.
+
+    Examples
+    --------
+    >>> parse_preprocessing("caffe").order, parse_preprocessing({"scale": 0.5}).scale, parse_preprocessing("none")
+    ('bgr', 0.5, None)
+    >>> parse_preprocessing("torhc")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ValueError: preprocessing must be 'none', ... or a table of scale, mean, std and order, not 'torhc'. Did you ...
+    """
+    known = (NONE, *PRESETS)
+    if isinstance(value, str) and value in known:
+        return PRESETS.get(value)
+    if not isinstance(value, dict):
+        near = f" {did_you_mean(value, known)}" if isinstance(value, str) else ""
+        raise error(
+            f"preprocessing must be {', '.join(map(repr, known))} or a table of scale, mean, std and order, not "
+            f"{value!r}.{near}"
+        )
+    parts = check_table(value, _CHECKS, where="preprocessing", error=error)
+    try:
+        return Preprocessing(**parts)
+    except ValueError as wrong:
+        raise error(str(wrong)) from wrong
+
+
+def write_preprocessing(preprocessing: Preprocessing | None) -> str | dict[str, Any]:
+    """Return a preprocessing as it is written in settings and kept in a record: a name, or a table for any other.
+
+    Examples
+    --------
+    >>> write_preprocessing(PRESETS["torch"]), write_preprocessing(None)
+    ('torch', 'none')
+    >>> write_preprocessing(Preprocessing(scale=0.5))
+    {'scale': 0.5, 'mean': [0.0], 'std': [1.0], 'order': 'rgb'}
+    """
+    if preprocessing is None:
+        return NONE
+    for name, preset in PRESETS.items():
+        if preset == preprocessing:
+            return name
+    return json.loads(json.dumps(dataclasses.asdict(preprocessing)))

@@ -1,0 +1,83 @@
+"""Show a network some pictures preprocessed otherwise than it is said to want them: forward passes alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from modelcheck.interface import NONE, PRESETS, Preprocessing
+from modelcheck.measurement.fitting import choose_probe_rows
+from modelcheck.measurement.reading import compute_class_scores
+from modelcheck.metrics.accuracy import balanced_accuracy
+from modelcheck.metrics.separation import is_surely_better
+from modelcheck.network import Network, preprocess_first
+from modelcheck.panel import Panel
+from modelcheck.recipe import Recipe
+
+__all__ = ["feed_otherwise"]
+
+_PICTURES = 256
+
+
+def feed_otherwise(
+    network: Network, panel: Panel, preprocessing: Preprocessing | None, *, recipe: Recipe, scores: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return what a network answers to some pictures preprocessed in every other known way.
+
+    Parameters
+    ----------
+    network : Network
+        The flattened network.
+    panel : Panel
+        The pictures.
+    preprocessing : Preprocessing or None
+        What is done to them now.
+    recipe : Recipe
+        Its `input_range` says how the pictures are given.
+    scores : np.ndarray
+        ``(n, classes)`` the network's class scores on the whole panel, as it is fed now.
+
+    Returns
+    -------
+    dict of str to np.ndarray
+        ``rows``, ``(m,)`` positions of the pictures, and by the name of a preprocessing, for
+        example ``tf/answers``, ``(m,)`` classes answered, and ``tf/likelihoods``, ``(m,)`` log
+        likelihood of the picture's label. Empty where the network answers so well that no other way
+        could be better, and where a preprocessing does not fit it left out.
+    """
+    rows = choose_probe_rows(panel, _PICTURES)
+    labels = panel.labels[rows]
+    now, best = (
+        balanced_accuracy(labels, answers, confidence=0.99) for answers in (scores[rows].argmax(axis=1), labels)
+    )
+    if not is_surely_better(best, now):
+        return {}
+    span, channels = recipe.input_range, network.input_shape[-1]
+    images = panel.subset(rows).inputs(span)
+    known: dict[str, Preprocessing | None] = {
+        name: preset for name, preset in PRESETS.items() if preset.channels in (None, channels)
+    }
+    if not any(preset and preset.is_same(None, span, channels=channels) for preset in known.values()):
+        known[NONE] = None
+    found = {"rows": rows}
+    for name, other in known.items():
+        if _is_same(other, preprocessing, span, channels=channels):
+            continue
+        answered = compute_class_scores(preprocess_first(network, other, input_range=span), images)
+        if np.isfinite(answered).all():
+            found[f"{name}/answers"] = answered.argmax(axis=1)
+            found[f"{name}/likelihoods"] = _log_likelihoods(answered, labels)
+    return found
+
+
+def _is_same(
+    one: Preprocessing | None, other: Preprocessing | None, span: tuple[float, float], *, channels: int
+) -> bool:
+    if one is None:
+        return other is None or other.is_same(None, span, channels=channels)
+    return one.is_same(other, span, channels=channels)
+
+
+def _log_likelihoods(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    below = scores.astype(np.float64) - scores.max(axis=1, keepdims=True)
+    chosen = below[np.arange(len(labels)), labels]
+    return (chosen - np.log(np.exp(below).sum(axis=1))).astype(np.float32)

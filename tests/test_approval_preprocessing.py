@@ -1,0 +1,148 @@
+"""Networks trained on pictures of another preprocessing than they are approved with: seen, named, and then approved."""
+
+import dataclasses
+import functools
+
+import keras
+import numpy as np
+import pytest
+from keras.applications.imagenet_utils import preprocess_input
+
+from modelcheck.approval.misreading import find_misreading
+from modelcheck.comparison import compare
+from modelcheck.comparison.feeding import find_better_preprocessing
+from modelcheck.interface import Interface, Preprocessing
+from modelcheck.measurement import ExchangePartner, measure
+from modelcheck.panel import Panel
+from modelcheck.recipe import Recipe
+from modelcheck.signature import read_signature
+
+NAMES = ("red", "green", "blue", "dark")
+LIGHT = Recipe(
+    steps=2, copies=1, starts=1, units_per_layer=2, probe_pictures=8, attribution_methods=("occlusion",),
+    untrained_twins=0, sticker_faces=0, exchange_pictures=0, mosaics=0,
+)  # fmt: skip
+KERAS = ("tf", "torch", "caffe")  # as MobileNetV2, DenseNet121 and ResNet50 of keras.applications are fed
+L = keras.layers
+# Keras writes what was trained by a way that numpy will one day refuse.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+def draw(n, seed):
+    """Return bytes of a colour each, or none, with noise, and their classes."""
+    generator = np.random.default_rng(seed)
+    labels = np.arange(n) % 4
+    tint = np.array([[150, 100, 100], [100, 150, 100], [100, 100, 150], [80, 80, 80]])[labels]
+    images = tint[:, None, None] + generator.normal(scale=25, size=(n, 8, 8, 3)) + generator.normal(10, 8, (n, 1, 1, 1))
+    return np.clip(images, 0, 255).astype(np.uint8), labels
+
+
+def feed(name, images):
+    """Preprocess bytes as Keras does; `bytes` are left alone."""
+    return images.astype(np.float32) if name == "bytes" else preprocess_input(images.astype(np.float32), mode=name)
+
+
+@functools.lru_cache
+def train(name, *, rescales=False):
+    """Return a tiny network that was trained on pictures of a preprocessing."""
+    keras.utils.set_random_seed(0)
+    own = [L.Rescaling(1 / 127.5, offset=-1, name="scaling")] if rescales else []
+    model = keras.Sequential([
+        keras.Input((8, 8, 3)), *own, L.Conv2D(8, 3, name="conv1"), L.BatchNormalization(), L.ReLU(),
+        L.GlobalAveragePooling2D(), L.Dense(4, activation="softmax", name="decision"),
+    ])  # fmt: skip
+    images, labels = draw(600, 1)
+    model.compile(keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy")
+    model.fit(feed(name, images), labels, epochs=25, batch_size=64, verbose=0)
+    return model
+
+
+@pytest.fixture(scope="module")
+def panel():
+    images, labels = draw(160, 2)
+    return Panel(images, labels, class_names=NAMES, subjects=np.array([f"s{k // 8}" for k in range(160)]))
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory, panel):
+    """Return what measures a network trained with one preprocessing and fed with another."""
+
+    @functools.lru_cache
+    def run(trained, fed=None, *, rescales=False, span=(0.0, 1.0)):
+        path = tmp_path_factory.mktemp("networks") / "network.keras"
+        train(trained, rescales=rescales).save(path)
+        recipe = dataclasses.replace(LIGHT, input_range=span)
+        return path, measure(path, panel, recipe, interface=Interface(preprocessing=fed), twins=False)
+
+    return run
+
+
+@pytest.mark.parametrize("span", [(0.0, 1.0), (0.0, 255.0)], ids=str)
+@pytest.mark.parametrize("name", KERAS)
+def test_the_preprocessing_that_a_network_was_trained_with_is_proposed(measured, name, span):
+    """Fed with plain pictures it is misread, and the option that mends it is named; given that, nothing is said."""
+    wrong = find_misreading(measured(name, span=span)[1])
+    assert wrong is not None
+    assert wrong.sentence.endswith(f"--preprocessing {name}")
+    assert wrong.reached > 0.9
+    assert find_misreading(measured(name, name, span=span)[1]) is None
+
+
+def test_one_of_keras_applications_is_not_taken_for_another(measured):
+    """Blue first is no matter of scale: of the five ways the one that is right is named, whichever is wrong."""
+    for name in KERAS:
+        for other in set(KERAS) - {name}:
+            found = find_better_preprocessing(measured(name, other)[1])
+            assert found is None or found.name == name
+    assert find_better_preprocessing(measured("caffe", "tf")[1]).name == "caffe"
+
+
+def test_a_network_that_rescales_is_named_with_its_layer(measured):
+    """It wants bytes, and the sentence says by which layer it scales them itself."""
+    said = find_misreading(measured("bytes", rescales=True)[1]).sentence
+    assert "--preprocessing bytes" in said
+    assert "It scales its pictures itself, by 'scaling'." in said
+
+
+def test_a_table_means_what_the_name_means(measured, panel):
+    """The general form with the numbers of a preset gives the very same answers."""
+    path, wanted = measured("torch", "torch")
+    table = {"scale": 1 / 255, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+    found = measure(path, panel, LIGHT, interface=Interface(preprocessing=table), twins=False)
+    np.testing.assert_array_equal(found.scores, wanted.scores)
+    assert Interface(preprocessing=table).front == Preprocessing(**table)
+
+
+@pytest.mark.parametrize("name", KERAS)
+def test_a_network_passes_against_itself_with_maps_in_colours(measured, panel, tmp_path, name):
+    """Its record is kept, read and compared with a second measurement: the same answers, and maps from 0 to 1."""
+    path, made = measured(name, name)
+    made.write(tmp_path / "baseline")
+    baseline = read_signature(tmp_path / "baseline")
+    assert baseline.interface.preprocessing == name
+    assert baseline.digest() == made.digest()
+    partner = ExchangePartner(signature=baseline, model=path)
+    again = measure(path, panel, LIGHT, stimuli=partner, interface=baseline.interface, twins=False)
+    comparison = compare(baseline, again)
+    for metric in ("kappa", "likeness"):
+        values = [row.value for (name, _), row in comparison.measures.items() if name == metric]
+        assert all(np.isnan(value) or value == pytest.approx(1.0, abs=0.02) for value in values)
+    for maps in again.maps.values():
+        known = maps[np.isfinite(maps)]
+        assert known.size
+        assert known.min() >= 0
+        assert known.max() <= 1
+
+
+def test_what_was_tried_is_kept_and_no_more_than_that(measured, tmp_path):
+    """Answers in other ways survive the record; a network that is right already has none, and none are made up."""
+    wrong, right = measured("caffe")[1], measured("caffe", "caffe")[1]
+    assert {name.split("/")[0] for name in wrong.fed_otherwise} == {"rows", "bytes", "tf", "torch", "caffe"}
+    wrong.write(tmp_path / "wrong")
+    kept = read_signature(tmp_path / "wrong").fed_otherwise
+    assert all(np.array_equal(kept[name], part) for name, part in wrong.fed_otherwise.items())
+    assert find_better_preprocessing(right) is None
+    lost = dataclasses.replace(wrong, fed_otherwise={**wrong.fed_otherwise, "rows": wrong.fed_otherwise["rows"] + 999})
+    lost.write(tmp_path / "lost")
+    with pytest.raises(ValueError, match=r"incomplete.*rows"):
+        read_signature(tmp_path / "lost")
