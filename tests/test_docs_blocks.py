@@ -27,6 +27,7 @@ from modelcheck.digits.networks import NETWORKS as DIGITS
 from modelcheck.faces import NETWORKS, colleagues, draw
 from modelcheck.faces.__main__ import main as faces
 from modelcheck.gate.settings import Settings
+from modelcheck.interface import Interface
 from modelcheck.judgement.measured import Measured
 from modelcheck.recipe import Recipe
 from reports import make_case
@@ -130,7 +131,7 @@ def test_toml_blocks_hold_known_keys(page):
     for block in blocks(page, "toml"):
         document = tomllib.loads(block)
         table = document.get("tool", {}).get("modelcheck", {})
-        assert set(table) <= set(Settings.__dataclass_fields__), block
+        assert set(table) <= {*Settings.__dataclass_fields__, *Interface.__dataclass_fields__}, block
         if not {"tool", "criterion", "waiver"} & set(document):
             Recipe.from_dict(document)
 
