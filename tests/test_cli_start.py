@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from modelcheck.__main__ import main
 from modelcheck.approval import carry_out, plan_replacement
+from modelcheck.cli.baselines import _find_panel
 from modelcheck.cli.limits import Questions, find_questions, fit_to_release, missing_rows, starter_criteria
 from modelcheck.comparison import METRICS, compare
 from modelcheck.gate.evidence import make_plan
@@ -238,12 +239,12 @@ def test_init_before_the_approval_comes_to_the_same(tmp_path, monkeypatch):
 
 def test_a_name_of_a_subject_is_no_pattern(tmp_path):
     """A limit of its own is for the one thing that it names, whatever stands in the name."""
-    panel = make_panel(subjects=("a[b]*", "ab"))
+    panel = make_panel(subjects=("a[b]*\x7f", "ab"))
     start = starter_criteria(ALL)
-    added, _ = fit_to_release(start, make_signature(panel=panel, accuracy={"a[b]*": 0.75}))
+    added, _ = fit_to_release(start, make_signature(panel=panel, accuracy={"a[b]*\x7f": 0.75}))
     (tmp_path / "criteria.toml").write_text("\n".join([start, *added]))
     rows, _ = read_criteria(tmp_path / "criteria.toml", metrics=METRICS)
-    limits = [criterion_for(rows, "subject_accuracy", name).at_least for name in ("a[b]*", "ab")]
+    limits = [criterion_for(rows, "subject_accuracy", name).at_least for name in ("a[b]*\x7f", "ab")]
     assert limits == [0.62, 0.75]
 
 
@@ -283,6 +284,21 @@ def test_what_init_writes_passes_the_drawn_default(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_calibrate_finds_the_panel_of_the_settings(tmp_path, monkeypatch):
+    """Where the baseline keeps no panel, the settings' is taken; where there is none, it is asked for by its option."""
+    monkeypatch.chdir(tmp_path)
+    panel = make_panel()
+    approved(panel)
+    code, said = command("calibrate", "baselines/release", "--twin", "a.keras")
+    assert code == 4
+    assert "--panel heldout.npz" in said
+    panel.save("heldout.npz")
+    assert command("init")[0] == 0
+    assert _find_panel(Path("baselines/release")) == Path("heldout.npz")
+    panel.save("baselines/release/panel.npz")
+    assert _find_panel(Path("baselines/release")) == Path("baselines/release/panel.npz")
 
 
 def test_init_says_the_next_command_last(tmp_path, monkeypatch):

@@ -22,9 +22,12 @@ from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 from modelcheck.__main__ import main as modelcheck
-from modelcheck.faces import colleagues, draw
+from modelcheck.digits.__main__ import main as digits
+from modelcheck.digits.networks import NETWORKS as DIGITS
+from modelcheck.faces import NETWORKS, colleagues, draw
 from modelcheck.faces.__main__ import main as faces
 from modelcheck.gate.settings import Settings
+from modelcheck.interface import Interface
 from modelcheck.judgement.measured import Measured
 from modelcheck.recipe import Recipe
 from reports import make_case
@@ -41,7 +44,7 @@ ROWS = [
 # Programs of others that pages call, and what of ours may follow `python -m`.
 SHELLS = ("sh", "bash", "console")
 OTHERS = {"docker", "cd", "git", "mkdir", "pip", "source", "xdg-open"}
-ROOMS = {"modelcheck": modelcheck, "modelcheck.faces": faces}
+ROOMS = {"modelcheck": modelcheck, "modelcheck.faces": faces, "modelcheck.digits": digits}
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -128,7 +131,7 @@ def test_toml_blocks_hold_known_keys(page):
     for block in blocks(page, "toml"):
         document = tomllib.loads(block)
         table = document.get("tool", {}).get("modelcheck", {})
-        assert set(table) <= set(Settings.__dataclass_fields__), block
+        assert set(table) <= {*Settings.__dataclass_fields__, *Interface.__dataclass_fields__}, block
         if not {"tool", "criterion", "waiver"} & set(document):
             Recipe.from_dict(document)
 
@@ -161,6 +164,7 @@ def test_shell_blocks_name_what_exists(page, pytest_options):
         "modelcheck compare baselines/mine",
         "python -m modelcheck.faces train half_filters",
         "python -m modelcheck.faces train no_such_network --out x.keras",
+        "python -m modelcheck.digits train experiment0 --out x.keras",
         "pytest suites/ --kandidate x.keras",
         "pytest suits/",
         "python benchmarks/no_such_file.py",
@@ -187,9 +191,7 @@ def look_at(words: list[str], pytest_options: set[str]) -> None:
     elif program in ROOMS:
         parse(ROOMS[program], program, rest)
         if rest[:1] == ["train"]:
-            from modelcheck.faces import NETWORKS
-
-            assert rest[1] in NETWORKS, rest[1]
+            assert rest[1] in (DIGITS if program == "modelcheck.digits" else NETWORKS), rest[1]
     elif program == "pytest":
         unknown = [word for word in rest if word.startswith("-") and word.partition("=")[0] not in pytest_options]
         assert not unknown, f"pytest knows no {', '.join(unknown)}."

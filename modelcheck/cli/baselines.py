@@ -138,6 +138,18 @@ def _settings_here(aside: Path, *, panel: Path) -> Settings:
     return settings
 
 
+def _find_panel(folder: Path) -> Path:
+    """Return the panel of a baseline: in its folder, or else the one that the settings of the working folder name."""
+    beside = folder / "panel.npz"
+    named = None if beside.exists() else read_settings(Path.cwd()).panel
+    if not (named or beside).exists():
+        raise ValueError(
+            f"The panel of {str(folder)!r} is not at {str(named or beside)!r}. Give the one that the baseline was "
+            f"approved on: modelcheck calibrate {shlex.quote(str(folder))} --panel heldout.npz --twin ..."
+        )
+    return named or beside
+
+
 def _say_next(folder: Path, *, panel: Path | None) -> None:
     """Say which command follows in the working folder."""
     if has_settings(Path.cwd()):
@@ -151,7 +163,12 @@ def _say_next(folder: Path, *, panel: Path | None) -> None:
 @click.command()
 @click.argument("folder", metavar="BASELINE", type=FILE)
 @click.option("--twin", "twins", type=FILE, multiple=True, help="A clean network, trained again; give several.")
-@click.option("--panel", "panel_path", type=FILE, help="The baseline's panel, where it is not in its folder.")
+@click.option(
+    "--panel",
+    "panel_path",
+    type=FILE,
+    help="The baseline's panel; by default the one in its folder, or of the settings.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what the twins reach, and write nothing.")
 def calibrate(folder: Path, *, twins: tuple[Path, ...], panel_path: Path | None, dry_run: bool) -> None:
     """Keep retrained twins in BASELINE: what trained again looks like, and what clean networks react to.
@@ -168,10 +185,11 @@ def calibrate(folder: Path, *, twins: tuple[Path, ...], panel_path: Path | None,
     """
     from modelcheck.approval import carry_out, propose_twins
 
+    panel_path = panel_path or _find_panel(folder)
     named = {f"network {twin.name}": twin for twin in twins}
     check_baseline_outputs(folder, inputs={"panel": panel_path, **named})
     with child_progress() as tell, tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
-        settings = _settings_here(Path(aside), panel=panel_path or folder / "panel.npz")
+        settings = _settings_here(Path(aside), panel=panel_path)
         proposal = propose_twins(folder, twins, panel=panel_path, settings=settings, tell=tell)
     for line in proposal.lines:
         say(line)

@@ -113,9 +113,7 @@ def missing_rows(text: str, questions: Questions) -> dict[str, str]:
     >>> list(missing_rows(text, Questions())), list(missing_rows(text, Questions(triggers=True)))
     ([], ['trigger', 'reach'])
     """
-    document = toml_document(text.encode())
-    rows = document.get("criterion", [])
-    known = {row.get("metric") for row in rows if isinstance(row, dict)} if isinstance(rows, list) else set()
+    known = {row.get("metric") for row in _read_rows(text)}
     return {metric: row for metric, row in _split(starter_criteria(questions)) if metric not in known}
 
 
@@ -148,7 +146,7 @@ def fit_to_release(text: str, baseline: Signature) -> tuple[list[str], list[str]
     """
     from modelcheck.comparison.people import measure_people
 
-    known = toml_document(text.encode()).get("criterion", [])
+    known = _read_rows(text)
     measured = list(measure_people(baseline, baseline))
     rows, said = list[str](), list[str]()
     for metric, row in _split(starter_criteria(Questions(subjects=True))):
@@ -171,12 +169,20 @@ def fit_to_release(text: str, baseline: Signature) -> tuple[list[str], list[str]
     return rows, said
 
 
+def _read_rows(text: str) -> list[dict[str, object]]:
+    """Return the rows of a file that somebody may have written: what is no row is for the gate to refuse."""
+    rows = toml_document(text.encode()).get("criterion", [])
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
 def _write_row(metric: str, about: str, *, at_least: float, reached: float, advisory: bool) -> str:
     lines = [f'metric = "{metric}"']
     if about:
         # A name may hold what a glob means otherwise.
         pattern = about if about == "*" else glob.escape(about)
-        lines += [f"about = {json.dumps(pattern, ensure_ascii=False)}", "optional = true"]
+        # JSON strings are TOML strings, but for one character.
+        quoted = json.dumps(pattern, ensure_ascii=False).replace("\x7f", "\\u007f")
+        lines += [f"about = {quoted}", "optional = true"]
     lines += [f"at_least = {at_least:g}", *(["advisory = true"] if advisory else [])]
     lines += [
         f'why = "The release itself reaches {reached:.2f} here{" at the least" * (about == "*")}: known, and watched."'

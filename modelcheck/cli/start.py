@@ -132,25 +132,30 @@ def _extend_criteria(path: Path, questions: Questions, release: Signature | None
         raise ValueError(f"{str(path)!r} cannot be read, so nothing was written: {error.strerror}.") from error
     except ValueError as error:
         raise ValueError(f"{str(path)!r} is not valid TOML, so nothing was written: {error}") from error
-    after = _join(before, list(missing.values())) if there else starter_criteria(questions)
-    fitted, fits = ([], []) if release is None else fit_to_release(after, release)
+    if there:
+        _check_extension(path, before, list(missing.values()))
+    whole = _join(before, list(missing.values())) if there else starter_criteria(questions)
+    fitted, fits = ([], []) if release is None else fit_to_release(whole, release)
     fits = [f"        {line}" for line in fits]
     if not there:
-        return _join(after, fitted), [f"wrote   {path}", *fits]
+        return _join(whole, fitted), [f"wrote   {path}", *fits]
     if not missing and not fitted:
         return None, [f"kept    {path}: every metric that can be asked has a row"]
-    rows = [*missing.values(), *fitted]
-    after = _join(before, rows)
+    added = f"rows on {', '.join(missing)}" if missing else "limits of their own"
+    return _join(whole, fitted), [f"added   {path}: {added}; the others are kept as they are", *fits]
+
+
+def _check_extension(path: Path, before: str, rows: Sequence[str]) -> None:
+    """Refuse a file whose rows would not stay what they are when others follow at its end."""
     try:
-        same = toml_document(after.encode())["criterion"][: -len(rows)] == toml_document(before.encode())["criterion"]
-    except (ValueError, TypeError, KeyError):
+        after = toml_document(_join(before, rows).encode()).get("criterion", [])
+        same = not rows or after[: -len(rows)] == toml_document(before.encode()).get("criterion", [])
+    except (ValueError, TypeError):
         same = False
     if not same:
         raise ValueError(
             f"{str(path)!r} cannot be extended at its end, so nothing was written. Add by hand:\n" + "\n".join(rows)
         )
-    added = f"rows on {', '.join(missing)}" if missing else "limits of their own"
-    return after, [f"added   {path}: {added}; the others are kept as they are", *fits]
 
 
 def _join(text: str, rows: Sequence[str]) -> str:
