@@ -33,7 +33,7 @@ from modelcheck.signature import Signature, read_signature
 
 ROOT = Path(__file__).parents[1]
 BASELINE = "experiment0_0"
-AREAS = ("features", "people", "attention")
+AREAS = ("features", "accuracy", "attention")
 TWINS = ("experiment0_1", "experiment0_2", "experiment0_5")
 # Clean networks of the families that the baseline is not of; their seeds are nobody's in the table.
 KIN = tuple(f"{name}_{seed}" for name in ("mobile", "mobile_wide", "residual", "residual_wide") for seed in (7, 8))

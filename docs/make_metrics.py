@@ -19,7 +19,7 @@ DOMAINS = {
     "calibrated": "decision layer, with retrained twins",
     "hidden": "hidden layer",
     "calibrated_hidden": "hidden layer, with retrained twins",
-    "subject": "person",
+    "subject": "subject, where the panel has them",
     "class": "class with pictures",
     "group": "group of pictures",
     "method": "attribution method",

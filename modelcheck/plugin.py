@@ -44,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     else:
         project = find_project(config)
     run = Run(
+        blocked=told["blocked"] if told else "",
         options=options,
         project=project,
         redact_inputs=options.pop("redact_inputs"),
@@ -83,15 +84,31 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Iterator[None]:
         if other := _find_other_owner(metafunc.definition, run):
             raise pytest.Collector.CollectError(other)
         run.add_suite(metafunc.definition.path)
-        if wanted:
+        if run.blocked:  # said once, at the end: of the tests nothing is left
+            for name in wanted:
+                metafunc.parametrize(name, [None], ids=["not judged"])
+        elif wanted:
             try:
                 _, plan = run.load()
             except ValueError as error:
                 raise pytest.Collector.CollectError(f"modelcheck: {clean_lines(error)}") from error
             for name in wanted:
                 values = getattr(plan, f"{name}s")
-                metafunc.parametrize(name, values, ids=[clean(value, longest=120) for value in values])
+                ids = [clean(value, longest=120) for value in values]
+                if not values and name in plan.nothing_to_ask:  # one test says so, instead of pytest's empty set
+                    skip = pytest.mark.skip(reason=f"Nothing to ask: {plan.nothing_to_ask[name]}.")
+                    values, ids = (pytest.param(None, marks=skip),), ["nothing to ask"]
+                metafunc.parametrize(name, values, ids=ids)
     return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests of a gate that can judge nothing: the verdict says why, once, and is red."""
+    if config.stash[RUN].blocked:
+        left_out = [item for item in items if _is_gate(item)]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -123,7 +140,8 @@ def evidence(request: pytest.FixtureRequest) -> Evidence:
         return config.stash[RUN].gather(tell if watched else None)
     except (ValueError, RuntimeError, OSError) as error:
         words = f"modelcheck could not gather evidence: {clean_lines(error)}"
-        raise pytest.fail.Exception(words, pytrace=False) from error
+        unmeasured = config.stash[RUN].unmeasured = pytest.fail.Exception(words, pytrace=False)
+        raise unmeasured from None
 
 
 @pytest.fixture(scope="session")
@@ -190,8 +208,10 @@ def check(request: pytest.FixtureRequest, evidence: Evidence) -> Callable[..., N
             red = [finding for finding in red if finding.verdict is not Verdict.INCONCLUSIVE]
         if red:
             from modelcheck.comparison import unit_of
+            from modelcheck.report.words import choose_noun
 
-            told = ((row, row.sentence(unit_of(row.criterion.metric))) for row in red)
+            noun = choose_noun(plan.subjects, settings.subject_name)
+            told = ((row, row.sentence(unit_of(row.criterion.metric, noun=noun))) for row in red)
             lines = (f"{line}\n  why: {clean(row.criterion.why, longest=1000)}" for row, line in told)
             error = pytest.fail.Exception("\n".join(lines), pytrace=False)
             request.node.stash[EXPLAINED] = error
@@ -264,8 +284,9 @@ def _find_other_owner(item: Any, run: Run) -> str:
 def pytest_deselected(items: list[pytest.Item]) -> None:
     """Remember that tests of the gate were left out by choice."""
     for item in items:
-        if _is_gate(item):
-            item.config.stash[RUN].deselected = True
+        run = item.config.stash[RUN]
+        if _is_gate(item) and not run.blocked:
+            run.deselected = True
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

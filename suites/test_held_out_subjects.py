@@ -1,8 +1,8 @@
-"""Does the candidate know people it never saw? Each person, each class, then everyone, then against the baseline."""
+"""Is the candidate right about pictures it never saw? Each subject, each class, all, then against the baseline."""
 
 
 def test_subject_accuracy(subject, comparison, check):
-    """This person is recognised well enough, and not worse than by the baseline."""
+    """Pictures of this subject are recognised well enough, and not worse than by the baseline."""
     check(*comparison.about(subject=subject))
 
 
@@ -12,7 +12,7 @@ def test_class_accuracy(class_name, comparison, check):
 
 
 def test_group_accuracy(comparison, check):
-    """Held-out people as a group are recognised well enough, and the candidate uses every class."""
+    """Held-out pictures as a whole are recognised well enough, and the candidate uses every class."""
     check(comparison.find("group_accuracy"), comparison.find("answers"))
 
 

@@ -27,7 +27,7 @@ CELLS = 4
 
 def make_panel(
     *,
-    subjects: Sequence[str] = ("ada", "ben", "eve"),
+    subjects: Sequence[str] | None = ("ada", "ben", "eve"),
     class_names: Sequence[str] = ("other", "left"),
     groups: Sequence[str] | None = None,
     size: tuple[int, int] = (16, 12),
@@ -35,8 +35,11 @@ def make_panel(
     per_subject: int = 8,
     regions: bool = True,
 ) -> Panel:
-    """Return a panel: every subject shows every class (and group) in turn, with a bright box as the face."""
-    n = len(subjects) * per_subject
+    """Return a panel: every subject shows every class (and group) in turn, with a bright box as the face.
+
+    Without subjects there are as many pictures as three have.
+    """
+    n = (3 if subjects is None else len(subjects)) * per_subject
     pictures = _random("pictures", 0).uniform(0.1, 0.5, (n, *size, channels))
     labels = np.arange(n) % len(class_names)
     mask = np.zeros((n, *size), dtype=bool)
@@ -48,7 +51,7 @@ def make_panel(
     return Panel(
         (pictures * 255).astype(np.uint8),
         labels,
-        subjects=np.repeat(np.array(subjects), per_subject),
+        subjects=None if subjects is None else np.repeat(np.array(subjects), per_subject),
         class_names=tuple(class_names),
         regions=mask if regions else None,
         groups=None if groups is None else np.array([groups[row % len(groups)] for row in range(n)]),
@@ -141,7 +144,11 @@ def make_signature(
         class_names=panel.class_names,
         layers=records,
         scores=scores,
-        pictures={part: getattr(panel, part) for part in ("labels", "subjects", "groups", "names")},
+        pictures={
+            part: values
+            for part in ("labels", "subjects", "groups", "names")
+            if (values := getattr(panel, "shared_subjects" if part == "subjects" else part)) is not None
+        },
         probes=chosen,
         regions=None if panel.regions is None else panel.regions[chosen],
         attributions={method: _relevance(panel, chosen, method, inside, seed) for method in attributions},
@@ -256,8 +263,8 @@ def _scores(panel: Panel, accuracy: float | Mapping[str, float], seed: int) -> n
     """Return class scores with the wished share of right answers for each subject."""
     classes = len(panel.class_names)
     answers = panel.labels.copy()
-    for subject in np.unique(panel.subjects).tolist():
-        here = np.flatnonzero(panel.subjects == subject)
+    for subject in np.unique(panel.independent).tolist():
+        here = np.flatnonzero(panel.independent == subject)
         wished = accuracy if isinstance(accuracy, float | int) else accuracy.get(subject, 1.0)
         wrong = _random(f"answers on {subject}", seed).permutation(here)[: round(len(here) * (1 - wished))]
         answers[wrong] = (answers[wrong] + 1) % classes
@@ -278,7 +285,7 @@ def _exchanges(panel: Panel, recipe: Recipe, scores: np.ndarray, learned: float,
     """Return answers to exchanged pictures: each cell has its weight, which networks share as far as they learned."""
     stimuli = choose_stimuli(
         panel.labels,
-        panel.subjects,
+        panel.independent,
         size=panel.images.shape[1:3],
         pictures=recipe.exchange_pictures,
         mosaics=recipe.mosaics,
@@ -326,6 +333,7 @@ def document_parts(comparison: Any) -> dict[str, Any]:
             "pictures": len(comparison.baseline.pictures["labels"]),
             "subjects": list(comparison.subjects),
             "classes": list(comparison.baseline.class_names),
+            **({"regions": False} if comparison.baseline.regions is None else {}),
         },
         "recipe": {"digest": comparison.baseline.recipe.digest(), **comparison.baseline.recipe.to_dict()},
         "metrics": finite,

@@ -36,7 +36,9 @@ from modelcheck.approval import (
     settle,
 )
 from modelcheck.gate.artefacts import ArtefactError, as_baseline, describe_candidate, leave_candidate
+from modelcheck.gate.verdict import explain_judgement
 from modelcheck.judgement.document import DocumentError, seal
+from modelcheck.judgement.findings import read_findings
 from modelcheck.signature import SignatureError, read_signature
 from modelcheck.signature.history import HEADING
 from modelcheck.support.locks import FolderBusyError, folder_lock
@@ -330,6 +332,10 @@ def report_of(folder, old, candidate, **changed):
     comparison = compare_if_possible(old, candidate)
     document = make_document(comparison)
     document["candidate"] |= describe_candidate(candidate)
+    document |= {"suites": {"suites/test_a.py": "0" * 64}, "not_judged": [], "reasons": []}
+    document["baseline"] |= {"approval": {"state": "approved", "when": "", "by": "me", "even_so": ""}}
+    told = {part: document[part] for part in ("metrics", "panel")} | {"approval": document["baseline"]["approval"]}
+    document["reasons"] = explain_judgement(document["verdict"], read_findings(document), never_failing=(), **told)
     leave_candidate(folder, candidate)
     document |= changed
     (folder / "verdict.json").write_text(json.dumps({**document, "digest": seal(document)}))
@@ -374,6 +380,12 @@ def edited(key, value):
     return edit
 
 
+def a_reason_left_out(report, baseline):
+    document = json.loads((report / "verdict.json").read_text())
+    document["reasons"] = document["reasons"][1:]
+    (report / "verdict.json").write_text(json.dumps({**document, "digest": seal(document)}))
+
+
 def edited_by_hand(report, baseline):
     document = json.loads((report / "verdict.json").read_text())
     (report / "verdict.json").write_text(json.dumps({**document, "findings": document["findings"][1:]}))
@@ -416,6 +428,8 @@ def moved_on(report, baseline):
         (edited("panel.digest", "0" * 64), "the panel is"),
         (edited("recipe.digest", "0" * 64), "the recipe is"),
         (edited("baseline.signature", "0" * 64), "compared with another baseline"),
+        (edited("exit_code", 0), "contradicts itself: its exit code"),
+        (a_reason_left_out, "contradicts itself: its reasons are not all there"),
         (edited_by_hand, "was changed after it was written"),
         (another_candidate, "does not belong"),
         (flipped, "damaged"),

@@ -16,7 +16,8 @@ from modelcheck.approval.trial import judge_again
 from modelcheck.comparison import compare
 from modelcheck.gate.cache import Loaded
 from modelcheck.gate.settings import Settings
-from modelcheck.panel import PanelError
+from modelcheck.interface import Interface
+from modelcheck.panel import Panel, PanelError
 from modelcheck.signature import find_approval, read_signature
 from reports import make_document
 from signatures import make_panel, make_signature, show
@@ -99,6 +100,26 @@ def test_an_output_that_was_trained_to_0_and_1_is_named():
     said = find_misreading(one_output(TWO + 0.1 * NOISE.normal(size=80), TWO)).sentence
     assert "wrong threshold" in said
     assert "leads by more than 0." in said
+
+
+@pytest.mark.parametrize(
+    ("head", "scores", "said", "border"),
+    [
+        ("linear", TWO + 0.1 * NOISE.normal(size=80), Interface(), 0.5),
+        ("linear", TWO - 0.2 + 0.1 * NOISE.normal(size=80), Interface(threshold=0.2), 0.5),
+        ("linear", 20 + 10 * TWO + NOISE.normal(size=80), Interface(), 25.0),
+        ("linear", -TWO - 0.1 + 0.01 * NOISE.normal(size=80), Interface(threshold=-0.1, label="other"), 0.5),
+        ("sigmoid", 3.0 + 4 * TWO + 0.1 * NOISE.normal(size=80), Interface(), 0.9933),
+        ("sigmoid", 1.0 + 4 * TWO + 0.1 * NOISE.normal(size=80), Interface(threshold=0.88), 0.9932),
+    ],
+)
+def test_the_border_of_a_single_unit_is_proposed(head, scores, said, border):
+    """In the units of the network's own output, whatever border and side it was read with."""
+    made = one_output(scores, TWO)
+    made = dataclasses.replace(made, model={**made.model, "head": head}, interface=said)
+    sentence = find_misreading(made).sentence
+    proposed = float(sentence.split("--threshold ")[1])
+    assert proposed == pytest.approx(border, rel=2e-2 if head == "linear" else 1e-3)
 
 
 def test_near_chance_with_scores_that_separate_is_named_without_a_cure():
@@ -244,7 +265,7 @@ def test_what_the_gate_cannot_judge_needs_a_word(approving):
 def test_a_panel_that_the_gate_refuses_is_refused_before_a_minute_of_measuring(approving, tmp_path):
     """One person only: the same words as the gate's, and nothing is measured."""
     make_panel(subjects=("ada",), size=(6, 5)).save(tmp_path / "one.npz")
-    with pytest.raises(PanelError, match="holds one person only"):
+    with pytest.raises(PanelError, match="holds one subject only"):
         approving(small(), panel=tmp_path / "one.npz")
 
 

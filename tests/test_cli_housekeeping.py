@@ -1,13 +1,11 @@
-"""Around the gate: a first configuration, progress, what is interrupted, and what may be taken away."""
+"""Around the gate: progress, what is interrupted, and what may be taken away."""
 
-import errno
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-import tomllib
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -20,11 +18,9 @@ from hypothesis import strategies as st
 from modelcheck.__main__ import main
 from modelcheck.approval import carry_out, faults, plan_replacement
 from modelcheck.cli.housekeeping import find_unused_measurements
-from modelcheck.gate.evidence import make_plan
 from modelcheck.gate.progress import Estimate, progress_line, read_progress
-from modelcheck.gate.settings import read_settings
 from modelcheck.signature import read_signature
-from signatures import make_panel, make_signature
+from signatures import make_signature
 
 ROOT = Path(__file__).parents[1]
 DAY = 86400.0
@@ -54,101 +50,6 @@ def test_examples_in_the_help_stand_on_their_own_lines(words):
     assert code == 0
     assert "\\b" not in text
     assert all(line.endswith(":") for line in text.splitlines() if line.startswith("  Example"))
-
-
-@pytest.mark.parametrize("regions", [True, False])
-def test_init_writes_what_the_gate_can_plan_with(tmp_path, monkeypatch, regions):
-    """After `init` and an approval, settings and criteria are read and every row of limits has something to judge."""
-    monkeypatch.chdir(tmp_path)
-    panel = make_panel(regions=regions)
-    panel.save("heldout.npz")
-    code, said = command("init", "--candidate", "new.keras")
-    assert code == 0, said
-    assert "Next:    modelcheck approve RELEASE.keras --panel heldout.npz --to baselines/release" in said
-    assert Path("suites/test_attributions_on_faces.py").exists() == regions
-    carry_out(
-        plan_replacement(Path("baselines/release"), make_signature(panel=panel, twins=0), facts={"platform": "here"}),
-        reason="x",
-    )
-    settings = read_settings(Path.cwd())
-    plan = make_plan(settings)
-    assert (settings.candidate, settings.require("panel")) == (Path("new.keras"), Path("heldout.npz"))
-    assert {"transfer[decision]", "subject_accuracy[ada]"} <= plan.keys
-    assert any(key.startswith("mass_over_area") for key in plan.keys) == regions
-    code, said = command("init", "--candidate", "new.keras")
-    assert "Next:    pytest suites/" in said
-
-
-def test_init_writes_over_nothing(tmp_path, monkeypatch):
-    """What is there stays, byte for byte; pyproject.toml gets a table at its end; a second time changes nothing."""
-    monkeypatch.chdir(tmp_path)
-    before = '# mine\n[project]\nname = "x"\n[tool.ruff]\nline-length = 99'
-    Path("pyproject.toml").write_text(before)
-    Path("suites").mkdir()
-    Path("suites/criteria.toml").write_text("mine")
-    code, said = command("init", "--candidate", 'a "b".keras')
-    assert code == 0, said
-    text = Path("pyproject.toml").read_text()
-    assert text.startswith(before + "\n")
-    assert tomllib.loads(text)["tool"]["modelcheck"]["candidate"] == 'a "b".keras'
-    assert tomllib.loads(text)["tool"]["ruff"] == {"line-length": 99}
-    assert Path("suites/criteria.toml").read_text() == "mine"
-    assert "kept" in said
-    assert "modelcheck panel --help" in said
-    after = contents(tmp_path)
-    assert command("init")[0] == 0
-    assert contents(tmp_path) == after
-
-
-@pytest.mark.parametrize("text", ["[project\n", 'tool = {ruff = {}}\nname = "x"\n'])
-def test_init_refuses_what_it_cannot_extend(tmp_path, monkeypatch, text):
-    """A pyproject.toml that is broken, or cannot take a table at its end, is left as it is, and so is the rest."""
-    monkeypatch.chdir(tmp_path)
-    Path("pyproject.toml").write_text(text)
-    code, said = command("init")
-    assert code == 4
-    assert "nothing was written" in said
-    assert list(contents(tmp_path)) == [Path("pyproject.toml")]
-
-
-@pytest.mark.parametrize("there", [False, True])
-def test_init_on_a_full_disk_leaves_all_as_it_was(tmp_path, monkeypatch, there):
-    """Whichever of its writes finds the disk full: exit code 4, the reason, and not a file or folder more or less."""
-    if there:
-        (tmp_path / "in" / "suites").mkdir(parents=True)
-        (tmp_path / "in" / "suites" / "criteria.toml").write_text("mine")
-        (tmp_path / "in" / "pyproject.toml").write_text("[project]\n")
-    before = {path: path.read_bytes() if path.is_file() else None for path in tmp_path.rglob("*")}
-    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    def failing(real, left):
-        def call(*arguments, **options):
-            left[0] -= 1
-            if left[0] < 0:
-                raise full
-            return real(*arguments, **options)
-
-        return call
-
-    for step in range(100):
-        left = [step]
-        with monkeypatch.context() as patch:
-            for name in ("mkdir", "open", "fdopen", "fsync", "chmod", "replace"):
-                patch.setattr(os, name, failing(getattr(os, name), left))
-            code, said = command("init", "--in", tmp_path / "in")
-        if code == 0:  # what fails last only brings names to the disk
-            break
-        assert (code, "No space left on device" in said) == (4, True), said
-        assert {path: path.read_bytes() if path.is_file() else None for path in tmp_path.rglob("*")} == before, step
-    assert step > 15
-    assert (tmp_path / "in" / "suites" / "test_same_features.py").exists()
-    assert "tool.modelcheck" in (tmp_path / "in" / "pyproject.toml").read_text()
-
-
-def test_the_starter_suites_are_those_of_the_gate():
-    """What `init` writes is what this repository runs on itself."""
-    for path in (ROOT / "suites").glob("test_*.py"):
-        assert (ROOT / "modelcheck" / "cli" / "starter" / f"{path.name}.txt").read_bytes() == path.read_bytes()
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ def test_observations_are_what_their_unit_says():
     units = {len(comparison.candidate.units[layer.baseline.name]) for layer in comparison.layers}
     amounts = {
         "class": {2},
-        "person": {1, 2, 3},
+        "subject": {1, 2, 3},
         "picture": {len(PANEL), len(PANEL) // 3, len(candidate.probes)},
         "mosaic": {30},
         "untrained twin": {2},

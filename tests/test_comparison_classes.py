@@ -58,7 +58,7 @@ def test_what_one_class_of_ten_loses_no_other_row_sees():
     red = set()
     for item in found.measures.values():
         criterion = criterion_for(criteria, item.metric, item.about)
-        if METRICS[item.metric].area == "people" and criterion is not None and judge(item, criterion).red:
+        if METRICS[item.metric].area == "accuracy" and criterion is not None and judge(item, criterion).red:
             red.add(item.key)
     assert red == {"class_change[d]"}
 

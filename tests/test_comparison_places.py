@@ -272,11 +272,31 @@ def test_the_evidence_names_the_corner():
     assert compare(baseline, candidate).find("place_distance").evidence.startswith(found.sentence)
 
 
+def lies_in(box, whole):
+    """Whether a cell's middle lies in another one."""
+    return all(2 * whole[k] <= box[k] + box[k + 2] < 2 * whole[k + 2] for k in (0, 1))
+
+
+def test_pictures_of_the_named_cell_come_first():
+    """A candidate that reads two corners: those of the sentence's are shown first, although others are more so."""
+    both = CORNER.copy()
+    both[:3, :3] = 1.5
+    found = compare(family(3, WHOLE + CORNER / 10), measured(both, "candidate", seed=9)).exchanges
+    named = [lies_in(item.box, found.box) for item in found.controversial]
+    scores = [item.reference_probability * item.answer_probability for item in found.controversial]
+    assert named == sorted(named, reverse=True)
+    assert {True, False} == set(named)
+    assert min(score for score, own in zip(scores, named, strict=True) if own) < max(
+        score for score, own in zip(scores, named, strict=True) if not own
+    )
+
+
 def test_controversial_exchanges_are_their_definition():
-    """All references answer the label, the candidate does not, and no other exchange of a picture is more so."""
+    """All references answer the label, the candidate does not, and none is named more or scores more of a picture."""
     baseline = family(2, WHOLE + CORNER / 10)
     candidate = measured(CORNER, "candidate", seed=9)
-    found = compare(baseline, candidate).exchanges.controversial
+    shown = compare(baseline, candidate).exchanges
+    found, named = shown.controversial, shown.box
     stimuli, labels = plan_stimuli(baseline), panel().labels
     expected = {}
     for grid in stimuli.grids:
@@ -289,11 +309,12 @@ def test_controversial_exchanges_are_their_definition():
             ):
                 score = min(map(chance, (baseline, *baseline.retrained))) * (1 - chance(candidate))
                 row = int(stimuli.rows[i])
-                expected[row] = max(expected.get(row, 0), score)
+                expected[row] = max(expected.get(row, (False, 0.0)), (lies_in(grid.boxes[cell].tolist(), named), score))
     best = sorted(expected.values(), reverse=True)[:6]
     assert len(found) == len(best) > 0
+    assert [lies_in(item.box, named) for item in found] == [own for own, _ in best]
     scores = [item.reference_probability * item.answer_probability for item in found]
-    np.testing.assert_allclose(scores, best, rtol=1e-3)
+    np.testing.assert_allclose(scores, [score for _, score in best], rtol=1e-3)
     assert len({item.row for item in found}) == len(found)
     for item in found:
         assert item.answer != item.label == labels[item.row] != labels[item.donor]

@@ -40,7 +40,7 @@ ROWS = [
 ]
 # Programs of others that pages call, and what of ours may follow `python -m`.
 SHELLS = ("sh", "bash", "console")
-OTHERS = {"cd", "git", "mkdir", "pip", "source", "xdg-open"}
+OTHERS = {"docker", "cd", "git", "mkdir", "pip", "source", "xdg-open"}
 ROOMS = {"modelcheck": modelcheck, "modelcheck.faces": faces}
 
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from fuzzing import FUZZ, altered, damaged
 from modelcheck.approval.swap import faults, find_unfinished
 from modelcheck.cli.housekeeping import find_unused_measurements
+from modelcheck.cli.limits import Questions
 from modelcheck.cli.shared import recipe_from
-from modelcheck.cli.start import write_configuration
+from modelcheck.cli.start import Paths, write_configuration
 from modelcheck.gate.artefacts import ArtefactError, take_candidate
 from modelcheck.gate.entries import load_cached
 from modelcheck.gate.evidence import make_plan
@@ -266,7 +267,7 @@ def test_no_project_file_is_a_traceback(text, tmp_path):
         except SettingsError:
             continue
     with pytest.raises(ValueError, match=r"pyproject.toml|tool"):
-        list(write_configuration(tmp_path, candidate="a", baseline="b", panel="c", regions=False))
+        list(write_configuration(tmp_path, Paths(candidate="a", baseline="b", panel="c"), questions=Questions()))
     assert (tmp_path / "pyproject.toml").read_bytes() == text
 
 

@@ -164,7 +164,7 @@ def commas(tmp_path_factory):
 
 @pytest.mark.slow
 def test_names_with_separators_reach_the_child(commas, tmp_path):
-    """The child joins outputs by classes whose names hold commas, as the command in this process does."""
+    """The child joins outputs by classes whose names hold commas, and so does the child of the command."""
     names = ("left, up", "right=1", "left, up")
     asked = Request(
         network=commas / "three.keras",

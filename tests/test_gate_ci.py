@@ -34,7 +34,7 @@ def properties(case):
 def test_junit_has_a_case_for_each_layer_and_person(project, workers):
     """One test case a layer, person, pose and method; its properties hold verdict, value, limit, baseline and n."""
     cases = junit(project, "--candidate", "other.keras", *workers)
-    assert {"test_same_features[conv1]", "test_subject_accuracy[ben]", "test_attributions_on_faces[left]"} <= set(cases)
+    assert {"test_same_features[conv1]", "test_subject_accuracy[ben]", "test_attention[left]"} <= set(cases)
     told = properties(cases["test_subject_accuracy[ben]"])
     name = "modelcheck.subject_accuracy[ben]"
     assert told == {

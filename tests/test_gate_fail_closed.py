@@ -51,7 +51,7 @@ ROWS = [
     (damages.wrong_dtype, 3, "images must be uint8 or float"),
     (damages.newer_panel, 3, "has panel format"),
     (damages.not_a_panel, 3, "cannot be read as a panel"),
-    (damages.one_subject, 3, "holds one person only"),
+    (damages.one_subject, 3, "holds one subject only"),
     (damages.outside_the_input_range, 3, "outside the network's input range"),
     (damages.unknown_metric, 4, "Did you mean 'transfer'"),
     (damages.impossible_limit, 4, "can never hold"),

@@ -74,7 +74,7 @@ def test_suites_of_another_name_are_suites(stale, skipped):
     if skipped:
         skip_all(folder)
     else:
-        for name in ("attributions_on_faces", "held_out_subjects", "same_features"):
+        for name in ("attention", "held_out_subjects", "same_features"):
             (folder / f"test_{name}.py").unlink()
     (folder / "test_unit.py").write_text(UNIT)
     assert run(stale, "checks", "-q").returncode == 3

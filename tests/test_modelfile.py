@@ -295,6 +295,94 @@ def test_a_custom_object_is_imported_and_checked(tmp_path, monkeypatch):
         load_network(tmp_path / "own.keras", custom_objects=["own_layers>Twice"])
 
 
+NOTEBOOK = """
+import keras
+
+def my_loss(truth, scores):
+    return keras.ops.mean((truth - scores) ** 2)
+
+class MyMetric(keras.metrics.Mean):
+    pass
+
+class MySchedule(keras.optimizers.schedules.LearningRateSchedule):
+    def __call__(self, step):
+        return 0.1
+    def get_config(self):
+        return {}
+
+@keras.saving.register_keras_serializable("own")
+def bend(x):
+    return x * x
+
+class Twice(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+"""
+
+
+@pytest.fixture(scope="module")
+def notebook():
+    """Return what was defined in a notebook, whose module nobody can import."""
+    names = {"__name__": "__main__"}
+    exec(NOTEBOOK, names)
+    yield names
+    keras.saving.get_custom_objects().pop("own>bend")
+
+
+def test_how_a_network_was_trained_is_no_reason_to_refuse_it(notebook, tmp_path):
+    """A loss, a metric and a schedule of a notebook, and a function as metric, are never loaded, and not asked for."""
+    model = plain()
+    rate = keras.optimizers.Adam(notebook["MySchedule"]())
+    model.compile(rate, notebook["my_loss"], metrics=[notebook["MyMetric"](), notebook["my_loss"]])
+    model.save(tmp_path / "compiled.keras")
+    assert not scan_model(tmp_path / "compiled.keras").refusals
+    loaded, _ = load_network(tmp_path / "compiled.keras")
+    assert not loaded.compiled
+    with pytest.raises(TypeError, match="Could not locate"):  # with its settings, Keras asks for them
+        keras.models.load_model(tmp_path / "compiled.keras")
+
+
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`:UserWarning")
+@pytest.mark.parametrize("inner", [False, True], ids=["whole", "inner"])
+def test_a_program_in_compile_settings_is_refused_with_a_cure(inner, tmp_path):
+    """A lambda for a loss, and whatever Keras would compile an inner network with: the refusal says how to save."""
+    model = plain()
+    model.compile(loss=(lambda truth, scores: keras.ops.mean(scores)))
+    whole = keras.Sequential([keras.Input((12, 10, 1)), model]) if inner else model
+    whole.save(tmp_path / "lambda.keras")
+    words = f"{'an inner' if inner else 'the'} network was compiled with it: set its compiled = False"
+    assert words in scan_model(tmp_path / "lambda.keras").sentence()
+    model.compiled = False
+    whole.save(tmp_path / "cured.keras")
+    assert not scan_model(tmp_path / "cured.keras").refusals
+
+
+def test_what_a_notebook_defined_is_taken_from_a_file_beside_the_project(notebook, tmp_path, monkeypatch):
+    """A class and a registered function whose module the file does not know are allowed by a file that has them."""
+    start = keras.layers.Input((4,))
+    own = keras.Model(start, keras.layers.Dense(2, activation=notebook["bend"])(notebook["Twice"]()(start)))
+    own.save(tmp_path / "own.keras")
+    refused = scan_model(tmp_path / "own.keras").sentence()
+    assert "write it into a Python file beside the project, for example own_layers.py" in refused
+    for name in ("Twice", "bend"):
+        assert f"custom_objects = ['own_layers>{name}']" in refused
+    (tmp_path / "notebook_layers.py").write_text(NOTEBOOK)
+    monkeypatch.syspath_prepend(tmp_path)
+    allowed = ["notebook_layers>Twice", "notebook_layers>bend"]
+    loaded, _ = load_network(tmp_path / "own.keras", custom_objects=allowed)
+    picture = np.ones((1, 4), np.float32)
+    assert np.allclose(loaded(picture), own(picture))
+    with pytest.raises(ModelError, match="own_layers>bend"):
+        load_network(tmp_path / "own.keras", custom_objects=allowed[:1])
+
+
+def test_an_entry_of_the_settings_means_one_object():
+    """Two classes of one name in two registered packages: an entry does not allow both."""
+    two = [{**layer(None, "Twice"), "registered_name": name} for name in ("a>Twice", "b>Twice")]
+    (refusal,) = scan_bytes(with_config(sequential(*two)), name="x", custom_objects=["own_layers>Twice"]).refusals
+    assert refusal.rule == "registered"
+
+
 def test_a_changed_package_is_measured_anew(tmp_path, monkeypatch):
     """The key of a measurement follows the source of the custom objects it used, which nobody imports for that."""
     from modelcheck.gate.cache import _package_digest
@@ -330,7 +418,7 @@ def test_settings_name_custom_objects_and_memory(tmp_path):
 def test_secrets_stay_behind():
     """The child's environment has what TensorFlow and Python need, and no token, proxy or configuration file."""
     given = {
-        **dict.fromkeys(["PATH", "LANG", "LC_ALL", "PYTHONPATH", "OMP_NUM_THREADS", "KERAS_BACKEND"], "kept"),
+        **dict.fromkeys(["PATH", "LANG", "LC_ALL", "PYTHONPATH", "OMP_NUM_THREADS"], "kept"),
         **dict.fromkeys(["TF_ENABLE_ONEDNN_OPTS", "TF_CPP_MIN_LOG_LEVEL", "CUDA_VISIBLE_DEVICES", "TMPDIR"], "kept"),
         **dict.fromkeys(
             ["GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "TF_VAR_password", "TF_TOKEN_app", "HTTPS_PROXY"], "x"
@@ -341,6 +429,7 @@ def test_secrets_stay_behind():
     assert "x" not in {value for name, value in kept.items() if name in given}
     assert [name for name, value in given.items() if value == "kept"] == [name for name in given if name in kept]
     assert kept["HOME"] == "/empty"
+    assert environment({"KERAS_BACKEND": "torch"}, home="/empty")["KERAS_BACKEND"] == "tensorflow"
 
 
 def test_the_gate_starts_no_child_for_a_refused_file(hostile, tmp_path):

@@ -125,9 +125,9 @@ HOSTILE = {
         lambda: nested(training=True),
         "layer 'inner/drop', which is called with training=True",
     ),
-    "augmentation, which a plain call takes for training": (
-        lambda: between(layers.RandomFlip(name="flip")),
-        r"model\(images\) differs .* layer 'flip'",
+    "augmentation, and more that a plain call takes for training": (
+        lambda: between(layers.RandomFlip(name="flip"), (layers.Dropout(0.999, name="drop"), TRAINING)),
+        "layer 'drop', which is called with training=True",
     ),
     "a constant that float16 swallows the scores with": (
         lambda: graph(lambda x: layers.Rescaling(1.0, offset=1e3, dtype="float16", name="end")(ended(conv()(x)))),
@@ -221,6 +221,8 @@ HONEST = {
         layers.Dropout(0.5), layers.GaussianNoise(0.5), layers.BatchNormalization(), layers.SpatialDropout2D(0.5)
     ),
     "told that it is no training": lambda: between((layers.Dropout(0.5), {"training": False})),
+    "augmentation": lambda: between(layers.RandomFlip(), layers.Pipeline([layers.RandomInvert(1.0)])),
+    "augmentation in training, which predict leaves out": lambda: between((layers.RandomFlip(), TRAINING)),
     "an inner network": nested,
     "a shared layer": shared,
     "separable": lambda: between(layers.SeparableConv2D(6, 3), layers.DepthwiseConv2D(2)),

@@ -6,7 +6,7 @@ import pytest
 from keras import layers, ops
 
 from modelcheck.measurement.stickers import measure_sticker_shifts
-from modelcheck.network import NetworkError, check_agreement, flatten
+from modelcheck.network import NetworkError, check_agreement, find_augmenting_layers, flatten
 from signatures import make_panel
 
 SHAPE = (24, 20, 1)
@@ -48,16 +48,12 @@ def rare(x):
     return inner(x, training=True)
 
 
+class OwnFlip(layers.RandomFlip):
+    """No layer of Keras, though it is made from one."""
+
+
 CHANGING = {
-    "augmentation of few pictures": (
-        lambda: graph(layers.RandomErasing(factor=(0.0, 1e-6), name="rare")),
-        "layer 'rare'",
-    ),
-    "augmentation by next to nothing": (lambda: graph(layers.RandomRotation(1e-9, name="turn")), "layer 'turn'"),
-    "augmentation in a row": (
-        lambda: graph(layers.Pipeline([layers.RandomErasing(factor=(0.0, 1e-6))], name="row")),
-        "layer 'row'",
-    ),
+    "an own layer that augments": (lambda: graph(OwnFlip(name="own")), "layer 'own'"),
     "noise too small to be seen": (
         lambda: graph(lambda x: layers.GaussianNoise(1e-9, name="noise")(x, training=True)),
         "layer 'noise', which is called with training=True",
@@ -73,6 +69,30 @@ def test_what_changes_from_call_to_call_is_refused(make, words):
     keras.utils.set_random_seed(5)
     with pytest.raises(NetworkError, match=words):
         check_agreement(flatten(make()), PICTURES)
+
+
+AUGMENTING = {
+    "few pictures": (lambda: graph(layers.RandomErasing(factor=(0.0, 1e-6), name="rare")), ["rare"]),
+    "all pictures": (lambda: graph(layers.RandomFlip(name="flip")), ["flip"]),
+    "a row": (lambda: graph(layers.Pipeline([layers.RandomInvert(1.0, name="invert")], name="row")), ["row/invert"]),
+    "an inner network": (
+        lambda: graph(keras.Sequential([keras.Input(SHAPE), layers.RandomZoom(0.3, name="zoom")], name="inner")),
+        ["inner/zoom"],
+    ),
+    "told to rest": (lambda: graph(lambda x: layers.RandomFlip()(x, training=False)), []),
+    "dropout": (lambda: graph(layers.Dropout(0.5)), []),
+}
+
+
+@pytest.mark.parametrize(("make", "names"), AUGMENTING.values(), ids=AUGMENTING)
+def test_augmentation_in_a_plain_call_is_measured_at_rest_and_named(make, names):
+    """Keras' own random layers agree as predict uses them, are all named, and augment as before afterwards."""
+    keras.utils.set_random_seed(5)
+    model = make()
+    check_agreement(flatten(model), PICTURES)
+    found = find_augmenting_layers(model)
+    assert list(found) == names
+    assert all(vars(layer).get("call") is None for layer in found.values())
 
 
 def test_a_frozen_or_quiet_layer_in_training_agrees():

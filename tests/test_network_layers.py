@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers, ops
+from keras.src.applications.convnext import LayerScale, StochasticDepth
 
 from modelcheck.network import NetworkError, flatten
 from modelcheck.network.receptive import receptive_field
@@ -55,6 +56,15 @@ def adapted(axis):
 def gate(x):
     """Squeeze and excitation."""
     return layers.Multiply()([x, conv(3, 1, activation="sigmoid")(layers.GlobalAveragePooling2D(keepdims=True)(x))])
+
+
+def attended(x):
+    """Patches as a sequence: normalisations, attention and a dense layer, added, and back to maps."""
+    rows = layers.Reshape((-1, 3))(x)
+    known = layers.LayerNormalization()(rows)
+    rows = layers.Add()([rows, layers.MultiHeadAttention(2, 2)(known, known)])
+    rows = layers.BatchNormalization()(rows + layers.Dense(3, activation="gelu")(layers.UnitNormalization()(rows)))
+    return layers.Reshape(tuple(x.shape[1:]))(rows)
 
 
 def shared():
@@ -225,6 +235,10 @@ TAKEN = {
         lambda: graph(lambda start: layers.Dense(2)(ops.mean(conv()(conv()(start)), axis=(1, 2)))),
         "patch",
     ),
+    "dense on pictures": (lambda: chain(layers.Dense(3, activation="gelu"), conv()), "patch"),
+    "scaled and dropped branches": (lambda: between(lambda x: StochasticDepth(0.5)(LayerScale(0.3, 3)(x))), "patch"),
+    "batch normalisation of rows": (lambda: chain(conv(), layers.BatchNormalization(axis=1), conv()), "whole"),
+    "a sequence of patches": (lambda: between(attended), "whole"),
     "slices": (lambda: between(lambda x: x[:, 2:-2, 1:, :2]), "whole"),
 }
 
@@ -292,11 +306,6 @@ REFUSED = {
         lambda: chain(layers.MaxPooling2D(1, data_format="channels_first", name="turned"), conv()),
         "'turned' is channels_first",
     ),
-    "batch normalisation of rows": (
-        lambda: chain(conv(), layers.BatchNormalization(axis=1, name="rows")),
-        "'rows' normalises axis 1",
-    ),
-    "dense on pictures": (lambda: chain(layers.Dense(3, name="rows"), conv()), "'rows' works on shape"),
     "quantized": (quantized, "'coded' is quantized"),
     "two outputs": (halved, "'split.*' has 2 outputs"),
     "slopes that are not there": (

@@ -377,3 +377,40 @@ def test_without_subjects_every_picture_is_independent(tmp_path):
     assert panel.subjects is None
     assert panel.independent.tolist() == panel.names.tolist() == ["picture-0000", "picture-0001", "picture-0002"]
     assert panel.digest() != Panel(**small(names=None)).digest()
+
+
+def test_labels_may_be_names_of_classes():
+    """Names give the panel of their positions; a name of no class is refused, and counted."""
+    panel = Panel(**small(labels=["not_left", "left", "not_left"]))
+    assert panel.digest() == Panel(**small()).digest()
+    with pytest.raises(PanelError, match=r"names of no class: 'up' \(2\)\. The classes are 'not_left', 'left'"):
+        Panel(**small(labels=["up", "left", "up"]))
+
+
+def test_a_conversion_is_kept_and_one_that_lacks_it_has_its_old_digest(tmp_path):
+    """What was done to the pictures is a part of the panel, through a file too; without it no digest changes."""
+    panel = Panel(**small(conversion="scaled"))
+    panel.save(tmp_path / "panel.npz")
+    assert Panel.load(tmp_path / "panel.npz").conversion == "scaled"
+    assert Panel.load(tmp_path / "panel.npz").digest() == panel.digest() != Panel(**small()).digest()
+    assert Panel(**small()).digest() == "49d1a96af633fd8654e2258cb5434f7162e609cc3eaead4ced5de2bb0310f247"
+
+
+@pytest.mark.parametrize("conversion", ["", " ", 3, ["a"], "x" * 3000], ids=lambda value: repr(value)[:9])
+def test_a_conversion_that_is_no_short_text_is_refused(conversion):
+    """It is printed wherever the panel is named."""
+    with pytest.raises(PanelError, match="conversion must be one text"):
+        Panel(**small(conversion=conversion))
+
+
+def test_remarks_name_what_speaks_against_a_panel():
+    """One class alone, one subject alone, and one picture under two labels are said, and refuse nothing."""
+    assert Panel(**small()).remarks == (
+        "1 of 2 subjects have pictures of one class only, where a network that knows the subject cannot be told from "
+        "one that sees the class: bpm.",
+    )
+    alone = Panel(**small(labels=[1, 1, 1], subjects=["a"] * 3)).remarks
+    assert "All pictures are of one class, left" in alone[0]
+    assert "All pictures are of one subject" in alone[1]
+    torn = Panel(**small(images=np.zeros((3, 3, 4), np.uint8), subjects=None)).remarks
+    assert torn == ("1 pictures are there more than once under different labels, of which one is wrong: a = b = c.",)

@@ -1,15 +1,18 @@
 """Unit health and ablation: words by their statistics, effects by rebuilding the network without the unit."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modelcheck.cli.main import main
 from modelcheck.happymaps import margins
 from modelcheck.metrics.health import HEALTH, unit_health
 from modelcheck.network import flatten
 from modelcheck.pruning.ablation import ablation_effects
-from modelcheck.pruning.spare import LayerUnits, examine_units, units_table
+from modelcheck.pruning.layer_units import LayerUnits, read_layer_units, write_layer_units
 from networks import plain, residual
 from signatures import make_panel
 
@@ -103,19 +106,54 @@ def test_a_dead_unit_is_to_spare_and_a_needed_one_is_not():
     assert row.spare.tolist() == [True, False, True, False, False]
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_every_hidden_unit_is_examined(tmp_path):
-    """From a file and a panel to one row a unit; a unit without weights is dead and to spare."""
-    from modelcheck.recipe import Recipe
+def test_what_was_found_comes_back_from_a_file(tmp_path):
+    """Every part, an effect that is not known too; a file that is not there or none is a clear error."""
+    row = LayerUnits(
+        name="conv1", kind="conv", units=np.array([0, 3]), health=("dead", "flat"), effects=np.array([0.25, np.nan])
+    )
+    write_layer_units(tmp_path / "units.json", [row])
+    [back] = read_layer_units(tmp_path / "units.json")
+    assert (back.name, back.kind, back.health) == (row.name, row.kind, row.health)
+    np.testing.assert_array_equal(back.units, row.units)
+    np.testing.assert_array_equal(back.effects, row.effects)
+    (tmp_path / "other.json").write_text('[{"name": "conv1"}]')
+    for name in ("other.json", "absent.json"):
+        with pytest.raises(ValueError, match="Run it again"):
+            read_layer_units(tmp_path / name)
 
+
+def run_command(folder, monkeypatch, *words):
+    """Run modelcheck in a folder."""
+    monkeypatch.chdir(folder)
+    return CliRunner().invoke(main, list(words))
+
+
+@pytest.mark.parametrize("command", [["units"], ["measure", "--to", "signature"]], ids=lambda words: words[0])
+def test_commands_look_at_networks_within_the_limits_of_the_settings(command, tmp_path, monkeypatch):
+    """A file is loaded in the child alone: one that has hardly any time is stopped, and leaves nothing."""
+    make_panel(subjects=("ada", "ben"), size=(12, 10), per_subject=6).save(tmp_path / "panel.npz")
+    (tmp_path / "network.keras").write_bytes(b"anything")
+    (tmp_path / "pyproject.toml").write_text("[tool.modelcheck]\ntimeout = 0.01\n")
+    done = run_command(tmp_path, monkeypatch, command[0], "network.keras", "--panel", "panel.npz", *command[1:])
+    assert done.exit_code == 4
+    assert "more than 0.01 seconds and was stopped" in " ".join(done.output.split())
+    assert not (tmp_path / "signature").exists()
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_every_hidden_unit_is_examined(tmp_path, monkeypatch):
+    """From a file and a panel to one row a unit, by the command; a unit without weights is dead and to spare."""
     model = plain(seed=1)
     kernel, bias = model.get_layer("conv2").get_weights()
     kernel[..., 2], bias[2] = 0, 0
     model.get_layer("conv2").set_weights([kernel, bias])
     model.save(tmp_path / "network.keras")
-    panel = make_panel(subjects=("ada", "ben"), size=(12, 10), per_subject=6)
-    rows = examine_units(tmp_path / "network.keras", panel, Recipe(steps=4))
-    table = units_table(rows)
+    make_panel(subjects=("ada", "ben"), size=(12, 10), per_subject=6).save(tmp_path / "panel.npz")
+    (tmp_path / "recipe.toml").write_text("steps = 4")
+    words = ("units", "network.keras", "--panel", "panel.npz", "--recipe", "recipe.toml", "--csv", "units.csv")
+    done = run_command(tmp_path, monkeypatch, *words)
+    assert done.exit_code == 0, done.output
+    table = pd.read_csv(tmp_path / "units.csv")
     assert table.groupby("layer").size().to_dict() == {"conv1": 4, "conv2": 5, "dense1": 6}
     dead = table[(table.layer == "conv2") & (table.unit == 2)].iloc[0]
     assert (dead.health, dead.spare) == ("dead", True)

@@ -16,8 +16,9 @@ from click.testing import CliRunner
 from modelcheck.__main__ import main
 from modelcheck.approval.swap import find_unfinished
 from modelcheck.cli.child import main as measure
+from modelcheck.cli.limits import Questions
 from modelcheck.cli.shared import recipe_from
-from modelcheck.cli.start import write_configuration
+from modelcheck.cli.start import Paths, write_configuration
 from modelcheck.comparison import METRICS
 from modelcheck.faces.cmu import read_pgm
 from modelcheck.faces.regions import read_boxes
@@ -120,7 +121,7 @@ READERS = {
 
 
 def configure(folder):
-    return write_configuration(folder, candidate="a", baseline="b", panel="c", regions=False)
+    return write_configuration(folder, Paths(candidate="a", baseline="b", panel="c"), questions=Questions())
 
 
 @pytest.mark.parametrize("kind", KINDS)

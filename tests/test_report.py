@@ -67,7 +67,7 @@ def test_report_holds_verdict_findings_and_sections(written, case):
     assert "half the parameters of the baseline" in text
     for part in ("because it is so", "nobody is left behind", "at least 0.9", "modelcheck report a b", "cka[dense1]"):
         assert part in text
-    assert {"findings", "features", "decision", "people", "attention", "provenance"} <= {
+    assert {"findings", "features", "decision", "accuracy", "attention", "provenance"} <= {
         a.get("id") for _, a in page.tags
     }
     rows = [attributes for tag, attributes in page.tags if tag == "tr" and "data-row" in attributes]

@@ -33,23 +33,23 @@ def found(metric, value, interval, n, *, about="", **limits):
     [
         (
             found("subject_accuracy", 0.7, wilson(0.7, 20), 20, about="ada", at_least=0.75),
-            "270 more pictures of this person",
+            "270 more pictures of this subject",
         ),
         (
             found("class_accuracy", 0.6, wilson(0.6, 20), 20, about="left", at_least=0.75),
             "13 more pictures of this class",
         ),
-        (found("accuracy_change", -0.1, (-0.25, 0.05), 10, at_least=-0.05), "81 more people would decide it"),
-        (found("accuracy_change", 0.0, (-0.1, 0.1), 10, at_least=-0.05, judged_by="interval"), "31 more people"),
+        (found("accuracy_change", -0.1, (-0.25, 0.05), 10, at_least=-0.05), "81 more subjects would decide it"),
+        (found("accuracy_change", 0.0, (-0.1, 0.1), 10, at_least=-0.05, judged_by="interval"), "31 more subjects"),
         (
             found("accuracy_change", -0.05, (-0.1, 0.0), 10, at_least=-0.05, judged_by="interval"),
-            "more people alone would not",
+            "more subjects alone would not",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_an_inconclusive_finding_says_what_would_decide_it(row, words):
-    """So many more pictures or people, of whom or what; on the limit itself no number would."""
+    """So many more pictures or subjects, of whom or what; on the limit itself no number would."""
     assert words in what_decides(row)
     assert plain(row).endswith("would decide it.") or plain(row).endswith("would not decide it.")
 
@@ -94,7 +94,7 @@ def test_terminal_markdown_and_page_say_how_many_pictures_would_decide(undecided
     print_summary(document, Console(file=file, width=500))
     page = write_report(tmp_path, document, comparison=comparison, panel=panel).read_text()
     for text in (file.getvalue(), summary_markdown(document), page):
-        assert "more pictures of this person would decide it" in text
+        assert "more pictures of this subject would decide it" in text
 
 
 def test_the_page_shows_classes_and_the_smallest_drops(undecided, tmp_path):
@@ -104,7 +104,7 @@ def test_the_page_shows_classes_and_the_smallest_drops(undecided, tmp_path):
     assert "Class by class" in page
     assert "How sure can this panel be?" in page
     assert '<th scope="row">class left</th>' in page
-    assert '<th scope="row">person ada</th>' not in page
+    assert '<th scope="row">subject ada</th>' not in page
 
 
 def test_an_approval_from_a_report_says_the_smallest_drops(undecided):
@@ -113,7 +113,7 @@ def test_an_approval_from_a_report_says_the_smallest_drops(undecided):
     lines = judge_again(document, comparison.candidate).lines()
     assert any("that this panel finds red, four times in five" in line for line in lines)
     assert any(line.startswith("  class left: 0.") and "class change at least" in line for line in lines)
-    assert "  person: none, for no criterion that gates limits the loss on one." in lines
+    assert "  subject: none, for no criterion that gates limits the loss on one." in lines
 
 
 def test_a_drop_that_is_no_number_has_words():
@@ -121,7 +121,7 @@ def test_a_drop_that_is_no_number_has_words():
     limit = Criterion(metric="class_change", at_least=-0.1, why="x")
     row = Sureness(metric="class_change", about="a", pictures=8, accuracy=0.1, criterion=limit, drop=math.nan)
     assert "too little to lose" in describe_drop(row)
-    assert "even who loses nothing is red" in describe_drop(dataclasses.replace(row, drop=0.0))
+    assert "even a loss of nothing is red" in describe_drop(dataclasses.replace(row, drop=0.0))
     assert describe_drop(dataclasses.replace(row, drop=0.234)) == "0.23"
     assert "  and 3 more, with as small a drop or a smaller one." in say_sureness([row] * 11)
 

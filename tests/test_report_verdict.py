@@ -65,10 +65,19 @@ REASONS = {
         ["No counterpart for 2 of 5 layers, so that nothing is said of them: conv3, dense1."],
     ),
     "unseen_classes": ({"classes": list("abcdefgh")}, ["Of 8 classes", "no picture", "a, b, c, d, e, f and 2 more"]),
+    "no_subjects": ({"metrics": ["subject_accuracy"]}, ["no subjects", "subject_accuracy is not asked"]),
+    "questions": (
+        {"asked": 4, "total": 5, "unasked": [{"area": "attention", "needs": "regions"}]},
+        ["4 of 5 questions were asked", "Attention: the panel does not say where"],
+    ),
     "never_failing": ({"limits": ["kappa at least -1"]}, ["can fail 1 of the criteria", "kappa at least -1"]),
     "uncalibrated": (
         {"metrics": ["recognition", "worst_recognition"]},
         ["Uncalibrated", "recognition, worst recognition", "modelcheck calibrate BASELINE --twin"],
+    ),
+    "off_scale": (
+        {"metrics": ["likeness", "map_agreement"], "lacking": "normalisation"},
+        ["likeness, map agreement", "kind of layers, normalisation", "calibrate BASELINE --twin", "--twin NEW"],
     ),
     "passed": ({"passed": 3, "waived": 1, "total": 4}, ["3 of 4", "1 waived"]),
 }

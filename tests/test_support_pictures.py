@@ -61,7 +61,7 @@ def test_no_other_program_is_started(tmp_path, monkeypatch):
     with pytest.raises(PictureError, match="it is no picture in PNG, JPEG"):
         read_picture(path)
     frame = pd.DataFrame({"path": ["face.png"], "label": ["a"], "subject": ["b"]})
-    with pytest.raises(PanelError, match=r"face.png' cannot be read: it is no picture"):
+    with pytest.raises(PanelError, match=r"it is no picture in .*face.png'"):
         Panel.from_frame(frame, class_names=["a", "c"], root=tmp_path)
 
 
@@ -112,6 +112,81 @@ def test_colours_of_8_bits_or_fewer_are_read(data, tmp_path):
     """The same formats, of a depth that bytes hold."""
     (tmp_path / "x").write_bytes(data)
     assert read_picture(tmp_path / "x").dtype == np.uint8
+
+
+def saved(picture, **options):
+    """Return a picture as PNG, or as what the options say."""
+    stream = io.BytesIO()
+    picture.save(stream, **{"format": "PNG", **options})
+    return stream.getvalue()
+
+
+def turned(orientation):
+    """Return the EXIF data of a picture that is stored turned."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
+CLEAR = Image.fromarray(np.full((2, 2, 4), 128, np.uint8))
+BLANK = Image.fromarray(COLOUR)
+CANNOT_SAY = {
+    "transparent": (saved(CLEAR), "transparent in places.*alpha remove"),
+    "transparent grey": (saved(CLEAR.convert("LA")), "transparent"),
+    "transparent palette": (saved(BLANK.convert("P"), transparency=0), "transparent"),
+    "CMYK": (saved(BLANK.convert("CMYK"), format="JPEG"), "colours are CMYK.*Save it as RGB"),
+    "animation": (saved(BLANK, format="GIF", save_all=True, append_images=[CLEAR.convert("RGB")]), "several pictures"),
+    "pages": (saved(BLANK, format="TIFF", save_all=True, append_images=[BLANK]), "several pictures"),
+    "turned": (saved(BLANK, format="JPEG", exif=turned(6)), "stored turned or mirrored"),
+    "mirrored PNG": (saved(BLANK, exif=turned(2)), "stored turned or mirrored"),
+    "turned TIFF": (saved(BLANK, format="TIFF", exif=turned(6)), "stored turned or mirrored"),
+}
+
+
+@pytest.mark.parametrize(("data", "message"), CANNOT_SAY.values(), ids=CANNOT_SAY)
+def test_what_bytes_in_grey_or_rgb_cannot_say_is_refused(data, message, tmp_path):
+    """Nothing is flattened, converted, chosen or turned without a word: what to do is said instead."""
+    (tmp_path / "x").write_bytes(data)
+    with pytest.raises(PictureError, match=message):
+        read_picture(tmp_path / "x")
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "1"])
+def test_what_loses_nothing_is_read(mode, tmp_path):
+    """Full opacity, palettes and two tones are bytes in grey or in colour, exactly."""
+    picture = BLANK.convert(mode)
+    (tmp_path / "x").write_bytes(saved(picture))
+    expected = picture.convert("L" if mode in ("LA", "1") else "RGB")
+    np.testing.assert_array_equal(read_picture(tmp_path / "x"), np.asarray(expected))
+
+
+ACROSS = COLOUR.transpose(1, 0, 2)
+UPRIGHT = {  # what EXIF's eight orientations mean, of COLOUR as it is stored
+    1: COLOUR,
+    2: COLOUR[:, ::-1],
+    3: COLOUR[::-1, ::-1],
+    4: COLOUR[::-1],
+    5: ACROSS,
+    6: ACROSS[:, ::-1],
+    7: ACROSS[::-1, ::-1],
+    8: ACROSS[::-1],
+}
+
+
+@pytest.mark.parametrize(("orientation", "upright"), UPRIGHT.items(), ids=map(str, UPRIGHT))
+def test_a_turned_picture_is_read_as_told(orientation, upright, tmp_path):
+    """Upright as EXIF says, or as it is stored."""
+    (tmp_path / "x").write_bytes(saved(BLANK, exif=turned(orientation)))
+    np.testing.assert_array_equal(read_picture(tmp_path / "x", turn=True), upright)
+    np.testing.assert_array_equal(read_picture(tmp_path / "x", turn=False), COLOUR)
+
+
+def test_a_turned_tiff_cannot_be_read_as_stored(tmp_path):
+    """Pillow turns a TIFF when it unpacks it, once."""
+    (tmp_path / "x").write_bytes(saved(BLANK, format="TIFF", exif=turned(6)))
+    np.testing.assert_array_equal(read_picture(tmp_path / "x", turn=True), np.rot90(COLOUR, 3))
+    with pytest.raises(PictureError, match="cannot be read as it is stored"):
+        read_picture(tmp_path / "x", turn=False)
 
 
 @pytest.mark.parametrize("width", [10_000, 14_000, 60_000])

@@ -24,10 +24,12 @@ __all__ = [
     "choose_easy_rows",
     "list_networks",
     "load_answers",
+    "load_network",
     "make_panel",
     "measure_reliance",
     "read_features",
     "show_stimuli",
+    "stimuli_of",
 ]
 
 PICTURES, MOSAICS, SEED = 100, 400, 0  # as a recipe has them by default
@@ -141,11 +143,16 @@ def load_answers(folder: Path, label: str, kind: str, pictures: PictureSet) -> A
     return show_stimuli(folder, label, make_panel(folder, pictures, kind), KINDS[kind].panel)
 
 
-def show_stimuli(folder: Path, label: str, panel: Part, name: str) -> Answers:
-    """Return what a network answers on a panel of a name, from its file or by asking."""
-    stimuli = choose_stimuli(
+def stimuli_of(panel: Part) -> Stimuli:
+    """Return what is shown of a panel, as a recipe has it by default."""
+    return choose_stimuli(
         panel.labels, panel.subjects, size=panel.images.shape[1:3], pictures=PICTURES, mosaics=MOSAICS, seed=SEED
     )
+
+
+def show_stimuli(folder: Path, label: str, panel: Part, name: str) -> Answers:
+    """Return what a network answers on a panel of a name, from its file or by asking."""
+    stimuli = stimuli_of(panel)
     kept = folder / "answers" / name / f"{label}.npz"
     if not kept.exists():
         answer = load_network(folder / f"{label}.keras")

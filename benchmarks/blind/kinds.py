@@ -78,8 +78,10 @@ _MARKED = {
     }.items()
     for share in shares
 }
+# Changes that make sense in other families too; the rest alter the plain baseline or need its layers.
+_IN_FAMILIES = {"half": FAMILIES, "wider": FAMILIES, "deeper": ("plain", "normed")}
 _HONEST = {
-    name: Kind(honest=True, change=name, families=("plain",), kept=kept)
+    name: Kind(honest=True, change=name, families=_IN_FAMILIES.get(name, ("plain",)), kept=kept)
     for name, kept in {
         **dict.fromkeys(("half", "deeper", "wider", "decay", "pruned", "int8"), False),
         **dict.fromkeys(("quarter", "separable", "residual", "augmented", "tuned"), True),

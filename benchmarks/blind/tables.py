@@ -8,6 +8,7 @@ did not take the shortcut they were offered; both are counted.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -19,7 +20,9 @@ from sklearn.metrics import average_precision_score
 OURS = "place_distance"
 GATE_STATISTICS = ("place_distance", "likeness", "map_agreement", "content_distance", "trigger", "accuracy_change")
 STATISTICS = (OURS, "content_distance", "score_distance", "disagreement", "accuracy_change")
-MOST_CHANGE, LEAST_RELIANCE = 0.0101, 0.05
+OCCLUSION = ("occlusion_distance", "occlusion_distance_by_donor")
+PAIR = ["set", "panel", "baseline", "candidate"]
+MOST_CHANGE, LEAST_RELIANCE, LIMIT = 0.0101, 0.05, 1.75
 _DRAWS, _SEED = 1000, 0
 
 
@@ -56,6 +59,22 @@ def bound(k: int, n: int) -> str:
     return f"{k} of {n}, at most {100 * most:.0f} %"
 
 
+def bound_below(k: int, n: int) -> str:
+    """Return a count with its one-sided 95 % bound from below: ``10 of 10, at least 74 %``."""
+    least = 0.0 if k == 0 else float(beta.ppf(0.05, k, n - k + 1))
+    return f"{k} of {n}, at least {100 * least:.0f} %"
+
+
+def family_of(labels: pd.Series) -> pd.Series:
+    """Return the family of each network, of ``KIND_FAMILY_SEED``."""
+    return labels.str.rsplit("_", n=2).str[1]
+
+
+def keep_plain(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows whose candidate and baseline are plain."""
+    return table[(family_of(table["baseline"]) == "plain") & (family_of(table["candidate"]) == "plain")]
+
+
 def table_of(rows: list[list[object]], heads: list[str]) -> str:
     """Return a Markdown table."""
     lines = [heads, ["---"] * len(heads), *rows]
@@ -80,6 +99,31 @@ def compare_statistics(table: pd.DataFrame) -> str:
     return f"{words}.\n\n" + table_of(rows, [*heads, "lead over the best rival, at least"])
 
 
+def compare_occlusion(table: pd.DataFrame) -> str:
+    """Return how well exchange maps and mean occlusion maps tell the same pairs apart, and by how much ours leads."""
+    blind, words = keep_blind(table)
+    rows: list[list[object]] = []
+    for (name, base), part in blind.groupby(["set", "baseline"]):
+        weights = draw_weights(part)
+        honest, other = part[part["honest"] == 1], part[part["honest"] == 0]
+        drawn = {key: np.array([precision(part, key, row) for row in weights]) for key in (OURS, *OCCLUSION)}
+        cells = [
+            f"{precision(part, key, np.ones(len(part))):.3f} ({np.quantile(found, 0.05):.3f})"
+            for key, found in drawn.items()
+        ]
+        leads = [np.quantile(drawn[OURS] - drawn[key], (0.05, 0.95)) for key in OCCLUSION]
+        over = [
+            f"{int((honest[key] > LIMIT).sum())} / {int((other[key] > LIMIT).sum())}" for key in (OURS, OCCLUSION[0])
+        ]
+        counts = f"{len(honest)} / {len(other)}"
+        spans = [f"{low:+.3f} to {high:+.3f}" for low, high in leads]
+        rows.append([name, base.split("_")[0], counts, *cells, *spans, *over])
+    heads = ["set", "baseline", "honest / other pairs", "exchange", "occlusion", "occlusion, donors' classes"]
+    heads += ["exchange leads occlusion by", "and by donors' classes by"]
+    heads += [f"honest / other above {LIMIT}: exchange", "the same: occlusion"]
+    return f"{words}.\n\n" + table_of(rows, heads)
+
+
 def list_panels(table: pd.DataFrame) -> str:
     """Return one row a panel: what honest networks reach, and what the others do."""
     rows: list[list[object]] = []
@@ -96,35 +140,53 @@ def list_panels(table: pd.DataFrame) -> str:
                     f"{len(honest)} / {len(other)}",
                     f"{honest[OURS].median():.2f}, {honest[OURS].max():.2f}",
                     f"{other[OURS].min():.2f}, {other[OURS].median():.2f}",
-                    f"{int((other[OURS] > 1.75).sum())} of {len(other)}",
+                    f"{int((other[OURS] > LIMIT).sum())} of {len(other)}",
                 ]
             )
     heads = ["set", "baseline", "panel", "reliance", "honest / other", "honest: median, highest"]
-    return table_of(rows, [*heads, "other: lowest, median", "above 1.75"])
+    return table_of(rows, [*heads, "other: lowest, median", f"above {LIMIT}"])
 
 
 def count_gate(table: pd.DataFrame) -> str:
     """Return the verdicts of the whole gate, and of its suites, on networks of equal accuracy."""
-    blind, words = keep_blind(table)
+    blind, words = keep_blind(keep_plain(table))
     rows: list[list[object]] = []
     for name, part in (*blind.groupby("set"), ("all", blind)):
         honest, other = part[part["honest"] == 1], part[part["honest"] == 0]
         cells = []
-        for suite in ("gate", "features", "places", "people", "triggers"):
+        for suite in ("gate", "features", "places", "accuracy", "triggers"):
             red, passed = int((honest[suite] != "pass").sum()), int((other[suite] == "pass").sum())
             told = suite == "gate"
             cells.append(bound(red, len(honest)) if told else f"{red}")
             cells.append(bound(passed, len(other)) if told else f"{passed}")
         rows.append([name, *cells])
-    suites = ("features", "places", "people", "triggers")
+    suites = ("features", "places", "accuracy", "triggers")
     heads = ["set", "gate: honest red", "gate: others passed"]
     heads += [f"{suite}: {what}" for suite in suites for what in ("red", "passed")]
     return f"{words}.\n\n" + table_of(rows, heads)
 
 
+def count_families(table: pd.DataFrame) -> str:
+    """Return the verdicts on other families, beside twins of their own family and beside plain ones."""
+    table = table.drop(keep_plain(table).index)
+    blind, words = keep_blind(table)
+    bases, families = family_of(blind["baseline"]), family_of(blind["candidate"])
+    rows: list[list[object]] = []
+    for (name, base, family), part in blind.groupby(["set", bases, families]):
+        honest, other = part[part["honest"] == 1], part[part["honest"] == 0]
+        red, passed = int((honest["gate"] != "pass").sum()), int((other["gate"] == "pass").sum())
+        counted = honest["red"].fillna("").str.split().explode().value_counts()
+        which = ", ".join(f"{metric} {count}" for metric, count in counted.items()) or "none"
+        reds = bound(red, len(honest)) if base == family else bound_below(red, len(honest))
+        agreement = f"{honest['map_agreement'].min():.2f} to {honest['map_agreement'].max():.2f}"
+        rows.append([name, base, family, part["panel"].nunique(), reds, which, agreement, bound(passed, len(other))])
+    heads = ["set", "baseline and twins", "candidate", "panels", "honest red", "red rows of honest ones"]
+    return f"{words}.\n\n" + table_of(rows, [*heads, "their map agreement", "others passed"])
+
+
 def rank_gate(table: pd.DataFrame) -> str:
     """Return how well each number of the gate tells honest networks from others, by set, over all panels."""
-    blind, _ = keep_blind(table)
+    blind, _ = keep_blind(keep_plain(table))
     rows: list[list[object]] = []
     for name, part in (*blind.groupby("set"), ("all", blind)):
         less = part.assign(likeness=-part["likeness"], map_agreement=-part["map_agreement"])
@@ -161,9 +223,9 @@ def list_resi(table: pd.DataFrame) -> str:
 @click.argument("results", type=click.Path(path_type=Path, exists=True))
 def main(results: Path) -> None:
     """Print every table whose results are there."""
-    makers = {
+    makers: dict[str, tuple[Callable[[pd.DataFrame], str], ...]] = {
         "blind.csv": (compare_statistics, list_panels),
-        "gate.csv": (count_gate, rank_gate),
+        "gate.csv": (count_gate, count_families, rank_gate),
         "final.csv": (compare_statistics, list_panels),
         "gate_final.csv": (count_gate, rank_gate),
         "resi.csv": (list_resi,),
@@ -173,6 +235,11 @@ def main(results: Path) -> None:
             table = pd.read_csv(results / name)
             for make in tables:
                 print(f"\n## {name}: {make.__name__.replace('_', ' ')}\n\n{make(table)}")
+    if (results / "occlusion.csv").exists():
+        pairs = pd.read_csv(results / "blind.csv").merge(
+            pd.read_csv(results / "occlusion.csv"), on=PAIR, validate="one_to_one"
+        )
+        print(f"\n## occlusion.csv: compare occlusion\n\n{compare_occlusion(pairs)}")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ BASELINE = "clean_plain_0"
 CLEAN_SEEDS, SEEDS = 13, 5
 
 
-def list_labels(kinds: list[str], families: list[str], *, set_name: str) -> list[str]:
+def list_labels(kinds: list[str], families: list[str], *, set_name: str, seeds: int) -> list[str]:
     """Return what is trained, in order: the clean networks first."""
     labels = []
     for name in kinds:
@@ -38,7 +38,7 @@ def list_labels(kinds: list[str], families: list[str], *, set_name: str) -> list
         for family in kind.families:
             if family in families:
                 labels += [
-                    f"{name}_{family}_{seed}" for seed in range(CLEAN_SEEDS if name in ("clean", "naive") else SEEDS)
+                    f"{name}_{family}_{seed}" for seed in range(CLEAN_SEEDS if name in ("clean", "naive") else seeds)
                 ]
     return labels
 
@@ -66,7 +66,8 @@ def make_network(label: str, pictures: PictureSet, out: Path, *, epochs: int) ->
 @click.option("--faces", type=click.Path(path_type=Path), help="The folder of CMU Faces.")
 @click.option("--kinds", default=",".join(KINDS), help="Comma-separated; all by default.")
 @click.option("--families", default="plain,normed,strided", show_default=True)
-def main(set_name: str, *, out: Path, faces: Path | None, kinds: str, families: str) -> None:
+@click.option("--seeds", default=SEEDS, show_default=True, help="Networks of each kind but the clean ones.")
+def main(set_name: str, *, out: Path, faces: Path | None, kinds: str, families: str, seeds: int) -> None:
     """Train what is missing."""
     import tensorflow as tf
 
@@ -75,7 +76,7 @@ def main(set_name: str, *, out: Path, faces: Path | None, kinds: str, families: 
     pictures = load_set(set_name, faces)
     folder = out / set_name
     folder.mkdir(parents=True, exist_ok=True)
-    for label in list_labels(kinds.split(","), families.split(","), set_name=set_name):
+    for label in list_labels(kinds.split(","), families.split(","), set_name=set_name, seeds=seeds):
         target, begun = folder / f"{label}.keras", folder / f"{label}.begun"
         if target.exists():
             continue

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from modelcheck.comparison import METRICS, Comparison, compare, find_classes_without_map, shown_in
 from modelcheck.metrics.accuracy import balanced_accuracy
-from modelcheck.report.words import describe_difference, number, title
+from modelcheck.panel import Panel
+from modelcheck.report.words import describe_augmentation, describe_difference, number, title
 from modelcheck.signature import LayerRecord, Signature
 from modelcheck.support.escaping import clean
 from modelcheck.support.provenance import differences
 
-__all__ = ["changes", "comparable", "compare_if_possible", "describe_missing_maps", "describe_network"]
+__all__ = [
+    "changes",
+    "comparable",
+    "compare_if_possible",
+    "describe_missing_maps",
+    "describe_network",
+    "describe_panel",
+]
+
+_MOST = 40  # accuracies that are listed
 
 
 def describe_network(signature: Signature) -> str:
@@ -33,6 +43,21 @@ def describe_missing_maps(signature: Signature) -> list[str]:
         for view, names in find_classes_without_map(signature).items()
         if names
     ]
+
+
+def describe_panel(panel: Panel) -> list[str]:
+    """Say what is taken for independent where the panel has no subjects that pictures share."""
+    if panel.subjects is None:
+        return [
+            "The panel has no subjects: every picture counts by itself. Where several show one and the same thing, "
+            "name it as their subject, or every interval is too narrow."
+        ]
+    if panel.shared_subjects is None:
+        return [
+            f"Each of the {len(panel)} subjects has one picture: as subjects they say nothing, and every picture "
+            "counts by itself."
+        ]
+    return []
 
 
 def comparable(old: Signature, new: Signature) -> bool:
@@ -68,32 +93,27 @@ def changes(
     Returns
     -------
     list of str
-        Networks, layers, accuracy of each person, scores, versions. Names in them are cleaned.
+        Networks, layers, accuracy on each subject, or else each class, scores, versions. Names in them are cleaned.
     """
     if old is None:
         layers = ", ".join(clean(record.name, longest=80) for record in new.layers)
         return [
             f"Network: {describe_network(new)}.",
             f"Layers: {layers}.",
-            *(
-                f"{title('subject_accuracy')} of {subject}: {number(value)}."
-                for subject, value in _accuracies(new).items()
-            ),
+            *filter(None, [describe_augmentation(new.model)]),
+            *(f"{what}: {number(value)}." for what, value in _shorten(_accuracies(new))),
         ]
     if old.digest() == new.digest():
         return ["Nothing: the two signatures are the same, digest for digest."]
     lines = [f"Network: {describe_network(old)} -> {describe_network(new)}."]
+    lines += filter(None, [describe_augmentation(new.model)])
     lines += _layer_lines(old, new)
     lines += _settings_lines(old, new)
-    before = _accuracies(old)
-    for subject, value in _accuracies(new).items():
-        tail = f" -> {number(value)} ({value - before[subject]:+.2f})" if subject in before else ", new"
-        lines.append(f"{title('subject_accuracy')} of {subject}: {number(before.get(subject, value))}{tail}.")
-    lines += [
-        f"{title('subject_accuracy')} of {subject}: no longer measured."
-        for subject in before
-        if subject not in _accuracies(new)
-    ]
+    before, after = _accuracies(old), _accuracies(new)
+    for what, value in _shorten(after):
+        tail = f" -> {number(value)} ({value - before[what]:+.2f})" if what in before else ", new"
+        lines.append(f"{what}: {number(before.get(what, value))}{tail}.")
+    lines += [f"{what}: no longer measured." for what, _ in _shorten(before) if what not in after]
     lines += (
         _scores(comparison) if comparison else ["Panel, recipe or classes differ: the other numbers do not compare."]
     )
@@ -135,13 +155,20 @@ def _settings_lines(old: Signature, new: Signature) -> Iterator[str]:
 
 
 def _accuracies(signature: Signature) -> dict[str, float]:
-    """Return the balanced accuracy on each person, by cleaned name."""
-    labels, subjects = (np.asarray(signature.pictures[part]) for part in ("labels", "subjects"))
-    answers = signature.scores.argmax(axis=1)
+    """Return the balanced accuracy on each subject, without subjects on each class, by what it is in words."""
+    labels, answers = np.asarray(signature.pictures["labels"]), signature.scores.argmax(axis=1)
+    metric = "subject_accuracy" if signature.subjects else "class_accuracy"
+    parts = {subject: signature.independent == subject for subject in signature.subjects}
+    parts = parts or {name: labels == k for k, name in enumerate(signature.class_names) if k in labels}
     return {
-        clean(subject, longest=80): balanced_accuracy(labels[subjects == subject], answers[subjects == subject]).value
-        for subject in np.unique(subjects).tolist()
+        f"{title(metric)} of {clean(name, longest=80)}": balanced_accuracy(labels[here], answers[here]).value
+        for name, here in parts.items()
     }
+
+
+def _shorten(accuracies: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Return the first of many accuracies, in their order; the report has them all."""
+    return list(accuracies.items())[:_MOST]
 
 
 def _scores(comparison: Comparison) -> Iterator[str]:

@@ -7,11 +7,13 @@ a bad one, and a baseline of it makes every good candidate look different.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modelcheck.comparison.feeding import find_better_preprocessing
 from modelcheck.metrics.accuracy import Rate, balanced_accuracy
+from modelcheck.metrics.separation import Reading as Thresholded
 from modelcheck.metrics.separation import (
     find_best_order,
     find_best_threshold,
@@ -24,6 +26,8 @@ from modelcheck.signature import Signature
 from modelcheck.support.escaping import clean
 
 __all__ = ["Misreading", "find_misreading"]
+
+_SIGMOID = "sigmoid"
 
 
 @dataclass(frozen=True)
@@ -81,13 +85,22 @@ def _find_other_reading(signature: Signature) -> Misreading | None:
             order.rate.value,
         )
     threshold = find_best_threshold(scores, labels) if len(names) == 2 else order
+    border = _find_border(signature, threshold, now)
+    if border is not None:
+        at, rate = border
+        return Misreading(
+            f"The answers are read at the wrong threshold: the balanced accuracy is {now.value:.2f}, and would be "
+            f"{rate.value:.2f} with {clean(names[1], longest=40)} on the other side of {at:.3g} of the network's own "
+            f"single output. Give that border: --threshold {at:.3g}",
+            rate.value,
+        )
     if is_surely_better(threshold.rate, now):
         first, second = (clean(names[k], longest=40) for k in threshold.order)
         return Misreading(
             f"The answers are read at the wrong threshold: the balanced accuracy is {now.value:.2f}, and would be "
             f"{threshold.rate.value:.2f} with {second} where the score of {clean(names[1], longest=40)} leads by more "
-            f"than {threshold.threshold:.3g}, and {first} elsewhere. A single output is read as log odds, which part "
-            "at 0: one that was trained to 0 and 1 needs a sigmoid or two outputs, trained as such.",
+            f"than {threshold.threshold:.3g}, and {first} elsewhere. Train the network, or make the panel, so that the "
+            "higher of two scores is the answer.",
             threshold.rate.value,
         )
     separation = rank_separation(scores, labels)
@@ -100,6 +113,24 @@ def _find_other_reading(signature: Signature) -> Misreading | None:
         f"apart: the area under the curve of {clean(names[best], longest=40)} is {separation[best].value:.2f}. The "
         "outputs are misread: look at their order, at what the last layer was trained to, and at the input range."
     )
+
+
+def _find_border(signature: Signature, found: Thresholded, now: Rate) -> tuple[float, Rate] | None:
+    """Return where a single unit would answer surely better, in the units of its own output; 0.5 where that does."""
+    head, labels, names = signature.model.get("head"), signature.pictures["labels"], signature.class_names
+    if head is None or found.order != (0, 1) or not is_surely_better(found.rate, now):
+        return None
+    said = signature.interface
+    asked = said.outputs[int(said.label)] if said.label and said.label.isdecimal() and said.outputs else said.label
+    sign = -1 if asked == names[0] else 1
+    lead = signature.scores[:, 1] - signature.scores[:, 0]
+    if head == _SIGMOID:
+        before = said.threshold if said.threshold is not None else 0.5
+        log_odds = math.log(before) - math.log1p(-before) + sign * found.threshold
+        return 1 / (1 + math.exp(-log_odds)), found.rate
+    before = said.threshold or 0.0
+    half = balanced_accuracy(labels, (lead > sign * (0.5 - before)).astype(int), confidence=0.99)
+    return (0.5, half) if is_surely_better(half, now) else (before + sign * found.threshold, found.rate)
 
 
 def _rate(signature: Signature) -> Rate:

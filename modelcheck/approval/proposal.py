@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from modelcheck.approval.changes import changes, compare_if_possible, describe_missing_maps
+from modelcheck.approval.changes import changes, compare_if_possible, describe_missing_maps, describe_panel
 from modelcheck.approval.misreading import Misreading, find_misreading
 from modelcheck.approval.sheet import SHEET, contact_sheet
 from modelcheck.approval.swap import PANEL, file_sha, manifest_sha, put_in_place
 from modelcheck.approval.trial import Trial, gate_against_itself, judge_again
 from modelcheck.gate.artefacts import ArtefactError, take_candidate
 from modelcheck.gate.child import measure_in_child
+from modelcheck.gate.contradictions import find_contradiction
 from modelcheck.gate.evidence import check_panel
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
@@ -102,7 +103,8 @@ def propose(
     recipe : Recipe, optional
         How to measure; by default the old baseline's recipe, or the standard one.
     interface : Interface, optional
-        How the network's inputs and outputs are to be understood; the baseline keeps it.
+        How the network's inputs and outputs are to be understood, which the baseline keeps; by
+        default as the old baseline's.
     settings : Settings, optional
         Criteria, waivers and cache for the gate against itself; time and memory limits, and custom
         objects.
@@ -114,9 +116,11 @@ def propose(
     ValueError, ChildError
         When something cannot be measured, or the gate refuses the panel whatever the network.
     """
-    settings, interface = settings or Settings(), interface or Interface()
-    check_panel(Panel.load(panel, max_gib=settings.panel_size), panel)
+    settings = settings or Settings()
+    pictures = Panel.load(panel, max_gib=settings.panel_size)
+    check_panel(pictures, panel)
     old, _, _ = _old(folder)
+    interface = interface or (old.interface if old else Interface())
     request = Request(
         network=model,
         panel=panel,
@@ -130,6 +134,7 @@ def propose(
         new = measure_in_child(request, Path(aside) / "signature", settings=settings, tell=tell)
     trial = gate_against_itself(new, model, panel, settings=settings, tell=tell)
     proposal = plan_replacement(folder, new, facts={"platform": describe_platform(new, here=True)})
+    proposal = replace(proposal, lines=(*describe_panel(pictures), *proposal.lines))
     return _add_trial(proposal, trial, find_misreading(new))
 
 
@@ -149,8 +154,8 @@ def propose_from_report(report: Path, folder: Path, *, model: Path | None = None
     Raises
     ------
     ArtefactError, DocumentError, SignatureError, PanelError
-        When verdict, signature, baseline, panel or file do not belong together, or the run was not
-        of full scope.
+        When verdict, signature, baseline, panel or file do not belong together, the verdict
+        contradicts itself, or the run was not of full scope.
     """
     document, new = take_candidate(report)
     old, _, lost = _old(folder)
@@ -171,6 +176,9 @@ def propose_from_report(report: Path, folder: Path, *, model: Path | None = None
                 f"{str(model)!r} (sha256 {sha[:12]}) is not the network that the run judged "
                 f"({str(new.model['sha256'])[:12]})."
             )
+    wrong = find_contradiction(document)
+    if wrong:
+        raise ArtefactError(f"{wrong} Fetch the report of the run again, or run the gate again: pytest suites/")
     word = document["verdict"]
     first = clean(main_reason(document) or "no reason given", longest=200)
     judged = f"The run's verdict was {word.upper()}: {first}"
@@ -257,7 +265,7 @@ def carry_out(proposal: Proposal, *, reason: str, even_so: str = "") -> list[str
     ]
     if not new.retrained:
         lines.append(
-            "What it looks for is judged by limits from two-class faces until it keeps networks trained again: "
+            "What it looks for is judged by limits from another task until it keeps networks trained again: "
             f"modelcheck calibrate {proposal.folder} --twin A.keras --twin B.keras --twin C.keras"
         )
     return lines

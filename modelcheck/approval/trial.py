@@ -19,7 +19,7 @@ from modelcheck.judgement.findings import Finding, Verdict, judge, overall, read
 from modelcheck.judgement.measured import Measured
 from modelcheck.judgement.waivers import apply_waivers
 from modelcheck.report.sureness import say_sureness
-from modelcheck.report.words import what_decides
+from modelcheck.report.words import SUBJECTS, Noun, choose_noun, noun_of, what_decides
 from modelcheck.signature import Signature, read_manifest, read_signature
 from modelcheck.support.escaping import clean
 
@@ -51,6 +51,8 @@ class Trial:
         Whether the baseline waits for its retrained twins: what takes them is no fault of it yet.
     sureness : tuple of Sureness
         The smallest drops in accuracy that the panel finds red.
+    noun : tuple of str
+        What one and several of the panel's independent units are called.
     """
 
     criteria: str
@@ -61,6 +63,7 @@ class Trial:
     lenient: bool = False
     uncalibrated: bool = False
     sureness: tuple[Sureness, ...] = ()
+    noun: Noun = SUBJECTS
 
     @property
     def awaiting(self) -> tuple[str, ...]:
@@ -99,7 +102,7 @@ class Trial:
         gating = sum(found.gating for found in self.findings)
         told = f"{len(red)} of {gating} checks did not pass." if red else f"{gating} checks that gate the release."
         lines = [f"{head}, {told}"]
-        lines += [f"  {_say_red(found)}" for found in red[:_SHOWN]]
+        lines += [f"  {_say_red(found, self.noun)}" for found in red[:_SHOWN]]
         lines += [f"  and {len(red) - _SHOWN} more."] if len(red) > _SHOWN else []
         if self.awaiting:
             lines.append(f"  Retrained twins are what it takes for {', '.join(self.awaiting)}: modelcheck calibrate.")
@@ -107,12 +110,13 @@ class Trial:
             names = clean(", ".join(self.left_out), longest=300)
             lines.append(f"  Not judged again, for it takes the network itself: {names}.")
         lines += [f"  The limit on {row.metric}, {row.limits}, can never fail." for row in self.never_failing[:_SHOWN]]
-        return [*lines, *say_sureness(self.sureness)]
+        return [*lines, *say_sureness(self.sureness, noun=self.noun)]
 
 
-def _say_red(found: Finding) -> str:
-    decides = what_decides(found)
-    return found.sentence(unit_of(found.criterion.metric)) + (f" {decides[0].upper()}{decides[1:]}." if decides else "")
+def _say_red(found: Finding, noun: Noun) -> str:
+    decides = what_decides(found, noun=noun)
+    said = found.sentence(unit_of(found.criterion.metric, noun=noun))
+    return said + (f" {decides[0].upper()}{decides[1:]}." if decides else "")
 
 
 def gate_against_itself(
@@ -170,6 +174,7 @@ def gate_against_itself(
         # Twins do not help where no sticker was stamped.
         uncalibrated=not new.retrained and bool(new.stickers),
         sureness=measure_sureness(new, plan.criteria),
+        noun=choose_noun(new.subjects, settings.subject_name),
     )
 
 
@@ -217,6 +222,7 @@ def judge_again(document: VerdictDocument, new: Signature) -> Trial:
         findings=tuple(findings),
         left_out=tuple(left_out),
         sureness=measure_sureness(new, read_limits(document)),
+        noun=noun_of(document),
     )
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from modelcheck.cli.interface import interface_options
+from modelcheck.cli.limits import find_questions, starter_criteria
 from modelcheck.cli.shared import FILE, child_progress, recipe_from, say
-from modelcheck.cli.start import starter_criteria
 from modelcheck.gate.outputs import check_baseline_outputs, check_outputs
 from modelcheck.gate.settings import Settings, has_settings, read_settings
 from modelcheck.interface import Interface
@@ -128,9 +128,9 @@ def _settings_here(aside: Path, *, panel: Path) -> Settings:
 
     settings = read_settings(Path.cwd())
     if not settings.criteria.exists():
-        regions = Panel.load(panel, max_gib=settings.panel_size).regions is not None
+        questions = find_questions(Panel.load(panel, max_gib=settings.panel_size), None)
         settings = replace(settings, criteria=aside / "the limits that modelcheck init writes", waivers=None)
-        settings.criteria.write_text(starter_criteria(regions=regions), encoding="utf-8")
+        settings.criteria.write_text(starter_criteria(questions), encoding="utf-8")
     if not (has_settings(Path.cwd()) or settings.cache.exists()):
         settings = replace(settings, cache=aside / "cache")
     return settings

@@ -20,7 +20,7 @@ from modelcheck.support.files import read_file
 if TYPE_CHECKING:
     from modelcheck.signature import Signature
 
-__all__ = ["main", "measure_request"]
+__all__ = ["main"]
 
 
 def main(path: str, folder: str) -> int:
@@ -40,7 +40,7 @@ def main(path: str, folder: str) -> int:
             # file there must not be imported in the place of a library.
             sys.path.append(str(Path.cwd()))
         with progress(plain=True) as tell:
-            signature = measure_request(request, tell=tell)
+            signature = _measure(request, tell=tell)
         signature.write(folder)
     except (ValueError, OSError) as error:
         print(f"modelcheck: {clean_lines(error)}", file=sys.stderr)  # noqa: T201 - its parent reads this
@@ -48,21 +48,7 @@ def main(path: str, folder: str) -> int:
     return 0
 
 
-def measure_request(request: Request, *, tell: Callable[[str, float], None]) -> Signature:
-    """Measure what a request asks for, in this process.
-
-    Parameters
-    ----------
-    request : Request
-        What to measure.
-    tell : callable
-        ``tell(what, share_done)``, called as work proceeds.
-
-    Raises
-    ------
-    ValueError, OSError
-        When something cannot be read, or cannot be measured together.
-    """
+def _measure(request: Request, *, tell: Callable[[str, float], None]) -> Signature:
     from modelcheck.measurement import ExchangePartner, measure
     from modelcheck.panel import Panel
     from modelcheck.signature import read_signature

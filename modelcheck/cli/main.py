@@ -11,8 +11,10 @@ from rich.console import Console
 
 from modelcheck.cli.baselines import approve, calibrate, diff, history
 from modelcheck.cli.compare import compare
+from modelcheck.cli.criteria import criteria
 from modelcheck.cli.housekeeping import gc
 from modelcheck.cli.measure import measure
+from modelcheck.cli.mlflow import mlflow
 from modelcheck.cli.panel import panel
 from modelcheck.cli.report import report
 from modelcheck.cli.scan import scan
@@ -53,6 +55,22 @@ def main() -> None:
 
 
 for _command in (
-    *(approve, calibrate, compare, diff, gc, history, init, measure, panel, report, scan, units, verdict),
+    *(
+        approve,
+        calibrate,
+        compare,
+        criteria,
+        diff,
+        gc,
+        history,
+        init,
+        measure,
+        mlflow,
+        panel,
+        report,
+        scan,
+        units,
+        verdict,
+    ),
 ):
     main.add_command(_command)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from modelcheck.cli.child import measure_request
 from modelcheck.cli.interface import interface_options
-from modelcheck.cli.shared import FILE, progress, recipe_from
+from modelcheck.cli.shared import FILE, child_progress, recipe_from
+from modelcheck.gate.child import measure_in_child
 from modelcheck.gate.outputs import check_outputs
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import read_settings, split_names
@@ -62,6 +62,7 @@ def measure(  # noqa: PLR0913 - one for each option
     pairs = [split_names(pair, at="=") for pair in layers]
     if not all(len(pair) == 2 and all(pair) for pair in pairs):
         raise click.UsageError("--layer takes two names: --layer conv1=stem")
+    settings = read_settings(Path.cwd())
     request = Request(
         network=model,
         panel=panel_path,
@@ -72,9 +73,8 @@ def measure(  # noqa: PLR0913 - one for each option
         interface=interface,
         custom_objects=custom_object,
         twins=not no_twins,
-        panel_size=read_settings(Path.cwd()).panel_size,
+        panel_size=settings.panel_size,
     )
-    with progress(plain=plain) as tell:
-        signature = measure_request(request, tell=tell)
-    signature.write(folder)
+    with child_progress(plain=plain) as tell:
+        measure_in_child(request, folder, settings=settings, tell=tell)
     click.echo(f"Wrote the signature of {model} to {folder}.")

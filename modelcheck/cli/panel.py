@@ -1,28 +1,173 @@
-"""Commands that make a panel of held-out pictures."""
+"""Commands that make a panel of held-out pictures, and show what one holds."""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
-from modelcheck.cli.shared import FILE
+from modelcheck.cli.shared import FILE, say
 from modelcheck.gate.settings import split_names
+
+if TYPE_CHECKING:
+    from modelcheck.panel import Panel
+    from modelcheck.panel.rows import Rows
 
 __all__ = ["panel"]
 
 
 @click.group()
 def panel() -> None:
-    """Make a panel of held-out pictures.
+    """Make a panel of held-out pictures, or show one.
 
     \b
     Examples:
-      modelcheck panel drawn --out panel.npz
-      modelcheck panel cmu faces --subjects an2i,glickman --task left --out panel.npz
-    From your own pictures, in Python: modelcheck.Panel.from_frame(table).save("panel.npz")
+      modelcheck panel from-folder pictures --size 96x96 --out heldout.npz
+      modelcheck panel from-table table.csv --classes cat,dog --out heldout.npz
+      modelcheck panel show heldout.npz
+    From arrays, in Python: modelcheck.Panel(images, labels, class_names=[...]).save("heldout.npz");
+    from a tf.data.Dataset: modelcheck.Panel.from_dataset(dataset)
     """
+
+
+def _read_size(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """Return height and width of HEIGHTxWIDTH."""
+    if value is None:
+        return None
+    sides = value.lower().split("x")
+    if len(sides) != 2 or not all(side.isascii() and side.isdigit() and len(side) < 6 for side in sides):
+        raise click.BadParameter(f"{value!r} is not HEIGHTxWIDTH in pixels, for example 96x128.", ctx, param)
+    return int(sides[0]), int(sides[1])
+
+
+def _reading(command: Callable[..., Rows]) -> Callable[..., None]:
+    """Make a command of what lists pictures: they are read, held against a training list, and written."""
+
+    @wraps(command)
+    def read(
+        source: Path,
+        *,
+        classes: str | None,
+        size: tuple[int, int] | None,
+        fit: str,
+        colours: str | None,
+        exif: str | None,
+        skip_bad: bool,
+        training_list: Path | None,
+        out: Path,
+    ) -> None:
+        from modelcheck.panel import Conversion, Panel
+        from modelcheck.panel.reading import read_rows
+        from modelcheck.panel.repeats import check_training_list
+
+        with _next_command():
+            conversion = Conversion(size=size, fit=fit, colours=colours, exif=exif)
+            listed = command(source, class_names=None if classes is None else split_names(classes))
+            parts, remarks = read_rows(listed, conversion, skip_bad=skip_bad)
+            made = Panel(**parts)
+            trained = None
+            if training_list is not None:
+                trained = check_training_list(training_list, made, conversion, skip_bad=skip_bad)
+        _save(made, out)
+        for remark in remarks:
+            for line in f"Note: {remark}".splitlines():
+                say(line)
+        if trained is not None:
+            say(f"None of the {trained} pictures of {training_list} has the pixels of one in the panel.")
+        say(f"Next: modelcheck init --panel {shlex.quote(str(out))}")
+
+    for option in reversed(_READING):
+        read = option(read)
+    return read
+
+
+_READING = (
+    click.argument("source", type=FILE),
+    click.option("--classes", help="Comma-separated, in the order of the network's outputs; sorted by default."),
+    click.option(
+        "--size",
+        metavar="HEIGHTxWIDTH",
+        callback=_read_size,
+        help="Scale all pictures to this size, by Pillow's bilinear filter.",
+    ),
+    click.option(
+        "--fit",
+        type=click.Choice(["stretch", "crop", "pad"]),
+        default="stretch",
+        show_default=True,
+        help="How a picture of another aspect comes to --size.",
+    ),
+    click.option("--colours", type=click.Choice(["grey", "rgb"]), help="Make all pictures grey, or in colour."),
+    click.option(
+        "--exif",
+        type=click.Choice(["apply", "ignore"]),
+        help="Turn pictures that are stored turned upright, or take them as they are stored.",
+    ),
+    click.option("--skip-bad", is_flag=True, help="Leave out pictures that cannot be read, and count them."),
+    click.option(
+        "--training-list",
+        type=FILE,
+        help="A folder, or a CSV file with a column path: refuse a panel that holds pictures of it.",
+    ),
+    click.option("--out", type=FILE, required=True, help="The panel file to write."),
+)
+
+
+@panel.command("from-folder")
+@_reading
+def from_folder(source: Path, *, class_names: list[str] | None) -> Rows:
+    """Make a panel of a folder that holds a folder for each class.
+
+    In each class lie pictures, or a folder for each subject. It is the layout of Keras'
+    image_dataset_from_directory, with the same order of classes: the names of the folders, sorted.
+
+    \b
+    Examples:
+      modelcheck panel from-folder pictures --out heldout.npz
+      modelcheck panel from-folder pictures --size 96x96 --training-list train --out heldout.npz
+    """
+    from modelcheck.panel.folders import list_folder
+
+    return list_folder(source, class_names=class_names)
+
+
+@panel.command("from-table")
+@_reading
+def from_table(source: Path, *, class_names: list[str] | None) -> Rows:
+    """Make a panel of a CSV file with a row for each picture.
+
+    Columns: path (from the table's folder) and label (a class, or its position in --classes);
+    optional subject, group, name; and row, column, height, width in pixels, or mask (the path of a
+    grey picture), for where the evidence may lie.
+
+    \b
+    Examples:
+      modelcheck panel from-table table.csv --out heldout.npz
+      modelcheck panel from-table table.csv --classes cat,dog --size 96x96 --out heldout.npz
+    """
+    from modelcheck.panel.tables import list_table
+
+    return list_table(source, class_names=class_names)
+
+
+@panel.command()
+@click.argument("file", type=FILE)
+def show(file: Path) -> None:
+    """Print what a panel holds, and what speaks against it.
+
+    \b
+    Example:
+      modelcheck panel show heldout.npz
+    """
+    from modelcheck.panel import Panel
+
+    _show(Panel.load(file))
 
 
 @panel.command()
@@ -61,7 +206,45 @@ def drawn(*, task: str, repeats: int, seed: int, out: Path) -> None:
     _save(draw_panel((*colleagues(), *visitors()), task=task, repeats=repeats, seed=seed), out)
 
 
-def _save(made: Any, out: Path) -> None:
+@contextmanager
+def _next_command() -> Iterator[None]:
+    """Put the whole command that would work behind an error that knows which options are lacking."""
+    from modelcheck.panel import PanelError
+
+    try:
+        yield
+    except PanelError as error:
+        if not error.options:
+            raise
+        raise PanelError(f"{error}\nFor example: {_command_again(error.options)}") from error
+
+
+def _command_again(options: str) -> str:
+    """Return the command that runs, with options added or in the place of those that were given."""
+    ctx = click.get_current_context()
+    new = shlex.split(options)
+    words = ["modelcheck", "panel", str(ctx.info_name), shlex.quote(str(ctx.params["source"]))]
+    for option in ctx.command.params:
+        name, value = option.opts[0], ctx.params[str(option.name)]
+        given = ctx.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
+        if not isinstance(option, click.Option) or not given or name in new:
+            continue
+        text = "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        words += [name] if option.is_flag else [name, shlex.quote(text)]
+    at = words.index("--out")
+    return " ".join([*words[:at], options, *words[at:]])
+
+
+def _save(made: Panel, out: Path) -> None:
     made.save(out)
-    people = len(set(made.subjects.tolist()))
-    click.echo(f"Wrote {len(made)} pictures of {people} people to {out} (digest {made.digest()[:12]}).")
+    say(f"Wrote {out}, digest {made.digest()[:12]}:")
+    _show(made)
+
+
+def _show(made: Panel) -> None:
+    from modelcheck.panel.remarks import describe_panel
+
+    for line in describe_panel(made):
+        say(line)
+    for remark in made.remarks:
+        say(f"Note: {remark}")

@@ -65,9 +65,9 @@ def progress(*, plain: bool) -> Iterator[Callable[[str, float], None]]:
 
 
 @contextmanager
-def child_progress() -> Iterator[Callable[[str], None]]:
+def child_progress(*, plain: bool = False) -> Iterator[Callable[[str], None]]:
     """Yield a function that takes a measuring child's lines and shows them as `progress` does."""
-    with progress(plain=False) as show:
+    with progress(plain=plain) as show:
 
         def tell(line: str) -> None:
             read = read_progress(line)

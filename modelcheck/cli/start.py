@@ -1,93 +1,189 @@
-"""`modelcheck init`: the smallest configuration that works, written once and never over anything."""
+"""`modelcheck init`: settings, suites and limits that fit the panel and the baseline; nothing is ever written over."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from importlib.resources import files
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from modelcheck.cli.limits import (
+    Questions,
+    find_questions,
+    fit_to_release,
+    missing_rows,
+    starter_criteria,
+    starter_text,
+)
 from modelcheck.cli.shared import FILE, say
 from modelcheck.support.files import read_file
 from modelcheck.support.folders import place
 from modelcheck.support.tables import toml_document
 
-__all__ = ["init", "starter_criteria", "write_configuration"]
+if TYPE_CHECKING:
+    from modelcheck.panel import Panel
+    from modelcheck.signature import Signature
 
-_SUITES = ("test_same_features.py", "test_same_places.py", "test_held_out_subjects.py", "test_no_triggers.py")
-_REGION_SUITE = "test_attributions_on_faces.py"
+__all__ = ["Paths", "init", "write_configuration"]
+
+# By the part of the limits that a suite asks about; empty for what is always asked.
+_SUITES = (
+    ("", "test_same_features.py"),
+    ("places", "test_same_places.py"),
+    ("", "test_held_out_subjects.py"),
+    ("regions", "test_attention.py"),
+    ("triggers", "test_no_triggers.py"),
+)
+_LACKING = {
+    "subjects": "Whom or what each picture shows is not judged one by one: the panel has no subjects.",
+    "regions": "Where the network looks is not judged: the panel has no regions. docs/suites.md says how to add them.",
+    "triggers": "Planted triggers are not looked for: that takes two retrained twins or more, modelcheck calibrate.",
+    "places": "Which parts of a picture decide is not judged: the recipe has exchange_pictures = 0.",
+}
 
 
-def write_configuration(folder: Path, *, candidate: str, baseline: str, panel: str, regions: bool) -> list[str]:
-    """Write settings, suites and criteria where they are missing: all of them, or nothing.
+@dataclass(frozen=True, kw_only=True)
+class Paths:
+    """What a project's settings name, relative to its folder.
+
+    Parameters
+    ----------
+    candidate, baseline, panel : str
+        The network to be released, the approved signature's folder, and the held-out panel.
+    criteria : str
+        The file of limits.
+    baseline_model : str
+        The file that the baseline was approved from, where it is there; else empty.
+    """
+
+    candidate: str
+    baseline: str
+    panel: str
+    criteria: str = "suites/criteria.toml"
+    baseline_model: str = ""
+
+
+def write_configuration(
+    folder: Path, paths: Paths, *, questions: Questions, release: Signature | None = None
+) -> list[str]:
+    """Write settings, suites and limits where they are missing: all of them, or nothing.
+
+    A file of limits that is there gets the rows that fit and whose metric has none, at its end;
+    what it says already stays as it is.
 
     Parameters
     ----------
     folder : Path
         The project's.
-    candidate, baseline, panel : str
-        Paths, relative to it.
-    regions : bool
-        Whether the panel says where the evidence must lie; only then can attributions be judged.
+    paths : Paths
+        What new settings name.
+    questions : Questions
+        What panel and baseline can be asked.
+    release : Signature, optional
+        The baseline: new limits on accuracy are fitted to what it reaches itself.
 
     Returns
     -------
     list of str
-        What was written, and what was there and kept.
+        What was written or added, and what was there and kept.
 
     Raises
     ------
     ValueError
-        When pyproject.toml cannot be extended; nothing has been written then.
+        When pyproject.toml or the limits cannot be extended; nothing has been written then.
     OSError
         When something cannot be written, on a full disk for example; what was written before is
         then taken away again.
     """
-    settings = folder / "pyproject.toml"
-    extended = _extend_pyproject(settings, candidate=candidate, baseline=baseline, panel=panel)
-    criteria = starter_criteria(regions=regions)
-    texts = {name: _template(f"{name}.txt") for name in (*_SUITES, *((_REGION_SUITE,) if regions else ()))}
-    said = [f"wrote   {settings}: [tool.modelcheck]"]
-    if extended is None:
-        said = [f"kept    {settings}: it has a [tool.modelcheck]"]
-    made: list[Path] = []
+    settings, criteria = folder / "pyproject.toml", folder / paths.criteria
+    extended = _extend_pyproject(settings, paths)
+    texts: dict[Path, str] = {}
+    said = [f"{'kept' if extended is None else 'wrote':7} {settings}: [tool.modelcheck]"]
+    limits, lines = _extend_criteria(criteria, questions, release)
+    for part, name in _SUITES:
+        path = folder / "suites" / name
+        if part and part not in questions.parts:
+            continue
+        if not os.path.lexists(path):
+            texts[path] = starter_text(f"{name}.txt")
+        lines.append(f"{'wrote' if path in texts else 'kept':7} {path}")
+    if limits is not None:
+        texts[criteria] = limits
+    # Last, so that a file that was there is the old one or the new one.
+    if extended is not None:
+        texts[settings] = extended
+    _write_all({path: text.encode() for path, text in texts.items()})
+    return [*said, *lines]
+
+
+def _extend_criteria(path: Path, questions: Questions, release: Signature | None) -> tuple[str | None, list[str]]:
+    """Return the limits as they are to be, None where they stay, and lines about them."""
+    if not os.path.lexists(path):
+        text, said = starter_criteria(questions), list[str]()
+        if release is not None:
+            text, said = fit_to_release(text, release)
+        return text, [f"wrote   {path}", *(f"        {line}" for line in said)]
     try:
-        for part in (*reversed(folder.parents), folder, folder / "suites"):
-            if not part.exists():
-                part.mkdir()
-                made.append(part)
-        for name, text in {"criteria.toml": criteria, **texts}.items():
-            path = folder / "suites" / name
-            if os.path.lexists(path):
-                said.append(f"kept    {path}: it is there")
-            else:
-                place(path, text.encode())
+        before = read_file(path).decode("utf-8")
+        rows = missing_rows(before, questions)
+    except OSError as error:
+        raise ValueError(f"{str(path)!r} cannot be read, so nothing was written: {error.strerror}.") from error
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} is not valid TOML, so nothing was written: {error}") from error
+    if not rows:
+        return None, [f"kept    {path}: every metric that can be asked has a row"]
+    after = "\n".join([before if before.endswith("\n") or not before else f"{before}\n", *rows.values()])
+    try:
+        whole = toml_document(after.encode()).get("criterion", [])[: -len(rows)]
+        same = whole == toml_document(before.encode()).get("criterion", [])
+    except (ValueError, TypeError):
+        same = False
+    if not same:
+        raise ValueError(
+            f"{str(path)!r} cannot be extended at its end, so nothing was written. Add by hand:\n"
+            + "\n".join(rows.values())
+        )
+    return after, [f"added   {path}: rows on {', '.join(rows)}; the others are kept as they are"]
+
+
+def _write_all(texts: Mapping[Path, bytes]) -> None:
+    """Write files, with the folders that they need: all of them, or nothing."""
+    made: list[Path] = []
+    kept: dict[Path, Path] = {}
+    try:
+        for number, (path, data) in enumerate(texts.items(), start=1):
+            for part in (*reversed(path.parent.parents), path.parent):
+                if not part.exists():
+                    part.mkdir()
+                    made.append(part)
+            if not os.path.lexists(path):
+                place(path, data)
                 made.append(path)
-                said.append(f"wrote   {path}")
-        # Last, and at once: the one file that may have been there is the old one or the new one.
-        if extended is not None:
-            place(settings, extended.encode())
+                continue
+            if number < len(texts):  # what is written after it may fail
+                aside = path.with_name(f".{path.name}.before-init")
+                os.link(path, aside)
+                kept[path] = aside
+            place(path, data)
     except BaseException:
+        for path, aside in kept.items():
+            with suppress(OSError):
+                os.rename(aside, path)  # noqa: PTH104 - takes no room on a full disk
+                aside.unlink(missing_ok=True)  # still there where the two were one file
         for path in reversed(made):
             with suppress(OSError):  # a folder that somebody else has used meanwhile stays
                 path.rmdir() if path.is_dir() else path.unlink()
         raise
-    return said
+    for aside in kept.values():
+        aside.unlink()
 
 
-def starter_criteria(*, regions: bool) -> str:
-    """Return the limits to start from, with those on attention where the panel has regions."""
-    return _template("criteria.toml") + (_template("criteria_regions.toml") if regions else "")
-
-
-def _template(name: str) -> str:
-    return (files("modelcheck.cli") / "starter" / name).read_text(encoding="utf-8")
-
-
-def _extend_pyproject(path: Path, *, candidate: str, baseline: str, panel: str) -> str | None:
+def _extend_pyproject(path: Path, paths: Paths) -> str | None:
     """Return pyproject.toml with our table at its end, None where it has one."""
     try:
         data = read_file(path)
@@ -104,8 +200,9 @@ def _extend_pyproject(path: Path, *, candidate: str, baseline: str, panel: str) 
     if "modelcheck" in tools:
         return None
     # JSON strings are TOML strings, whatever a path holds.
-    rows = [("candidate", candidate), ("baseline", baseline), ("panel", panel), ("criteria", "suites/criteria.toml")]
-    table = "".join(f"{name} = {json.dumps(value)}\n" for name, value in rows)
+    names = ("candidate", "baseline", "baseline_model", "panel", "criteria")
+    rows = [(name, getattr(paths, name)) for name in names]
+    table = "".join(f"{name} = {json.dumps(value)}\n" for name, value in rows if value)
     gap = "" if not before else "\n" if before.endswith("\n") else "\n\n"
     after = f"{before}{gap}[tool.modelcheck]\n{table}"
     try:
@@ -123,28 +220,102 @@ def _extend_pyproject(path: Path, *, candidate: str, baseline: str, panel: str) 
 @click.option("--panel", default="heldout.npz", show_default=True, help="The held-out panel.")
 @click.option("--in", "folder", type=FILE, default=Path(), show_default=True, help="The project's folder.")
 def init(*, candidate: str, baseline: str, panel: str, folder: Path) -> None:
-    """Write the smallest configuration that works, and say what to do next; nothing that is there is changed.
+    """Write settings, suites and limits that fit the panel and the baseline, and say what to do next.
+
+    Nothing that is there is changed. Run it again when something came later, such as regions or
+    retrained twins: it adds the limits and suites that are missing. Where there are settings, they
+    count, and the options do not.
 
     \b
     Example:
       modelcheck init --candidate models/new.keras --panel data/heldout.npz
     """
-    from modelcheck.panel import Panel
-    from modelcheck.signature import read_manifest
-
-    pictures = Panel.load(folder / panel) if (folder / panel).exists() else None
-    regions = pictures is not None and pictures.regions is not None
-    for line in write_configuration(folder, candidate=candidate, baseline=baseline, panel=panel, regions=regions):
+    paths = _find_paths(folder, Paths(candidate=candidate, baseline=baseline, panel=panel))
+    pictures, release = _read_panel(folder, paths), _read_baseline(folder / paths.baseline)
+    questions = find_questions(pictures, release)
+    for line in write_configuration(folder, paths, questions=questions, release=release):
         say(line)
-    if not regions:
-        why = "has no regions" if pictures is not None else "is not there yet"
-        say(f"Where the network looks is not judged: the panel {why}. docs/suites.md says how to add it.")
-    if pictures is None:
-        say(f"Next:    make the panel {folder / panel}: modelcheck panel --help")
-    elif not (folder / baseline / "manifest.json").exists():
-        say(f"Next:    modelcheck approve RELEASE.keras --panel {panel} --to {baseline} --reason 'first release'")
-    else:
-        if not read_manifest(folder / baseline)["retrained"]:
-            say("Uncalibrated: the limits on what the network looks for come from two-class faces. Train the release")
-            say(f"again with other seeds: modelcheck calibrate {baseline} --twin A.keras --twin B.keras --twin C.keras")
-        say("Next:    pytest suites/")
+    if pictures is not None:
+        for line in _say_lacking(questions, calibrated=release is not None):
+            say(line)
+    for line in _say_next(folder, paths, panel=pictures, release=release):
+        say(line)
+
+
+def _find_paths(folder: Path, given: Paths) -> Paths:
+    """Return what the project's settings name, as far as they do, and else what was given."""
+    from modelcheck.gate.settings import SettingsError, has_settings, read_settings
+
+    if not has_settings(folder):
+        return replace(given, baseline_model=_find_model(folder, given.baseline))
+    try:
+        settings = read_settings(folder)
+    except SettingsError as error:
+        raise ValueError(f"{error} Until that is mended nothing was written.") from error
+
+    def name(path: Path | None, other: str) -> str:
+        return other if path is None else os.path.relpath(path, folder)
+
+    panel = settings.require("panel") if settings.panel is not None or settings.baseline is not None else None
+    return Paths(
+        candidate=name(settings.candidate, given.candidate),
+        baseline=name(settings.baseline, given.baseline),
+        panel=name(panel, given.panel),
+        criteria=name(settings.criteria, given.criteria),
+    )
+
+
+def _find_model(folder: Path, baseline: str) -> str:
+    """Return the file that the baseline was approved from, where it lies in the project's folder; else nothing."""
+    from modelcheck.signature import read_manifest
+    from modelcheck.support.files import hash_file
+
+    if not (folder / baseline / "manifest.json").exists():
+        return ""
+    model = read_manifest(folder / baseline)["model"]
+    file = folder / Path(str(model["file"])).name
+    try:
+        return file.name if hash_file(file) == model["sha256"] else ""
+    except OSError:
+        return ""
+
+
+def _read_panel(folder: Path, paths: Paths) -> Panel | None:
+    from modelcheck.panel import Panel
+
+    path = folder / paths.panel
+    return Panel.load(path) if path.exists() else None
+
+
+def _read_baseline(path: Path) -> Signature | None:
+    from modelcheck.signature import read_signature
+
+    return read_signature(path) if (path / "manifest.json").exists() else None
+
+
+def _say_lacking(questions: Questions, *, calibrated: bool) -> Iterator[str]:
+    for part, line in _LACKING.items():
+        if part not in questions.parts and (calibrated or part != "triggers"):
+            yield line
+
+
+def _say_next(folder: Path, paths: Paths, *, panel: Panel | None, release: Signature | None) -> Iterator[str]:
+    """Yield what to do next, the command last."""
+    if panel is None:
+        yield f"The panel {folder / paths.panel} is not there yet, so nothing is known of subjects and regions."
+        yield "Next:    make the panel, then modelcheck init again. How: modelcheck panel --help"
+        return
+    if release is None:
+        to = f"--panel {paths.panel} --to {paths.baseline}"
+        yield f"Next:    modelcheck approve RELEASE.keras {to} --reason 'first release'"
+        yield "         Then modelcheck init again: it fits the limits to what the release reaches."
+        return
+    if not release.retrained:
+        yield "Uncalibrated: the limits on what the network looks for come from other tasks. Train the release again"
+        yield f"with other seeds: modelcheck calibrate {paths.baseline} --twin A.keras --twin B.keras --twin C.keras"
+        yield "Then modelcheck init again: it adds what twins make possible."
+    if not (folder / paths.candidate).exists():
+        yield f"The candidate {folder / paths.candidate} is not there yet."
+        yield "Next:    pytest suites/ --candidate YOUR_CANDIDATE.keras"
+        return
+    yield "Next:    pytest suites/"

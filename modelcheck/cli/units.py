@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,12 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from modelcheck.cli.interface import interface_options
-from modelcheck.cli.shared import FILE, recipe_from, say
+from modelcheck.cli.shared import FILE, child_progress, recipe_from, say
+from modelcheck.gate.child import examine_in_child
 from modelcheck.gate.outputs import check_outputs
+from modelcheck.gate.request import Request
+from modelcheck.gate.settings import read_settings
 
 if TYPE_CHECKING:
     from modelcheck.interface import Interface
-    from modelcheck.pruning.spare import LayerUnits
+    from modelcheck.pruning.layer_units import LayerUnits
 
 __all__ = ["units"]
 
@@ -36,14 +40,23 @@ def units(model: Path, *, panel_path: Path, recipe_path: Path | None, interface:
     Example:
       modelcheck units release.keras --panel heldout.npz --csv units.csv
     """
-    from modelcheck.gate.settings import read_settings
-    from modelcheck.panel import Panel
-    from modelcheck.pruning.spare import examine_units, units_table
+    from modelcheck.pruning.layer_units import read_layer_units, units_table
 
     if table is not None:
         check_outputs({table: "--csv"}, inputs={"network": model, "panel": panel_path, "recipe": recipe_path})
-    panel = Panel.load(panel_path, max_gib=read_settings(Path.cwd()).panel_size)
-    rows = examine_units(model, panel, recipe_from(recipe_path), interface=interface)
+    settings = read_settings(Path.cwd())
+    request = Request(
+        network=model,
+        panel=panel_path,
+        recipe=recipe_from(recipe_path),
+        interface=interface,
+        custom_objects=settings.custom_objects,
+        panel_size=settings.panel_size,
+    )
+    with child_progress() as tell, tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
+        answer = Path(aside) / "units.json"
+        examine_in_child(request, answer, settings=settings, tell=tell)
+        rows = read_layer_units(answer)
     for row in rows:
         for line in _lines(row):
             say(line)

@@ -16,7 +16,7 @@ from modelcheck.metrics.accuracy import Rate
 
 __all__ = ["METRICS", "find_floor", "plan_metric", "possible", "rate_of", "shown_in", "unit_of"]
 
-_PICTURES, _PEOPLE, _CLASSES = ("picture", "pictures"), ("person", "people"), ("class", "classes")
+_PICTURES, _SUBJECTS, _CLASSES = ("picture", "pictures"), ("subject", "subjects"), ("class", "classes")
 _UNITS, _PAIRS, _MAPS = ("unit", "units"), ("pair of units", "pairs of units"), ("map", "maps")
 _LAYERS = ("layer", "layers")
 _TWINS, _UNTRAINED = ("twin", "twins"), ("untrained twin", "untrained twins")
@@ -298,8 +298,8 @@ _ROWS = (
     Metric(
         name="subject_accuracy",
         domain="subject",
-        area="people",
-        explanation="Balanced accuracy on one held-out person.",
+        area="accuracy",
+        explanation="Balanced accuracy on the pictures of one held-out subject.",
         lowest=0.0,
         highest=1.0,
         unit=_PICTURES,
@@ -309,8 +309,8 @@ _ROWS = (
     Metric(
         name="subject_change",
         domain="subject",
-        area="people",
-        explanation="Balanced accuracy on one held-out person, candidate minus baseline, on the same pictures.",
+        area="accuracy",
+        explanation="Balanced accuracy on the pictures of one held-out subject, candidate minus baseline.",
         lowest=-1.0,
         highest=1.0,
         unit=_PICTURES,
@@ -321,11 +321,12 @@ _ROWS = (
     Metric(
         name="group_accuracy",
         domain="network",
-        area="people",
-        explanation="Balanced accuracy, mean over held-out people, each counting once.",
+        area="accuracy",
+        explanation="Balanced accuracy, in which each class counts once; where the panel has subjects, mean over them, "
+        "each counting once.",
         lowest=0.0,
         highest=1.0,
-        unit=_PEOPLE,
+        unit=_SUBJECTS,
         narrows="mean",
         mean_of="subject_accuracy",
         shown={"headline": 1, "summary": 2},
@@ -333,11 +334,12 @@ _ROWS = (
     Metric(
         name="accuracy_change",
         domain="network",
-        area="people",
-        explanation="Balanced accuracy, candidate minus baseline, on the same pictures; mean over held-out people.",
+        area="accuracy",
+        explanation="Balanced accuracy, candidate minus baseline, on the same pictures; where the panel has subjects, "
+        "mean over them.",
         lowest=-1.0,
         highest=1.0,
-        unit=_PEOPLE,
+        unit=_SUBJECTS,
         narrows="mean",
         mean_of="subject_change",
         shown={"headline": 3, "summary": 3},
@@ -345,9 +347,9 @@ _ROWS = (
     Metric(
         name="class_accuracy",
         domain="class",
-        area="people",
-        explanation="Share of a class's pictures that are answered right, whoever they are of. Its interval is that of "
-        "more pictures of these people.",
+        area="accuracy",
+        explanation="Share of a class's pictures that are answered right, whatever subject they are of. Its interval "
+        "is that of more pictures of these subjects.",
         lowest=0.0,
         highest=1.0,
         unit=_PICTURES,
@@ -357,7 +359,7 @@ _ROWS = (
     Metric(
         name="class_change",
         domain="class",
-        area="people",
+        area="accuracy",
         explanation="Share of a class's pictures that are answered right, candidate minus baseline, on the same "
         "pictures.",
         lowest=-1.0,
@@ -370,7 +372,7 @@ _ROWS = (
     Metric(
         name="kappa",
         domain="network",
-        area="people",
+        area="accuracy",
         explanation="Agreement of the two networks' answers beyond chance (Cohen's kappa).",
         lowest=-1.0,
         highest=1.0,
@@ -380,7 +382,7 @@ _ROWS = (
     Metric(
         name="answers",
         domain="network",
-        area="people",
+        area="accuracy",
         explanation="How many of the classes the candidate ever answers on the panel.",
         lowest=1.0,
         unit=_PICTURES,
@@ -411,7 +413,7 @@ _ROWS = (
         explanation="Share of the relevance that lies inside the region, over the region's share of the picture; 1 is "
         "chance.",
         lowest=0.0,
-        unit=_PEOPLE,
+        unit=_SUBJECTS,
         narrows="mean",
         span=(0.0, 2.0),
         shown={"column": 1, "headline": 2},
@@ -423,7 +425,7 @@ _ROWS = (
         explanation="Share of the relevance inside the region, above what untrained twins put there.",
         lowest=-1.0,
         highest=1.0,
-        unit=_PEOPLE,
+        unit=_SUBJECTS,
         narrows="mean",
         span=(0.0, 0.5),
         shown={"column": 2, "headline": 1},
@@ -436,7 +438,7 @@ _ROWS = (
         "the loss that all clean twins of the candidate's own architecture have, where the baseline keeps two of them.",
         lowest=-1.0,
         highest=1.0,
-        unit=_PEOPLE,
+        unit=_SUBJECTS,
         narrows="mean",
         span=(-0.2, 0.2),
         shown={"column": 4},
@@ -448,7 +450,7 @@ _ROWS = (
         explanation="Share of the pictures whose most relevant pixel lies inside the region.",
         lowest=0.0,
         highest=1.0,
-        unit=_PEOPLE,
+        unit=_SUBJECTS,
         narrows="mean",
         shown={"column": 3},
     ),
@@ -483,15 +485,26 @@ def shown_in(place: str, *, area: str | None = None, about: str | None = None) -
     return tuple(row.name for row in sorted(rows, key=lambda row: row.shown[place]))
 
 
-def unit_of(metric: str) -> tuple[str, str]:
+def unit_of(metric: str, *, noun: tuple[str, str] = _SUBJECTS) -> tuple[str, str]:
     """Return what a metric's number of observations counts, one and many.
+
+    Parameters
+    ----------
+    metric : str
+        Its name; one of another version counts observations.
+    noun : tuple of str
+        What one and several of the panel's independent units are called: subjects, by whatever
+        name, or pictures.
 
     Examples
     --------
-    >>> unit_of("group_accuracy"), unit_of("a metric of another version")
-    (('person', 'people'), ('observation', 'observations'))
+    >>> unit_of("group_accuracy"), unit_of("group_accuracy", noun=("patient", "patients"))
+    (('subject', 'subjects'), ('patient', 'patients'))
+    >>> unit_of("class_accuracy", noun=("patient", "patients")), unit_of("a metric of another version")
+    (('picture', 'pictures'), ('observation', 'observations'))
     """
-    return METRICS[metric].unit if metric in METRICS else _OTHER
+    unit = METRICS[metric].unit if metric in METRICS else _OTHER
+    return noun if unit == _SUBJECTS else unit
 
 
 def possible(metric: str, manifest: Mapping[str, object]) -> tuple[float, float]:

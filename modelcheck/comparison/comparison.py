@@ -85,8 +85,8 @@ class Comparison:
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """The held-out people, in alphabetical order."""
-        return tuple(sorted(set(self.baseline.pictures["subjects"].tolist())))
+        """Of whom or what the held-out pictures are, in alphabetical order; none where the panel has no subjects."""
+        return self.baseline.subjects
 
     @cached_property
     def calibrated(self) -> Mapping[tuple[str, str], float]:
@@ -157,7 +157,7 @@ class Comparison:
             A layer of the baseline. Of one that the configuration takes out on purpose nothing was
             measured.
         subject : str, optional
-            A held-out person.
+            Of whom or what pictures are, where the panel says so.
         class_name : str, optional
             A class that the panel holds pictures of.
         group : str, optional
@@ -193,6 +193,10 @@ class Comparison:
                 "for it all the same was approved by an older modelcheck: approve it again, modelcheck approve --help"
             )
         known = self._names(sort)
+        if sort == "subject" and not known:
+            raise CompareError(
+                "The panel has no subjects that several pictures share: nothing is measured of one by itself."
+            )
         if name not in known:
             raise CompareError(f"There is no {sort} {name!r} in this comparison. {did_you_mean(name, known)}")
         return tuple(
@@ -207,7 +211,7 @@ class Comparison:
             return self.candidate.recipe.attribution_methods
         if sort == "class_name":
             return self.baseline.class_names
-        return tuple(sorted(set(self.baseline.pictures[f"{sort}s"].tolist())))
+        return self.subjects if sort == "subject" else tuple(sorted(set(self.baseline.pictures["groups"].tolist())))
 
     def table(self) -> pd.DataFrame:
         """Return one row per layer of the baseline: its counterpart and every layer metric."""

@@ -87,7 +87,8 @@ class PictureExchanges:
     references_changed : tuple of int
         The same of the baseline and of each of its twins, the baseline first.
     controversial : tuple of ControversialExchange
-        The most controversial exchanges of all cells, one a picture, at most six.
+        The most controversial exchanges, one a picture, at most six: first those of the named cell,
+        then those of others.
 
     Examples
     --------
@@ -190,12 +191,16 @@ def show_exchanges(
     changed, *beside = (_count_changed(network, stimuli, cell=cell) for network in (candidate, *references))
     box = _box(coarse.grid, cell)
     n, _, donors = stimuli.shape(coarse.grid)
-    found: dict[int, tuple[float, ControversialExchange]] = {}
+    found: dict[int, tuple[tuple[bool, float], ControversialExchange]] = {}
     for grid in stimuli.grids:
-        for score, exchange in _find_controversial(candidate, references, stimuli, grid):
-            if score > found.get(exchange.row, (0.0,))[0]:
-                found[exchange.row] = (score, exchange)
-    order = sorted(found.values(), key=lambda item: (-item[0], item[1].row))
+        # What a sentence says of a cell is shown by pictures of that cell; others come where those run out.
+        named = np.array([_lies_in(_box(grid, k), box) for k in range(len(grid.boxes))])
+        for cells in (named, ~named):
+            for score, exchange in _find_controversial(candidate, references, stimuli, grid, cells=cells):
+                rank = bool(cells is named), score
+                if exchange.row not in found or rank > found[exchange.row][0]:
+                    found[exchange.row] = rank, exchange
+    order = sorted(found.values(), key=lambda item: (*(-part for part in item[0]), item[1].row))
     return PictureExchanges(
         maps=maps,
         box=box,
@@ -212,6 +217,12 @@ def _box(grid: Grid, cell: int) -> Box:
     return top, left, bottom, right
 
 
+def _lies_in(box: Box, whole: Box) -> bool:
+    """Say whether the centre of a cell lies in another one, of a coarser grid."""
+    row, column = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return whole[0] <= row < whole[2] and whole[1] <= column < whole[3]
+
+
 def _count_changed(network: Signature, stimuli: Stimuli, *, cell: int) -> int:
     """Return on how many pictures with one cell of the first grid exchanged a network changes its answer."""
     answers = network.exchanges[f"{stimuli.grids[0].name}/answers"][:, cell]
@@ -219,16 +230,16 @@ def _count_changed(network: Signature, stimuli: Stimuli, *, cell: int) -> int:
 
 
 def _find_controversial(
-    candidate: Signature, references: Sequence[Signature], stimuli: Stimuli, grid: Grid
+    candidate: Signature, references: Sequence[Signature], stimuli: Stimuli, grid: Grid, *, cells: np.ndarray
 ) -> Iterator[tuple[float, ControversialExchange]]:
-    """Yield the most controversial exchange of each picture that has one, with how controversial it is."""
+    """Yield for each picture the most controversial exchange of these cells, with how controversial it is."""
     labels = references[0].pictures["labels"][stimuli.rows]
     own = labels[:, None, None]
     lowest = np.min([_label_probability(network, grid) for network in references], axis=0)
     agreed = np.all([network.exchanges[f"{grid.name}/answers"] == own for network in references], axis=0)
     answers, remaining = candidate.exchanges[f"{grid.name}/answers"], _label_probability(candidate, grid)
     leads = candidate.exchanges[f"{grid.name}/leads"].astype(np.float64)
-    scores = np.where(agreed & (answers != own), lowest * (1 - remaining), 0.0)
+    scores = np.where(agreed & (answers != own) & cells[None, :, None], lowest * (1 - remaining), 0.0)
     for place, flat in enumerate(scores.reshape(len(scores), -1).argmax(axis=1).tolist()):
         cell, donor = divmod(flat, grid.donors)
         at = place, cell, donor

@@ -17,6 +17,7 @@ from modelcheck.comparison.recognition import (
     find_ceiling_twins,
     find_classes_without_map,
     measure_agreement,
+    name_foreign_family,
     recognise_scores,
 )
 from modelcheck.judgement.measured import Measured
@@ -63,8 +64,9 @@ def measure_decision(baseline: Signature, candidate: Signature, *, refusal: str 
         )
     yield _measure_transfer_back(baseline, candidate, refusal)
     if baseline.retrained:
-        yield _measure_likeness(name, recognitions)
-        yield _measure_worst_likeness(name, recognitions)
+        family = name_foreign_family(candidate, find_ceiling_twins(baseline, candidate))
+        yield replace(_measure_likeness(name, recognitions), off_scale=family)
+        yield replace(_measure_worst_likeness(name, recognitions), off_scale=family)
         yield measure_agreement(baseline, candidate, refusal=not_shown)
     yield Measured(
         metric="complementarity",
@@ -81,7 +83,7 @@ def _measure_recognitions(baseline: Signature, candidate: Signature, not_shown: 
     without = find_classes_without_map(baseline)
     own = _recognise_by_class(candidate, labels)
     floors = [_recognise_by_class(twin, labels) for twin in candidate.twins]
-    ceilings = [_recognise_by_class(twin, labels) for twin in find_ceiling_twins(baseline)]
+    ceilings = [_recognise_by_class(twin, labels) for twin in find_ceiling_twins(baseline, candidate)]
     drawn = [] if len(ceilings) >= _STEADY else _recognise_on_drawn_panels(candidate, labels)
 
     def measured(metric: str, summary: Callable[[np.ndarray], float], says: str, n: int) -> Measured:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from modelcheck.judgement.measured import Measured
 from modelcheck.signature import Signature
 
-__all__ = ["RELATED", "correlate_kernels", "measure_lineage", "select_clean_networks"]
+__all__ = ["RELATED", "correlate_kernels", "exclude_relatives", "measure_lineage", "select_clean_networks"]
 
 RELATED = 0.3  # two seeds of one architecture reach 0.1 in a kernel by chance, an untrained ancestor far more
 
@@ -42,14 +43,19 @@ def correlate_kernels(one: Signature, other: Signature) -> tuple[float, int]:
 
 
 def select_clean_networks(baseline: Signature, candidate: Signature) -> tuple[Signature, ...]:
-    """Return the clean networks of the candidate's architecture that a baseline keeps.
+    """Return the clean networks of the candidate's architecture that a baseline keeps, without its relatives."""
+    return exclude_relatives(baseline.twins_like(candidate), candidate)
+
+
+def exclude_relatives(twins: Sequence[Signature], candidate: Signature) -> tuple[Signature, ...]:
+    """Return the twins that do not descend from a candidate, nor it from them.
 
     The candidate under another name, saved again or trained a little further is no evidence for the
     candidate: networks whose kernels correlate with its own are left out.
     """
     return tuple(
         twin
-        for twin in baseline.twins_like(candidate)
+        for twin in twins
         if twin.model.get("sha256") != candidate.model.get("sha256")
         and not correlate_kernels(twin, candidate)[0] > RELATED
     )

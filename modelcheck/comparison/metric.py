@@ -55,7 +55,7 @@ class Area:
 AREAS = {
     "features": Area(title="Same features", question="Does it look for the same things?"),
     "places": Area(title="Same places", question="Does it decide by the same parts of the picture?"),
-    "people": Area(title="Held-out people", question="Is it right about people it never saw?"),
+    "accuracy": Area(title="Held-out pictures", question="Is it right about pictures it never saw?"),
     "attention": Area(title="Attention", question="Does it look where the evidence is?"),
     "triggers": Area(title="Hidden triggers", question="Does a small planted sign flip its answer?"),
     "other": Area(title="Other checks"),
@@ -80,7 +80,8 @@ class Metric:
     lowest, highest : float
         The values that it can have at all; infinite where nothing bounds it.
     unit : tuple of str
-        What its number of observations counts, one and many.
+        What its number of observations counts, one and many; ``subject`` where those are counted, which in a
+        panel without subjects are pictures: see `modelcheck.comparison.unit_of`.
     whole : bool
         Whether its value counts whole things; where `highest` does not bound them they are classes,
         so that there are at most as many as the panel has.

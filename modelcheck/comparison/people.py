@@ -1,4 +1,4 @@
-"""How two networks answer on the same held-out people."""
+"""How two networks answer on the same held-out pictures."""
 
 from __future__ import annotations
 
@@ -45,8 +45,12 @@ def compare_answers(baseline: Signature, candidate: Signature) -> AnswerChanges:
 
 
 def measure_people(baseline: Signature, candidate: Signature) -> Iterator[Measured]:
-    """Yield how the two networks answer on the panel, person by person, class by class and over all."""
-    labels, subjects = baseline.pictures["labels"], baseline.pictures["subjects"]
+    """Yield how the two networks answer on the panel, subject by subject, class by class and over all.
+
+    Over all, each subject counts once. Without subjects each class does, and the intervals are those
+    of independent pictures, drawn class by class.
+    """
+    labels = baseline.pictures["labels"]
     before, after = baseline.scores.argmax(axis=1), candidate.scores.argmax(axis=1)
     agreed = int((before == after).sum())
     yield Measured(
@@ -59,8 +63,8 @@ def measure_people(baseline: Signature, candidate: Signature) -> Iterator[Measur
         metric="answers", value=float(len(np.unique(after))), baseline=float(len(np.unique(before))), n=len(labels)
     )
     rates: dict[str, list[Rate]] = {"before": [], "after": [], "change": []}
-    for subject in np.unique(subjects).tolist():
-        here = subjects == subject
+    for subject in baseline.subjects:
+        here = baseline.independent == subject
         old, new = (balanced_accuracy(labels[here], side[here]) for side in (before, after))
         moved = change(labels[here], before[here], after[here])
         for key, rate in (("before", old), ("after", new), ("change", moved)):
@@ -68,8 +72,13 @@ def measure_people(baseline: Signature, candidate: Signature) -> Iterator[Measur
         yield rate_of("subject_accuracy", subject, new, baseline=old.value)
         yield rate_of("subject_change", subject, moved, evidence=_say_turned(labels, before, after, here))
     yield from _measure_classes(baseline, candidate)
-    yield rate_of("group_accuracy", "", group_mean(rates["after"]), baseline=group_mean(rates["before"]).value)
-    yield rate_of("accuracy_change", "", group_mean(rates["change"], within=(-1.0, 1.0)))
+    old, new = (balanced_accuracy(labels, side) for side in (before, after))
+    moved = change(labels, before, after)
+    if baseline.subjects:
+        old, new = (group_mean(rates[key]) for key in ("before", "after"))
+        moved = group_mean(rates["change"], within=(-1.0, 1.0))
+    yield rate_of("group_accuracy", "", new, baseline=old.value)
+    yield rate_of("accuracy_change", "", moved)
 
 
 def _measure_classes(baseline: Signature, candidate: Signature) -> Iterator[Measured]:
@@ -91,4 +100,4 @@ def _measure_classes(baseline: Signature, candidate: Signature) -> Iterator[Meas
 def _say_turned(labels: np.ndarray, before: np.ndarray, after: np.ndarray, here: np.ndarray) -> str:
     wrong = int(((before == labels) & (after != labels) & here).sum())
     right = int(((before != labels) & (after == labels) & here).sum())
-    return f"{wrong} pictures turned wrong, {right} turned right."
+    return f"{wrong} picture{'' if wrong == 1 else 's'} turned wrong, {right} turned right."

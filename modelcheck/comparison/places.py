@@ -70,7 +70,7 @@ def plan_stimuli(signature: Signature) -> Stimuli:
     height, width = signature.maps[signature.decision.name].shape[1:3]
     return choose_stimuli(
         signature.pictures["labels"],
-        signature.pictures["subjects"],
+        signature.independent,
         size=(height, width),
         pictures=signature.recipe.exchange_pictures,
         mosaics=signature.recipe.mosaics,

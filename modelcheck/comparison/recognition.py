@@ -7,12 +7,20 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from modelcheck.comparison.lineage import exclude_relatives
 from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.margins import margins
 from modelcheck.metrics.recognition import place_beside_pictures, recognise
 from modelcheck.signature import Signature
 
-__all__ = ["VIEWS", "find_ceiling_twins", "find_classes_without_map", "measure_agreement", "recognise_scores"]
+__all__ = [
+    "VIEWS",
+    "find_ceiling_twins",
+    "find_classes_without_map",
+    "measure_agreement",
+    "name_foreign_family",
+    "recognise_scores",
+]
 
 VIEWS = {"recognition": "free", "natural_recognition": "natural"}
 """By metric, the view of the baseline's maps that it is about."""
@@ -56,9 +64,26 @@ def find_classes_without_map(baseline: Signature) -> dict[str, tuple[str, ...]]:
     }
 
 
-def find_ceiling_twins(baseline: Signature) -> tuple[Signature, ...]:
-    """Return the baseline's retrained twins of its own architecture that were shown its maps."""
-    return tuple(twin for twin in baseline.twins_like(baseline) if twin.exchange is not None)
+def find_ceiling_twins(baseline: Signature, candidate: Signature) -> tuple[Signature, ...]:
+    """Return the retrained twins that say what a second training makes of the baseline's maps.
+
+    They are those of the baseline's own architecture. Where these are of another family than the
+    candidate, those of the candidate's family take their place, its relatives left out, as soon as
+    there are two.
+    """
+    own = tuple(twin for twin in baseline.twins_like(baseline) if twin.exchange is not None)
+    if not name_foreign_family(candidate, own):
+        return own
+    shown = [twin for twin in baseline.retrained if twin.exchange is not None and twin.same_family(candidate)]
+    kin = exclude_relatives(shown, candidate)
+    return kin if len(kin) >= _MIN_TWINS else own
+
+
+def name_foreign_family(candidate: Signature, twins: Sequence[Signature]) -> str:
+    """Return the candidate's family where no twin is of it, so that they make no scale for it; else nothing."""
+    if not twins or any(twin.same_family(candidate) for twin in twins):
+        return ""
+    return "normalisation" if candidate.model["normalises"] else "no normalisation"
 
 
 def measure_agreement(baseline: Signature, candidate: Signature, *, refusal: str = "") -> Measured:
@@ -75,7 +100,7 @@ def measure_agreement(baseline: Signature, candidate: Signature, *, refusal: str
     refusal : str
         Why the candidate's exchange of maps was not accepted.
     """
-    labels, twins = baseline.pictures["labels"], find_ceiling_twins(baseline)
+    labels, twins = baseline.pictures["labels"], find_ceiling_twins(baseline, candidate)
     answers = np.array([_read_answers(network, labels) for network in (candidate, *twins)])
     told = np.isfinite(answers[1:]).all(axis=0)
     value, ceiling, says = math.nan, tuple[float, ...](), refusal
@@ -95,6 +120,7 @@ def measure_agreement(baseline: Signature, candidate: Signature, *, refusal: str
         n=len(twins),
         evidence=says,
         ceiling=ceiling,
+        off_scale=name_foreign_family(candidate, twins),
     )
 
 

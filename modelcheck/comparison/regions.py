@@ -42,7 +42,7 @@ class _View:
     group: str
     method: str
     rows: np.ndarray
-    subjects: np.ndarray
+    independent: np.ndarray
     names: np.ndarray
     regions: np.ndarray
 
@@ -53,13 +53,14 @@ class _View:
         return pointing_game(np.abs(side.attributions[self.method][self.rows]), self.regions)
 
     def mean(self, values: np.ndarray, *, most: float = 1.0) -> Rate:
-        """Return the mean over subjects of values from 0 to `most`; any picture without a value makes it NaN."""
-        return subject_mean(values, self.subjects, within=(0.0, most))
+        """Return the mean, over subjects where there are any, of values from 0 to `most`; NaN where one has none."""
+        return subject_mean(values, self.independent, within=(0.0, most))
 
     def change(self, before: np.ndarray, after: np.ndarray, *, explained: float = 0.0) -> Rate:
         """Return the mean over subjects of a share's change, less what explains it; all that was had can be lost."""
         had = self.mean(before).value
-        return subject_mean(after - before - explained, self.subjects, within=(-had - explained, 1 - had - explained))
+        within = (-had - explained, 1 - had - explained)
+        return subject_mean(after - before - explained, self.independent, within=within)
 
 
 def compute_relevance_mass(relevance: np.ndarray, regions: np.ndarray) -> np.ndarray:
@@ -91,7 +92,11 @@ def measure_regions(baseline: Signature, candidate: Signature) -> Iterator[Measu
     for group, rows, view in _view_groups(baseline, candidate):
         why = refusals.get(first, "No attribution was measured.")
         if candidate.regions is None:
-            why = "The panel has no regions."
+            why = (
+                "The panel has no regions, which say where the evidence may lie. Add them (Panel(..., regions=masks), "
+                "or row, column, height and width in its table) and approve again, or take the rows on "
+                f"{', '.join(_METRICS)} out of the criteria."
+            )
         elif not len(rows):
             why = "None of its pictures is a probe: raise probe_pictures in the recipe."
         if why or view is None:
@@ -120,12 +125,12 @@ def _view_groups(baseline: Signature, candidate: Signature) -> Iterator[tuple[st
     """Yield each group, which probes are of it, and those seen by the recipe's first method, where that can be."""
     first = candidate.recipe.attribution_methods[:1]
     pictures = {name: values[baseline.probes] for name, values in baseline.pictures.items()}
+    independent = baseline.independent[baseline.probes]
     for group in sorted(set(baseline.pictures["groups"].tolist())):
         rows = np.flatnonzero(pictures["groups"] == group)
         view = None
         if first and len(rows) and candidate.regions is not None:
-            subjects, names = pictures["subjects"][rows], pictures["names"][rows]
-            view = _View(group, first[0], rows, subjects, names, candidate.regions[rows])
+            view = _View(group, first[0], rows, independent[rows], pictures["names"][rows], candidate.regions[rows])
         yield group, rows, view
 
 
@@ -200,7 +205,7 @@ def _measure_group(baseline: Signature, candidate: Signature, view: _View) -> It
     moved = view.change(before, own, explained=explained)
     inside = f"Inside: candidate {_mean(own):.2f}, baseline {_mean(before):.2f}.{says}"
     yield rate_of("mass_change", group, moved, evidence=f"{inside} {evidence}")
-    hits, hits_before = (subject_share(view.hits(side), view.subjects) for side in (candidate, baseline))
+    hits, hits_before = (subject_share(view.hits(side), view.independent) for side in (candidate, baseline))
     yield rate_of(
         "pointing", group, hits, baseline=hits_before.value, evidence=f"Chance is {area.mean():.2f}. {evidence}"
     )

@@ -64,8 +64,9 @@ def compute_statistics(signature: Signature) -> NetworkStatistics:
 
 def _count_answers(signature: Signature) -> np.ndarray:
     labels, answers = signature.pictures["labels"], signature.scores.argmax(axis=1)
-    classes = range(len(signature.class_names))
-    return np.array([[((labels == true) & (answers == said)).sum() for said in classes] for true in classes], np.int64)
+    counts = np.zeros((len(signature.class_names),) * 2, np.int64)
+    np.add.at(counts, (labels, answers), 1)
+    return counts
 
 
 def _describe_units(signature: Signature, record: LayerRecord) -> dict[int, str]:

@@ -19,7 +19,7 @@ __all__ = ["Sureness", "count_missing", "measure_sureness"]
 
 @dataclass(frozen=True, kw_only=True)
 class Sureness:
-    """The smallest drop in accuracy on one person or class that a panel and a limit find red.
+    """The smallest drop in accuracy on one subject or class that a panel and a limit find red.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Sureness:
 
 
 def measure_sureness(baseline: Signature, criteria: Sequence[Criterion]) -> tuple[Sureness, ...]:
-    """Return the smallest drop for every person and class whose change from the baseline has a lower limit that gates.
+    """Return the smallest drop for every subject and class whose change from the baseline has a lower limit that gates.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def measure_sureness(baseline: Signature, criteria: Sequence[Criterion]) -> tupl
     Returns
     -------
     tuple of Sureness
-        People first, then classes; of each the largest drop first, and before it what no drop can show.
+        Subjects first, then classes; of each the largest drop first, and before it what no drop can show.
     """
     rows = []
     for metric, about, here in _list_changes(baseline):
@@ -91,11 +91,11 @@ def measure_sureness(baseline: Signature, criteria: Sequence[Criterion]) -> tupl
 
 
 def _list_changes(baseline: Signature) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Yield each change of one person or class, and which pictures it is of."""
-    labels, subjects = baseline.pictures["labels"], baseline.pictures["subjects"]
+    """Yield each change of one subject or class, and which pictures it is of."""
+    labels = baseline.pictures["labels"]
     for row in METRICS.values():
         if row.narrows == "change" and row.about == "subject":
-            yield from ((row.name, who, subjects == who) for who in np.unique(subjects).tolist())
+            yield from ((row.name, who, baseline.independent == who) for who in baseline.subjects)
         elif row.narrows == "change" and row.about == "class_name":
             yield from ((row.name, name, labels == k) for k, name in enumerate(baseline.class_names) if k in labels)
 

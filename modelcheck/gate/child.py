@@ -27,7 +27,7 @@ from modelcheck.signature import Signature, read_signature
 from modelcheck.support.files import read_file
 from modelcheck.support.tables import json_document
 
-__all__ = ["ChildError", "RefusedError", "measure_in_child", "scan_in_child"]
+__all__ = ["ChildError", "RefusedError", "examine_in_child", "measure_in_child", "scan_in_child"]
 
 
 class ChildError(RuntimeError):
@@ -70,16 +70,50 @@ def measure_in_child(
     `modelcheck.gate.confine` names: no tokens. It is started with ``-P``: a ``resource.py`` or
     ``click.py`` in the working folder is not imported in the place of the library of that name.
     """
-    settings = settings or Settings()
+    _carry_out(request, "modelcheck.cli.child", folder, settings=settings or Settings(), tell=tell)
+    return read_signature(folder)
+
+
+def examine_in_child(
+    request: Request,
+    answer: Path,
+    *,
+    settings: Settings | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> None:
+    """Look at every hidden unit of a network in a process of its own, under the limits under which one is measured.
+
+    Parameters
+    ----------
+    request : Request
+        The network, the panel and how to measure; see `measure_in_child`.
+    answer : Path
+        Where what was found goes; see `modelcheck.pruning.layer_units.read_layer_units`.
+    settings : Settings, optional
+        Its limits of time and memory count here.
+    tell : callable, optional
+        Receives the child's lines of progress.
+
+    Raises
+    ------
+    ChildError
+        When the child fails, is killed, takes too long or too much memory.
+    """
+    _carry_out(request, "modelcheck.pruning", answer, settings=settings or Settings(), tell=tell)
+
+
+def _carry_out(
+    request: Request, module: str, target: Path, *, settings: Settings, tell: Callable[[str], None] | None
+) -> None:
+    """Run ``python -m MODULE REQUEST.json TARGET`` within limits, to its end."""
     with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
         path = Path(aside) / "request.json"
         path.write_text(request.to_json(), encoding="utf-8")
         home = Path(aside) / "home"
         home.mkdir()
-        command = [sys.executable, "-P", "-m", "modelcheck.cli.child", str(path), str(folder)]
+        command = [sys.executable, "-P", "-m", module, str(path), str(target)]
         command = limit_resources(command, memory=settings.memory)
         _watch(command, request.network, home=home, settings=settings, tell=tell)
-    return read_signature(folder)
 
 
 def scan_in_child(

@@ -22,7 +22,7 @@ _LARGEST_FILE = 4 * _GIB
 # handed on.
 _KEPT = re.compile(
     r"PATH|LANG|LANGUAGE|LC_[A-Z]+|TZ|TERM|COLUMNS|LINES|TMPDIR|TEMP|TMP|PYTHON[A-Z0-9_]*|VIRTUAL_ENV|CONDA_PREFIX"
-    r"|LD_LIBRARY_PATH|DYLD_[A-Z_]+|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|PATHEXT|NUMBER_OF_PROCESSORS|KERAS_BACKEND"
+    r"|LD_LIBRARY_PATH|DYLD_[A-Z_]+|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|PATHEXT|NUMBER_OF_PROCESSORS"
     r"|(?:TF|OMP|MKL|KMP|OPENBLAS|ONEDNN|DNNL|XLA|CUDA|CUDNN|NVIDIA|HIP|ROCR|ROCM)_[A-Z0-9_]+",
     re.IGNORECASE,
 )
@@ -45,10 +45,12 @@ def environment(given: Mapping[str, str], *, home: str) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Known, harmless names only: tokens, proxies and configuration files stay behind.
+        Known, harmless names only: tokens, proxies and configuration files stay behind. Keras'
+        backend is TensorFlow, whatever was given.
     """
     kept = {name: value for name, value in given.items() if _KEPT.fullmatch(name) and not _SECRET.search(name)}
     kept |= {"HOME": home, "USERPROFILE": home, "XDG_CACHE_HOME": home, "XDG_CONFIG_HOME": home}
+    kept["KERAS_BACKEND"] = "tensorflow"  # steps and gradients are written for it; files know no backend
     if site.ENABLE_USER_SITE:
         # Packages installed for one user are found through the home that is taken away.
         kept.setdefault("PYTHONUSERBASE", site.getuserbase())

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from modelcheck.comparison import METRICS, plan_metric, possible
-from modelcheck.gate.verdict import explain_judgement
+from modelcheck.gate.explanation import explain_judgement
 from modelcheck.judgement.criteria import CriteriaError, Criterion, criterion_for, find_never_failing
 from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import Finding, Verdict, judge, overall, read_findings, read_limits
@@ -63,7 +63,7 @@ def find_unplanned(document: VerdictDocument, manifest: Mapping[str, Any]) -> st
         ("panel", manifest["panel_digest"], panel and panel["digest"]),
         ("classes", manifest["class_names"], panel and panel["classes"]),
         ("set of classes without pictures", _unseen(manifest), _unseen(panel)),
-        ("people", sorted(manifest["subjects"]), panel and panel["subjects"]),
+        ("set of subjects", sorted(manifest["subjects"]), panel and panel["subjects"]),
         ("recipe", manifest["recipe"], recipe and {name: part for name, part in recipe.items() if name != "digest"}),
     )
     other = next((name for name, there, said in named if there != said), "")
@@ -220,6 +220,7 @@ def _find_other_reasons(document: VerdictDocument, rows: Sequence[Finding]) -> s
         document["verdict"],
         rows,
         metrics=document["metrics"],
+        criteria=criteria,
         never_failing=never,
         approval=approval,
         panel=document["panel"],

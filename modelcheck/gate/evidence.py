@@ -13,6 +13,7 @@ import numpy as np
 from modelcheck.comparison import METRICS, CompareError, Comparison, compare, plan_metric, possible
 from modelcheck.comparison.feeding import find_better_preprocessing
 from modelcheck.gate.cache import load_or_measure
+from modelcheck.gate.child import ChildError
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings, SettingsError
 from modelcheck.judgement.criteria import (
@@ -29,10 +30,10 @@ from modelcheck.panel import Panel, PanelError
 from modelcheck.report.reasons import say_better_preprocessing
 from modelcheck.signature import Approval, Signature, find_approval, read_manifest, read_signature
 from modelcheck.signature.counterparts import check_given
-from modelcheck.support.escaping import one_line_repr
+from modelcheck.support.escaping import clean, one_line_repr
 from modelcheck.support.files import hash_file
 
-__all__ = ["Evidence", "Plan", "check_panel", "gather", "make_plan"]
+__all__ = ["Evidence", "Parts", "Plan", "check_panel", "gather", "make_plan", "read_parts"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,8 @@ class Plan:
         ``(metric, about)`` for every pair of a criterion and a thing it is about.
     layers, subjects, class_names, groups, methods : tuple of str
         What the suites make one test each for.
+    nothing_to_ask : mapping of str to str
+        By the name of a test's argument, why there is no such test although a suite has one.
     criteria_sha256 : str
         Of the file that the rows were read from.
     waivers : tuple of Waiver
@@ -67,6 +70,7 @@ class Plan:
     groups: tuple[str, ...]
     methods: tuple[str, ...]
     criteria_sha256: str
+    nothing_to_ask: Mapping[str, str] = field(default_factory=dict)
     waivers: tuple[Waiver, ...] = ()
     waivers_sha256: str = ""
     manifest: Mapping[str, Any] = field(default_factory=dict)
@@ -142,8 +146,10 @@ def make_plan(settings: Settings, *, manifest: Mapping[str, Any] | None = None) 
     for row in criteria:
         _check_possible(row, manifest)
         matches = [x for x in plan_metric(row.metric, manifest) if fnmatch.fnmatchcase(x, row.about)]
-        if not matches and not row.optional:
-            known = ", ".join(plan_metric(row.metric, manifest))
+        # Of a panel without subjects nothing is asked of each; a row that names one asks all the same.
+        unasked = METRICS[row.metric].about == "subject" and not manifest["subjects"] and row.about == "*"
+        if not matches and not row.optional and not unasked:
+            known = ", ".join(plan_metric(row.metric, manifest)) or "nothing"
             raise CriteriaError(
                 f"The criterion on {row.metric!r} for about={row.about!r} matches nothing; there is: {known}. "
                 "Correct it, remove the row, or write optional = true."
@@ -158,20 +164,90 @@ def make_plan(settings: Settings, *, manifest: Mapping[str, Any] | None = None) 
     pairs = {pair: row for pair, row in matched.items() if row is not None}
     criteria = inform_where_calibrated(criteria, {row.metric for row in pairs.values() if not row.advisory})
     layers = [layer["name"] for layer in manifest["layers"] if layer["name"] not in settings.acknowledged]
+    asked = {METRICS[metric].domain for metric, _ in pairs}
+    parts = {"subject": manifest["subjects"], "group": manifest["groups"]}
+    parts["method"] = manifest["recipe"]["attribution_methods"]
+    nothing = {} if parts["subject"] else {"subject": "the panel has no subjects that several pictures share"}
+    for name in ("group", "method"):
+        if manifest.get("regions", True) is False and name not in asked:
+            nothing[name] = "the panel has no regions, and no criterion asks where the network looks"
     return Plan(
         criteria=criteria,
         pairs=frozenset(pairs),
         layers=tuple(layers),
-        subjects=tuple(manifest["subjects"]),
+        subjects=tuple(parts["subject"]),
         class_names=tuple(plan_metric("class_accuracy", manifest)),
-        groups=tuple(manifest["groups"]),
-        methods=tuple(manifest["recipe"]["attribution_methods"]),
+        groups=() if "group" in nothing else tuple(parts["group"]),
+        methods=() if "method" in nothing else tuple(parts["method"]),
         criteria_sha256=criteria_sha256,
+        nothing_to_ask=nothing,
         waivers=waivers,
         waivers_sha256=waivers_sha256,
         manifest=manifest,
         never_failing=find_never_failing(criteria, bounds),
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Parts:
+    """What a measurement of the candidate needs, read and found to fit together.
+
+    Parameters
+    ----------
+    baseline : Signature
+        The approved network's.
+    panel : Panel
+        The held-out pictures.
+    request : Request
+        What to measure.
+    """
+
+    baseline: Signature
+    panel: Panel
+    request: Request
+
+
+def read_parts(settings: Settings, *, manifest: Mapping[str, Any] | None = None) -> Parts:
+    """Read baseline and panel, and see that they fit and that the candidate is there; nothing is measured.
+
+    Parameters
+    ----------
+    settings : Settings
+        What the run is about.
+    manifest : mapping, optional
+        The baseline's, where a plan was made by it before: the signature must be that one's.
+
+    Raises
+    ------
+    ChildError, SignatureError, PanelError
+        When a part is missing, damaged or does not fit the others.
+    """
+    baseline = read_signature(settings.require("baseline"), manifest=manifest)
+    panel_path = settings.require("panel")
+    panel = Panel.load(panel_path, max_gib=settings.panel_size)
+    if panel.digest() != baseline.panel_digest:
+        raise PanelError(
+            f"The panel {str(panel_path)!r} is not the one the baseline was measured on (digest {panel.digest()[:12]}, "
+            f"the baseline's is {baseline.panel_digest[:12]}). Use the baseline's panel, or approve the release on "
+            f"this one: modelcheck approve RELEASE.keras --panel {panel_path} --to {settings.baseline} --reason '...'"
+        )
+    check_panel(panel, panel_path)
+    panel.inputs(baseline.recipe.input_range)
+    check_given(baseline, settings.layers)
+    network = settings.require("candidate")
+    if not network.exists():
+        raise ChildError(f"There is no candidate {str(network)!r}. Give a .keras file: pytest suites/ --candidate PATH")
+    request = Request(
+        network=network,
+        panel=panel_path,
+        like=settings.require("baseline"),
+        baseline_model=settings.baseline_model,
+        layers=settings.paired,
+        interface=settings.interface or baseline.interface,
+        custom_objects=settings.custom_objects,
+        panel_size=settings.panel_size,
+    )
+    return Parts(baseline=baseline, panel=panel, request=request)
 
 
 def gather(
@@ -193,32 +269,12 @@ def gather(
     ChildError, SignatureError, PanelError, CompareError
         When a part is missing, damaged or does not fit the others.
     """
-    baseline = read_signature(settings.require("baseline"), manifest=manifest)
-    panel_path = settings.require("panel")
-    panel = Panel.load(panel_path, max_gib=settings.panel_size)
-    if panel.digest() != baseline.panel_digest:
-        raise PanelError(
-            f"The panel {str(panel_path)!r} is not the one the baseline was measured on (digest {panel.digest()[:12]}, "
-            f"the baseline's is {baseline.panel_digest[:12]}). Use the baseline's panel, or approve the release on "
-            f"this one: modelcheck approve RELEASE.keras --panel {panel_path} --to {settings.baseline} --reason '...'"
-        )
-    check_panel(panel, panel_path)
-    panel.inputs(baseline.recipe.input_range)
-    check_given(baseline, settings.layers)
-    request = Request(
-        network=settings.require("candidate"),
-        panel=panel_path,
-        like=settings.require("baseline"),
-        baseline_model=settings.baseline_model,
-        layers=settings.paired,
-        interface=settings.interface or baseline.interface,
-        custom_objects=settings.custom_objects,
-        panel_size=settings.panel_size,
-    )
+    parts = read_parts(settings, manifest=manifest)
+    baseline, panel = parts.baseline, parts.panel
     digests = {"baseline": baseline.digest(), "panel": panel.digest(), "recipe": baseline.recipe.digest()}
     if settings.baseline_model is not None:
         digests["baseline_model"] = str(baseline.model["sha256"])
-    loaded = load_or_measure(request, digests=digests, settings=settings, tell=tell)
+    loaded = load_or_measure(parts.request, digests=digests, settings=settings, tell=tell)
     _check_answers(loaded.signature)
     comparison = compare(baseline, loaded.signature, layers=settings.layers)
     return Evidence(
@@ -237,12 +293,13 @@ def check_panel(panel: Panel, path: Path) -> None:
     Raises
     ------
     PanelError
-        When it holds pictures of one person only.
+        When all of its pictures are of one subject, so that none is independent of another.
     """
-    if len(set(panel.subjects.tolist())) < 2:
+    if panel.subjects is not None and len(set(panel.subjects.tolist())) < 2:
         raise PanelError(
-            f"The panel {str(path)!r} holds one person only: nothing can be said of people. Give each "
-            "picture its subject, and pictures of at least two."
+            f"The panel {str(path)!r} holds one subject only, {clean(panel.subjects[0], longest=80)!r}: how others "
+            "would fare cannot be said. Add pictures of at least one more, or, where its pictures are independent of "
+            "each other, leave the subjects out of the panel."
         )
 
 

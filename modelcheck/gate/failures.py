@@ -6,23 +6,23 @@ into another one must know that nothing hides behind it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-if TYPE_CHECKING:
-    from modelcheck.gate.run import Run
+from modelcheck.gate.run import RUN, Run
 
 __all__ = ["EXPLAINED", "FailureCount", "WorkerNotes", "explain", "is_explained"]
 
 EXPLAINED = pytest.StashKey[BaseException]()
 """On a test: the error by which `check` failed it, whose meaning the findings decide."""
 
+_AS_ABOVE = "Not judged: the evidence could not be gathered, for the reason that the first of these errors gives."
 _MARK = "modelcheck_explained"  # pytest carries attributes of a report from worker to controller
 
 
 def explain(report: pytest.TestReport, *, item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport:
     """Return a report, marked where it failed by the findings of `check` and by nothing else.
+
+    Evidence that could not be gathered fails every test; only the first says why.
 
     Parameters
     ----------
@@ -33,8 +33,16 @@ def explain(report: pytest.TestReport, *, item: pytest.Item, call: pytest.CallIn
     call : pytest.CallInfo
         How the phase ended.
     """
-    if call.excinfo is not None and call.excinfo.value is item.stash.get(EXPLAINED, None):
+    error = call.excinfo.value if call.excinfo is not None else None
+    if error is None:
+        return report
+    if error is item.stash.get(EXPLAINED, None):
         setattr(report, _MARK, True)
+    run = item.config.stash[RUN]
+    if error is run.unmeasured:
+        if run.unmeasured_told:
+            report.longrepr = _AS_ABOVE
+        run.unmeasured_told = True
     return report
 
 

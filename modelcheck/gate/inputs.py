@@ -122,7 +122,8 @@ def describe_settings(settings: Settings) -> SettingsRow:
         "inconclusive": settings.inconclusive,
         **settings.interface.to_dict(),
     }
-    return cast("SettingsRow", row)
+    named = {"subject_name": list(settings.subject_name)} if settings.subject_name else {}
+    return cast("SettingsRow", {**row, **named})
 
 
 def digest_suites(file: Path, root: Path, *, top: Path | None = None) -> dict[str, str]:

@@ -31,7 +31,9 @@ class Run:
     `suites` are the digests of the files that tests of the gate come from, `places` the folders in
     which they are looked for. `red` are tests whose own findings explain why they failed, `failed` those that failed by
     themselves, `uncollected` files that could not be collected, and `unexplained` exit statuses of
-    workers.
+    workers. `unmeasured` is what every test fails with where the evidence could not be gathered,
+    told once, and `blocked` says why nothing can be judged, where that is known before any test is
+    made.
     """
 
     options: dict[str, Any]
@@ -58,6 +60,9 @@ class Run:
     red: set[str] = field(default_factory=set)
     flaky: set[str] = field(default_factory=set)
     trouble: Exception | None = None
+    unmeasured: BaseException | None = None
+    unmeasured_told: bool = False
+    blocked: str = ""
     document: VerdictDocument | None = None
     settings: Settings | None = None
     plan: Plan | None = None
@@ -97,6 +102,21 @@ class Run:
                 self.trouble = error
                 raise
         return self.evidence
+
+    def look_ahead(self) -> None:
+        """Find out whether anything can be judged, before there is a test that would say it instead.
+
+        What is read here is read again by whoever judges: this process may be the controller of
+        workers, and holds at the end what they judged by against what is there then.
+        """
+        from modelcheck.gate.evidence import make_plan, read_parts
+
+        try:
+            settings = self.load_settings()
+            check_run_outputs(settings, root=self.project.root)
+            read_parts(settings, manifest=make_plan(settings).manifest)
+        except (ValueError, RuntimeError, OSError) as error:
+            self.blocked = str(error) or type(error).__name__
 
     def add_suite(self, file: Path) -> None:
         """Take the digests of a file of tests and of each ``conftest.py`` above it: those of the first reading stay."""

@@ -22,7 +22,7 @@ from modelcheck.gate.run import RUN
 from modelcheck.gate.settings import Settings, SettingsError
 from modelcheck.judgement.document import FailedTestReason, PytestStatusReason, Reason, VerdictDocument
 from modelcheck.judgement.findings import Finding
-from modelcheck.support.escaping import clean
+from modelcheck.support.escaping import clean, clean_lines
 
 __all__ = ["COLLECTOR", "INPUTS", "PROPERTY", "Collector"]
 
@@ -84,6 +84,7 @@ class Collector:
         """Tell a worker whose settings count: it is started with less of the command line, and would find others."""
         project = self.run.project
         facts = {"root": str(project.root), "top": str(project.top), "conflict": project.conflict}
+        facts["blocked"] = self.run.blocked
         node.workerinput[PROPERTY] = facts
 
     @pytest.hookimpl(optionalhook=True)
@@ -123,6 +124,9 @@ class Collector:
             if gate:
                 raise pytest.UsageError(f"modelcheck: {error}") from error
             return  # a test of the gate, if one is seen, says so
+        self.run.look_ahead()
+        if self.run.blocked and self.config.option.collectonly:  # which comes to no verdict that would say it
+            raise pytest.UsageError(f"modelcheck: {clean_lines(self.run.blocked)}")
         if self._is_chosen():
             return
         report = settings.report
@@ -153,7 +157,9 @@ class Collector:
         cut_short = exitstatus in (1, 2) and 0 < (self.config.option.maxfail or 0) <= self.count.failed
         try:
             run.load()
-            if run.findings if cut_short else exitstatus in (0, 1):
+            if run.blocked:
+                errors.append({"kind": "error", "text": run.blocked})
+            elif run.findings if cut_short else exitstatus in (0, 1):
                 errors += self._find_disagreements()
         except (ValueError, RuntimeError) as error:
             errors.append({"kind": "error", "text": str(error) or type(error).__name__})

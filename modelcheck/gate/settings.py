@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -10,11 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from modelcheck.interface import Interface
+from modelcheck.support.escaping import clean
 from modelcheck.support.files import read_file
 from modelcheck.support.tables import toml_document
 from modelcheck.support.validation import TABLE, Check, check_keys, check_table, check_value, name_list, number, one_of
 
-__all__ = ["Settings", "SettingsError", "has_settings", "near", "read_interface", "read_settings", "split_names"]
+__all__ = [
+    "Settings",
+    "SettingsError",
+    "has_settings",
+    "near",
+    "read_interface",
+    "read_settings",
+    "split_names",
+    "write_options",
+]
 
 _CUSTOM = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*>[A-Za-z_]\w*")
 _PATHS = ("candidate", "baseline", "baseline_model", "panel", "criteria", "waivers", "report", "cache")
@@ -65,6 +76,8 @@ class Settings:
         imports them.
     inconclusive : {'fail', 'pass'}
         What the exit code makes of an inconclusive finding; the verdict names it either way.
+    subject_name : tuple of str
+        What reports call one and several subjects; empty for "subject" and "subjects".
 
     Examples
     --------
@@ -88,6 +101,7 @@ class Settings:
     panel_size: float = 4.0
     custom_objects: tuple[str, ...] = ()
     inconclusive: str = "fail"
+    subject_name: tuple[str, ...] = ()
 
     @property
     def acknowledged(self) -> tuple[str, ...]:
@@ -211,6 +225,7 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
         **values,
         **_limits(table),
         interface=read_interface(given, table),
+        subject_name=_name_subjects(table["subject_name"]) if "subject_name" in table else (),
         layers={name: None if partner is False else partner for name, partner in layers.items()},
     )
 
@@ -245,6 +260,27 @@ def read_interface(given: Mapping[str, Any], table: Mapping[str, Any] | None = N
         raise SettingsError(str(error)) from error
 
 
+def write_options(interface: Interface) -> list[str]:
+    """Return the words of a command line that say the same, as `read_interface` understands them.
+
+    Examples
+    --------
+    >>> write_options(Interface(label="hat", outputs=("smile", "hat"), inputs={"age": 0.5}))
+    ['--outputs', 'smile,hat', '--label', 'hat', '--inputs', 'age=0.5']
+    """
+    said = interface.to_dict()
+    outputs, inputs = said.pop("outputs", None), said.pop("inputs", {})
+    words = ["--outputs", _join_names(outputs)] if outputs else []
+    words += [word for name, value in said.items() for word in (f"--{name}", str(value))]
+    return words + [word for name, value in inputs.items() for word in ("--inputs", _join_names([name, value], at="="))]
+
+
+def _join_names(names: Sequence[object], *, at: str = ",") -> str:
+    line = io.StringIO()
+    csv.writer(line, delimiter=at, lineterminator="").writerow(names)
+    return line.getvalue()
+
+
 def _read_number(text: str) -> float | str:
     try:
         return float(text)
@@ -257,6 +293,28 @@ def _read_numbers(pairs: Sequence[str]) -> dict[str, float | str]:
     if not all(len(pair) == 2 and all(pair) for pair in split):
         raise SettingsError(f"An input is held at a value, such as age=0.5, not {', '.join(pairs)!r}.")
     return {name: _read_number(value) for name, value in split}
+
+
+def _name_subjects(given: Any) -> tuple[str, ...]:
+    """Return what one and several subjects are called; of one word, the plural follows the usual rule."""
+    named = check_value("subject_name", given, _SUBJECT_NAME, error=SettingsError)
+    return (named, _plural(named)) if isinstance(named, str) else tuple(named)
+
+
+def _plural(word: str) -> str:
+    if word.endswith(("s", "x", "z", "ch", "sh")):
+        return f"{word}es"
+    return f"{word[:-1]}ies" if word.endswith("y") and word[-2:-1] not in "aeiou" else f"{word}s"
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and clean(value, longest=40) == value
+
+
+_SUBJECT_NAME = Check(
+    'a word such as "patient", or one and several as in ["person", "people"]',
+    lambda value: _is_word(value) or (isinstance(value, list) and len(value) == 2 and all(map(_is_word, value))),
+)
 
 
 def _read_preprocessing(text: str) -> Any:

@@ -22,13 +22,13 @@ from modelcheck.comparison import Comparison
 from modelcheck.comparison.feeding import find_better_preprocessing
 from modelcheck.gate.artefacts import describe_candidate
 from modelcheck.gate.evidence import Evidence, Plan
+from modelcheck.gate.explanation import explain_judgement
 from modelcheck.gate.inputs import describe_settings
-from modelcheck.gate.settings import Settings
+from modelcheck.gate.settings import Settings, write_options
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import (
     SCHEMA,
     Action,
-    ApprovalRow,
     FailedTestReason,
     LimitRow,
     NetworkRow,
@@ -42,11 +42,10 @@ from modelcheck.judgement.document import (
 )
 from modelcheck.judgement.findings import Finding, Verdict, overall
 from modelcheck.judgement.waivers import Use, WaiverState, apply_waivers
-from modelcheck.panel import Panel
 from modelcheck.signature import Signature
 from modelcheck.support.provenance import differences
 
-__all__ = ["Outcome", "error_document", "exit_status", "explain_judgement", "verdict_document", "write_document"]
+__all__ = ["Outcome", "error_document", "exit_status", "verdict_document", "write_document"]
 
 # Verdicts that may come of pictures that are preprocessed otherwise than the network wants them.
 _TOLD = (Verdict.FAIL.value, Verdict.UNMEASURED.value)
@@ -175,7 +174,7 @@ def verdict_document(
         "exit_code": _exit_code(verdict, settings, plan=plan, outcome=outcome),
         "candidate": _candidate(evidence.candidate, full=full) if evidence else None,
         "baseline": _baseline(evidence) if evidence else None,
-        "panel": _panel(evidence.panel) if evidence else None,
+        "panel": _panel(evidence) if evidence else None,
         "recipe": {"digest": evidence.baseline.recipe.digest(), **evidence.baseline.recipe.to_dict()}
         if evidence
         else None,
@@ -226,55 +225,6 @@ def error_document(document: VerdictDocument, reason: Reason, *, settings: Setti
         "next": _next_steps("error", settings, full=False),
     }
     return {**changed, "digest": seal(changed)}
-
-
-def explain_judgement(
-    verdict: str,
-    rows: Sequence[Finding],
-    *,
-    metrics: Mapping[str, Mapping[str, float | None]],
-    never_failing: Sequence[Criterion],
-    approval: ApprovalRow | None,
-    panel: PanelRow | None,
-) -> list[Reason]:
-    """Return the reasons that follow from what was judged, and by what; other facts of a run come before them.
-
-    Parameters
-    ----------
-    verdict : str
-        What the document says.
-    rows : sequence of Finding
-        What was judged, in the document's order.
-    metrics : mapping of str to mapping of str to float or None
-        The document's.
-    never_failing : sequence of Criterion
-        See `Plan`.
-    approval : ApprovalRow or None
-        The baseline's.
-    panel : PanelRow or None
-        The pictures.
-    """
-    reasons: list[Reason] = [{"kind": "finding", "key": row.key} for row in rows if row.red]
-    if verdict == "pass":
-        gating = [row for row in rows if row.gating]
-        waived = sum(row.verdict is Verdict.WAIVED for row in gating)
-        reasons.append({"kind": "passed", "passed": len(gating) - waived, "waived": waived, "total": len(gating)})
-    told = metrics.get("counterpart", {})
-    if lacking := [layer for layer, value in told.items() if value == 0]:
-        # The decision, which always has one, counts as a layer too.
-        reasons.append({"kind": "no_counterpart", "layers": lacking, "total": len(told) + 1})
-    if never_failing:
-        limits = [f"{row.metric} {row.limits}" for row in never_failing]
-        reasons.append({"kind": "never_failing", "limits": limits})
-    uncalibrated = dict.fromkeys(row.measured.metric for row in rows if row.gating and row.criterion.calibrated_by)
-    if uncalibrated:
-        reasons.append({"kind": "uncalibrated", "metrics": list(uncalibrated)})
-    if approval is not None and (approval["state"] != "approved" or approval["even_so"]):
-        reasons.append({"kind": "baseline", "approval": approval})
-    unseen = panel.get("classes_without_pictures") if panel else None
-    if unseen:
-        reasons.append({"kind": "unseen_classes", "classes": list(unseen)})
-    return reasons
 
 
 def exit_status(document: VerdictDocument) -> int:
@@ -332,10 +282,14 @@ def _reasons(
         reasons.append({"kind": "not_judged", "keys": list(missing), "planned": len(plan.keys)})
     if rows and not any(row.gating for row in rows):
         reasons.append({"kind": "all_advisory"})
-    never = plan.never_failing if plan else ()
+    never, criteria = (plan.never_failing, plan.criteria) if plan else ((), ())
     approval = evidence.approval.to_dict() if evidence else None
-    panel = _panel(evidence.panel) if evidence else None
-    reasons += explain_judgement(verdict, rows, metrics=metrics, never_failing=never, approval=approval, panel=panel)
+    panel = _panel(evidence) if evidence else None
+    derived = explain_judgement(
+        verdict, rows, metrics=metrics, criteria=criteria, never_failing=never, approval=approval, panel=panel
+    )
+    # Of a part of the suites nobody can say what the whole asks.
+    reasons += [row for row in derived if not (missing and row["kind"] == "questions")]
     # Told where it may be why: what passes is released as it was fed.
     better = find_better_preprocessing(evidence.candidate) if evidence and verdict in _TOLD else None
     return reasons if better is None else [*reasons, better.to_reason()]
@@ -367,13 +321,14 @@ def _limit(row: Criterion, *, can_fail: bool) -> LimitRow:
 
 def _network(signature: Signature) -> NetworkRow:
     model = signature.model
-    return {
+    row: NetworkRow = {
         "name": model["name"],
         "file": model["file"],
         "sha256": model["sha256"],
         "parameters": model["parameters"],
         "bytes": model["bytes"],
     }
+    return {**row, "augments": list(model["augments"])} if model.get("augments") else row
 
 
 def _candidate(signature: Signature, *, full: bool) -> NetworkRow:
@@ -387,15 +342,19 @@ def _baseline(evidence: Evidence) -> NetworkRow:
     return {**row, "folder": folder.as_posix(), "approval": evidence.approval.to_dict()}
 
 
-def _panel(panel: Panel) -> PanelRow:
+def _panel(evidence: Evidence) -> PanelRow:
+    panel = evidence.panel
     row: PanelRow = {
         "digest": panel.digest(),
         "pictures": len(panel),
-        "subjects": sorted(set(panel.subjects.tolist())),
+        "subjects": list(evidence.comparison.subjects),
         "classes": list(panel.class_names),
     }
-    unseen = panel.classes_without_pictures
-    return {**row, "classes_without_pictures": list(unseen)} if unseen else row
+    if panel.classes_without_pictures:
+        row["classes_without_pictures"] = list(panel.classes_without_pictures)
+    if panel.regions is None:
+        row["regions"] = False
+    return row
 
 
 def _next_steps(verdict: str, settings: Settings, *, full: bool) -> list[NextStep]:
@@ -405,7 +364,8 @@ def _next_steps(verdict: str, settings: Settings, *, full: bool) -> list[NextSte
     why = "WHY" if verdict == "pass" else "WHY THE CHANGE IS WANTED"
     rerun = _step("rerun", "pytest", "suites/", "--candidate", candidate, "--baseline", baseline)
     approve = _step(
-        *("approve", "modelcheck", "approve", candidate, "--panel", panel, "--to", baseline, "--reason", why)
+        *("approve", "modelcheck", "approve", candidate, "--panel", panel, "--to", baseline),
+        *(*write_options(settings.interface), "--reason", why),
     )
     if verdict == "error" or not full:
         return [rerun]

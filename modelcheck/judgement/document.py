@@ -28,6 +28,7 @@ __all__ = [
     "ProvenanceRow",
     "Reason",
     "SettingsRow",
+    "UnaskedRow",
     "VerdictDocument",
     "VolatileRow",
     "WaiverRow",
@@ -56,26 +57,32 @@ class ApprovalRow(TypedDict):
 
 
 class NetworkRow(TypedDict):
-    """A network: its file, the folder and digest of its signature where there is one, a baseline's approval."""
+    """A network: its file, layers that augment in a plain call, and its signature and approval where there are any."""
 
     name: str
     file: str
     sha256: str
     parameters: int
     bytes: int
+    augments: NotRequired[list[str]]
     folder: NotRequired[str]
     signature: NotRequired[str]
     approval: NotRequired[ApprovalRow]
 
 
 class PanelRow(TypedDict):
-    """The held-out pictures that were judged on; classes that none of them shows are named, where there are any."""
+    """The held-out pictures that were judged on.
+
+    Without subjects each picture counts by itself. Classes that no picture shows are named where
+    there are any, and ``regions`` is False where the panel does not say where the evidence may lie.
+    """
 
     digest: str
     pictures: int
     subjects: list[str]
     classes: list[str]
     classes_without_pictures: NotRequired[list[str]]
+    regions: NotRequired[bool]
 
 
 class CriterionRow(TypedDict):
@@ -114,6 +121,8 @@ class SettingsRow(TypedDict):
 
     A layer of the baseline whose partner is None has none, on purpose. Of the interface
     (`modelcheck.interface.Interface`) only the outputs stand there where nothing is said.
+    ``subject_name`` is what one and several of the panel's subjects are called, where the settings
+    say.
     """
 
     outputs: list[str]
@@ -126,6 +135,7 @@ class SettingsRow(TypedDict):
     layers: dict[str, str | None]
     custom_objects: list[str]
     inconclusive: str
+    subject_name: NotRequired[list[str]]
 
 
 class WaiverRow(TypedDict):
@@ -157,7 +167,10 @@ class WaiversRow(TypedDict):
 
 
 class FindingRow(TypedDict):
-    """One judgement; what could not be measured is None."""
+    """One judgement; what could not be measured is None.
+
+    ``off_scale`` stands where no network of the scale has the candidate's kind of layers, and names it.
+    """
 
     key: str
     metric: str
@@ -171,6 +184,7 @@ class FindingRow(TypedDict):
     evidence: str
     criterion: CriterionRow
     waiver: WaiverRow | None
+    off_scale: NotRequired[str]
 
 
 class ErrorReason(TypedDict):
@@ -275,6 +289,29 @@ class UnseenReason(TypedDict):
     classes: list[str]
 
 
+class NoSubjectsReason(TypedDict):
+    """Criteria on subjects that ask nothing, for the panel has none: every picture counts by itself."""
+
+    kind: Literal["no_subjects"]
+    metrics: list[str]
+
+
+class UnaskedRow(TypedDict):
+    """A question of the report, by its area, that had no say, and what asking it needs."""
+
+    area: str
+    needs: Literal["regions", "twins", "criteria"]
+
+
+class QuestionsReason(TypedDict):
+    """How many of the report's questions were asked, where not all of them were."""
+
+    kind: Literal["questions"]
+    asked: int
+    total: int
+    unasked: list[UnaskedRow]
+
+
 class NeverFailingReason(TypedDict):
     """Criteria that gate the release and that no value can fail."""
 
@@ -293,6 +330,14 @@ class UncalibratedReason(TypedDict):
 
     kind: Literal["uncalibrated"]
     metrics: list[str]
+
+
+class OffScaleReason(TypedDict):
+    """Metrics that gate, and whose scale is made of networks without the candidate's kind of layers: ``lacking``."""
+
+    kind: Literal["off_scale"]
+    metrics: list[str]
+    lacking: str
 
 
 class PreprocessingReason(TypedDict):
@@ -334,9 +379,12 @@ Reason = (
     | BaselineReason
     | NoCounterpartReason
     | UnseenReason
+    | NoSubjectsReason
+    | QuestionsReason
     | NeverFailingReason
     | AllAdvisoryReason
     | UncalibratedReason
+    | OffScaleReason
     | PreprocessingReason
     | PassedReason
 )

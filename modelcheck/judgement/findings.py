@@ -98,6 +98,8 @@ class Finding:
         if item.interval is not None and all(math.isfinite(end) for end in item.interval):
             value += f" [{item.interval[0]:.3f}, {item.interval[1]:.3f}]"
         parts = [f"{self.key} = {value}, must be {self.criterion.limits}"]
+        if item.off_scale:
+            parts.append(f"no twin has the candidate's kind of layers: {item.off_scale}")
         if item.baseline is not None:
             parts.append(f"baseline {item.baseline:.3f}")
         if item.n is not None:
@@ -118,7 +120,7 @@ class Finding:
     def to_dict(self) -> FindingRow:
         """Return the finding's row in the verdict document; NaN and infinity become None."""
         item = self.measured
-        return {
+        row: FindingRow = {
             "key": self.key,
             "metric": item.metric,
             "about": item.about,
@@ -132,6 +134,7 @@ class Finding:
             "criterion": self.criterion.to_dict(),
             "waiver": self.waiver,
         }
+        return {**row, "off_scale": item.off_scale} if item.off_scale else row
 
     @classmethod
     def from_dict(cls, row: FindingRow) -> Finding:
@@ -155,6 +158,7 @@ class Finding:
                 n=row["n"],
                 evidence=row["evidence"],
                 silent=not row["gating"] and not criterion.advisory,
+                off_scale=row.get("off_scale", ""),
             ),
             criterion=criterion,
             verdict=Verdict(row["verdict"]),
@@ -173,7 +177,8 @@ def judge(measured: Measured, criterion: Criterion) -> Finding:
     ----------
     measured : Measured
         A value of NaN or infinity is `Verdict.UNMEASURED`, never a pass. The interval must be
-        finite and in order; without such an interval, a criterion judged by it is unmeasured.
+        finite and in order; without such an interval, a criterion judged by it is unmeasured. A
+        value that is off its scale is `Verdict.INCONCLUSIVE`.
     criterion : Criterion
         The limits, on the same metric.
 
@@ -208,6 +213,8 @@ def _verdict(measured: Measured, criterion: Criterion) -> Verdict:
         ends = None
     if not math.isfinite(value) or (criterion.judged_by == "interval" and ends is None):
         return Verdict.UNMEASURED
+    if measured.off_scale:
+        return Verdict.INCONCLUSIVE
     reaches = ends is not None and ends[0] <= high and low <= ends[1]
     held = ends if criterion.judged_by == "interval" and ends is not None else (value, value)
     if low <= held[0] and held[1] <= high:

@@ -36,6 +36,9 @@ class Measured:
         Whether nothing could be measured for a reason that is no fault, as where the candidate has
         no such layer. It is unmeasured then, and has a say only under a criterion that names what
         it is about.
+    off_scale : str
+        The candidate's kind of layers, where no network of the scale that it is measured on has it:
+        the value is then inconclusive, whatever it is.
 
     Examples
     --------
@@ -55,6 +58,7 @@ class Measured:
     floor: tuple[float, ...] = ()
     ceiling: tuple[float, ...] = ()
     silent: bool = False
+    off_scale: str = ""
 
     def __repr__(self) -> str:
         ends = "" if self.interval is None else f" [{self.interval[0]:.3g}, {self.interval[1]:.3g}]"

@@ -30,7 +30,9 @@ def choose_probe_rows(panel: Panel, count: int) -> np.ndarray:
         At most how many rows.
     """
     strata: dict[tuple[str, int, str], list[int]] = {}
-    keys = zip(panel.subjects.tolist(), panel.labels.tolist(), panel.groups.tolist(), strict=True)
+    # Pictures without subjects are spread over classes and groups alone.
+    subjects = [""] * len(panel) if panel.subjects is None else panel.subjects.tolist()
+    keys = zip(subjects, panel.labels.tolist(), panel.groups.tolist(), strict=True)
     for row, key in enumerate(keys):
         strata.setdefault(key, []).append(row)
     # First pictures of all strata come before second ones; within a round, strata keep a fixed

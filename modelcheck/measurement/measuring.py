@@ -23,6 +23,7 @@ from modelcheck.measurement.exchange import (
 from modelcheck.measurement.exchanges import check_shown_exchanges
 from modelcheck.measurement.feeding import feed_otherwise
 from modelcheck.measurement.fitting import choose_shown_pictures, fit_network
+from modelcheck.measurement.heads import describe_head
 from modelcheck.measurement.reading import (
     Inputs,
     Progress,
@@ -33,7 +34,7 @@ from modelcheck.measurement.reading import (
 )
 from modelcheck.measurement.stickers import measure_panel_shifts
 from modelcheck.measurement.twins import make_untrained_twin
-from modelcheck.network import Network, check_agreement
+from modelcheck.network import Network, check_agreement, find_augmenting_layers, normalises
 from modelcheck.network.front import name_own_scaling
 from modelcheck.network.loading import load_network
 from modelcheck.panel import Panel, PanelError
@@ -122,7 +123,7 @@ def measure(
     )
     inputs = prepare_inputs(network, panel, recipe=recipe)
     stages = 1 + (recipe.untrained_twins if twins else 0)
-    facts = _describe_file(loaded, model_path, sha=sha)
+    facts = _describe_file(loaded, model_path, sha=sha) | _describe_unit(network)
     if own := name_own_scaling(network):
         facts["own_scaling"] = list(own)
     signature = _measure_trained(inputs, model, facts=facts, tell=_tell_stage(tell, 0, stages=stages))
@@ -153,13 +154,19 @@ def _measure_trained(inputs: Inputs, model: Any, *, facts: Mapping[str, Any], te
     )
     return Signature(
         model=facts,
-        pictures={"labels": panel.labels, "subjects": panel.subjects, "groups": panel.groups, "names": panel.names},
+        pictures=_describe_pictures(panel),
         provenance=_describe_platform(),
         flipping=flipping,
         stickers=measure_panel_shifts(inputs.network, panel, arrays["scores"], recipe=recipe),
         fingerprint=fingerprint_kernels(model),
         **_shared_parts(inputs, arrays),
     )
+
+
+def _describe_pictures(panel: Panel) -> dict[str, Any]:
+    """Return what a signature keeps of the pictures; subjects of one picture each say no more than the pictures do."""
+    kept = {"labels": panel.labels, "subjects": panel.shared_subjects, "groups": panel.groups, "names": panel.names}
+    return {name: values for name, values in kept.items() if values is not None}
 
 
 def _measure_twin(inputs: Inputs, model: Any, *, number: int, tell: Progress) -> Signature:
@@ -196,13 +203,22 @@ def _tell_stage(tell: Progress, number: int, *, stages: int) -> Progress:
 
 
 def _describe_file(model: Any, path: str | os.PathLike[str], *, sha: str) -> dict[str, Any]:
+    augments = list(find_augmenting_layers(model))
     return {
         "name": model.name,
         "file": Path(path).name,
         "sha256": sha,
         "parameters": int(model.count_params()),
+        "normalises": normalises(model),
         "bytes": Path(path).stat().st_size,
+        **({"augments": augments} if augments else {}),
     }
+
+
+def _describe_unit(network: Network) -> dict[str, str]:
+    """Return what a unit gives that answers alone: the units in which its threshold is said."""
+    alone = network.n_outputs == 1 or network.readout.unit is not None
+    return {"head": describe_head(network)} if alone else {}
 
 
 def _describe_platform() -> dict[str, Any]:

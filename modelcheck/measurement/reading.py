@@ -81,7 +81,7 @@ def prepare_inputs(network: Network, panel: Panel, *, recipe: Recipe) -> Inputs:
     natural = natural_pictures(images, components=recipe.natural_components)
     stimuli = choose_stimuli(
         panel.labels,
-        panel.subjects,
+        panel.independent,
         size=network.input_shape[:2],
         pictures=recipe.exchange_pictures,
         mosaics=recipe.mosaics,

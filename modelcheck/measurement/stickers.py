@@ -51,7 +51,7 @@ def measure_panel_shifts(
     """
     if recipe.sticker_faces == 0 or min(network.input_shape[:2]) < 2:
         return {}
-    rows = sticker_rows(panel.labels, panel.subjects, recipe.sticker_faces)
+    rows = sticker_rows(panel.labels, panel.independent, recipe.sticker_faces)
     return measure_sticker_shifts(
         network,
         panel.subset(rows).inputs(recipe.input_range),

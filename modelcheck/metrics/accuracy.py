@@ -1,6 +1,6 @@
-"""Accuracy on people the network never saw: each on their own, with intervals that count people, not pictures.
+"""Accuracy on pictures the network never saw, with intervals that count what is independent: subjects, or pictures.
 
-No interval here has zero width: values that agree, of however few people, are no certainty.
+No interval here has zero width: values that agree, of however few subjects, are no certainty.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def group_mean(rates: Sequence[Rate], *, within: tuple[float, float] = (0.0, 1.0
         `n` counts subjects. The interval is the wider, at each end, of Student's t between the
         subjects and of the subjects' own intervals combined: the first alone would claim certainty
         when all score 1. Where that has no width, the subjects agree to six decimals; they, and one
-        subject alone, say nothing of how far people differ. Then as large a share of people as
+        subject alone, say nothing of how far subjects differ. Then as large a share of them as
         Wilson's interval allows, when none was seen, may lie at either end of the range.
 
     Examples

@@ -47,6 +47,9 @@ CLASSES: dict[str, frozenset[str]] = {
         "keras": "DTypePolicy FloatDTypePolicy Functional Sequential",
         "keras.src.models.functional": "Functional",
         "keras.layers": _LAYERS,
+        # Layers that Keras defines beside the networks that have them.
+        "keras.src.applications.convnext": "LayerScale StochasticDepth",
+        "keras.src.applications.inception_resnet_v2": "CustomScaleLayer",
         "keras.initializers": "Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal "
         "LecunUniform Ones Orthogonal OrthogonalInitializer RandomNormal RandomUniform TruncatedNormal "
         "VarianceScaling Zeros",

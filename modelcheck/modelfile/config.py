@@ -3,6 +3,10 @@
 Keras builds an object wherever a JSON object says ``class_name``, however deep: layers of layers,
 arguments of calls, initialisers, and the compile settings of inner networks. So the walk looks at
 every value, not at the places known.
+
+The compile settings of the whole network are the exception: with ``compile=False`` Keras drops them
+unread. A loss, a metric or a learning-rate schedule of somebody's own is no reason to refuse them;
+programs in them still are, for whoever uses the file may load it otherwise.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from modelcheck.modelfile.allowed import CLASSES, FUNCTIONS, KNOWN_BAD, PLAIN, ROOTS
@@ -89,16 +93,20 @@ def walk(document: dict[str, Any], *, custom_objects: Collection[str] = ()) -> C
     layers: list[str] = []
     classes: Counter[str] = Counter()
     custom: dict[str, str] = {}
-    if document.get("class_name") not in ROOTS and not _is_custom(document, custom_objects):
+    if document.get("class_name") not in ROOTS and not _find_setting(document, custom_objects):
         reason = f"a network is {' or '.join(ROOTS)}, not {quote(document.get('class_name'))}"
         refusals.append(Refusal(rule="root", where="config.json", reason=reason))
     for place, value in _values(document):
         if isinstance(value, dict):
             refusals += _strange_keys(value, place)
             if "class_name" in value:
-                refusals += _object(value, place, custom_objects)
-                if _is_custom(value, custom_objects):
-                    custom[_setting_name(value)] = _registry_name(value)
+                compiled = place.compiled
+                if compiled != "whole":
+                    refusals += _with_cure(_object(value, place, custom_objects), compiled)
+                    if setting := _find_setting(value, custom_objects):
+                        refusals += _second_name(value, place, custom.setdefault(setting, _registry_name(value)))
+                elif not _is_own(value):
+                    refusals += _with_cure(_object(value, place, ()), compiled)
                 classes[_own_name(value)] += 1
                 layers += _layer(value, place)
         else:
@@ -124,6 +132,17 @@ class _Place:
                 return place.own
             place = place.around
         return ""
+
+    @property
+    def compiled(self) -> str:
+        """Whose compile settings the value stands in: those of the ``whole`` network, an ``inner`` one's, or none."""
+        place: _Place | None = self
+        found = ""
+        while place is not None:
+            if place.own == "compile_config" and place.around is not None:
+                found = "inner" if place.around.around is not None else "whole"
+            place = place.around
+        return found
 
     def __str__(self) -> str:
         parts: list[str] = []
@@ -161,7 +180,7 @@ def _object(node: dict[str, Any], where: _Place, custom_objects: Collection[str]
         return _plain(name, node.get("config"), where)
     elif name in KNOWN_BAD:
         rule, reason = "code", f"{name}: {KNOWN_BAD[name]}"
-    elif not isinstance(module, str):
+    elif not isinstance(module, str) and not _is_own(node):
         reason = f"{quote(name)} names no module; save the network again with Keras 3"
     elif name == "function" and not isinstance(node.get("config"), str):
         rule, reason = "function", "a function without a name"
@@ -176,37 +195,92 @@ def _judge_named_object(node: dict[str, Any], where: _Place, custom_objects: Col
     module, own, registered = node["module"], node["config" if function else "class_name"], node.get("registered_name")
     if own in (FUNCTIONS if function else CLASSES).get(module, ()):
         known = registered in (None, own, node["class_name"])
-    elif _is_custom(node, custom_objects):
+    elif _find_setting(node, custom_objects):
         # Another object of the same package may be registered, too; only the declared one is meant.
-        known = (registered or own).rsplit(">", 1)[-1] == own.rsplit(">", 1)[-1]
+        known = function or _last(registered or own) == _last(own)
     else:
-        what = "function" if function else "class"
-        reason = f"the {what} {quote(own)} of {quote(module)} is not among those of Keras that only compute"
-        option = f"custom_objects = [{quote(_setting_name(node))}]" if _may_be_custom(module) else ""
-        return [Refusal(rule=what, where=str(where), reason=reason, option=option)]
+        return [_refuse_stranger(node, where)]
     if known:
         return []
     reason = f"{quote(own)} claims to be registered as {quote(registered)}, which is another object"
     return [Refusal(rule="registered", where=str(where), reason=reason)]
 
 
-def _may_be_custom(module: str) -> bool:
-    """Say whether a package of somebody's own is meant: nothing of Python's own library is a layer."""
-    package = module.partition(".")[0]
-    return bool(_MODULE.fullmatch(module)) and package not in {"keras", "tensorflow", *sys.stdlib_module_names}
+def _second_name(node: dict[str, Any], where: _Place, first: str) -> list[Refusal]:
+    """Refuse a second object under one entry of the settings: one class or function is meant by it."""
+    if _registry_name(node) == first:
+        return []
+    reason = f"{quote(_registry_name(node))} and {quote(first)} are two objects of one name, of which one is allowed"
+    return [Refusal(rule="registered", where=str(where), reason=reason)]
 
 
-def _is_custom(node: dict[str, Any], custom_objects: Collection[str]) -> bool:
-    module = node.get("module")
-    return isinstance(module, str) and _may_be_custom(module) and _setting_name(node) in custom_objects
+def _refuse_stranger(node: dict[str, Any], where: _Place) -> Refusal:
+    """Refuse what is not on the list, with the setting that would allow it where one can."""
+    what = "function" if node["class_name"] == "function" else "class"
+    name = _name_of(node)
+    if not _is_own(node):
+        reason = f"the {what} {quote(name)} of {quote(node['module'])} is not among those of Keras that only compute"
+        return Refusal(rule=what, where=str(where), reason=reason)
+    if node["module"] not in _NO_MODULE:
+        reason = f"the {what} {quote(name)} of {quote(node['module'])} is not among those of Keras that only compute"
+        return Refusal(rule=what, where=str(where), reason=reason, option=f"custom_objects = [{quote(_spell(node))}]")
+    reason = (
+        f"the {what} {quote(name)} is not Keras' own, and the file does not say where it is, as one of a notebook or a "
+        "script: write it into a Python file beside the project, for example own_layers.py"
+    )
+    option = f"custom_objects = [{quote('own_layers>' + _last(name))}]"
+    return Refusal(rule=what, where=str(where), reason=reason, option=option)
 
 
-def _setting_name(node: dict[str, Any]) -> str:
-    """Return how an object is called in the setting ``custom_objects``."""
-    name = node.get("class_name")
-    own = node.get("config") if name == "function" else name
-    own = own if isinstance(own, str) else "?"
-    return f"{node.get('module')}>{own.rsplit('>', 1)[-1]}"
+def _with_cure(refusals: list[Refusal], compiled: str) -> list[Refusal]:
+    """Say of what is refused in compile settings how to save the network without them."""
+    if not compiled:
+        return refusals
+    whose = "an inner network" if compiled == "inner" else "the network"
+    cure = f"; {whose} was compiled with it: set its compiled = False, and save the network again"
+    return [replace(refusal, reason=refusal.reason + cure, option="") for refusal in refusals]
+
+
+# How Keras writes the module of a class, and of a function, that it cannot import again: of a
+# notebook, a script, or registered by name alone.
+_NO_MODULE = (None, "builtins")
+
+
+def _is_own(node: dict[str, Any]) -> bool:
+    """Say whether an object may be somebody's own: nothing of Python's own library, TensorFlow or Keras is."""
+    module, name = node.get("module"), node.get("class_name")
+    if not isinstance(name, str) or name in PLAIN or name in KNOWN_BAD or not _name_of(node):
+        return False
+    if module in _NO_MODULE:
+        return "module" in node and (module is None) != (name == "function")
+    package = module.partition(".")[0] if isinstance(module, str) else ""
+    named = isinstance(module, str) and bool(_MODULE.fullmatch(module))
+    return named and package not in {"keras", "tensorflow", *sys.stdlib_module_names}
+
+
+def _find_setting(node: dict[str, Any], custom_objects: Collection[str]) -> str:
+    """Return the entry of ``custom_objects`` that allows an object; empty where none does."""
+    if not _is_own(node) or _name_of(node) in FUNCTIONS.get(str(node["module"]), ()):
+        return ""
+    if node["module"] not in _NO_MODULE:
+        return _spell(node) if _spell(node) in custom_objects else ""
+    return next((entry for entry in sorted(custom_objects) if _last(entry) == _last(_name_of(node))), "")
+
+
+def _name_of(node: dict[str, Any]) -> str:
+    """Return the name of a class or function, with the package it is registered in; empty where it is no text."""
+    name = node.get("config") if node.get("class_name") == "function" else node.get("class_name")
+    return name if isinstance(name, str) else ""
+
+
+def _last(name: str) -> str:
+    """Return a name without the module, or the package that it is registered in."""
+    return name.rsplit(">", 1)[-1]
+
+
+def _spell(node: dict[str, Any]) -> str:
+    """Return how an object whose module is known is called in the setting ``custom_objects``."""
+    return f"{node['module']}>{_last(_name_of(node))}"
 
 
 def _registry_name(node: dict[str, Any]) -> str:

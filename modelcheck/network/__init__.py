@@ -7,9 +7,12 @@ separable convolutions become their two halves, and batch normalisation, `Normal
 step can be evaluated in any float dtype.
 """
 
+from modelcheck.network._backend import require_tensorflow
 from modelcheck.network.agreement import check_agreement
+from modelcheck.network.diagnosis import find_augmenting_layers
 from modelcheck.network.front import preprocess_first
 from modelcheck.network.kinds import StepKind
+from modelcheck.network.layers import normalises
 from modelcheck.network.steps import Network, NetworkError, Step, UnitLayer, Window
 from modelcheck.network.unfold import flatten
 
@@ -21,6 +24,9 @@ __all__ = [
     "UnitLayer",
     "Window",
     "check_agreement",
+    "find_augmenting_layers",
     "flatten",
+    "normalises",
     "preprocess_first",
+    "require_tensorflow",
 ]

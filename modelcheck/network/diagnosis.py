@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from modelcheck.network.calling import name_family
 from modelcheck.network.kinds import WITH_KERNEL, StepKind
-from modelcheck.network.layers import append_steps
+from modelcheck.network.layers import AUGMENTATIONS, append_steps
 from modelcheck.network.steps import Network, Step
 from modelcheck.network.unfold import find_graph
 
-__all__ = ["coarsest_dtype", "find_changing_layer", "find_differing_layer", "find_mixing_layer", "list_dtypes"]
+__all__ = [
+    "coarsest_dtype",
+    "find_augmenting_layers",
+    "find_changing_layer",
+    "find_differing_layer",
+    "find_mixing_layer",
+    "list_dtypes",
+    "with_augmentation_at_rest",
+]
 
 Tensor = Any  # tensorflow ships no types
 
@@ -59,11 +69,61 @@ def list_dtypes(model: Any) -> frozenset[str]:
     return frozenset(kinds | {str(tensor.dtype) for node, _, _ in calls for tensor in node.output_tensors})
 
 
+def find_augmenting_layers(model: Any) -> dict[str, Any]:
+    """Return Keras' own random augmentation layers that take a plain call, ``model(images)``, for training.
+
+    With ``predict``, and with ``training=False``, they hand pictures on as they are.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The network.
+
+    Returns
+    -------
+    dict
+        By path of the layer, in order, the layer; for one inside a pipeline, the pipeline's path
+        and its own name.
+
+    Examples
+    --------
+    >>> layers = [keras.Input((4, 4, 1)), keras.layers.RandomFlip(name="flip"), keras.layers.Flatten()]
+    >>> list(find_augmenting_layers(keras.Sequential(layers)))
+    ['flip']
+    """
+    found: dict[str, Any] = {}
+    for layer, name, node in _list_trained(model):
+        if name_family(layer) in AUGMENTATIONS:
+            found[name if node.operation is layer else f"{name}/{layer.name}"] = layer
+    return found
+
+
+@contextmanager
+def with_augmentation_at_rest(layers: Iterable[Any]) -> Iterator[None]:
+    """Let augmentation layers answer every call, also one for training, as they do in use."""
+    stopped = list(dict.fromkeys(layers))
+    for layer in stopped:
+        layer.call = _make_resting_call(layer.call)
+    try:
+        yield
+    finally:
+        for layer in stopped:
+            del layer.call
+
+
+def _make_resting_call(call: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def rest(data: Any, training: bool = False) -> Tensor:
+        return call(data, training=False)
+
+    return rest
+
+
 def find_changing_layer(model: Any) -> str:
     """Name the first layer whose answer to one picture changes from call to call, as ``model(images)`` calls it.
 
     In training layers draw random numbers, or move what they have learned. Either may do so too
-    seldom, or by too little, to be seen on a panel.
+    seldom, or by too little, to be seen on a panel. Layers of `find_augmenting_layers` are not
+    meant: they are told of elsewhere.
 
     Parameters
     ----------
@@ -77,9 +137,22 @@ def find_changing_layer(model: Any) -> str:
 
     Examples
     --------
-    >>> layers = [keras.Input((4, 4, 1)), keras.layers.RandomFlip(name="flip"), keras.layers.Flatten()]
-    >>> find_changing_layer(keras.Sequential(layers))
-    "layer 'flip', which takes a plain call for training"
+    >>> entry = keras.Input((4, 4, 1))
+    >>> noisy = keras.layers.GaussianNoise(0.1, name="noise")(entry, training=True)
+    >>> find_changing_layer(keras.Model(entry, noisy))
+    "layer 'noise', which is called with training=True"
+    """
+    for layer, name, _ in _list_trained(model):
+        if name_family(layer) not in AUGMENTATIONS:
+            how = "takes a plain call for training" if _trains_by_default(layer) else "is called with training=True"
+            return f"layer {name!r}, which {how}"
+    return ""
+
+
+def _list_trained(model: Any) -> Iterator[tuple[Any, str, Any]]:
+    """Yield the layers whose answer changes from one plain call of the network to the next.
+
+    Each comes with the path of the layer that is called, and the node of that call.
     """
     for node, name, called in _list_calls(find_graph(model)):
         if isinstance(node.operation, keras.Model) or not isinstance(node.operation, keras.layers.Layer):
@@ -87,9 +160,7 @@ def find_changing_layer(model: Any) -> str:
         for layer in node.operation._flatten_layers():
             trains = _trains_by_default(layer) if called is None else called
             if trains and _changes_in_training(layer):
-                how = "takes a plain call for training" if _trains_by_default(layer) else "is called with training=True"
-                return f"layer {name!r}, which {how}"
-    return ""
+                yield layer, name, node
 
 
 def _trains_by_default(layer: Any) -> bool:
@@ -100,6 +171,8 @@ def _trains_by_default(layer: Any) -> bool:
 def _changes_in_training(layer: Any) -> bool:
     """Say whether a layer draws random numbers in training, or moves its statistics."""
     if layer._seed_generators or isinstance(layer, keras.layers.SpectralNormalization):
+        return True
+    if name_family(layer) == "StochasticDepth":  # it draws from Keras' global seed
         return True
     return isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
 

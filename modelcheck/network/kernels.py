@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,16 @@ import tensorflow as tf
 from modelcheck.network.kinds import StepKind
 from modelcheck.network.steps import NetworkError, Step, Window
 
-__all__ = ["cast", "convolution_step", "dense_step", "depthwise_step", "linear_step", "pointwise_step", "pooling_step"]
+__all__ = [
+    "cast",
+    "convolution_step",
+    "dense_step",
+    "depthwise_step",
+    "linear_step",
+    "other_dense_step",
+    "pointwise_step",
+    "pooling_step",
+]
 
 Tensor = Any  # tensorflow ships no types
 
@@ -138,14 +148,25 @@ def _output_length(before: int | None, window: Window, axis: int) -> int | None:
     return (before - reach) // window.strides[axis] + 1
 
 
-def pointwise_step(name: str, layer: Any, inputs: tuple[int, ...], shape: tuple[Any, ...]) -> Step:
-    """Build the step of the second half of a separable convolution."""
+def pointwise_step(
+    name: str, layer: Any, inputs: tuple[int, ...], shape: tuple[Any, ...], *, kernel: str = "kernel"
+) -> Step:
+    """Build the step of a convolution of 1 x 1: the second half of a separable one, or a dense layer on maps."""
+    read = _read_weights(layer, kernel)
+
+    def weights(dtype: Any) -> tuple[Tensor, Tensor | None]:
+        values, bias = read(dtype)
+        return tf.reshape(values, (1, 1, *values.shape[-2:])), bias
 
     def linear(value: Tensor, kernel: Tensor, window_padding: str | None = None) -> Tensor:
         return tf.nn.conv2d(value, kernel, 1, "VALID")
 
-    weights = _read_weights(layer, "pointwise_kernel")
     return linear_step(name, StepKind.CONV, inputs, shape, layer, linear=linear, weights=weights, window=Window((1, 1)))
+
+
+def other_dense_step(name: str, layer: Any, inputs: tuple[int, ...], shape: tuple[Any, ...]) -> Step:
+    """Build the step of a dense layer on a sequence, whose units nobody can compare: it has no rows and columns."""
+    return replace(dense_step(name, layer, inputs, shape), kind=StepKind.OTHER, weights=None, linear=None)
 
 
 def pooling_step(

@@ -16,24 +16,37 @@ from modelcheck.network.kernels import (
     dense_step,
     depthwise_step,
     linear_step,
+    other_dense_step,
     pointwise_step,
     pooling_step,
 )
 from modelcheck.network.kinds import StepKind
 from modelcheck.network.steps import NetworkError, Step, Window
 
-__all__ = ["append_steps"]
+__all__ = ["AUGMENTATIONS", "append_steps", "normalises"]
 
 Tensor = Any  # tensorflow ships no types
 
+# Layers of Keras that change pictures at random in training, and hand them on as they are in use.
+AUGMENTATIONS = (
+    "AugMix", "CutMix", "MixUp", "RandAugment", "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter",
+    "RandomContrast", "RandomElasticTransform", "RandomErasing", "RandomFlip", "RandomGaussianBlur", "RandomGrayscale",
+    "RandomHue", "RandomInvert", "RandomPerspective", "RandomPosterization", "RandomRotation", "RandomSaturation",
+    "RandomSharpness", "RandomShear", "RandomTranslation", "RandomZoom",
+)  # fmt: skip
 _FAMILIES_AT_REST = (
     "Dropout", "SpatialDropout2D", "SpatialDropout1D", "GaussianDropout", "GaussianNoise", "AlphaDropout",
-    "ActivityRegularization", "Identity", "AugMix", "CutMix", "MixUp", "RandAugment", "RandomBrightness",
-    "RandomColorDegeneration", "RandomColorJitter", "RandomContrast", "RandomElasticTransform", "RandomErasing",
-    "RandomFlip", "RandomGaussianBlur", "RandomGrayscale", "RandomHue", "RandomInvert", "RandomPerspective",
-    "RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness", "RandomShear", "RandomTranslation",
-    "RandomZoom",
+    "ActivityRegularization", "Identity", "StochasticDepth", *AUGMENTATIONS,
 )  # fmt: skip
+# `Normalization` is none of them: it prepares the input, and no layer learns around it.
+_NORMALISING = frozenset(
+    {"BatchNormalization", "GroupNormalization", "LayerNormalization", "RMSNormalization", "UnitNormalization"}
+)
+
+
+def normalises(model: Any) -> bool:
+    """Return whether any layer of a Keras network normalises activations: what its HappyMaps look like hangs on it."""
+    return any(name_family(layer) in _NORMALISING for layer in model._flatten_layers())
 
 
 def append_steps(steps: list[Step], node: Any, name: str, sources: list[int]) -> None:
@@ -46,15 +59,16 @@ def append_steps(steps: list[Step], node: Any, name: str, sources: list[int]) ->
     before = tuple(node.input_tensors[0].shape[1:])
     if family == "SeparableConv2D":
         steps.append(depthwise_step(f"{name}:depthwise", layer, inputs, before, separable=True))
-        steps.append(pointwise_step(name, layer, (len(steps) - 1,), shape))
+        steps.append(pointwise_step(name, layer, (len(steps) - 1,), shape, kernel="pointwise_kernel"))
     elif family == "Conv2D":
         steps.append(convolution_step(name, layer, inputs, before, shape))
     elif family == "DepthwiseConv2D":
         steps.append(depthwise_step(name, layer, inputs, before, separable=False))
     elif family == "Dense":
-        steps.append(dense_step(name, layer, inputs, shape))
-    elif family in ("BatchNormalization", "Normalization", "Rescaling"):
-        steps.append(_affine_step(name, layer, family, inputs, shape))
+        make = {1: dense_step, 3: pointwise_step}.get(len(shape), other_dense_step)
+        steps.append(make(name, layer, inputs, shape))
+    elif family in ("BatchNormalization", "Normalization", "Rescaling", "LayerScale"):
+        steps.append(_affine_step(name, node, family, inputs, shape))
         return
     else:
         steps.append(_plain_step(name, node, family, inputs, before, shape))
@@ -92,29 +106,28 @@ def _refuse(node: Any, name: str, family: str) -> None:
         )
 
 
-def _affine_step(name: str, layer: Any, family: str, inputs: tuple[int, ...], shape: tuple[Any, ...]) -> Step:
-    if family != "Rescaling" and len(shape) not in (1, 3):
-        raise NetworkError(
-            f"Layer {name!r} normalises an input of shape {shape}; modelcheck takes vectors and pictures."
-        )
+def _affine_step(name: str, node: Any, family: str, inputs: tuple[int, ...], shape: tuple[Any, ...]) -> Step:
+    layer = node.operation
     axis = getattr(layer, "axis", -1)
     axes = {place % (len(shape) + 1) for place in ([axis] if isinstance(axis, int) else list(axis or []))}
-    if family == "BatchNormalization" and axes != {len(shape)}:
-        raise NetworkError(f"Layer {name!r} normalises axis {axis}; modelcheck takes the last axis.")
-    alike = axes <= {len(shape)}
+    alike = axes <= {len(shape)} and len(shape) in (1, 3)
     if family == "Rescaling":
         alike = np.ndim(layer.scale) <= 1 and np.ndim(layer.offset) <= 1
+    if not alike:  # a number for each pixel, row or place of a sequence: no rule for channels holds
+        return Step(name, StepKind.OTHER, inputs, shape, make_replay(node), layer)
 
     def weights(dtype: Any) -> tuple[Tensor, Tensor]:
         if family == "Rescaling":
             return cast(np.asarray(layer.scale), dtype), cast(np.asarray(layer.offset), dtype)
+        if family == "LayerScale":
+            factor = cast(layer.gamma, dtype)
+            return factor, tf.zeros_like(factor)
         if family == "Normalization":
             mean, deviation = cast(layer.mean, dtype), tf.sqrt(cast(layer.variance, dtype))
             factor = 1 / tf.maximum(deviation, tf.constant(keras.config.epsilon(), dtype))
             factor = 1 / factor if layer.invert else factor
             shift = mean if layer.invert else -mean * factor
-            whole = (-1,) if alike else factor.shape[1:]  # Keras keeps an axis for the batch
-            return tf.reshape(factor, whole), tf.reshape(shift, whole)
+            return tf.reshape(factor, (-1,)), tf.reshape(shift, (-1,))  # Keras keeps an axis for the batch
         factor = tf.math.rsqrt(cast(layer.moving_variance, dtype) + tf.constant(layer.epsilon, dtype))
         factor = factor * cast(layer.gamma, dtype) if layer.scale else factor
         shift = -cast(layer.moving_mean, dtype) * factor
@@ -123,10 +136,7 @@ def _affine_step(name: str, layer: Any, family: str, inputs: tuple[int, ...], sh
     def linear(value: Tensor, kernel: Tensor, window_padding: str | None = None) -> Tensor:
         return value * kernel
 
-    step = linear_step(name, StepKind.AFFINE, inputs, shape, layer, linear=linear, weights=weights)
-    if not alike:  # a number for each pixel: no rule for channels holds
-        return Step(name, StepKind.OTHER, inputs, shape, step.run, layer)
-    return step
+    return linear_step(name, StepKind.AFFINE, inputs, shape, layer, linear=linear, weights=weights)
 
 
 def _plain_step(

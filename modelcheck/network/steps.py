@@ -263,11 +263,6 @@ class Network:
             step = self.steps[position]
             if step.kind not in WITH_KERNEL or step.name.endswith(":depthwise"):
                 continue
-            if step.kind == StepKind.DENSE and len(step.shape) != 1:
-                raise NetworkError(
-                    f"The dense layer {step.name!r} works on shape {step.shape}, a sequence; modelcheck takes dense "
-                    "layers on vectors. Use a 1 x 1 convolution instead, or flatten first."
-                )
             read = self._follow_alone(position, readers, StepKind.AFFINE)
             activated = self._follow_alone(read, readers, StepKind.ACTIVATION) if read != self.logits else read
             kind = LayerKind.DENSE if step.kind == StepKind.DENSE else LayerKind.CONV

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
+from collections.abc import Callable, Sequence
 
 from modelcheck.happymaps import ascend
 from modelcheck.interface import Interface
@@ -16,47 +13,20 @@ from modelcheck.network import check_agreement
 from modelcheck.network.loading import load_network
 from modelcheck.panel import Panel
 from modelcheck.pruning.ablation import ablation_effects
+from modelcheck.pruning.layer_units import LayerUnits
 from modelcheck.recipe import Recipe
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["SPARE_EFFECT", "LayerUnits", "examine_units", "units_table"]
-
-SPARE_EFFECT = 0.005  # share of the margins' spread; the median unit of a conv layer moves 0.02 to 0.05
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LayerUnits:
-    """What is known of the units of one hidden layer.
-
-    Parameters
-    ----------
-    name, kind : str
-        Name and kind of the layer.
-    units : np.ndarray
-        ``(n,)`` indices of the units that were examined.
-    health : tuple of str
-        One word each, see `modelcheck.metrics.health.HEALTH`.
-    effects : np.ndarray
-        ``(n,)`` ablation effects, see `modelcheck.pruning.ablation.ablation_effects`.
-    """
-
-    name: str
-    kind: str
-    units: np.ndarray
-    health: tuple[str, ...]
-    effects: np.ndarray
-
-    @property
-    def spare(self) -> np.ndarray:
-        """Whether each unit could go: dead or flat, or its ablation moves the margins by less than `SPARE_EFFECT`."""
-        useless = np.isin(np.array(self.health), ("dead", "flat"))
-        return (useless & ~(self.effects >= SPARE_EFFECT)) | (self.effects < SPARE_EFFECT)
+__all__ = ["examine_units"]
 
 
 def examine_units(
-    path: str | os.PathLike[str], panel: Panel, recipe: Recipe | None = None, *, interface: Interface | None = None
+    path: str | os.PathLike[str],
+    panel: Panel,
+    recipe: Recipe | None = None,
+    *,
+    interface: Interface | None = None,
+    custom_objects: Sequence[str] = (),
+    progress: Callable[[str, float], None] | None = None,
 ) -> list[LayerUnits]:
     """Examine the units of every hidden layer.
 
@@ -70,6 +40,10 @@ def examine_units(
         Settings of the ascent; at most its `units_per_layer` of a layer are examined.
     interface : Interface, optional
         How the network's inputs and outputs are to be understood.
+    custom_objects : sequence of str
+        Classes outside Keras that are knowingly allowed.
+    progress : callable, optional
+        ``progress(what, share_done)``, called before each layer.
 
     Raises
     ------
@@ -78,11 +52,16 @@ def examine_units(
         as its layers do.
     """
     recipe = recipe or Recipe()
-    network = fit_network(load_network(path)[0], panel, interface or Interface(), recipe=recipe)
+    network = fit_network(
+        load_network(path, custom_objects=custom_objects)[0], panel, interface or Interface(), recipe=recipe
+    )
     check_agreement(network, choose_shown_pictures(panel, recipe))
     images = panel.inputs(recipe.input_range)[choose_probe_rows(panel, recipe.probe_pictures)]
     rows = []
-    for layer in network.unit_layers()[:-1]:
+    layers = network.unit_layers()[:-1]
+    for number, layer in enumerate(layers):
+        if progress is not None:
+            progress(layer.name, number / len(layers))
         outcome = ascend(network, layer, recipe=recipe)
         features = compute_layer_features(network, [layer], images=images)[layer.name][..., outcome.units]
         rows.append(
@@ -95,16 +74,3 @@ def examine_units(
             )
         )
     return rows
-
-
-def units_table(rows: list[LayerUnits]) -> pd.DataFrame:
-    """Return one row per unit: layer, unit, health, ablation effect, and whether it could be spared."""
-    import pandas as pd
-
-    return pd.DataFrame(
-        [
-            {"layer": row.name, "unit": int(unit), "health": word, "ablation": float(effect), "spare": bool(spare)}
-            for row in rows
-            for unit, word, effect, spare in zip(row.units, row.health, row.effects, row.spare, strict=True)
-        ]
-    )

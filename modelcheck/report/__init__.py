@@ -64,7 +64,7 @@ def write_report(
     panel : Panel, optional
         The pictures that were judged on.
     redact_inputs : bool
-        Leave photographs out; HappyMaps, regions and attributions stay.
+        Leave the panel's pictures out; HappyMaps, regions and attributions stay.
     as_files : bool
         Write the pictures into ``pictures/`` beside the page, which then needs them, instead of
         into the page.

@@ -15,7 +15,7 @@ from modelcheck.metrics.similarity import shrink
 from modelcheck.panel import Panel
 from modelcheck.report.charts import dot_plot, row
 from modelcheck.report.pictures import Sheet, outline, photograph_sheet, relevance_sheet
-from modelcheck.report.words import clean, head
+from modelcheck.report.words import Noun, clean, head
 from modelcheck.signature import Signature
 
 __all__ = ["attention_pictures", "attention_view"]
@@ -25,7 +25,7 @@ _SIDE = 96
 
 
 def attention_view(
-    comparison: Comparison, findings: Mapping[str, Finding], panel: Panel | None, sheets: list[Sheet]
+    comparison: Comparison, findings: Mapping[str, Finding], panel: Panel | None, sheets: list[Sheet], *, noun: Noun
 ) -> dict[str, Any]:
     """Return everything of the section *Attention*.
 
@@ -36,13 +36,15 @@ def attention_view(
     findings : mapping
         What was judged, by key.
     panel : Panel or None
-        The photographs beneath the attributions; None leaves them out.
+        The pictures beneath the attributions; None leaves them out.
     sheets : list of Sheet
         Receives the pictures.
+    noun : tuple of str
+        What one and several of the panel's independent units are called.
     """
     plots = []
     for metric in (name for name, about in METRICS.items() if about.domain == "group"):
-        rows = [row(item, findings) for item in comparison.measures.values() if item.metric == metric]
+        rows = [row(item, findings, noun=noun) for item in comparison.measures.values() if item.metric == metric]
         # What could not be measured is shown where somebody asked for it.
         if any(item["value"] is not None or item["verdict"] != "info" for item in rows):
             plots.append(dot_plot(rows[0]["title"], "Group", rows, METRICS[metric].span))
@@ -74,7 +76,7 @@ def attention_pictures(
     statistics : mapping of str to NetworkStatistics
         What was computed of each, by role.
     panel : Panel or None
-        The photographs.
+        The pictures.
     sheets : list of Sheet
         Receives the pictures.
     """
@@ -128,7 +130,7 @@ def _show_method(
                 "at": place,
                 "photo": used.index(probe),
                 "name": clean(pictures["names"][i]) if "names" in pictures else f"picture {i}",
-                "subject": clean(pictures["subjects"][i]),
+                "subject": clean(pictures["subjects"][i]) if candidate.subjects else "",
                 "truth": clean(names[int(pictures["labels"][i])]),
                 "said": clean(names[int(candidate.scores[i].argmax())]),
                 "outline": None if region is None else _outline(region),

@@ -14,6 +14,8 @@ from modelcheck.report.words import (
     COUNTS,
     MINUS,
     NOTHING,
+    SUBJECTS,
+    Noun,
     area_of,
     clean,
     format_with_interval,
@@ -90,7 +92,7 @@ class Axis:
         return _EDGE + (100 - 2 * _EDGE) * (value - self.low) / (span if span > 0 else 1)
 
 
-def row(item: Measured, findings: Mapping[str, Finding]) -> dict[str, Any]:
+def row(item: Measured, findings: Mapping[str, Finding], *, noun: Noun = SUBJECTS) -> dict[str, Any]:
     """Return a measure with what was judged of it, in numbers and in words.
 
     Parameters
@@ -99,19 +101,21 @@ def row(item: Measured, findings: Mapping[str, Finding]) -> dict[str, Any]:
         From a comparison.
     findings : mapping
         What was judged, by key; a measure without a finding is information.
+    noun : tuple of str
+        What one and several of the panel's independent units are called.
     """
     found = findings.get(item.key)
     if found is not None:
         # What was judged, to the digit; the comparison may have been made again since.
-        return describe_finding(found)
+        return describe_finding(found, noun=noun)
     unjudged = {"verdict": "info", "gating": False, "gravity": -1, "at_least": None, "at_most": None}
-    return {**_describe_measured(item), **unjudged, "must": NOTHING, "why": "", "decides": ""}
+    return {**_describe_measured(item, noun), **unjudged, "must": NOTHING, "why": "", "decides": ""}
 
 
-def describe_finding(found: Finding) -> dict[str, Any]:
+def describe_finding(found: Finding, *, noun: Noun = SUBJECTS) -> dict[str, Any]:
     """Return a finding with everything that the page says of it."""
     return {
-        **_describe_measured(found.measured),
+        **_describe_measured(found.measured, noun),
         "verdict": found.verdict.value,
         "gating": found.gating,
         "gravity": found.verdict.gravity,
@@ -119,18 +123,18 @@ def describe_finding(found: Finding) -> dict[str, Any]:
         "at_most": found.criterion.at_most,
         "must": limits(found.criterion),
         "why": clean(found.criterion.why, longest=600),
-        "decides": what_decides(found),
+        "decides": what_decides(found, noun=noun),
     }
 
 
-def _describe_measured(item: Measured) -> dict[str, Any]:
+def _describe_measured(item: Measured, noun: Noun) -> dict[str, Any]:
     whole = item.metric in COUNTS
     return {
         "key": item.key,
         "metric": item.metric,
         "title": title(item.metric),
         "meaning": meaning(item.metric),
-        "counted": observations(item.metric, item.n),
+        "counted": observations(item.metric, item.n, noun=noun),
         "area": area_of(item.metric),
         "about": clean(item.about),
         "value": _finite(item.value),
@@ -170,7 +174,7 @@ def _severity(described: Mapping[str, Any]) -> tuple[bool, int]:
 
 
 def dot_plot(title: str, of: str, rows: list[dict[str, Any]], span: tuple[float, float]) -> dict[str, Any]:
-    """Return a dot plot, one row a person or group, the mean over all last.
+    """Return a dot plot, one row a subject, class or group, the mean over all last.
 
     Parameters
     ----------

@@ -39,11 +39,21 @@ def feature_view(comparison: Comparison, findings: Mapping[str, Finding], sheets
         "map": _map(comparison),
         "calibration": calibration_view(comparison),
         "decision": decision_view(
-            {"baseline": comparison.baseline, "candidate": comparison.candidate}, comparison.statistics, sheets
+            {"baseline": comparison.baseline, "candidate": comparison.candidate},
+            comparison.statistics,
+            sheets,
+            ranked=_rank_classes(comparison),
         ),
         "decision_rows": layer_rows(comparison, comparison.layers[-1].baseline.name, findings),
         "layers": layer_views(comparison, findings, sheets),
     }
+
+
+def _rank_classes(comparison: Comparison) -> list[int]:
+    """Return the classes, first those without a map in one network, and then those whose maps are least alike."""
+    matching = comparison.layers[-1].matching
+    alone = sorted({*matching.unmatched_baseline, *matching.unmatched_candidate})
+    return [*alone, *(pair.baseline for pair in matching.pairs)]
 
 
 def _map(comparison: Comparison) -> dict[str, Any]:

@@ -7,10 +7,13 @@ from modelcheck.judgement.findings import Finding, read_findings
 from modelcheck.report.reasons import describe_action, list_waivers, reasons, verdict_line
 from modelcheck.report.words import (
     COUNTS,
+    Noun,
     clean,
     compare_sizes,
+    describe_augmentation,
     format_with_interval,
     limits,
+    noun_of,
     number,
     observations,
     surroundings,
@@ -66,8 +69,8 @@ def summary_markdown(document: VerdictDocument, *, rows: int = _ROWS) -> str:
         lines.append(f"- {_SIGNS['waived']} {markdown(f'{what}: {words}')}")
     sizes = compare_sizes(document["candidate"], document["baseline"])
     lines += ["", markdown(sizes)] if sizes else []
-    other = surroundings(document)
-    lines += ["", markdown(other)] if other else []
+    for other in (describe_augmentation(document["candidate"]), surroundings(document)):
+        lines += ["", markdown(other)] if other else []
     for step in document["next"][:20]:
         lines += ["", markdown(describe_action(step["action"], verdict=word))]
         # Indented code cannot be closed from inside, whatever the command holds.
@@ -78,7 +81,7 @@ def summary_markdown(document: VerdictDocument, *, rows: int = _ROWS) -> str:
             "| Result | What | Of | Candidate | Baseline | Must be | Measured on | Why |",
             "|---|---|---|---|---|---|---|---|",
         ]
-        lines += [_row(found) for found in findings[:rows]]
+        lines += [_row(found, noun_of(document)) for found in findings[:rows]]
     if len(findings) > rows:
         lines += ["", f"{len(findings) - rows} more findings stand in the report."]
     missed = document["not_judged"]
@@ -88,7 +91,7 @@ def summary_markdown(document: VerdictDocument, *, rows: int = _ROWS) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(found: Finding) -> str:
+def _row(found: Finding, noun: Noun) -> str:
     item = found.measured
     cells = [
         f"{_SIGNS[found.verdict]} {found.verdict}" + ("" if found.gating else " (advisory)"),
@@ -97,7 +100,7 @@ def _row(found: Finding) -> str:
         format_with_interval(item.value, item.interval, whole=item.metric in COUNTS),
         number(item.baseline, whole=item.metric in COUNTS),
         limits(found.criterion),
-        "; ".join(filter(None, (observations(item.metric, item.n), what_decides(found)))),
+        "; ".join(filter(None, (observations(item.metric, item.n, noun=noun), what_decides(found, noun=noun)))),
         clean(found.criterion.why, longest=300),
     ]
     return "| " + " | ".join(markdown(cell) for cell in cells) + " |"

@@ -6,14 +6,23 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from modelcheck.comparison import AREAS, shown_in
 from modelcheck.judgement.document import PanelRow, VerdictDocument
 from modelcheck.judgement.findings import Finding, Verdict
 from modelcheck.report.charts import describe_finding
 from modelcheck.report.reasons import describe_action
-from modelcheck.report.words import STATES, area_of, clean, count, gravest, plain, worst
+from modelcheck.report.words import (
+    STATES,
+    Noun,
+    area_of,
+    choose_noun,
+    clean,
+    count,
+    describe_augmentation,
+    gravest,
+    plain,
+    worst,
+)
 from modelcheck.signature import Signature
 
 __all__ = ["about_panel", "counts", "networks", "next_steps", "panel_line", "tiles", "worst_findings"]
@@ -39,6 +48,7 @@ def networks(candidate: Mapping[str, Any] | None, baseline: Mapping[str, Any] | 
                 "sha256": clean(network.get("sha256") or ""),
                 "parameters": count(int(parameters), "parameter") if parameters else "",
                 "size": _bytes(int(size)) if size else "",
+                "augments": describe_augmentation(network),
             }
         )
     return made
@@ -53,19 +63,21 @@ def about_panel(signature: Signature) -> PanelRow:
     return {
         "digest": signature.panel_digest,
         "pictures": len(signature.pictures["labels"]),
-        "subjects": sorted(set(np.asarray(signature.pictures["subjects"]).tolist())),
+        "subjects": list(signature.subjects),
         "classes": list(signature.class_names),
     }
 
 
-def panel_line(panel: PanelRow | None, *, judged: bool = False) -> str:
-    """Return one sentence on the panel; empty where there is none."""
+def panel_line(panel: PanelRow | None, *, noun: Noun | None = None, judged: bool = False) -> str:
+    """Return one sentence on the panel; empty where there is none. `noun` is what its subjects are called."""
     if not panel:
         return ""
-    people = count(len(panel["subjects"]), "person", "people")
-    classes = " or ".join(clean(name) for name in panel["classes"])
+    one, many = noun or choose_noun(panel["subjects"])
+    of = f" of {count(len(panel['subjects']), one, many)}" if panel["subjects"] else ""
+    *others, last = (clean(name) for name in panel["classes"])
     pictures = count(panel["pictures"], "picture")
-    return f"{'Judged' if judged else 'Measured'} on {pictures} of {people} held out from training: {classes}."
+    held_out = f"{'Judged' if judged else 'Measured'} on {pictures}{of} held out from training"
+    return f"{held_out}: {', '.join(others)} or {last}."
 
 
 def counts(findings: Sequence[Finding]) -> list[dict[str, Any]]:
@@ -85,20 +97,20 @@ def next_steps(document: VerdictDocument) -> list[dict[str, str]]:
     ]
 
 
-def worst_findings(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+def worst_findings(findings: Sequence[Finding], *, noun: Noun) -> list[dict[str, Any]]:
     """Return the most severe findings as sentences, with where they stand in the table."""
     return [
         {
             "at": k,
             "verdict": findings[k].verdict.value,
-            "says": plain(findings[k]),
+            "says": plain(findings[k], noun=noun),
             "why": clean(findings[k].criterion.why, longest=600),
         }
         for k in worst(findings, _SENTENCES)
     ]
 
 
-def tiles(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+def tiles(findings: Sequence[Finding], *, noun: Noun) -> list[dict[str, Any]]:
     """Return the questions of the report with their most severe answers."""
     made = []
     for area, name, question in _TILES:
@@ -114,7 +126,7 @@ def tiles(findings: Sequence[Finding]) -> list[dict[str, Any]]:
                 "name": name,
                 "question": question,
                 "state": state,
-                "head": describe_finding(head) if head else None,
+                "head": describe_finding(head, noun=noun) if head else None,
                 "checks": len(here),
                 "bad": len(failed),
                 "waived": sum(found.verdict is Verdict.WAIVED for found in here),

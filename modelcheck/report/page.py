@@ -17,13 +17,13 @@ from modelcheck.report.decision import decision_view
 from modelcheck.report.features import feature_view
 from modelcheck.report.layers import gallery_layers
 from modelcheck.report.overview import about_panel, counts, networks, next_steps, panel_line, tiles, worst_findings
-from modelcheck.report.people import confusion, people_view
+from modelcheck.report.people import confusion, mistakes, people_view
 from modelcheck.report.pictures import Sheet
 from modelcheck.report.places import places_view
 from modelcheck.report.provenance import provenance, sections
 from modelcheck.report.reasons import describe_missing_scan, list_waivers, reasons, verdict_line
 from modelcheck.report.triggers import trigger_view
-from modelcheck.report.words import AREAS, STATES, clean, compare_sizes, plain
+from modelcheck.report.words import AREAS, STATES, Noun, choose_noun, clean, compare_sizes, noun_of, plain
 from modelcheck.signature import Signature
 
 __all__ = ["ReportError", "comparison_page", "gallery_page", "verdict_page"]
@@ -57,7 +57,7 @@ def verdict_page(
     panel : Panel or None
         The pictures.
     redact_inputs : bool
-        Leave photographs out.
+        Leave the panel's pictures out.
 
     Raises
     ------
@@ -67,7 +67,8 @@ def verdict_page(
         When the document is of another schema.
     """
     findings = read_findings(document)
-    rows = [describe_finding(found) for found in findings]
+    noun = noun_of(document)
+    rows = [describe_finding(found, noun=noun) for found in findings]
     sheets: list[Sheet] = []
     excused = list_waivers(findings, today=document["volatile"]["today"])
     verdict, candidate = document["verdict"], document["candidate"]
@@ -79,15 +80,15 @@ def verdict_page(
         "judged": True,
         "scope": clean(document["scope"]),
         "enforced": document["enforced"],
-        "waived": [{"at": k, "says": plain(findings[k]), "why": words} for k, words in excused],
+        "waived": [{"at": k, "says": plain(findings[k], noun=noun), "why": words} for k, words in excused],
         "reasons": reasons(document, findings),
         "networks": networks(candidate, document["baseline"]),
         "compared": compare_sizes(candidate, document["baseline"]),
-        "panel": panel_line(document["panel"], judged=True),
+        "panel": panel_line(document["panel"], noun=noun, judged=True),
         "counts": counts(findings),
         "next": next_steps(document),
         "findings": rows,
-        "worst": worst_findings(findings),
+        "worst": worst_findings(findings, noun=noun),
         "not_judged": [clean(key) for key in document["not_judged"]],
         "acknowledged": _acknowledged(document),
         "provenance": provenance(document),
@@ -96,8 +97,8 @@ def verdict_page(
     if comparison is not None:
         by_key = {found.key: found for found in findings}
         limits = read_limits(document)
-        _add_sections(page, comparison, by_key, panel, sheets, criteria=limits, redact_inputs=redact_inputs)
-        page["tiles"] = tiles(findings)
+        _add_sections(page, comparison, by_key, panel, sheets, criteria=limits, noun=noun, redact_inputs=redact_inputs)
+        page["tiles"] = tiles(findings, noun=noun)
     return page
 
 
@@ -121,7 +122,8 @@ def comparison_page(comparison: Comparison, panel: Panel | None, *, redact_input
             }
         ),
     }
-    _add_sections(page, comparison, {}, panel, sheets, criteria=(), redact_inputs=redact_inputs)
+    noun = choose_noun(comparison.subjects)
+    _add_sections(page, comparison, {}, panel, sheets, criteria=(), noun=noun, redact_inputs=redact_inputs)
     return page
 
 
@@ -151,6 +153,7 @@ def gallery_page(signature: Signature, panel: Panel | None, *, redact_inputs: bo
             "decision": decision_view(network, statistics, sheets),
             "layers": gallery_layers(signature, statistics["candidate"], sheets),
             "confusion": confusion(statistics["candidate"].confusion, signature.class_names),
+            "mistakes": mistakes(statistics["candidate"].confusion, signature.class_names),
             "classes": [clean(name) for name in signature.class_names],
         },
         "attention": {"plots": [], "checks": [], **attention_pictures(network, statistics, photos, sheets)},
@@ -187,7 +190,7 @@ def _page(state: str, line: str, sheets: list[Sheet]) -> dict[str, Any]:
         "features": None,
         "places": None,
         "triggers": None,
-        "people": None,
+        "accuracy": None,
         "attention": None,
         "gallery": None,
         "redacted": False,
@@ -210,19 +213,20 @@ def _add_sections(
     sheets: list[Sheet],
     *,
     criteria: Sequence[Criterion],
+    noun: Noun,
     redact_inputs: bool,
 ) -> None:
     photos = _fitting(panel, comparison.candidate.panel_digest, redact_inputs=redact_inputs)
     page["features"] = feature_view(comparison, findings, sheets)
     page["places"] = places_view(comparison, findings, photos, sheets)
     page["triggers"] = trigger_view(comparison, findings, photos, sheets)
-    page["people"] = people_view(comparison, findings, photos, sheets, criteria=criteria)
-    page["attention"] = attention_view(comparison, findings, photos, sheets)
+    page["accuracy"] = people_view(comparison, findings, photos, sheets, criteria=criteria, noun=noun)
+    page["attention"] = attention_view(comparison, findings, photos, sheets, noun=noun)
     page["redacted"] = redact_inputs
     # The classes whose maps differ most stand on the first screen.
     worst = [pair.baseline for pair in comparison.layers[-1].matching.pairs[:2]]
     classes = page["features"]["decision"]["classes"]
-    page["hero"] = [classes[k] for k in sorted(worst)] or classes[:2]
+    page["hero"] = [item for item in classes if item["class"] in worst] or classes[:2]
 
 
 def _fitting(panel: Panel | None, digest: str, *, redact_inputs: bool) -> Panel | None:

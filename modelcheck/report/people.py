@@ -1,4 +1,4 @@
-"""What the report shows of held-out people: dot plots by person and class, what turned, and how sure it can be."""
+"""What the report shows of held-out pictures: dot plots by subject and class, what turned, how sure it can be."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from modelcheck.metrics.similarity import shrink
 from modelcheck.panel import Panel
 from modelcheck.report.charts import dot_plot, row
 from modelcheck.report.pictures import Sheet, photograph_sheet
-from modelcheck.report.sureness import THINGS, describe_drop
-from modelcheck.report.words import clean, head, limits, number
+from modelcheck.report.sureness import describe_drop
+from modelcheck.report.words import Noun, clean, head, limits, number
 
-__all__ = ["confusion", "people_view"]
+__all__ = ["confusion", "mistakes", "people_view"]
 
 _TURNED = 24
 _SIDE = 96
+_TABLE = 20  # classes of which a table of answers can be read
+_MISTAKES = 20
 
 
 def people_view(
@@ -30,8 +32,9 @@ def people_view(
     sheets: list[Sheet],
     *,
     criteria: Sequence[Criterion],
+    noun: Noun,
 ) -> dict[str, Any]:
-    """Return everything of the section *Held-out people*.
+    """Return everything of the section *Held-out pictures*.
 
     Parameters
     ----------
@@ -45,26 +48,35 @@ def people_view(
         Receives the pictures.
     criteria : sequence of Criterion
         The limits; without any, nothing is said of what the panel can show.
+    noun : tuple of str
+        What one and several of the panel's independent units are called.
     """
-    here = [metric for metric in METRICS.values() if metric.area == "people"]
+    here = [metric for metric in METRICS.values() if metric.area == "accuracy"]
     rows = {
-        metric.name: [row(item, findings) for item in comparison.measures.values() if item.metric == metric.name]
+        metric.name: [
+            row(item, findings, noun=noun) for item in comparison.measures.values() if item.metric == metric.name
+        ]
         for metric in here
     }
-    # A chart for each metric with one value a person or class; the mean over people is its last row.
+    things = {"subject": noun[0], "class_name": "class"}
+    # A chart for each metric with one value a subject or class; the mean over subjects is its last row.
     charts = {metric: [mean.name for mean in here if mean.mean_of == metric.name] for metric in here if metric.about}
-    plots: dict[str, list[dict[str, Any]]] = {kind: [] for kind in THINGS}
+    plots: dict[str, list[dict[str, Any]]] = {kind: [] for kind in things}
     for metric, means in charts.items():
         of = [*rows[metric.name], *(item for mean in means for item in rows[mean])]
         if of:
-            heading = " and ".join([metric.title, *(head(mean) for mean in means)])
-            plots[metric.about].append(dot_plot(heading, THINGS[metric.about].capitalize(), of, metric.span))
+            shown = [metric.name, *means] if rows[metric.name] else means
+            heading = " and ".join([METRICS[shown[0]].title, *(head(mean) for mean in shown[1:])])
+            plots[metric.about].append(dot_plot(heading, things[metric.about].capitalize(), of, metric.span))
     return {
+        "one": noun[0],
+        "many": noun[1],
+        "subjects": bool(comparison.subjects),
         "plots": plots,
         "unseen": [clean(name) for name in comparison.baseline.classes_without_pictures],
         "sureness": [
             {
-                "thing": THINGS[METRICS[item.metric].about],
+                "thing": things[METRICS[item.metric].about],
                 "about": clean(item.about),
                 "pictures": item.pictures,
                 "accuracy": number(item.accuracy),
@@ -76,7 +88,11 @@ def people_view(
         "rows": [item for metric in here if not metric.about and not metric.mean_of for item in rows[metric.name]],
         "turned": _changed_answers(comparison, panel, sheets),
         "confusions": [
-            {"role": role.capitalize(), "table": confusion(found.confusion, comparison.candidate.class_names)}
+            {
+                "role": role.capitalize(),
+                "table": confusion(found.confusion, comparison.candidate.class_names),
+                "mistakes": mistakes(found.confusion, comparison.candidate.class_names),
+            }
             for role, found in comparison.statistics.items()
         ],
         "classes": [clean(name) for name in comparison.candidate.class_names],
@@ -103,7 +119,7 @@ def _changed_answers(comparison: Comparison, panel: Panel | None, sheets: list[S
             {
                 "at": place,
                 "name": clean(pictures["names"][i]) if "names" in pictures else f"picture {i}",
-                "subject": clean(pictures["subjects"][i]),
+                "subject": clean(pictures["subjects"][i]) if comparison.subjects else "",
                 "truth": clean(names[labels[i]]),
                 "said": clean(names[answers[i]]),
             }
@@ -125,9 +141,12 @@ def confusion(counts: np.ndarray, class_names: Sequence[str]) -> list[dict[str, 
     Returns
     -------
     list of dict
-        ``truth`` and ``cells`` with ``n``, ``right`` and ``heat`` (0 to 4, the share of the row).
+        ``truth`` and ``cells`` with ``n``, ``right`` and ``heat`` (0 to 4, the share of the row);
+        empty for more classes than a table can hold, see `mistakes`.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
+    if len(class_names) > _TABLE:
+        return rows
     for k, (name, row_counts) in enumerate(zip(class_names, counts.tolist(), strict=True)):
         total = sum(row_counts)
         cells = [
@@ -136,3 +155,32 @@ def confusion(counts: np.ndarray, class_names: Sequence[str]) -> list[dict[str, 
         ]
         rows.append({"truth": clean(name), "cells": cells, "total": total})
     return rows
+
+
+def mistakes(counts: np.ndarray, class_names: Sequence[str]) -> dict[str, Any] | None:
+    """Return the commonest wrong answers, where there are too many classes for a table; see `confusion`.
+
+    Parameters
+    ----------
+    counts : np.ndarray
+        ``(classes, classes)`` pictures by true class, in rows, and by answer.
+    class_names : sequence of str
+        The names of the classes.
+
+    Returns
+    -------
+    dict or None
+        ``rows`` with ``truth``, ``said``, ``n`` and ``of``, the commonest first, and how many wrong
+        answers there are in ``total``.
+    """
+    if len(class_names) <= _TABLE:
+        return None
+    wrong = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_MISTAKES]
+    places = [divmod(at, len(counts)) for at in order.tolist() if wrong.flat[at]]
+    names = [clean(name) for name in class_names]
+    rows = [
+        {"truth": names[true], "said": names[said], "n": int(wrong[true, said]), "of": int(counts[true].sum())}
+        for true, said in places
+    ]
+    return {"rows": rows, "total": int(wrong.sum())}

@@ -19,11 +19,12 @@ from modelcheck.judgement.document import (
 )
 from modelcheck.judgement.findings import Finding, read_findings
 from modelcheck.judgement.waivers import NOTICE, WaiverState
-from modelcheck.report.words import count, head, title
+from modelcheck.report.words import AREAS, count, head, noun_of, title
 from modelcheck.support.escaping import clean
 
 __all__ = [
     "count_absent",
+    "count_asked",
     "describe_action",
     "describe_missing_scan",
     "describe_reason",
@@ -33,6 +34,15 @@ __all__ = [
     "say_better_preprocessing",
     "verdict_line",
 ]
+
+
+# What it takes to ask a question, at the head of every reader and in full.
+_NEEDS = {"regions": "regions", "twins": "retrained twins", "criteria": "a criterion that gates"}
+_CURES = {
+    "regions": "{}: the panel does not say where the evidence may lie; add regions and approve again.",
+    "twins": "{}: it takes three clean networks beside the baseline, modelcheck calibrate --help.",
+    "criteria": "{}: no criterion that gates is about it.",
+}
 
 
 def verdict_line(document: VerdictDocument, findings: Iterable[Finding]) -> str:
@@ -45,7 +55,7 @@ def verdict_line(document: VerdictDocument, findings: Iterable[Finding]) -> str:
     if word == "pass":
         excused = sum(found.waiver is not None for found in findings)
         waived = f", with {count(excused, 'waiver')}" if excused else ""
-        return f"{name} may replace the baseline{waived}{count_absent(document)}."
+        return f"{name} may replace the baseline{waived}{count_absent(document)}{count_asked(document)}."
     return {
         "fail": f"{name} should not replace the baseline.",
         "inconclusive": f"It is not settled whether {name} may replace the baseline.",
@@ -97,13 +107,31 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
                 f"Of {count(len(unseen), 'class', 'classes')} the panel holds no picture, so that nothing was judged "
                 f"of it by itself: {', '.join(unseen[:6])}{more}."
             )
+        case "no_subjects":
+            return (
+                "The panel has no subjects that pictures share: every picture counts by itself, and "
+                f"{' and '.join(reason['metrics'])} {'is' if len(reason['metrics']) == 1 else 'are'} not asked."
+            )
+        case "questions":
+            cures = " ".join(
+                _CURES[row["needs"]].format(_name_area(row["area"]).capitalize()) for row in reason["unasked"]
+            )
+            return f"{reason['asked']} of {reason['total']} questions were asked. {cures}"
         case "never_failing":
             return f"No value can fail {len(reason['limits'])} of the criteria: {', '.join(reason['limits'][:6])}."
         case "uncalibrated":
             named = ", ".join(head(metric) for metric in reason["metrics"])
             return (
-                f"Uncalibrated: the limits on {named} come from faces of two classes. Train the release again with "
-                "two other seeds or more, and give them: modelcheck calibrate BASELINE --twin A.keras --twin B.keras"
+                f"Uncalibrated: the limits on {named} come from another task. Train the release again with two other "
+                "seeds or more, and give them: modelcheck calibrate BASELINE --twin A.keras --twin B.keras"
+            )
+        case "off_scale":
+            named = ", ".join(head(metric) for metric in reason["metrics"])
+            return (
+                f"Not settled: {named}. No twin has the candidate's kind of layers, {reason['lacking']}, and networks "
+                "of the other kind read the baseline's maps otherwise, whatever they learned. Train two or three "
+                "networks of the candidate's architecture as the release was trained, and give them beside its twins: "
+                "modelcheck calibrate BASELINE --twin A.keras --twin B.keras --twin NEW1.keras --twin NEW2.keras"
             )
         case "preprocessing":
             return (
@@ -157,6 +185,20 @@ def count_absent(document: VerdictDocument) -> str:
             lacking = len(reason["layers"])
             return f"; {lacking} of {reason['total']} layers {'has' if lacking == 1 else 'have'} no counterpart"
     return ""
+
+
+def count_asked(document: VerdictDocument) -> str:
+    """Return how many questions were asked and what the others need, as the end of a sentence; empty for all."""
+    for reason in document["reasons"]:
+        if reason["kind"] == "questions":
+            names = [(_name_area(row["area"]), _NEEDS[row["needs"]]) for row in reason["unasked"]]
+            needs = (f"{name} {'need' if name.endswith('s') else 'needs'} {what}" for name, what in names)
+            return f"; {reason['asked']} of {reason['total']} questions asked: {', '.join(needs)}"
+    return ""
+
+
+def _name_area(area: str) -> str:
+    return AREAS.get(area, clean(area, longest=40)).lower()
 
 
 def _describe_approval(approval: ApprovalRow) -> str:
@@ -251,7 +293,7 @@ def main_reason(document: VerdictDocument) -> str:
     named = {found.key: found for found in read_findings(document)}
     if first["kind"] == "finding" and first["key"] in named:
         found = named[first["key"]]
-        return found.describe(unit_of(found.measured.metric))
+        return found.describe(unit_of(found.measured.metric, noun=noun_of(document)))
     return describe_reason(first)
 
 

@@ -13,11 +13,14 @@ from modelcheck.report.reasons import describe_action, list_waivers, reasons, ve
 from modelcheck.report.words import (
     MINUS,
     NOTHING,
+    Noun,
     clean,
     count,
+    describe_augmentation,
     gravest,
     head,
     limits,
+    noun_of,
     number,
     plain,
     surroundings,
@@ -42,8 +45,8 @@ _STYLES = {
 _SIMPLER = str.maketrans({MINUS: "-", NOTHING: "-", "…": "~", "≥": ">=", "≤": "<=", "\u2009": " ", "\xa0": " "})
 _WORST = 5
 _ROWS = 8
-# The tables: the kind of thing that a row is about, and what a row is called.
-_TABLES = {"layer": "layer", "subject": "subject", "class_name": "class", "group": "region check"}
+# The tables: the kind of thing that a row is about, and what a row is called; a subject has its own name.
+_TABLES = {"layer": "layer", "subject": "", "class_name": "class", "group": "region check"}
 # How many columns the limit takes where its words are folded: the longest of them and a number.
 _LIMIT = 18
 _NAME = 30  # columns at most for the name of a row
@@ -76,12 +79,12 @@ def _print(document: VerdictDocument, console: Console, report: str | Path | Non
     from rich.padding import Padding
     from rich.text import Text
 
-    findings = read_findings(document)
+    findings, noun = read_findings(document), noun_of(document)
     roomy = console.options.update(width=1000)
     for kind in _TABLES:
         # As many columns as the terminal has room for; the report has them all.
         for most in range(len(shown_in("column", about=kind)), 0, -1):
-            table = _table(kind, document["metrics"], findings, most=most)
+            table = _table(kind, document["metrics"], findings, most=most, noun=noun)
             if table is not None and (most == 1 or Measurement.get(console, roomy, table).minimum <= console.width):
                 console.print(table)
                 break
@@ -93,13 +96,13 @@ def _print(document: VerdictDocument, console: Console, report: str | Path | Non
     console.print(line, highlight=False)
     for reason in reasons(document, findings)[:4]:
         console.print(Text(f"  {clean(reason, longest=600)}"), highlight=False)
-    other = surroundings(document)
-    if other:
-        console.print(Text(f"  {other}", "yellow"), highlight=False)
+    for other in (describe_augmentation(document["candidate"]), surroundings(document)):
+        if other:
+            console.print(Text(f"  {other}", "yellow"), highlight=False)
     if state != "pass":
-        _print_worst(findings, console)
+        _print_worst(findings, console, noun)
     for place, words in excused[:_WORST]:
-        row = Text.assemble((f"{'waived':<12} ", _STYLES["waived"]), f"{plain(findings[place])} {words}")
+        row = Text.assemble((f"{'waived':<12} ", _STYLES["waived"]), f"{plain(findings[place], noun=noun)} {words}")
         console.print(Padding(row, (0, 0, 0, 2), expand=False), highlight=False)
     if len(excused) > _WORST:
         console.print(Text(f"  … {len(excused) - _WORST} more waived in the report"), highlight=False)
@@ -114,7 +117,7 @@ def _print(document: VerdictDocument, console: Console, report: str | Path | Non
         )
 
 
-def _print_worst(findings: Sequence[Finding], console: Console) -> None:
+def _print_worst(findings: Sequence[Finding], console: Console, noun: Noun) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
@@ -123,7 +126,7 @@ def _print_worst(findings: Sequence[Finding], console: Console) -> None:
         return
     console.print(Text(f"Worst of {count(len(failed), 'check')} that did not pass:", "bold"), highlight=False)
     for found in (findings[k] for k in worst(findings, _WORST)):
-        line = Text.assemble((f"{found.verdict:<12} ", _STYLES[found.verdict]), plain(found))
+        line = Text.assemble((f"{found.verdict:<12} ", _STYLES[found.verdict]), plain(found, noun=noun))
         console.print(Padding(line, (0, 0, 0, 2), expand=False), highlight=False)
 
 
@@ -133,6 +136,7 @@ def _table(
     findings: Sequence[Finding],
     *,
     most: int,
+    noun: Noun,
 ) -> Table | None:
     """Return the table of one kind of thing, a key of `_TABLES`, with at most so many columns of metrics.
 
@@ -159,7 +163,7 @@ def _table(
         abouts = [about for about in abouts if about in kept[:_ROWS]]
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
     # What is never folded says how wide it is, for whoever asks whether the table has room.
-    names = [f"By {_TABLES[kind]}", *(clean(about) for about in abouts)]
+    names = [f"By {_TABLES[kind] or noun[0]}", *(clean(about) for about in abouts)]
     table.add_column(
         Text(names[0]),
         min_width=min(max(map(len, names)), _NAME),
@@ -168,11 +172,11 @@ def _table(
         no_wrap=True,
         vertical="bottom",
     )
-    for metric in columns:
-        table.add_column(Text(_fold(head(metric))), justify="right", no_wrap=True, vertical="bottom")
+    for words in _fold_heads([head(metric) for metric in columns]):
+        table.add_column(Text(words), justify="right", no_wrap=True, vertical="bottom")
     table.add_column(Text("limit"), min_width=_LIMIT, max_width=34, vertical="bottom")
     states = {about: gravest(judged[about]) for about in abouts}
-    there = {"layer": values.get("counterpart", {})}.get(kind, {})  # a person may be called like a layer
+    there = {"layer": values.get("counterpart", {})}.get(kind, {})  # a subject may be called like a layer
     verdicts = {
         about: state if state != "info" else _ABSENT if there.get(about) == 0 else _UNJUDGED
         for about, state in states.items()
@@ -201,6 +205,16 @@ def _limit(findings: Sequence[Finding], used: Sequence[str]) -> str:
     for sign in "≥≤":
         words = words.replace(f"{sign} ", f"{sign}\N{NO-BREAK SPACE}")
     return f"{head(first.measured.metric)} {words}"
+
+
+def _fold_heads(heads: Sequence[str]) -> list[str]:
+    """Return the heads of columns on two lines, of which the lower one tells them apart: it stands over the numbers."""
+    folded = [_fold(words).split("\n") for words in heads]
+    lower = [lines[-1] for lines in folded]
+    return [
+        f"{lines[1]}\n({lines[0]})" if len(lines) > 1 and lower.count(lines[1]) > 1 else "\n".join(lines)
+        for lines in folded
+    ]
 
 
 def _fold(words: str) -> str:

@@ -24,11 +24,16 @@ __all__ = [
     "COUNTS",
     "MINUS",
     "NOTHING",
+    "PICTURES",
     "STATES",
+    "SUBJECTS",
+    "Noun",
     "area_of",
+    "choose_noun",
     "clean",
     "compare_sizes",
     "count",
+    "describe_augmentation",
     "describe_difference",
     "format_objective",
     "format_with_interval",
@@ -36,6 +41,7 @@ __all__ = [
     "head",
     "limits",
     "meaning",
+    "noun_of",
     "number",
     "observations",
     "plain",
@@ -52,8 +58,10 @@ STATES = tuple(reversed(Verdict))  # most severe first
 # The areas of the catalogue with their headings, and the metrics whose values are whole numbers.
 AREAS = {key: area.title for key, area in _CATALOGUE_AREAS.items()}
 COUNTS = tuple(name for name, metric in METRICS.items() if metric.whole)
-# Of whom or what further pictures are needed.
-_OF = {"subject": " of this person", "class_name": " of this class"}
+_LAYERS_SHOWN = 4
+Noun = tuple[str, str]
+SUBJECTS: Noun = ("subject", "subjects")
+PICTURES: Noun = ("picture", "pictures")
 _FRACTIONS = (
     (1.0, "as many"),
     (0.5, "half the"),
@@ -61,6 +69,34 @@ _FRACTIONS = (
     (0.25, "a quarter of the"),
     (2.0, "twice the"),
 )
+
+
+def choose_noun(subjects: Sequence[str], given: Sequence[str] = ()) -> Noun:
+    """Return what one and several of a panel's independent units are called.
+
+    Parameters
+    ----------
+    subjects : sequence of str
+        The panel's; empty where every picture counts by itself.
+    given : sequence of str
+        What the settings call one and several subjects, where they do (``subject_name``).
+
+    Examples
+    --------
+    >>> choose_noun(["p1", "p2"]), choose_noun(["p1", "p2"], ["patient", "patients"]), choose_noun([])
+    (('subject', 'subjects'), ('patient', 'patients'), ('picture', 'pictures'))
+    """
+    if not subjects:
+        return PICTURES
+    one, many = given or SUBJECTS
+    return clean(one, longest=40), clean(many, longest=40)
+
+
+def noun_of(document: VerdictDocument) -> Noun:
+    """Return what a verdict calls one and several of the panel's independent units; see `choose_noun`."""
+    panel, settings = document["panel"], document["settings"]
+    given = settings.get("subject_name", ()) if settings else ()
+    return choose_noun(panel["subjects"] if panel else SUBJECTS, given)
 
 
 def title(metric: str) -> str:
@@ -133,8 +169,8 @@ def limits(criterion: Criterion | None, *, signs: bool = False) -> str:
     return " and ".join(parts).replace("-", MINUS)
 
 
-def plain(found: Finding) -> str:
-    """Return a finding as one sentence for somebody who never saw the suite."""
+def plain(found: Finding, *, noun: Noun = SUBJECTS) -> str:
+    """Return a finding as one sentence for somebody who never saw the suite; `noun` is from `noun_of`."""
     item = found.measured
     about = f" ({clean(item.about)})" if item.about else ""
     whole = item.metric in COUNTS
@@ -143,12 +179,12 @@ def plain(found: Finding) -> str:
     if item.baseline is not None:
         parts.append(f"baseline {number(item.baseline, whole=whole)}")
     if item.n is not None:
-        parts.append(observations(item.metric, item.n))
-    decides = what_decides(found)
+        parts.append(observations(item.metric, item.n, noun=noun))
+    decides = what_decides(found, noun=noun)
     return "; ".join([*parts, decides] if decides else parts) + "."
 
 
-def what_decides(found: Finding) -> str:
+def what_decides(found: Finding, *, noun: Noun = SUBJECTS) -> str:
     """Return how many more observations would settle an inconclusive finding, in words; empty for any other.
 
     See `modelcheck.comparison.count_missing`; the number is rounded up to two digits.
@@ -164,12 +200,14 @@ def what_decides(found: Finding) -> str:
     missing = count_missing(found)
     if not missing:
         return ""
-    row = METRICS[found.measured.metric]
+    unit = unit_of(found.measured.metric, noun=noun)
     if math.isinf(missing):
-        return f"more {row.unit[1]} alone would not decide it"
+        return f"more {unit[1]} alone would not decide it"
     step = 10 ** max(len(f"{missing:.0f}") - 2, 0)
     amount = math.ceil(missing / step) * step
-    return f"about {count(amount, *(f'more {word}' for word in row.unit))}{_OF.get(row.about, '')} would decide it"
+    thing = {"subject": noun[0], "class_name": "class"}.get(METRICS[found.measured.metric].about)
+    of = f" of this {thing}" if thing else ""
+    return f"about {count(amount, *(f'more {word}' for word in unit))}{of} would decide it"
 
 
 def count(amount: int, one: str, many: str | None = None) -> str:
@@ -177,15 +215,15 @@ def count(amount: int, one: str, many: str | None = None) -> str:
     return f"{amount:,} {one if amount == 1 else many or one + 's'}".replace(",", "\u2009")
 
 
-def observations(metric: str, n: int | None) -> str:
+def observations(metric: str, n: int | None, *, noun: Noun = SUBJECTS) -> str:
     """Return how many observations a value rests on, in the metric's own unit; a dash for none.
 
     Examples
     --------
-    >>> observations("subject_accuracy", 16), observations("recognition", 2), observations("group_accuracy", 1)
-    ('16 pictures', '2 classes', '1 person')
+    >>> observations("subject_accuracy", 16), observations("group_accuracy", 1, noun=("person", "people"))
+    ('16 pictures', '1 person')
     """
-    return NOTHING if n is None else count(n, *unit_of(metric))
+    return NOTHING if n is None else count(n, *unit_of(metric, noun=noun))
 
 
 def proportion(candidate: float, baseline: float) -> str:
@@ -229,6 +267,19 @@ def surroundings(document: VerdictDocument, *, most: int = 4) -> str:
         return ""
     more = f"; and {len(lines) - most} more" if len(lines) > most else ""
     return f"Measured with other versions or on another machine: {'; '.join(lines[:most])}{more}."
+
+
+def describe_augmentation(network: Mapping[str, Any] | None) -> str:
+    """Return what to heed in using a network that augments in a plain call; empty where it does not."""
+    names = list((network or {}).get("augments") or ())
+    if not names:
+        return ""
+    shown = ", ".join(repr(clean(name, longest=60)) for name in names[:_LAYERS_SHOWN])
+    more = f" and {len(names) - _LAYERS_SHOWN} more" if len(names) > _LAYERS_SHOWN else ""
+    return (
+        f"In a plain call this network augments ({'layer' if len(names) == 1 else 'layers'} {shown}{more}): serve it "
+        "with predict or training=False. So it was measured."
+    )
 
 
 def _group_digits(amount: int) -> str:

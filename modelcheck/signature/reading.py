@@ -51,7 +51,12 @@ def _is_interface(value: Any) -> bool:
 
 
 def _is_model(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("file", "sha256"))
+    return (
+        isinstance(value, dict)
+        and all(isinstance(value.get(key), str) for key in ("file", "sha256"))
+        and isinstance(value.get("augments", []), list)
+        and all(isinstance(name, str) for name in value.get("augments", []))
+    )
 
 
 def _are_tables(value: Any, *, named: bool) -> bool:
@@ -75,7 +80,11 @@ _CHECKS = {
     ),
 }
 # Left out where there is nothing to say.
-_OPTIONAL = {"classes_without_pictures": _NAMES, "interface": Check("an interface", _is_interface)}
+_OPTIONAL = {
+    "classes_without_pictures": _NAMES,
+    "interface": Check("an interface", _is_interface),
+    "regions": Check("false, where it is there", lambda value: value is False),
+}
 _RESTORE = "Restore it from version control, or approve the release again."
 
 
@@ -169,6 +178,8 @@ def read_signature(folder: str | os.PathLike[str], *, manifest: Mapping[str, Any
             unseen = tuple(document.get("classes_without_pictures", signature.classes_without_pictures))
             if unseen != signature.classes_without_pictures:
                 raise ValueError("its manifest names other classes without pictures than its pictures give")
+            if "regions" in document and signature.regions is not None:
+                raise ValueError("its manifest says that there are no regions, and there are")
             return signature
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, MemoryError) as error:
         raise SignatureError(f"The signature in {os.fspath(folder)!r} is incomplete: {error}. {_RESTORE}") from error

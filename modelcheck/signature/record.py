@@ -72,7 +72,9 @@ class Signature:
     Parameters
     ----------
     model : mapping
-        ``name``, ``file``, ``sha256``, ``parameters`` and ``bytes`` of the network.
+        ``name``, ``file``, ``sha256``, ``parameters`` and ``bytes`` of the network, and whether it
+        ``normalises``, which older records do not say; and ``head`` where a single unit answers:
+        ``sigmoid``, ``linear`` or another activation.
     recipe : Recipe
         How it was measured.
     panel_digest : str
@@ -91,7 +93,8 @@ class Signature:
     scores : np.ndarray
         ``(pictures, classes)`` class scores before softmax.
     pictures : mapping of str to np.ndarray
-        ``labels``, ``subjects``, ``groups`` and ``names`` of all pictures of the panel.
+        ``labels``, ``subjects``, ``groups`` and ``names`` of all pictures of the panel; no ``subjects``
+        where no two pictures share one.
     probes : np.ndarray
         ``(probes,)`` positions of the pictures that have features and attributions.
     regions : np.ndarray or None
@@ -187,6 +190,16 @@ class Signature:
         return self.layers[-1]
 
     @property
+    def subjects(self) -> tuple[str, ...]:
+        """Of whom or what the panel's pictures are, in alphabetical order; none where no two share a subject."""
+        return tuple(sorted(set(np.asarray(self.pictures.get("subjects", ())).tolist())))
+
+    @property
+    def independent(self) -> np.ndarray:
+        """``(pictures,)`` words that two pictures share where they are not independent: subjects, else names."""
+        return np.asarray(self.pictures["subjects" if "subjects" in self.pictures else "names"])
+
+    @property
     def classes_without_pictures(self) -> tuple[str, ...]:
         """The classes of which the panel holds no picture, so that nothing can be said of them each."""
         there = set(np.asarray(self.pictures.get("labels", range(len(self.class_names)))).tolist())
@@ -199,6 +212,15 @@ class Signature:
         """
         sizes = {network.model.get("parameters") for network in (self, other)}
         return len(sizes) == 1 and self.fingerprint.keys() == other.fingerprint.keys()
+
+    def same_family(self, other: Signature) -> bool:
+        """Return whether both networks normalise their activations or neither does, as far as their records say.
+
+        The maps of the two families are painted so differently that neither reads the other's as its
+        own kind does. A record that was written before this was kept is taken for either.
+        """
+        told = {network.model.get("normalises") for network in (self, other)}
+        return None in told or len(told) == 1
 
     def twins_like(self, other: Signature) -> tuple[Signature, ...]:
         """Return the kept twins of a network's architecture, its own or another's."""

@@ -36,7 +36,7 @@ __all__ = [
 FORMAT = 3
 MANIFEST = "manifest.json"
 MEMBER = re.compile(r"[a-z0-9]+-[0-9a-f]{16}\.npz")
-PICTURES = ("labels", "subjects", "groups", "names")
+PICTURES = ("labels", "subjects", "groups", "names")  # of which subjects may be missing
 _BESIDE = re.compile(r"(twin|retrained)[0-9]+")
 _FILES = ("maps", "features", "attributions", "exchanges")
 
@@ -73,6 +73,8 @@ def write_record(target: Path, signature: Signature) -> None:
     document = {"format": FORMAT, "members": members, **build_header(signature)}
     if signature.classes_without_pictures:  # beside the header: it follows from the arrays, and moves no digest
         document["classes_without_pictures"] = list(signature.classes_without_pictures)
+    if signature.regions is None:
+        document["regions"] = False
     document["digest"] = hashlib.sha256(encode_canonical(document)).hexdigest()
     place(target / MANIFEST, encode_canonical(document))
     for stray in find_stray_members(target, members):

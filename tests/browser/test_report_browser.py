@@ -123,7 +123,7 @@ def test_filters_search_and_address(report, visit):
     failures = visible_rows(page).count()
     assert 0 < failures < everything
     assert set(visible_rows(page).locator("td:first-child .state").all_inner_texts()) == {"Fail"}
-    page.get_by_label("Kind").select_option("people")
+    page.get_by_label("Kind").select_option("accuracy")
     page.get_by_label("Search").fill("BEN accuracy")
     assert visible_rows(page).count() == 1
     assert page.locator("#shown").inner_text() == f"1 of {everything}"

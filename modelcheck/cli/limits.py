@@ -1,0 +1,189 @@
+"""What a panel and a baseline can be asked, and the limits to start from that fit them."""
+
+from __future__ import annotations
+
+import glob
+import json
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from modelcheck.support.tables import toml_document
+
+if TYPE_CHECKING:
+    from modelcheck.panel import Panel
+    from modelcheck.signature import Signature
+
+__all__ = ["Questions", "find_questions", "fit_to_release", "missing_rows", "starter_criteria", "starter_text"]
+
+_ROW = "[[criterion]]\n"
+# By metric, what the release itself must keep above the starting limit, or it gets a limit of its own.
+_ROOM = {"subject_accuracy": 0.125, "class_accuracy": 0.2, "group_accuracy": 0.05}
+_MOST = 8  # rows of their own for one metric: beyond that one row holds for all
+
+
+@dataclass(frozen=True, kw_only=True)
+class Questions:
+    """What can be asked of a candidate, as far as panel and baseline say.
+
+    Parameters
+    ----------
+    subjects : bool
+        Whether the panel says whose each picture is.
+    regions : bool
+        Whether it says where the evidence must lie.
+    places : bool
+        Whether the baseline's recipe exchanges parts of pictures; True where there is none yet.
+    triggers : bool
+        Whether the baseline has clean twins enough to look for planted triggers.
+    """
+
+    subjects: bool = False
+    regions: bool = False
+    places: bool = True
+    triggers: bool = False
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The optional parts of limits and suites that fit."""
+        return tuple(name for name in ("places", "subjects", "regions", "triggers") if getattr(self, name))
+
+
+def find_questions(panel: Panel | None, baseline: Signature | None) -> Questions:
+    """Return what can be asked, from what there is.
+
+    Parameters
+    ----------
+    panel : Panel or None
+        The held-out pictures; None where they are not there yet.
+    baseline : Signature or None
+        The approved network's; None where it is not there yet.
+
+    Examples
+    --------
+    >>> from modelcheck import Panel, read_signature
+    >>> find_questions(Panel.load("baselines/drawn-faces/panel.npz"), read_signature("baselines/drawn-faces")).parts
+    ('places', 'subjects', 'regions', 'triggers')
+    >>> find_questions(None, None).parts
+    ('places',)
+    """
+    from modelcheck.metrics.triggers.detection import MIN_TWINS
+
+    return Questions(
+        subjects=panel is not None and panel.shared_subjects is not None,
+        regions=panel is not None and panel.regions is not None,
+        places=baseline is None or bool(baseline.recipe.exchange_pictures),
+        triggers=baseline is not None
+        and bool(baseline.stickers)
+        and 1 + len(baseline.twins_like(baseline)) >= MIN_TWINS,
+    )
+
+
+def starter_criteria(questions: Questions) -> str:
+    """Return the limits to start from, one row for each metric that a suite can ask.
+
+    Examples
+    --------
+    >>> 'metric = "subject_accuracy"' in starter_criteria(Questions())
+    False
+    """
+    return "\n".join(starter_text(name) for name in ("criteria.toml", *_part_files(questions)))
+
+
+def missing_rows(text: str, questions: Questions) -> dict[str, str]:
+    """Return the rows, by metric, that fit and whose metric has no row in a file of criteria.
+
+    Parameters
+    ----------
+    text : str
+        The file's, in TOML.
+    questions : Questions
+        What can be asked.
+
+    Raises
+    ------
+    ValueError
+        When the text is no TOML.
+
+    Examples
+    --------
+    >>> text = starter_criteria(Questions())
+    >>> list(missing_rows(text, Questions())), list(missing_rows(text, Questions(triggers=True)))
+    ([], ['trigger', 'reach'])
+    """
+    document = toml_document(text.encode())
+    rows = document.get("criterion", [])
+    known = {row.get("metric") for row in rows if isinstance(row, dict)} if isinstance(rows, list) else set()
+    return {metric: row for metric, row in _split(starter_criteria(questions)) if metric not in known}
+
+
+def fit_to_release(text: str, baseline: Signature) -> tuple[str, list[str]]:
+    """Give what the release itself does not clear by a margin a limit of its own, below what the release reaches.
+
+    A new file of limits is fitted; one that is there is never loosened.
+
+    Parameters
+    ----------
+    text : str
+        Rows to start from.
+    baseline : Signature
+        The release's.
+
+    Returns
+    -------
+    str
+        The rows, followed by those on single subjects and classes.
+    list of str
+        A line on each of these rows.
+    """
+    from modelcheck.comparison.people import measure_people
+
+    limits = {metric: toml_document(row.encode())["criterion"][0].get("at_least") for metric, row in _split(text)}
+    measured = list(measure_people(baseline, baseline))
+    more, said = [], []
+    for metric, room in _ROOM.items():
+        rates = [rate for rate in measured if rate.metric == metric]
+        # What cannot be measured of the release has no limit of its own.
+        low = {rate.about: rate.value for rate in rates if rate.value - room < limits.get(metric, -math.inf)}
+        if len(low) > _MOST:
+            low = {"*": min(low.values())}
+        for about, value in low.items():
+            limit = max(0.01, math.floor(100 * (value - room)) / 100)
+            by_chance = limit <= 1 / len(baseline.class_names)
+            more.append(_write_row(metric, about, at_least=limit, reached=value, advisory=by_chance))
+            said.append(
+                f"{f'{metric}[{about}]' if about else metric}: the release itself reaches {value:.2f}, so the limit is "
+                f"{limit:g}{', which chance reaches: it gates nothing.' if by_chance else '.'}"
+            )
+    return "\n".join([text, *more]), said
+
+
+def _write_row(metric: str, about: str, *, at_least: float, reached: float, advisory: bool) -> str:
+    lines = [f'metric = "{metric}"']
+    if about:
+        # A name may hold what a glob means otherwise.
+        pattern = about if about == "*" else glob.escape(about)
+        lines += [f"about = {json.dumps(pattern, ensure_ascii=False)}", "optional = true"]
+    lines += [f"at_least = {at_least:g}", *(["advisory = true"] if advisory else [])]
+    lines += [
+        f'why = "The release itself reaches {reached:.2f} here{" at the least" * (about == "*")}: known, and watched."'
+    ]
+    return _ROW + "\n".join(lines) + "\n"
+
+
+def _split(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the rows of our own text, by metric."""
+    for part in text.split(_ROW)[1:]:
+        row = _ROW + part.strip("\n") + "\n"
+        yield toml_document(row.encode())["criterion"][0]["metric"], row
+
+
+def _part_files(questions: Questions) -> Iterable[str]:
+    return (f"criteria_{part}.toml" for part in questions.parts)
+
+
+def starter_text(name: str) -> str:
+    """Return one of the files that new projects start from."""
+    return (files("modelcheck.cli") / "starter" / name).read_text(encoding="utf-8")

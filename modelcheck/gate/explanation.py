@@ -1,0 +1,98 @@
+"""Why a verdict is what it is, from the rest of its document alone: the gate writes it, and a reader makes it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from modelcheck.comparison import AREAS, METRICS
+from modelcheck.judgement.criteria import Criterion
+from modelcheck.judgement.document import ApprovalRow, PanelRow, Reason, UnaskedRow
+from modelcheck.judgement.findings import Finding, Verdict
+
+__all__ = ["explain_judgement"]
+
+_QUESTIONS = tuple(area for area, row in AREAS.items() if row.question)
+
+
+def explain_judgement(
+    verdict: str,
+    rows: Sequence[Finding],
+    *,
+    metrics: Mapping[str, Mapping[str, float | None]],
+    criteria: Sequence[Criterion],
+    never_failing: Sequence[Criterion],
+    approval: ApprovalRow | None,
+    panel: PanelRow | None,
+) -> list[Reason]:
+    """Return the reasons that follow from what was judged, and by what; other facts of a run come before them.
+
+    Parameters
+    ----------
+    verdict : str
+        What the document says.
+    rows : sequence of Finding
+        What was judged, in the document's order.
+    metrics : mapping of str to mapping of str to float or None
+        The document's.
+    criteria : sequence of Criterion
+        By what was judged.
+    never_failing : sequence of Criterion
+        See `Plan`.
+    approval : ApprovalRow or None
+        The baseline's.
+    panel : PanelRow or None
+        The pictures.
+    """
+    reasons: list[Reason] = [{"kind": "finding", "key": row.key} for row in rows if row.red]
+    if verdict == "pass":
+        gating = [row for row in rows if row.gating]
+        waived = sum(row.verdict is Verdict.WAIVED for row in gating)
+        reasons.append({"kind": "passed", "passed": len(gating) - waived, "waived": waived, "total": len(gating)})
+    told = metrics.get("counterpart", {})
+    if lacking := [layer for layer, value in told.items() if value == 0]:
+        # The decision, which always has one, counts as a layer too.
+        reasons.append({"kind": "no_counterpart", "layers": lacking, "total": len(told) + 1})
+    if never_failing:
+        limits = [f"{row.metric} {row.limits}" for row in never_failing]
+        reasons.append({"kind": "never_failing", "limits": limits})
+    uncalibrated = dict.fromkeys(row.measured.metric for row in rows if row.gating and row.criterion.calibrated_by)
+    if uncalibrated:
+        reasons.append({"kind": "uncalibrated", "metrics": list(uncalibrated)})
+    off_scale = [row.measured for row in rows if row.gating and row.measured.off_scale]
+    if off_scale:
+        named = list(dict.fromkeys(item.metric for item in off_scale))
+        reasons.append({"kind": "off_scale", "metrics": named, "lacking": off_scale[0].off_scale})
+    if approval is not None and (approval["state"] != "approved" or approval["even_so"]):
+        reasons.append({"kind": "baseline", "approval": approval})
+    of_subjects = dict.fromkeys(row.metric for row in criteria if METRICS[row.metric].about == "subject")
+    if panel is not None and not panel["subjects"] and of_subjects:
+        reasons.append({"kind": "no_subjects", "metrics": list(of_subjects)})
+    unasked = _find_unasked(rows, metrics=metrics, panel=panel)
+    if rows and unasked:
+        total = len(_QUESTIONS)
+        reasons.append({"kind": "questions", "asked": total - len(unasked), "total": total, "unasked": unasked})
+    unseen = panel.get("classes_without_pictures") if panel else None
+    if unseen:
+        reasons.append({"kind": "unseen_classes", "classes": list(unseen)})
+    return reasons
+
+
+def _find_unasked(
+    rows: Sequence[Finding], *, metrics: Mapping[str, Mapping[str, float | None]], panel: PanelRow | None
+) -> list[UnaskedRow]:
+    """Return the report's questions of which nothing that was judged has a say, each with what asking it needs.
+
+    Whether an attribution method can be believed is no answer to where the network looks.
+    """
+    gating = [METRICS[row.measured.metric] for row in rows if row.gating and row.measured.metric in METRICS]
+    asked = {metric.area for metric in gating if metric.domain != "method"}
+    unasked: list[UnaskedRow] = []
+    for area in (area for area in _QUESTIONS if area not in asked):
+        waiting = [metrics.get(name, {}) for name, row in METRICS.items() if row.area == area and row.awaits_twins]
+        if area == "attention" and panel is not None and panel.get("regions", True) is False:
+            unasked.append({"area": area, "needs": "regions"})
+        elif waiting and not any(value is not None for values in waiting for value in values.values()):
+            unasked.append({"area": area, "needs": "twins"})
+        else:
+            unasked.append({"area": area, "needs": "criteria"})
+    return unasked

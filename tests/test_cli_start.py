@@ -1,0 +1,318 @@
+"""`modelcheck init`: settings, suites and limits that fit panel and baseline, written once and extended later."""
+
+import errno
+import os
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from modelcheck.__main__ import main
+from modelcheck.approval import carry_out, plan_replacement
+from modelcheck.cli.limits import Questions, find_questions, fit_to_release, missing_rows, starter_criteria
+from modelcheck.comparison import METRICS, compare
+from modelcheck.gate.evidence import make_plan
+from modelcheck.gate.settings import read_settings
+from modelcheck.judgement.criteria import criterion_for, find_never_failing, read_criteria
+from modelcheck.judgement.findings import judge
+from modelcheck.signature import read_signature
+from signatures import make_panel, make_signature
+
+ROOT = Path(__file__).parents[1]
+DRAWN = ROOT / "baselines" / "drawn-faces"
+ALL = Questions(subjects=True, regions=True, triggers=True)
+OWN = """# mine
+[[criterion]]
+metric = "mapped_units"
+at_least = 0.9
+why = "As agreed."
+"""
+
+
+def command(*arguments):
+    """Run a command and return its exit code and what it printed."""
+    done = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    return done.exit_code, done.output
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def approved(panel, **options):
+    carry_out(
+        plan_replacement(
+            Path("baselines/release"), make_signature(panel=panel, twins=0, **options), facts={"platform": "here"}
+        ),
+        reason="x",
+    )
+
+
+@pytest.mark.parametrize("regions", [True, False])
+def test_init_writes_what_the_gate_can_plan_with(tmp_path, monkeypatch, regions):
+    """After `init` and an approval, settings and criteria are read and every row of limits has something to judge."""
+    monkeypatch.chdir(tmp_path)
+    panel = make_panel(regions=regions)
+    panel.save("heldout.npz")
+    code, said = command("init", "--candidate", "new.keras")
+    assert code == 0, said
+    assert "Next:    modelcheck approve RELEASE.keras --panel heldout.npz --to baselines/release" in said
+    assert Path("suites/test_attention.py").exists() == regions
+    approved(panel)
+    settings = read_settings(Path.cwd())
+    plan = make_plan(settings)
+    assert (settings.candidate, settings.require("panel")) == (Path("new.keras"), Path("heldout.npz"))
+    assert {"transfer[decision]", "subject_accuracy[ada]"} <= plan.keys
+    assert any(key.startswith("mass_over_area") for key in plan.keys) == regions
+    code, said = command("init", "--candidate", "new.keras")
+    assert "Next:    pytest suites/" in said
+
+
+def test_init_writes_over_nothing(tmp_path, monkeypatch):
+    """What is there stays, byte for byte; pyproject.toml gets a table at its end; a second time changes nothing."""
+    monkeypatch.chdir(tmp_path)
+    before = '# mine\n[project]\nname = "x"\n[tool.ruff]\nline-length = 99'
+    Path("pyproject.toml").write_text(before)
+    Path("suites").mkdir()
+    Path("suites/criteria.toml").write_text(OWN)
+    code, said = command("init", "--candidate", 'a "b".keras')
+    assert code == 0, said
+    text = Path("pyproject.toml").read_text()
+    assert text.startswith(before + "\n")
+    assert tomllib.loads(text)["tool"]["modelcheck"]["candidate"] == 'a "b".keras'
+    assert tomllib.loads(text)["tool"]["ruff"] == {"line-length": 99}
+    assert Path("suites/criteria.toml").read_text().startswith(OWN)
+    assert "the others are kept" in said
+    assert "modelcheck panel --help" in said
+    after = contents(tmp_path)
+    assert command("init")[0] == 0
+    assert contents(tmp_path) == after
+
+
+@pytest.mark.parametrize("text", ["[project\n", 'tool = {ruff = {}}\nname = "x"\n'])
+def test_init_refuses_what_it_cannot_extend(tmp_path, monkeypatch, text):
+    """A pyproject.toml that is broken, or cannot take a table at its end, is left as it is, and so is the rest."""
+    monkeypatch.chdir(tmp_path)
+    Path("pyproject.toml").write_text(text)
+    code, said = command("init")
+    assert code == 4
+    assert "nothing was written" in said
+    assert list(contents(tmp_path)) == [Path("pyproject.toml")]
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_init_on_a_full_disk_leaves_all_as_it_was(tmp_path, monkeypatch, there):
+    """Whichever of its writes finds the disk full: exit code 4, the reason, and not a file or folder more or less."""
+    if there:
+        (tmp_path / "in" / "suites").mkdir(parents=True)
+        (tmp_path / "in" / "suites" / "criteria.toml").write_text(OWN)
+        (tmp_path / "in" / "pyproject.toml").write_text("[project]\n")
+    before = {path: path.read_bytes() if path.is_file() else None for path in tmp_path.rglob("*")}
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def failing(real, left):
+        def call(*arguments, **options):
+            left[0] -= 1
+            if left[0] < 0:
+                raise full
+            return real(*arguments, **options)
+
+        return call
+
+    for step in range(100):
+        left = [step]
+        with monkeypatch.context() as patch:
+            for name in ("mkdir", "open", "fdopen", "fsync", "chmod", "replace"):
+                patch.setattr(os, name, failing(getattr(os, name), left))
+            code, said = command("init", "--in", tmp_path / "in")
+        if code == 0:  # what fails last only brings names to the disk
+            break
+        assert (code, "No space left on device" in said) == (4, True), said
+        assert {path: path.read_bytes() if path.is_file() else None for path in tmp_path.rglob("*")} == before, step
+    assert step > 15
+    assert (tmp_path / "in" / "suites" / "test_same_features.py").exists()
+    assert "tool.modelcheck" in (tmp_path / "in" / "pyproject.toml").read_text()
+
+
+def test_the_starter_suites_are_those_of_the_gate():
+    """What `init` writes is what this repository runs on itself."""
+    for path in (ROOT / "suites").glob("test_*.py"):
+        assert (ROOT / "modelcheck" / "cli" / "starter" / f"{path.name}.txt").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("subjects", [True, False])
+@pytest.mark.parametrize("regions", [True, False])
+@pytest.mark.parametrize("triggers", [True, False])
+def test_every_metric_has_a_row_or_is_named(subjects, regions, triggers):
+    """No metric that panel and baseline can be asked is left without a limit, or without a word that it has none."""
+    questions = Questions(subjects=subjects, regions=regions, triggers=triggers)
+    text = starter_criteria(questions)
+    rows = {row["metric"] for row in tomllib.loads(text)["criterion"]}
+    named = {name for name in METRICS if f"{name}," in text.split("[[")[0] or f"{name}." in text.split("[[")[0]}
+    asked = {
+        name
+        for name, metric in METRICS.items()
+        if (subjects or metric.domain != "subject")
+        and (regions or metric.area != "attention")
+        and (triggers or metric.area != "triggers")
+    }
+    assert rows | named == asked | named
+    assert not rows & named
+
+
+@pytest.mark.parametrize("questions", [Questions(), ALL], ids=["nothing", "all"])
+def test_the_limits_to_start_from_are_limits(tmp_path, questions):
+    """They are read, each can fail, and a file that has them needs no more."""
+    (tmp_path / "criteria.toml").write_text(starter_criteria(questions))
+    rows, _ = read_criteria(tmp_path / "criteria.toml", metrics=METRICS)
+    bounds = {name: (metric.lowest, metric.highest) for name, metric in METRICS.items()}
+    assert find_never_failing(rows, bounds) == ()
+    assert missing_rows(starter_criteria(questions), questions) == {}
+
+
+def test_init_adds_what_came_later(tmp_path, monkeypatch):
+    """Regions that came later: their limits and their suite are added, and what was there stays, byte for byte."""
+    monkeypatch.chdir(tmp_path)
+    make_panel(regions=False).save("heldout.npz")
+    assert command("init")[0] == 0
+    before = contents(tmp_path)
+    make_panel(regions=True).save("heldout.npz")
+    code, said = command("init")
+    assert code == 0, said
+    after = contents(tmp_path)
+    criteria = Path("suites/criteria.toml")
+    assert after[criteria].startswith(before[criteria])
+    assert set(after) - set(before) == {Path("suites/test_attention.py")}
+    assert {path for path in before if after[path] != before[path]} == {criteria, Path("heldout.npz")}
+    assert "added   suites/criteria.toml: rows on randomisation, flipping_gain, mass_over_area" in said
+    assert command("init")[0] == 0
+    assert contents(tmp_path) == after
+
+
+def test_twins_bring_the_search_for_triggers():
+    """With clean twins enough, and not before, limits on triggers are among those that fit, and they gate."""
+    baseline = read_signature(DRAWN)
+    assert find_questions(None, baseline).triggers
+    assert not find_questions(None, replace(baseline, retrained=baseline.retrained[:1])).triggers
+    rows = tomllib.loads(starter_criteria(Questions(triggers=True)))["criterion"]
+    assert [row.get("advisory", False) for row in rows if row["metric"] in ("trigger", "reach")] == [False, False]
+
+
+def test_limits_are_fitted_to_what_the_release_reaches(tmp_path):
+    """The release itself clears every new limit on accuracy by a margin, or the limit informs and says why."""
+    baseline = read_signature(DRAWN)
+    text, said = fit_to_release(starter_criteria(ALL), baseline)
+    (tmp_path / "criteria.toml").write_text(text)
+    rows, _ = read_criteria(tmp_path / "criteria.toml", metrics=METRICS)
+    measures = [item for item in compare(baseline, baseline).measures.values() if METRICS[item.metric].area == "people"]
+    found = [judge(item, row) for item in measures if (row := criterion_for(rows, item.metric, item.about))]
+    assert not [finding.key for finding in found if finding.red and finding.gating]
+    assert [line.split(":")[0] for line in said] == ["subject_accuracy[visitor_ravi]", "subject_accuracy[visitor_zoe]"]
+    assert criterion_for(rows, "subject_accuracy", "visitor_zoe").advisory  # at chance, so nothing can be asked
+    unfitted, _ = fit_to_release("", baseline)
+    assert unfitted == ""
+
+
+def test_a_name_of_a_subject_is_no_pattern(tmp_path):
+    """A limit of its own is for the one thing that it names, whatever stands in the name."""
+    panel = make_panel(subjects=("a[b]*", "ab"))
+    text, _ = fit_to_release(starter_criteria(ALL), make_signature(panel=panel, accuracy={"a[b]*": 0.75}))
+    (tmp_path / "criteria.toml").write_text(text)
+    rows, _ = read_criteria(tmp_path / "criteria.toml", metrics=METRICS)
+    limits = [criterion_for(rows, "subject_accuracy", name).at_least for name in ("a[b]*", "ab")]
+    assert limits == [0.62, 0.75]
+
+
+def test_many_below_the_limit_get_one_row():
+    """Where most classes of a release are below the starting limit, one row holds for all."""
+    names = [f"class{k}" for k in range(12)]
+    signature = make_signature()
+    rng = np.random.Generator(np.random.Philox(key=[0, 7]))
+    pictures = {**signature.pictures, "labels": np.arange(len(signature.pictures["labels"])) % 12}
+    many = replace(
+        signature, class_names=tuple(names), pictures=pictures, scores=rng.normal(size=(len(pictures["labels"]), 12))
+    )
+    text, said = fit_to_release(starter_criteria(Questions()), many)
+    assert [line.split(":")[0] for line in said if line.startswith("class_accuracy")] == ["class_accuracy[*]"]
+    assert tomllib.loads(text)
+
+
+@pytest.mark.slow
+def test_what_init_writes_passes_the_drawn_default(tmp_path):
+    """The embedded default, half the filters, passes the limits and suites that `init` writes for its baseline."""
+    import shutil
+    import subprocess
+    import sys
+
+    shutil.copytree(DRAWN, tmp_path / "baselines" / "release")
+    shutil.copy(ROOT / "networks" / "half_filters.keras", tmp_path / "candidate.keras")
+    shutil.copy(DRAWN / "panel.npz", tmp_path / "heldout.npz")
+    code, said = command("init", "--in", tmp_path)
+    assert code == 0, said
+    assert said.splitlines()[-1] == "Next:    pytest suites/"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "suites/", "-q", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_init_says_the_next_command_last(tmp_path, monkeypatch):
+    """At every stage the last lines say what to do now."""
+    monkeypatch.chdir(tmp_path)
+    assert "Next:    make the panel" in command("init")[1]
+    panel = make_panel()
+    panel.save("heldout.npz")
+    assert "Next:    modelcheck approve RELEASE.keras --panel heldout.npz" in command("init")[1]
+    approved(panel)
+    said = command("init")[1]
+    assert "modelcheck calibrate baselines/release --twin" in said
+    assert "Next:    pytest suites/ --candidate YOUR_CANDIDATE.keras" in said
+    Path("candidate.keras").write_bytes(b"")
+    assert command("init")[1].splitlines()[-1] == "Next:    pytest suites/"
+
+
+def test_init_finds_the_file_that_the_baseline_was_approved_from(tmp_path, monkeypatch):
+    """Where it lies in the project, unchanged, new settings name it; a file of that name alone is not it."""
+    monkeypatch.chdir(tmp_path)
+    Path("baselines").mkdir()
+    Path("baselines/release").symlink_to(DRAWN)
+    Path("experiment0.keras").write_bytes((ROOT / "networks" / "experiment0.keras").read_bytes())
+    assert command("init", "--panel", "baselines/release/panel.npz")[0] == 0
+    assert read_settings(tmp_path).baseline_model == Path("experiment0.keras")
+    Path("pyproject.toml").unlink()
+    Path("experiment0.keras").write_bytes(b"another")
+    assert command("init", "--panel", "baselines/release/panel.npz")[0] == 0
+    assert read_settings(tmp_path).baseline_model is None
+
+
+def test_init_reads_the_settings_that_are_there(tmp_path, monkeypatch):
+    """Run again, it looks at the panel and extends the limits that the settings name."""
+    monkeypatch.chdir(tmp_path)
+    Path("pyproject.toml").write_text('[tool.modelcheck]\npanel = "data/p.npz"\ncriteria = "limits.toml"\n')
+    Path("limits.toml").write_text(OWN)
+    make_panel(regions=True).save("data/p.npz")
+    code, said = command("init")
+    assert code == 0, said
+    assert "mass_over_area" in Path("limits.toml").read_text()
+    assert not Path("suites/criteria.toml").exists()
+    assert "--panel data/p.npz" in said
+
+
+@pytest.mark.parametrize("text", ["mine", "criterion = []\n", "[a]\nb = 1\n[a.c]\n[criterion]\nx = 1\n"])
+def test_init_refuses_limits_that_it_cannot_extend(tmp_path, monkeypatch, text):
+    """Limits that are no TOML, or that take no rows at their end: exit code 4, and nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    Path("suites").mkdir()
+    Path("suites/criteria.toml").write_text(text)
+    code, said = command("init")
+    assert code == 4, said
+    assert "nothing was written" in said
+    assert contents(tmp_path) == {Path("suites/criteria.toml"): text.encode()}
