@@ -17,7 +17,7 @@ from modelcheck.comparison import compare
 from modelcheck.gate.cache import Loaded
 from modelcheck.gate.settings import Settings
 from modelcheck.interface import Interface
-from modelcheck.panel import Panel, PanelError
+from modelcheck.panel import PanelError
 from modelcheck.signature import find_approval, read_signature
 from reports import make_document
 from signatures import make_panel, make_signature, show
@@ -106,9 +106,9 @@ def test_an_output_that_was_trained_to_0_and_1_is_named():
     ("head", "scores", "said", "border"),
     [
         ("linear", TWO + 0.1 * NOISE.normal(size=80), Interface(), 0.5),
-        ("linear", TWO - 0.2 + 0.1 * NOISE.normal(size=80), Interface(threshold=0.2), 0.5),
+        ("linear", TWO + 0.4 + 0.1 * NOISE.normal(size=80), Interface(threshold=-0.4), 0.5),
         ("linear", 20 + 10 * TWO + NOISE.normal(size=80), Interface(), 25.0),
-        ("linear", -TWO - 0.1 + 0.01 * NOISE.normal(size=80), Interface(threshold=-0.1, label="other"), 0.5),
+        ("linear", TWO - 1.1 + 0.01 * NOISE.normal(size=80), Interface(threshold=-0.1, label="other"), 0.5),
         ("sigmoid", 3.0 + 4 * TWO + 0.1 * NOISE.normal(size=80), Interface(), 0.9933),
         ("sigmoid", 1.0 + 4 * TWO + 0.1 * NOISE.normal(size=80), Interface(threshold=0.88), 0.9932),
     ],

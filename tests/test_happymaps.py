@@ -193,6 +193,21 @@ def test_margin_is_score_minus_the_rest(seed, classes):
     np.testing.assert_allclose(margins(tf.constant(scores + 7)), margins(tf.constant(scores)), atol=1e-9)
 
 
+@pytest.mark.parametrize("scores", [[3.0, 3.0, -1.0], [90.0, -90.0, 0.0, 1.0], [0.0, 60.0, 60.0, 60.0, -60.0]], ids=str)
+def test_a_margin_has_the_slope_of_the_margin(scores):
+    """One for its own score, and less the share of each other among the others, also where exponentials vanish."""
+    given = tf.constant([scores], tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        made = margins(given)
+    found = tape.jacobian(made, given)[0, :, 0].numpy()
+    apart = np.array(scores)
+    for k in range(len(scores)):
+        others = np.where(np.arange(len(scores)) == k, -np.inf, apart)
+        shares = np.exp(others - others.max())
+        np.testing.assert_allclose(found[k], np.eye(len(scores))[k] - shares / shares.sum(), atol=1e-12)
+
+
 def test_unknown_layers_and_units_are_named():
     """A mistyped layer gets a suggestion, an absent unit the range that exists."""
     with pytest.raises(NetworkError, match="Did you mean 'decision'"):

@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modelcheck.gate import evidence
+from modelcheck.gate.child import ChildError
 from modelcheck.gate.inputs import describe_settings
-from modelcheck.gate.settings import SettingsError, read_interface, read_settings
+from modelcheck.gate.settings import Settings, SettingsError, read_interface, read_settings, write_options
 from modelcheck.interface import Interface
 from modelcheck.signature import SignatureError, read_manifest, read_signature
-from signatures import make_signature
+from signatures import make_panel, make_signature
 
 NAMES = st.text(min_size=1)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
@@ -64,6 +66,45 @@ def test_settings_hold_each_part_as_a_key(tmp_path):
     settings = read_settings(tmp_path, {"label": "hat"})
     assert settings.interface == Interface(label="hat", threshold=0.5, output="smile", inputs={"age": 1.0})
     assert describe_settings(settings)["label"] == "hat"
+
+
+WORDS = st.text('abc,=" -', min_size=1)
+
+
+@given(
+    st.builds(
+        Interface,
+        outputs=st.lists(WORDS, max_size=3).map(tuple),
+        label=st.none() | WORDS,
+        inputs=st.dictionaries(WORDS, NUMBERS, max_size=2),
+        threshold=st.none() | NUMBERS,
+    )
+)
+def test_options_say_the_same(interface):
+    """The words that a verdict offers for the next command are read as what was judged."""
+    words = write_options(interface)
+    pairs = list(zip(words[::2], words[1::2], strict=True))
+    given = {name.removeprefix("--"): value for name, value in pairs if name != "--inputs"}
+    assert read_interface({**given, "inputs": [value for name, value in pairs if name == "--inputs"]}) == interface
+
+
+@pytest.mark.parametrize(("said", "taken"), [(Interface(), ALL), (Interface(label=2), Interface(label=2))])
+def test_a_candidate_is_read_as_the_baseline_was(monkeypatch, tmp_path, said, taken):
+    """Where the settings say nothing; where they say anything, by that alone."""
+    panel = make_panel()
+    panel.save(tmp_path / "panel.npz")
+    replace(make_signature(panel=panel), interface=ALL).write(tmp_path / "baseline")
+
+    def asked(request, **_):
+        raise ChildError(repr(request.interface))
+
+    monkeypatch.setattr(evidence, "load_or_measure", asked)
+    settings = Settings(
+        candidate=tmp_path / "a.keras", baseline=tmp_path / "baseline", panel=tmp_path / "panel.npz", interface=said
+    )
+    with pytest.raises(ChildError) as raised:
+        evidence.gather(settings)
+    assert str(raised.value) == repr(taken)
 
 
 def test_a_record_keeps_its_interface(tmp_path):

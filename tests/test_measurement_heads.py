@@ -1,23 +1,31 @@
 """What outputs mean: one unit and its border, one of several units, several outputs of one class, mixed heads."""
 
+import json
 import math
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from click.testing import CliRunner
 from keras import layers
 
+from modelcheck.__main__ import main
 from modelcheck.attributions import attribute
 from modelcheck.interface import Interface
-from modelcheck.measurement import fit_network, make_untrained_twin
+from modelcheck.measurement import ExchangePartner, fit_network, make_untrained_twin, measure
 from modelcheck.network import NetworkError, check_agreement, flatten
 from modelcheck.network.picking import pick
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
+from modelcheck.signature import read_signature
 from networks import plain
+from signatures import make_panel
 
+# Keras 3.15 saves arrays in a way that numpy 2 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 RECIPE = Recipe()
+LIGHT = Recipe(steps=3, copies=2, untrained_twins=1, smoothgrad_samples=2, probe_pictures=6, sticker_faces=0)
 SHAPE = (12, 10, 1)
 NAMES = ("smiling", "hat", "glasses")
 
@@ -234,6 +242,27 @@ def test_other_inputs_are_held(output):
     twin = make_untrained_twin(network.model, seed=1)
     assert not np.allclose(twin(IMAGES), wanted)
     assert [layer.name for layer in flatten(twin).unit_layers()] == [layer.name for layer in network.unit_layers()]
+
+
+def test_the_command_measures_one_of_several_outputs(tmp_path):
+    """The record keeps how it was understood, and its file serves as a partner that is read alike."""
+    two_inputs().save(tmp_path / "two.keras")
+    given = make_panel(subjects=("ada", "ben"), size=SHAPE[:2], per_subject=6)
+    given.save(tmp_path / "panel.npz")
+    (tmp_path / "recipe.json").write_text(json.dumps(LIGHT.to_dict()))
+    interface = ("--output", "hat", "--inputs", "age=0.7", "--threshold", "0.4")
+    command = ("measure", tmp_path / "two.keras", "--panel", tmp_path / "panel.npz", "--to", tmp_path / "made")
+    done = CliRunner().invoke(main, [*map(str, command), "--recipe", str(tmp_path / "recipe.json"), *interface])
+    assert done.exit_code == 0, done.output
+    made = read_signature(tmp_path / "made")
+    assert made.interface == Interface(output="hat", inputs={"age": 0.7}, threshold=0.4)
+    assert made.model["head"] == "sigmoid"
+    ages = np.full((len(given), 2), 0.7, np.float32)
+    answers = two_inputs()({"picture": given.inputs((0.0, 1.0)), "age": ages})["hat"].numpy()[:, 0]
+    assert (made.scores.argmax(axis=1) == (answers > 0.4)).all()
+    partner = ExchangePartner(signature=made, model=tmp_path / "two.keras")
+    back = measure(tmp_path / "two.keras", given, LIGHT, stimuli=partner, interface=made.interface, twins=False)
+    np.testing.assert_allclose(back.exchange.class_scores_back["free"], back.exchange.class_scores["free"], atol=1e-3)
 
 
 def test_one_input_and_one_output_stay_as_they_are():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from modelcheck.network import Network, NetworkError, UnitLayer
@@ -20,11 +21,16 @@ _LEAKY_SLOPE = 0.02  # what a silent cell still counts in a channel's mean, so t
 
 def margins(scores: Tensor) -> Tensor:
     """Return how far each class score leads the others, ``(n, k)``; `modelcheck.metrics.margins` in TensorFlow."""
-    columns = [
-        scores[:, k] - tf.reduce_logsumexp(tf.concat([scores[:, :k], scores[:, k + 1 :]], axis=1), axis=1)
-        for k in range(scores.shape[1])
-    ]
-    return tf.stack(columns, axis=1)
+    if scores.shape[1] == 2:
+        return scores - tf.reverse(scores, [1])
+    top = tf.one_hot(tf.argmax(scores, axis=1), scores.shape[1], on_value=True, off_value=False)
+    largest = tf.stop_gradient(tf.reduce_max(scores, axis=1, keepdims=True))
+    terms = tf.exp(scores - largest)
+    # Taking the own term away loses no digits but for the largest, whose others are summed by
+    # themselves.
+    left = tf.where(top, tf.ones_like(terms), tf.reduce_sum(terms, axis=1, keepdims=True) - terms)
+    rest = tf.reduce_logsumexp(tf.where(top, tf.constant(-np.inf, scores.dtype), scores), axis=1, keepdims=True)
+    return scores - tf.where(top, rest, largest + tf.math.log(left))
 
 
 def _take_centre(output: Tensor) -> Tensor:

@@ -39,8 +39,28 @@ def margins(scores: np.ndarray) -> np.ndarray:
     scores = np.asarray(scores, np.float64)
     if scores.ndim < 1 or scores.shape[-1] < 2:
         raise ValueError(f"Margins need scores (..., classes) of at least two classes, not of shape {scores.shape}.")
+    rows = scores.reshape(-1, scores.shape[-1])
+    made, finite = np.empty_like(rows), np.isfinite(rows).all(axis=-1)
     with np.errstate(invalid="ignore", over="ignore"):  # differences of infinite and of huge scores
-        by_class = [
-            own - logsumexp(np.delete(scores, k, axis=-1), axis=-1) for k, own in enumerate(np.moveaxis(scores, -1, 0))
-        ]
-    return np.stack(by_class, axis=-1)
+        made[finite] = rows[finite] - _sum_others(rows[finite])
+        for k in range(rows.shape[-1]) if not finite.all() else ():
+            made[~finite, k] = rows[~finite, k] - logsumexp(np.delete(rows[~finite], k, axis=-1), axis=-1)
+    return made.reshape(scores.shape)
+
+
+def _sum_others(rows: np.ndarray) -> np.ndarray:
+    """Return for each score the logsumexp of the others, ``(n, classes)``, at the cost of one for all.
+
+    Of the sum over all the own term is taken away, which loses no digits but for the largest: its
+    others are summed by themselves.
+    """
+    places = np.arange(len(rows)), rows.argmax(axis=-1)
+    largest = rows[places][:, None]
+    terms = np.exp(rows - largest)
+    left = terms.sum(axis=-1, keepdims=True) - terms
+    left[places] = 1.0
+    others = largest + np.log(left)
+    without = rows.copy()
+    without[places] = -np.inf
+    others[places] = logsumexp(without, axis=-1)
+    return others
