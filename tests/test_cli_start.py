@@ -204,23 +204,44 @@ def test_twins_bring_the_search_for_triggers():
 def test_limits_are_fitted_to_what_the_release_reaches(tmp_path):
     """The release itself clears every new limit on accuracy by a margin, or the limit informs and says why."""
     baseline = read_signature(DRAWN)
-    text, said = fit_to_release(starter_criteria(ALL), baseline)
-    (tmp_path / "criteria.toml").write_text(text)
+    start = starter_criteria(ALL)
+    added, said = fit_to_release(start, baseline)
+    (tmp_path / "criteria.toml").write_text("\n".join([start, *added]))
     rows, _ = read_criteria(tmp_path / "criteria.toml", metrics=METRICS)
-    measures = [item for item in compare(baseline, baseline).measures.values() if METRICS[item.metric].area == "people"]
+    measures = [
+        item for item in compare(baseline, baseline).measures.values() if METRICS[item.metric].area == "accuracy"
+    ]
     found = [judge(item, row) for item in measures if (row := criterion_for(rows, item.metric, item.about))]
     assert not [finding.key for finding in found if finding.red and finding.gating]
     assert [line.split(":")[0] for line in said] == ["subject_accuracy[visitor_ravi]", "subject_accuracy[visitor_zoe]"]
     assert criterion_for(rows, "subject_accuracy", "visitor_zoe").advisory  # at chance, so nothing can be asked
-    unfitted, _ = fit_to_release("", baseline)
-    assert unfitted == ""
+    assert fit_to_release("\n".join([start, *added]), baseline) == ([], [])
+    assert fit_to_release(start.replace("at_least = 0.75", "at_least = 0.8"), baseline) == ([], [])  # somebody's own
+
+
+def test_init_before_the_approval_comes_to_the_same(tmp_path, monkeypatch):
+    """Limits that were written before there was a baseline are fitted to it when `init` runs again, once."""
+    monkeypatch.chdir(tmp_path)
+    assert command("init", "--baseline", "baseline", "--panel", "heldout.npz")[0] == 0
+    Path("baseline").symlink_to(DRAWN)
+    Path("heldout.npz").symlink_to(DRAWN / "panel.npz")
+    code, said = command("init")
+    assert code == 0, said
+    assert "subject_accuracy[visitor_zoe]: the release itself reaches 0.50" in said
+    late = {row["metric"]: row for row in tomllib.loads(Path("suites/criteria.toml").read_text())["criterion"]}
+    Path("early").mkdir()
+    assert command("init", "--in", "early", "--baseline", "../baseline", "--panel", "../heldout.npz")[0] == 0
+    early = {row["metric"]: row for row in tomllib.loads(Path("early/suites/criteria.toml").read_text())["criterion"]}
+    assert late == early
+    assert "every metric that can be asked has a row" in command("init")[1]
 
 
 def test_a_name_of_a_subject_is_no_pattern(tmp_path):
     """A limit of its own is for the one thing that it names, whatever stands in the name."""
     panel = make_panel(subjects=("a[b]*", "ab"))
-    text, _ = fit_to_release(starter_criteria(ALL), make_signature(panel=panel, accuracy={"a[b]*": 0.75}))
-    (tmp_path / "criteria.toml").write_text(text)
+    start = starter_criteria(ALL)
+    added, _ = fit_to_release(start, make_signature(panel=panel, accuracy={"a[b]*": 0.75}))
+    (tmp_path / "criteria.toml").write_text("\n".join([start, *added]))
     rows, _ = read_criteria(tmp_path / "criteria.toml", metrics=METRICS)
     limits = [criterion_for(rows, "subject_accuracy", name).at_least for name in ("a[b]*", "ab")]
     assert limits == [0.62, 0.75]
@@ -235,9 +256,9 @@ def test_many_below_the_limit_get_one_row():
     many = replace(
         signature, class_names=tuple(names), pictures=pictures, scores=rng.normal(size=(len(pictures["labels"]), 12))
     )
-    text, said = fit_to_release(starter_criteria(Questions()), many)
+    added, said = fit_to_release(starter_criteria(Questions()), many)
     assert [line.split(":")[0] for line in said if line.startswith("class_accuracy")] == ["class_accuracy[*]"]
-    assert tomllib.loads(text)
+    assert tomllib.loads("\n".join(added))
 
 
 @pytest.mark.slow

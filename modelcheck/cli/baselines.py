@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import tempfile
 from dataclasses import replace
@@ -89,6 +90,7 @@ def approve(  # noqa: PLR0913 - one for each option
     why = click.prompt("Why does this network become the baseline?") if reason is None else reason
     for line in carry_out(proposal, reason=why, even_so=even_so or ""):
         say(line)
+    _say_next(folder, panel=panel_path)
 
 
 def _proposal(
@@ -136,6 +138,16 @@ def _settings_here(aside: Path, *, panel: Path) -> Settings:
     return settings
 
 
+def _say_next(folder: Path, *, panel: Path | None) -> None:
+    """Say which command follows in the working folder."""
+    if has_settings(Path.cwd()):
+        say("Next:    modelcheck init, which adds the limits and suites that came within reach; then pytest suites/")
+        return
+    held = panel or folder / "panel.npz"
+    options = f"--candidate CANDIDATE.keras --baseline {shlex.quote(str(folder))} --panel {shlex.quote(str(held))}"
+    say(f"Next:    modelcheck init {options}")
+
+
 @click.command()
 @click.argument("folder", metavar="BASELINE", type=FILE)
 @click.option("--twin", "twins", type=FILE, multiple=True, help="A clean network, trained again; give several.")
@@ -170,6 +182,7 @@ def calibrate(folder: Path, *, twins: tuple[Path, ...], panel_path: Path | None,
     beside = f" and {len(twins) - retrained} clean networks of other architectures" if len(twins) > retrained else ""
     for line in carry_out(proposal, reason=f"Calibrated with {retrained} retrained twins{beside}."):
         say(line)
+    _say_next(folder, panel=panel_path)
 
 
 @click.command()

@@ -31,7 +31,7 @@ class Questions:
     Parameters
     ----------
     subjects : bool
-        Whether the panel says whose each picture is.
+        Whether several pictures of the panel share a subject.
     regions : bool
         Whether it says where the evidence must lie.
     places : bool
@@ -119,45 +119,56 @@ def missing_rows(text: str, questions: Questions) -> dict[str, str]:
     return {metric: row for metric, row in _split(starter_criteria(questions)) if metric not in known}
 
 
-def fit_to_release(text: str, baseline: Signature) -> tuple[str, list[str]]:
+def fit_to_release(text: str, baseline: Signature) -> tuple[list[str], list[str]]:
     """Give what the release itself does not clear by a margin a limit of its own, below what the release reaches.
 
-    A new file of limits is fitted; one that is there is never loosened.
+    Only where the starting limit is as it was written, and alone: what somebody chose stays, and no
+    limit is loosened twice.
 
     Parameters
     ----------
     text : str
-        Rows to start from.
+        A file of criteria, in TOML.
     baseline : Signature
         The release's.
 
     Returns
     -------
-    str
-        The rows, followed by those on single subjects and classes.
-    list of str
-        A line on each of these rows.
+    rows : list of str
+        The rows to add, on single subjects and classes.
+    said : list of str
+        A line on each of them.
+
+    Examples
+    --------
+    >>> from modelcheck import read_signature
+    >>> _, said = fit_to_release(starter_criteria(Questions(subjects=True)), read_signature("baselines/drawn-faces"))
+    >>> [line.split(":")[0] for line in said]
+    ['subject_accuracy[visitor_ravi]', 'subject_accuracy[visitor_zoe]']
     """
     from modelcheck.comparison.people import measure_people
 
-    limits = {metric: toml_document(row.encode())["criterion"][0].get("at_least") for metric, row in _split(text)}
+    known = toml_document(text.encode()).get("criterion", [])
     measured = list(measure_people(baseline, baseline))
-    more, said = [], []
-    for metric, room in _ROOM.items():
-        rates = [rate for rate in measured if rate.metric == metric]
-        # What cannot be measured of the release has no limit of its own.
-        low = {rate.about: rate.value for rate in rates if rate.value - room < limits.get(metric, -math.inf)}
+    rows, said = list[str](), list[str]()
+    for metric, row in _split(starter_criteria(Questions(subjects=True))):
+        ours = toml_document(row.encode())["criterion"]
+        if metric not in _ROOM or [other for other in known if other.get("metric") == metric] != ours:
+            continue
+        room, limit = _ROOM[metric], ours[0]["at_least"]
+        # What cannot be measured of the release gets no limit of its own.
+        low = {item.about: item.value for item in measured if item.metric == metric and item.value - room < limit}
         if len(low) > _MOST:
             low = {"*": min(low.values())}
         for about, value in low.items():
-            limit = max(0.01, math.floor(100 * (value - room)) / 100)
-            by_chance = limit <= 1 / len(baseline.class_names)
-            more.append(_write_row(metric, about, at_least=limit, reached=value, advisory=by_chance))
+            fitted = max(0.01, math.floor(100 * (value - room)) / 100)
+            by_chance = fitted <= 1 / len(baseline.class_names)
+            rows.append(_write_row(metric, about, at_least=fitted, reached=value, advisory=by_chance))
             said.append(
                 f"{f'{metric}[{about}]' if about else metric}: the release itself reaches {value:.2f}, so the limit is "
-                f"{limit:g}{', which chance reaches: it gates nothing.' if by_chance else '.'}"
+                f"{fitted:g}{', which chance reaches: it gates nothing.' if by_chance else '.'}"
             )
-    return "\n".join([text, *more]), said
+    return rows, said
 
 
 def _write_row(metric: str, about: str, *, at_least: float, reached: float, advisory: bool) -> str:

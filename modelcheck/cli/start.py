@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,7 +40,7 @@ _SUITES = (
     ("triggers", "test_no_triggers.py"),
 )
 _LACKING = {
-    "subjects": "Whom or what each picture shows is not judged one by one: the panel has no subjects.",
+    "subjects": "Accuracy is judged by picture and class: the panel has no subjects that several pictures share.",
     "regions": "Where the network looks is not judged: the panel has no regions. docs/suites.md says how to add them.",
     "triggers": "Planted triggers are not looked for: that takes two retrained twins or more, modelcheck calibrate.",
     "places": "Which parts of a picture decide is not judged: the recipe has exchange_pictures = 0.",
@@ -123,32 +123,38 @@ def write_configuration(
 
 def _extend_criteria(path: Path, questions: Questions, release: Signature | None) -> tuple[str | None, list[str]]:
     """Return the limits as they are to be, None where they stay, and lines about them."""
-    if not os.path.lexists(path):
-        text, said = starter_criteria(questions), list[str]()
-        if release is not None:
-            text, said = fit_to_release(text, release)
-        return text, [f"wrote   {path}", *(f"        {line}" for line in said)]
+    before = ""
     try:
-        before = read_file(path).decode("utf-8")
-        rows = missing_rows(before, questions)
+        if there := os.path.lexists(path):
+            before = read_file(path).decode("utf-8")
+        missing = missing_rows(before, questions)
     except OSError as error:
         raise ValueError(f"{str(path)!r} cannot be read, so nothing was written: {error.strerror}.") from error
     except ValueError as error:
         raise ValueError(f"{str(path)!r} is not valid TOML, so nothing was written: {error}") from error
-    if not rows:
+    after = _join(before, list(missing.values())) if there else starter_criteria(questions)
+    fitted, fits = ([], []) if release is None else fit_to_release(after, release)
+    fits = [f"        {line}" for line in fits]
+    if not there:
+        return _join(after, fitted), [f"wrote   {path}", *fits]
+    if not missing and not fitted:
         return None, [f"kept    {path}: every metric that can be asked has a row"]
-    after = "\n".join([before if before.endswith("\n") or not before else f"{before}\n", *rows.values()])
+    rows = [*missing.values(), *fitted]
+    after = _join(before, rows)
     try:
-        whole = toml_document(after.encode()).get("criterion", [])[: -len(rows)]
-        same = whole == toml_document(before.encode()).get("criterion", [])
-    except (ValueError, TypeError):
+        same = toml_document(after.encode())["criterion"][: -len(rows)] == toml_document(before.encode())["criterion"]
+    except (ValueError, TypeError, KeyError):
         same = False
     if not same:
         raise ValueError(
-            f"{str(path)!r} cannot be extended at its end, so nothing was written. Add by hand:\n"
-            + "\n".join(rows.values())
+            f"{str(path)!r} cannot be extended at its end, so nothing was written. Add by hand:\n" + "\n".join(rows)
         )
-    return after, [f"added   {path}: rows on {', '.join(rows)}; the others are kept as they are"]
+    added = f"rows on {', '.join(missing)}" if missing else "limits of their own"
+    return after, [f"added   {path}: {added}; the others are kept as they are", *fits]
+
+
+def _join(text: str, rows: Sequence[str]) -> str:
+    return "\n".join([text if text.endswith("\n") or not text else f"{text}\n", *rows])
 
 
 def _write_all(texts: Mapping[Path, bytes]) -> None:
@@ -308,7 +314,7 @@ def _say_next(folder: Path, paths: Paths, *, panel: Panel | None, release: Signa
     if release is None:
         to = f"--panel {paths.panel} --to {paths.baseline}"
         yield f"Next:    modelcheck approve RELEASE.keras {to} --reason 'first release'"
-        yield "         Then modelcheck init again: it fits the limits to what the release reaches."
+        yield "         Then modelcheck init again: it adds limits that fit what the release reaches."
         return
     if not release.retrained:
         yield "Uncalibrated: the limits on what the network looks for come from other tasks. Train the release again"
