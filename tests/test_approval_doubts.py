@@ -184,6 +184,7 @@ def approving(monkeypatch, tmp_path):
     """Answer the measurements of an approval with an invented network; return what approves it."""
     PANEL.save(tmp_path / "panel.npz")
     (tmp_path / "criteria.toml").write_text(CRITERIA)
+    (tmp_path / "network.keras").touch()
 
     def approve(signature, *, panel=tmp_path / "panel.npz", criteria="criteria.toml", **settings):
         def candidate(request, **_):

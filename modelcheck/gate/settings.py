@@ -322,9 +322,10 @@ def _read_preprocessing(text: str) -> Any:
     if not text.lstrip().startswith("{"):
         return text
     try:
-        return toml_document(f"preprocessing = {text}\n".encode())["preprocessing"]
+        (value,) = toml_document(f"preprocessing = {text}\n".encode()).values()
     except ValueError as error:
         raise SettingsError(f"preprocessing {text!r} is no table such as '{{ scale = 0.0039 }}': {error}") from error
+    return value
 
 
 def _check_path(key: str, value: Any) -> str:
