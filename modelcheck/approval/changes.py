@@ -9,7 +9,7 @@ import numpy as np
 
 from modelcheck.comparison import METRICS, Comparison, compare, find_classes_without_map, shown_in
 from modelcheck.metrics.accuracy import balanced_accuracy
-from modelcheck.report.words import describe_difference, number, title
+from modelcheck.report.words import describe_difference, describe_interface, number, title
 from modelcheck.signature import LayerRecord, Signature
 from modelcheck.support.escaping import clean
 from modelcheck.support.provenance import differences
@@ -74,6 +74,7 @@ def changes(
         layers = ", ".join(clean(record.name, longest=80) for record in new.layers)
         return [
             f"Network: {describe_network(new)}.",
+            *_interface_lines(None, new),
             f"Layers: {layers}.",
             *(
                 f"{title('subject_accuracy')} of {subject}: {number(value)}."
@@ -83,6 +84,7 @@ def changes(
     if old.digest() == new.digest():
         return ["Nothing: the two signatures are the same, digest for digest."]
     lines = [f"Network: {describe_network(old)} -> {describe_network(new)}."]
+    lines += _interface_lines(old, new)
     lines += _layer_lines(old, new)
     lines += _settings_lines(old, new)
     before = _accuracies(old)
@@ -104,6 +106,13 @@ def changes(
             for row in differences(old.provenance, new.provenance)
         ),
     ]
+
+
+def _interface_lines(old: Signature | None, new: Signature) -> list[str]:
+    said = [describe_interface(side.interface.to_dict()) or "as its file says" for side in (old or new, new)]
+    if old is None:
+        return [f"Inputs and outputs: {said[1]}."] if new.interface else []
+    return [f"Inputs and outputs: {said[0]} -> {said[1]}."] if said[0] != said[1] else []
 
 
 def _layer_lines(old: Signature, new: Signature) -> Iterator[str]:

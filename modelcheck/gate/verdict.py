@@ -362,13 +362,14 @@ def _limit(row: Criterion, *, can_fail: bool) -> LimitRow:
 
 def _network(signature: Signature) -> NetworkRow:
     model = signature.model
-    return {
+    row: NetworkRow = {
         "name": model["name"],
         "file": model["file"],
         "sha256": model["sha256"],
         "parameters": model["parameters"],
         "bytes": model["bytes"],
     }
+    return {**row, "interface": signature.interface.to_dict()} if signature.interface else row
 
 
 def _candidate(signature: Signature, *, full: bool) -> NetworkRow:

@@ -55,7 +55,11 @@ class ApprovalRow(TypedDict):
 
 
 class NetworkRow(TypedDict):
-    """A network: its file, the folder and digest of its signature where there is one, a baseline's approval."""
+    """A network: its file, the folder and digest of its signature where there is one, a baseline's approval.
+
+    And how its inputs and outputs were understood (`modelcheck.interface.Interface`), where that
+    was said.
+    """
 
     name: str
     file: str
@@ -65,6 +69,7 @@ class NetworkRow(TypedDict):
     folder: NotRequired[str]
     signature: NotRequired[str]
     approval: NotRequired[ApprovalRow]
+    interface: NotRequired[dict[str, Any]]
 
 
 class PanelRow(TypedDict):

@@ -13,7 +13,7 @@ from modelcheck.judgement.document import PanelRow, VerdictDocument
 from modelcheck.judgement.findings import Finding, Verdict
 from modelcheck.report.charts import describe_finding
 from modelcheck.report.reasons import describe_action
-from modelcheck.report.words import STATES, area_of, clean, count, gravest, plain, worst
+from modelcheck.report.words import STATES, area_of, clean, count, describe_interface, gravest, plain, worst
 from modelcheck.signature import Signature
 
 __all__ = ["about_panel", "counts", "networks", "next_steps", "panel_line", "tiles", "worst_findings"]
@@ -39,6 +39,7 @@ def networks(candidate: Mapping[str, Any] | None, baseline: Mapping[str, Any] | 
                 "sha256": clean(network.get("sha256") or ""),
                 "parameters": count(int(parameters), "parameter") if parameters else "",
                 "size": _bytes(int(size)) if size else "",
+                "interface": describe_interface(network.get("interface") or {}),
             }
         )
     return made
