@@ -1,16 +1,22 @@
 """How inputs and outputs are to be understood: one value, which settings, requests and records keep alike."""
 
+import json
 from dataclasses import fields, replace
+from pathlib import Path
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modelcheck.approval.changes import changes
 from modelcheck.gate import evidence
 from modelcheck.gate.child import ChildError
 from modelcheck.gate.inputs import describe_settings
 from modelcheck.gate.settings import Settings, SettingsError, read_interface, read_settings, write_options
+from modelcheck.gate.verdict import _network
 from modelcheck.interface import Interface
+from modelcheck.report.overview import networks
 from modelcheck.signature import SignatureError, read_manifest, read_signature
 from signatures import make_panel, make_signature
 
@@ -25,6 +31,8 @@ INTERFACES = st.builds(
     label=st.none() | NAMES | st.integers(0, 9),
     threshold=st.none() | NUMBERS,
 )
+MODEL = {"name": "n", "file": "f", "sha256": "0" * 64, "parameters": 1, "bytes": 2}
+SCHEMA = json.loads(Path("docs/verdict.schema.json").read_text(encoding="utf-8"))
 ALL = Interface(outputs=("a", "b"), output="o", input="i", inputs={"age": 1}, label=1, threshold=0, preprocessing="tf")
 
 
@@ -131,11 +139,30 @@ def read_manifest_digest():
 
 def test_a_damaged_interface_is_refused(tmp_path):
     """A manifest whose interface is none cannot be read."""
-    record = replace(make_signature(), interface=ALL)
+    record = replace(make_signature(), interface=replace(ALL))
     object.__setattr__(record.interface, "threshold", "half")
     record.write(tmp_path)
     with pytest.raises(SignatureError, match="interface must be an interface"):
         read_signature(tmp_path)
+
+
+@pytest.mark.parametrize("part", ["network", "settings"])
+def test_a_verdict_says_how_networks_were_understood(part):
+    """Its schema has every part, of the networks and of the settings, and the report says them in words."""
+    row = _network(replace(make_signature(), interface=ALL, model=MODEL))
+    made = row if part == "network" else describe_settings(Settings(interface=ALL))
+    jsonschema.validate(made, {"$defs": SCHEMA["$defs"], "$ref": f"#/$defs/{part}"})
+    shown = networks(row, None)[0]["interface"]
+    assert shown == "outputs a b, output o, input i, inputs age=1, label 1, threshold 0, preprocessing p"
+
+
+def test_an_approval_says_what_it_understands_otherwise():
+    """The lines of a change name both, and a first baseline what it was given."""
+    plain = make_signature()
+    said = replace(plain, interface=Interface(label="hat"))
+    assert "Inputs and outputs: as its file says -> label hat." in changes(plain, said, None)
+    assert "Inputs and outputs: label hat." in changes(None, said, None)
+    assert not [line for line in changes(None, plain, None) if line.startswith("Inputs")]
 
 
 def test_every_part_is_said():

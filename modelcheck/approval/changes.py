@@ -10,7 +10,7 @@ import numpy as np
 from modelcheck.comparison import METRICS, Comparison, compare, find_classes_without_map, shown_in
 from modelcheck.metrics.accuracy import balanced_accuracy
 from modelcheck.panel import Panel
-from modelcheck.report.words import describe_augmentation, describe_difference, number, title
+from modelcheck.report.words import describe_augmentation, describe_difference, describe_interface, number, title
 from modelcheck.signature import LayerRecord, Signature
 from modelcheck.support.escaping import clean
 from modelcheck.support.provenance import differences
@@ -99,6 +99,7 @@ def changes(
         layers = ", ".join(clean(record.name, longest=80) for record in new.layers)
         return [
             f"Network: {describe_network(new)}.",
+            *_interface_lines(None, new),
             f"Layers: {layers}.",
             *filter(None, [describe_augmentation(new.model)]),
             *(f"{what}: {number(value)}." for what, value in _shorten(_accuracies(new))),
@@ -107,6 +108,7 @@ def changes(
         return ["Nothing: the two signatures are the same, digest for digest."]
     lines = [f"Network: {describe_network(old)} -> {describe_network(new)}."]
     lines += filter(None, [describe_augmentation(new.model)])
+    lines += _interface_lines(old, new)
     lines += _layer_lines(old, new)
     lines += _settings_lines(old, new)
     before, after = _accuracies(old), _accuracies(new)
@@ -124,6 +126,13 @@ def changes(
             for row in differences(old.provenance, new.provenance)
         ),
     ]
+
+
+def _interface_lines(old: Signature | None, new: Signature) -> list[str]:
+    said = [describe_interface(side.interface.to_dict()) or "as its file says" for side in (old or new, new)]
+    if old is None:
+        return [f"Inputs and outputs: {said[1]}."] if new.interface else []
+    return [f"Inputs and outputs: {said[0]} -> {said[1]}."] if said[0] != said[1] else []
 
 
 def _layer_lines(old: Signature, new: Signature) -> Iterator[str]:

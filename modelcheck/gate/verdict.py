@@ -328,7 +328,11 @@ def _network(signature: Signature) -> NetworkRow:
         "parameters": model["parameters"],
         "bytes": model["bytes"],
     }
-    return {**row, "augments": list(model["augments"])} if model.get("augments") else row
+    if model.get("augments"):
+        row["augments"] = list(model["augments"])
+    if signature.interface:
+        row["interface"] = signature.interface.to_dict()
+    return row
 
 
 def _candidate(signature: Signature, *, full: bool) -> NetworkRow:

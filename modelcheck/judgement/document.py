@@ -57,7 +57,11 @@ class ApprovalRow(TypedDict):
 
 
 class NetworkRow(TypedDict):
-    """A network: its file, layers that augment in a plain call, and its signature and approval where there are any."""
+    """A network: its file, the folder and digest of its signature where there is one, a baseline's approval.
+
+    And its layers that augment in a plain call, and how its inputs and outputs were understood
+    (`modelcheck.interface.Interface`), where there is something to say.
+    """
 
     name: str
     file: str
@@ -68,6 +72,7 @@ class NetworkRow(TypedDict):
     folder: NotRequired[str]
     signature: NotRequired[str]
     approval: NotRequired[ApprovalRow]
+    interface: NotRequired[dict[str, Any]]
 
 
 class PanelRow(TypedDict):

@@ -55,8 +55,8 @@ def flatten(model: Any, *, size: tuple[int, int] | None = None) -> Network:
     graph = find_graph(model)
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise NetworkError(
-            f"{model.name!r} has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; modelcheck takes "
-            "networks with one picture input and one output of class scores."
+            f"{model.name!r} has {_count(graph.inputs, 'input')} and {_count(graph.outputs, 'output')}; modelcheck "
+            "takes networks with one picture input and one output of class scores. An Interface says which they are."
         )
     entry = graph.inputs[0]
     if len(entry.shape) not in (3, 4):
@@ -89,6 +89,10 @@ def flatten(model: Any, *, size: tuple[int, int] | None = None) -> Network:
             "no side for the first class. Use sigmoid, no activation, or one output for each class."
         )
     return Network(model, tuple(steps[: last + 1]), final.inputs[0] if softened else last, int(shape[0]))
+
+
+def _count(tensors: list[Any], what: str) -> str:
+    return f"one {what}" if len(tensors) == 1 else f"{len(tensors)} {what}s"
 
 
 def find_graph(model: Any) -> Any:

@@ -19,6 +19,7 @@ from modelcheck.report.words import (
     clean,
     count,
     describe_augmentation,
+    describe_interface,
     gravest,
     plain,
     worst,
@@ -49,6 +50,7 @@ def networks(candidate: Mapping[str, Any] | None, baseline: Mapping[str, Any] | 
                 "parameters": count(int(parameters), "parameter") if parameters else "",
                 "size": _bytes(int(size)) if size else "",
                 "augments": describe_augmentation(network),
+                "interface": describe_interface(network.get("interface") or {}),
             }
         )
     return made

@@ -35,6 +35,7 @@ __all__ = [
     "count",
     "describe_augmentation",
     "describe_difference",
+    "describe_interface",
     "format_objective",
     "format_with_interval",
     "gravest",
@@ -310,3 +311,27 @@ def gravest(findings: Iterable[Finding]) -> str:
     """Return the most severe verdict among the findings that gate; ``info`` where none does."""
     gating = [found.verdict for found in findings if found.gating]
     return max(gating, key=lambda verdict: verdict.gravity).value if gating else "info"
+
+
+def describe_interface(said: Mapping[str, Any]) -> str:
+    """Return how a network's inputs and outputs were understood, in a few words; empty where nothing was said.
+
+    Parameters
+    ----------
+    said : mapping
+        See `modelcheck.interface.Interface.to_dict`.
+
+    Examples
+    --------
+    >>> describe_interface({"label": "hat", "threshold": 0.4, "inputs": {"age": 0.5}})
+    'label hat, threshold 0.4, inputs age=0.5'
+    """
+    return clean(", ".join(f"{name} {_describe_part(value)}" for name, value in said.items()), longest=200)
+
+
+def _describe_part(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={item:g}" for name, item in value.items())
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
