@@ -153,7 +153,7 @@ def test_a_verdict_says_how_networks_were_understood(part):
     made = row if part == "network" else describe_settings(Settings(interface=ALL))
     jsonschema.validate(made, {"$defs": SCHEMA["$defs"], "$ref": f"#/$defs/{part}"})
     shown = networks(row, None)[0]["interface"]
-    assert shown == "outputs a b, output o, input i, inputs age=1, label 1, threshold 0, preprocessing p"
+    assert shown == "outputs a b, output o, input i, inputs age=1, label 1, threshold 0, preprocessing tf"
 
 
 def test_an_approval_says_what_it_understands_otherwise():
