@@ -20,6 +20,7 @@ __all__ = [
     "CriterionRow",
     "DocumentError",
     "FindingRow",
+    "InterfaceRow",
     "LimitRow",
     "NetworkRow",
     "NextStep",
@@ -54,6 +55,18 @@ class ApprovalRow(TypedDict):
     when: str
     by: str
     even_so: str
+
+
+class InterfaceRow(TypedDict, total=False):
+    """What a network's ``interface`` holds: what was said of its inputs and outputs."""
+
+    outputs: list[str]
+    output: str
+    input: str
+    inputs: dict[str, float]
+    label: str
+    threshold: float
+    preprocessing: str
 
 
 class NetworkRow(TypedDict):
