@@ -197,9 +197,9 @@ BAD = {
     "images int": ({"images": np.zeros((3, 3, 4), np.int64)}, "images must be uint8 or float, not int64"),
     "images text": ({"images": [[["a"]]]}, "images must be uint8 or float"),
     "images ragged": ({"images": ragged}, "images must be one array"),
-    "images nan": ({"images": nan}, "1 pictures hold NaN or infinity; the first is number 1"),
-    "images inf": ({"images": np.full((3, 3, 4), np.inf)}, "3 pictures hold NaN or infinity"),
-    "images overflow": ({"images": np.full((3, 3, 4), 1e300)}, "3 pictures hold NaN or infinity"),
+    "images nan": ({"images": nan}, "hold NaN or infinity: 1; the first is number 1"),
+    "images inf": ({"images": np.full((3, 3, 4), np.inf)}, "hold NaN or infinity: 3"),
+    "images overflow": ({"images": np.full((3, 3, 4), 1e300)}, "hold NaN or infinity: 3"),
     "labels few": ({"labels": np.array([0, 1])}, r"labels must be 3 whole numbers, not int64 of shape \(2,\)"),
     "labels float": ({"labels": np.array([0.0, 1, 0])}, "labels must be 3 whole numbers, not float64"),
     "labels bool": ({"labels": np.array([True, False, True])}, "labels must be 3 whole numbers, not bool"),
@@ -413,4 +413,6 @@ def test_remarks_name_what_speaks_against_a_panel():
     assert "All pictures are of one class, left" in alone[0]
     assert "All pictures are of one subject" in alone[1]
     torn = Panel(**small(images=np.zeros((3, 3, 4), np.uint8), subjects=None)).remarks
-    assert torn == ("1 pictures are there more than once under different labels, of which one is wrong: a = b = c.",)
+    assert torn == (
+        "Pictures that are there more than once under different labels, of which one is wrong (1): a = b = c.",
+    )

@@ -69,7 +69,7 @@ def test_the_order_of_the_networks_outputs_may_be_given(folder):
     """The classes stand as they are given, one without a folder among them, which is said."""
     panel = Panel.from_folder(folder, class_names=["dog", "fox", "cat"])
     assert panel.labels.tolist() == [2, 2, 0, 0]
-    assert panel.remarks == ("1 classes have no picture, and nothing is judged of them: fox.",)
+    assert panel.remarks == ("Classes without a picture, of which nothing is judged (1): fox.",)
 
 
 def test_numbers_are_sorted_as_keras_sorts_them(tmp_path):
@@ -83,22 +83,26 @@ def test_numbers_are_sorted_as_keras_sorts_them(tmp_path):
 
 SPOILED = {
     "no folder": (lambda at: at / "none", {}, "There is no folder"),
-    "no classes": (lambda at: at / "cat", {}, "holds no folders, .* one for each class; 2 files lie in it"),
+    "no classes": (
+        lambda at: at / "cat",
+        {},
+        "holds no folders, .* one for each class; files lie in it .2.: a.png, b.png",
+    ),
     "one class": (
         lambda at: write(at / "new", "cat/a.png").resolve(),
         {},
         "one class only, 'cat'.*--classes cat,other",
     ),
     "splits": (lambda at: write(at / "new", "train/c/a.png", "test/c/b.png"), {}, "parts of a data set, not classes"),
-    "loose": (lambda at: write(at, "x.png"), {}, "1 files lie beside the folders of the classes: x.png"),
+    "loose": (lambda at: write(at, "x.png"), {}, "Files lie beside the folders of the classes .1.: x.png"),
     "two depths": (lambda at: write(at, "cat/tim/x.png"), {}, "class/picture or all in class/subject/picture"),
     "deep": (lambda at: write(at / "new", "c/s/t/x.png", "d/s/t/y.png"), {}, "class/picture or all in"),
-    "empty": (lambda at: (at / "fox").mkdir() or at, {}, "1 folders of classes hold no picture: fox"),
-    "strange": (lambda at: at, {"class_names": ["cat", "fox"]}, "1 folders .* are none of the classes cat, fox: dog"),
+    "empty": (lambda at: (at / "fox").mkdir() or at, {}, "Folders of classes hold no picture .1.: fox"),
+    "strange": (lambda at: at, {"class_names": ["cat", "fox"]}, "Folders .* are none of the classes cat, fox .1.: dog"),
     "two labels": (
         lambda at: write(at, "cat/z.png"),
         {},
-        r"under two labels, with the same pixels: cat/z.png \(cat\) = dog/a.png \(dog\)",
+        r"same pixels are there under two labels .1.: cat/z.png \(cat\) = dog/a.png \(dog\)",
     ),
 }
 
@@ -219,7 +223,7 @@ def test_pictures_of_the_training_list_are_found(folder, tmp_path):
     for clean in (train, tmp_path / "train.csv"):
         code, said = command(*words, clean)
         assert code == 0
-        assert "None of the 1 pictures of" in said
+        assert "None of 1 picture of" in said
 
 
 def test_a_training_list_that_cannot_show_anything_is_refused(folder, tmp_path):
@@ -232,6 +236,27 @@ def test_a_training_list_that_cannot_show_anything_is_refused(folder, tmp_path):
     (tmp_path / "none").mkdir()
     assert "names no pictures" in command(*words, tmp_path / "none")[1]
     assert not (tmp_path / "x.npz").exists()
+
+
+def test_a_trained_picture_that_was_compressed_anew_is_noted(tmp_path):
+    """It is not equal, so it refuses nothing; another picture, and a flat one, are not noted."""
+    noise = np.random.default_rng(0).integers(0, 256, (3, 4, 4), dtype=np.uint8).repeat(8, 1).repeat(8, 2)
+    for name, picture in (
+        ("h/a/1.png", noise[0]),
+        ("h/b/2.png", noise[1]),
+        ("h/b/flat.png", np.full_like(noise[0], 9)),
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(tmp_path / name)
+    (tmp_path / "t").mkdir()
+    Image.fromarray(noise[0]).save(tmp_path / "t/again.jpg", quality=60)
+    Image.fromarray(noise[2]).save(tmp_path / "t/other.png")
+    Image.fromarray(np.full_like(noise[0], 8)).save(tmp_path / "t/flat.png")
+    words = ["--out", tmp_path / "x.npz", "--training-list", tmp_path / "t"]
+    code, said = command("from-folder", tmp_path / "h", *words)
+    assert code == 0
+    assert "Note: 1 picture of" in said
+    assert f"Look at a/1.png and {tmp_path}/t/again.jpg.\n" in said
 
 
 def test_show_says_what_a_panel_holds(tmp_path):
@@ -259,10 +284,10 @@ def test_show_says_what_a_panel_holds(tmp_path):
         "regions: 100% to 100% of a picture, 100% on average",
         "names: ada-0000, ben-0001, ada-0002 and 1 more",
         "conversion: none that is recorded",
-        "Note: 1 classes have no picture, and nothing is judged of them: fox.",
+        "Note: Classes without a picture, of which nothing is judged (1): fox.",
         "Note: 2 of 3 subjects have pictures of one class only, where a network that knows the subject cannot be told "
         "from one that sees the class: ben, eva.",
-        "Note: 1 pictures are there more than once and count as often: ada-0000 = ben-0001.",
+        "Note: Pictures that are there more than once and count as often (1): ada-0000 = ben-0001.",
     ]
 
 

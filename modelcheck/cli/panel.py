@@ -64,7 +64,7 @@ def _reading(command: Callable[..., Rows]) -> Callable[..., None]:
     ) -> None:
         from modelcheck.panel import Conversion, Panel
         from modelcheck.panel.reading import read_rows
-        from modelcheck.panel.repeats import check_training_list
+        from modelcheck.panel.training import check_training_list
 
         with _next_command():
             conversion = Conversion(size=size, fit=fit, colours=colours, exif=exif)
@@ -78,8 +78,9 @@ def _reading(command: Callable[..., Rows]) -> Callable[..., None]:
         for remark in remarks:
             for line in f"Note: {remark}".splitlines():
                 say(line)
-        if trained is not None:
-            say(f"None of the {trained} pictures of {training_list} has the pixels of one in the panel.")
+        if training_list is not None and trained is not None:
+            for sentence in trained.sentences(training_list):
+                say(sentence)
         say(f"Next: modelcheck init --panel {shlex.quote(str(out))}")
 
     for option in reversed(_READING):

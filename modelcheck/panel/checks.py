@@ -58,7 +58,7 @@ def check_images(images: Any) -> np.ndarray:
             array = array.astype(np.float32)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         bad = np.unique(np.argwhere(~np.isfinite(array))[:, 0])
-        raise PanelError(f"{len(bad)} pictures hold NaN or infinity; the first is number {bad[0]}.")
+        raise PanelError(f"Pictures that hold NaN or infinity: {len(bad)}; the first is number {bad[0]}.")
     return array
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from modelcheck.support.escaping import clean
 
-__all__ = ["Fault", "PanelError", "list_faults", "shorten"]
+__all__ = ["Fault", "PanelError", "count", "list_faults", "shorten"]
 
 _MAX_REASONS = 12
 _MAX_PLACES = 8  # of one reason
@@ -38,6 +38,17 @@ class Fault:
     """Where it stands: ``line 3`` of a table, or the name of a file."""
     reason: str
     """What is wrong with it, in words that it shares with others of its fault."""
+
+
+def count(amount: int, noun: str) -> str:
+    """Return a number and what it counts, in the right number.
+
+    Examples
+    --------
+    >>> count(1, "picture"), count(2, "picture"), count(2, "class")
+    ('1 picture', '2 pictures', '2 classes')
+    """
+    return f"{amount} {noun}" if amount == 1 else f"{amount} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def shorten(words: Iterable[str], *, most: int = _MAX_PLACES) -> str:

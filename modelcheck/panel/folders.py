@@ -12,7 +12,7 @@ from modelcheck.panel.rows import PictureRow, Rows
 
 __all__ = ["find_files", "list_folder"]
 
-_SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "holdout", "heldout"}
+_SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "held", "heldout", "holdout"}
 _JUNK = {"thumbs.db", "desktop.ini"}  # what file managers leave
 
 
@@ -61,7 +61,7 @@ def list_folder(folder: str | os.PathLike[str], *, class_names: Sequence[str] | 
     empty = [name for name in folders if name not in {place[0] for place in parts}]
     if empty:
         raise PanelError(
-            f"{len(empty)} folders of classes hold no picture: {shorten(empty)} (links to folders are not followed). "
+            f"Folders of classes hold no picture ({len(empty)}): {shorten(empty)}; links to folders are not followed. "
             "Fill or delete them; classes without pictures can be named with --classes (in Python class_names=)."
         )
     rows = [
@@ -83,14 +83,18 @@ def _check_classes(start: Path, folders: list[str], files: list[Path], given: Se
     if not folders:
         raise PanelError(
             f"The folder {where!r} holds no folders, where there must be one for each class"
-            + (f"; {len(loose)} files lie in it: {shorten(loose)}." if loose else ".")
+            + (f"; files lie in it ({len(loose)}): {shorten(loose)}." if loose else ".")
         )
     if loose:
         raise PanelError(
-            f"{len(loose)} files lie beside the folders of the classes: {shorten(loose)}. Move them "
+            f"Files lie beside the folders of the classes ({len(loose)}): {shorten(loose)}. Move them "
             "into a class, or away."
         )
-    if given is None and len(folders) > 1 and {name.lower() for name in folders} <= _SPLITS:
+    if (
+        given is None
+        and len(folders) > 1
+        and {name.lower().replace("-", "").replace("_", "") for name in folders} <= _SPLITS
+    ):
         raise PanelError(
             f"The folders of {where!r} are {shorten(folders)}: parts of a data set, not classes. Give the one that no "
             f"network was trained on, for example {where.rstrip('/')}/{folders[0]}; if they are classes, name them "
@@ -106,7 +110,7 @@ def _check_classes(start: Path, folders: list[str], files: list[Path], given: Se
     strange = [name for name in folders if given is not None and name not in given]
     if strange:
         raise PanelError(
-            f"{len(strange)} folders of {where!r} are none of the classes {shorten(given or ())}: {shorten(strange)}."
+            f"Folders of {where!r} are none of the classes {shorten(given or ())} ({len(strange)}): {shorten(strange)}."
         )
 
 

@@ -21,7 +21,7 @@ from modelcheck.panel.checks import (
     check_words,
 )
 from modelcheck.panel.conversion import Conversion
-from modelcheck.panel.errors import PanelError
+from modelcheck.panel.errors import PanelError, count
 from modelcheck.panel.folders import list_folder
 from modelcheck.panel.reading import read_rows
 from modelcheck.panel.remarks import find_remarks
@@ -121,8 +121,8 @@ class Panel:
 
     def __repr__(self) -> str:
         height, width, channels = self.images.shape[1:]
-        pictures = f"{len(self)} pictures {height}x{width}x{channels}"
-        parts = [pictures] if self.subjects is None else [pictures, f"{len(set(self.subjects.tolist()))} subjects"]
+        pictures = f"{count(len(self), 'picture')} {height}x{width}x{channels}"
+        parts = [pictures] if self.subjects is None else [pictures, count(len(set(self.subjects.tolist())), "subject")]
         parts.append(f"classes: {', '.join(self.class_names)}")
         return one_line_repr("Panel", *parts, *([] if self.conversion is None else [self.conversion]))
 

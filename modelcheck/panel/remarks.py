@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelcheck.panel.errors import shorten
+from modelcheck.panel.errors import count, shorten
 from modelcheck.panel.repeats import find_repeats
 from modelcheck.support.escaping import clean
 
@@ -25,7 +25,7 @@ def find_remarks(panel: Panel) -> tuple[str, ...]:
         only = next(name for name in panel.class_names if name not in unseen)
         remarks.append(f"All pictures are of one class, {only}: a network that always says so is right everywhere.")
     elif unseen:
-        remarks.append(f"{len(unseen)} classes have no picture, and nothing is judged of them: {shorten(unseen)}.")
+        remarks.append(f"Classes without a picture, of which nothing is judged ({len(unseen)}): {shorten(unseen)}.")
     if panel.subjects is not None:
         remarks += _remark_subjects(panel.subjects, panel.labels)
     repeats = find_repeats(panel.images)
@@ -34,7 +34,7 @@ def find_remarks(panel: Panel) -> tuple[str, ...]:
     for found, says in ((torn, "under different labels, of which one is wrong"), (agreed, "and count as often")):
         if found:
             shown = (" = ".join(panel.names[same].tolist()) for same in found)
-            remarks.append(f"{len(found)} pictures are there more than once {says}: {shorten(shown)}.")
+            remarks.append(f"Pictures that are there more than once {says} ({len(found)}): {shorten(shown)}.")
     return tuple(remarks)
 
 
@@ -59,7 +59,7 @@ def describe_panel(panel: Panel) -> list[str]:
     """Return the lines that ``modelcheck panel show`` prints, without the remarks."""
     height, width, channels = panel.images.shape[1:]
     span = "" if panel.images.dtype == np.uint8 else f", {panel.images.min():g} to {panel.images.max():g}"
-    lines = [f"{len(panel)} pictures of {height}x{width}x{channels} ({panel.images.dtype}{span})"]
+    lines = [f"{count(len(panel), 'picture')} of {height}x{width}x{channels} ({panel.images.dtype}{span})"]
     counts = np.bincount(panel.labels, minlength=len(panel.class_names)).tolist()
     lines.append("classes, in the order of the network's outputs:")
     lines += [
@@ -87,5 +87,5 @@ def describe_panel(panel: Panel) -> list[str]:
 def _count(words: list[str]) -> str:
     counts = Counter(words)
     each = sorted(set(counts.values()))
-    n = f"{each[0]}" if len(each) == 1 else f"{each[0]} to {each[-1]}"
-    return f"{len(counts)}, with {n} pictures each: {shorten(sorted(counts), most=6)}"
+    n = count(each[0], "picture") if len(each) == 1 else f"{each[0]} to {each[-1]} pictures"
+    return f"{len(counts)}, with {n} each: {shorten(sorted(counts), most=6)}"
