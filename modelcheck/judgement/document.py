@@ -92,7 +92,8 @@ class PanelRow(TypedDict):
     """The held-out pictures that were judged on.
 
     Without subjects each picture counts by itself. Classes that no picture shows are named where
-    there are any, and ``regions`` is False where the panel does not say where the evidence may lie.
+    there are any, ``regions`` is False where the panel does not say where the evidence may lie, and
+    ``conversion`` says what was done to the pictures when they were read, where it was anything.
     """
 
     digest: str
@@ -101,6 +102,7 @@ class PanelRow(TypedDict):
     classes: list[str]
     classes_without_pictures: NotRequired[list[str]]
     regions: NotRequired[bool]
+    conversion: NotRequired[str]
 
 
 class CriterionRow(TypedDict):
