@@ -19,6 +19,7 @@ from modelcheck.comparison import compare
 from modelcheck.gate.evidence import check_panel
 from modelcheck.gate.settings import SettingsError, read_settings
 from modelcheck.metrics.accuracy import balanced_accuracy, change
+from modelcheck.metrics.stratified import stratified_accuracy, stratified_change
 from modelcheck.panel import Panel, PanelError
 from modelcheck.report import write_comparison, write_gallery
 from modelcheck.signature import read_manifest, read_signature
@@ -151,6 +152,17 @@ def test_approval_says_what_speaks_against_a_panel():
     assert describe_panel(apart)[0].startswith("2 of 2 subjects have pictures of one class only")
 
 
+def test_a_page_without_a_verdict_calls_subjects_as_it_is_told(tmp_path):
+    """Comparison and gallery, for which no verdict says the word."""
+    baseline = make_signature()
+    found = compare(baseline, show(baseline, baseline))
+    pages = [
+        write_comparison(tmp_path / "one", found, subject_name=("machine", "machines")),
+        write_gallery(tmp_path / "two", baseline, subject_name=("machine", "machines")),
+    ]
+    assert all("24 pictures of 3 machines held out" in read_page(page) for page in pages)
+
+
 def test_subjects_of_one_picture_each_are_no_subjects(tmp_path):
     """Two hundred of them: approval says so, no test is made for each, and the gate judges pictures."""
     bare = make_panel(subjects=None, regions=False)
@@ -202,7 +214,9 @@ def test_without_subjects_accuracy_is_that_of_the_pictures(seed):
     )
     found = compare(baseline, show(candidate, baseline))
     before, after = (side.scores.argmax(axis=1) for side in (baseline, candidate))
-    expected, moved = balanced_accuracy(BARE.labels, after), change(BARE.labels, before, after)
+    expected, moved = stratified_accuracy(BARE.labels, after), stratified_change(BARE.labels, before, after)
+    assert expected.value == balanced_accuracy(BARE.labels, after).value
+    assert moved.value == change(BARE.labels, before, after).value
     whole, paired = found.find("group_accuracy"), found.find("accuracy_change")
     assert (whole.value, whole.n) == (round(expected.value, 6), len(BARE))
     assert whole.interval == pytest.approx(expected.interval, abs=1e-6)
@@ -249,3 +263,28 @@ def test_a_name_that_is_none_is_refused(tmp_path, written):
     (tmp_path / "pyproject.toml").write_text(f"[tool.modelcheck]\nsubject_name = {written}\n")
     with pytest.raises(SettingsError, match="subject_name must be a word"):
         read_settings(tmp_path)
+
+
+@pytest.mark.parametrize(("classes", "pictures"), [(2, 20), (10, 5), (10, 20), (30, 5)])
+@pytest.mark.parametrize(("right", "lost"), [(0.9, 0.1), (0.6, 0.3)])
+def test_intervals_over_many_classes_hold(classes, pictures, right, lost):
+    """Of 300 draws at least 90 % hold the truth; the balanced accuracy's own interval would not, of ten classes."""
+    generator = np.random.Generator(np.random.Philox(key=[classes, pictures]))
+    labels = np.repeat(np.arange(classes), pictures)
+    held = np.zeros(2)
+    for _ in range(300):
+        before = np.where(generator.random(len(labels)) < right, labels, (labels + 1) % classes)
+        after = np.where(generator.random(len(labels)) < lost, (labels + 1) % classes, before)
+        one, other = stratified_accuracy(labels, before), stratified_change(labels, before, after)
+        held += [one.interval[0] <= right <= one.interval[1], other.interval[0] <= -right * lost <= other.interval[1]]
+    assert (held / 300 >= 0.9).all()
+
+
+def test_the_intervals_of_one_class_after_another_do_not():
+    """The oracle can fail: combined class by class, less than nine in ten hold for ten classes of five pictures."""
+    generator = np.random.Generator(np.random.Philox(key=[0, 0]))
+    labels, held = np.repeat(np.arange(10), 5), 0
+    for _ in range(600):
+        rate = balanced_accuracy(labels, np.where(generator.random(50) < 0.9, labels, (labels + 1) % 10))
+        held += rate.interval[0] <= 0.9 <= rate.interval[1]
+    assert held / 600 < 0.9

@@ -43,12 +43,16 @@ def report(
 
     outputs = {folder / "index.html": "--to", folder / "pictures": "--to"}
     check_outputs(outputs, inputs={"baseline": baseline, "candidate": candidate, "panel": panel_path})
-    panel = Panel.load(panel_path, max_gib=read_settings(Path.cwd()).panel_size) if panel_path else None
+    settings = read_settings(Path.cwd())
+    panel = Panel.load(panel_path, max_gib=settings.panel_size) if panel_path else None
+    one, called = read_signature(baseline), settings.subject_name
     if candidate is None:
         path = write_gallery(
-            folder, read_signature(baseline), panel=panel, redact_inputs=redact_inputs, as_files=as_files
+            folder, one, panel=panel, redact_inputs=redact_inputs, as_files=as_files, subject_name=called
         )
     else:
-        comparison = run(read_signature(baseline), read_signature(candidate))
-        path = write_comparison(folder, comparison, panel=panel, redact_inputs=redact_inputs, as_files=as_files)
+        found = run(one, read_signature(candidate))
+        path = write_comparison(
+            folder, found, panel=panel, redact_inputs=redact_inputs, as_files=as_files, subject_name=called
+        )
     click.echo(f"Wrote {path}.")

@@ -10,6 +10,7 @@ import numpy as np
 from modelcheck.comparison.catalogue import rate_of
 from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.accuracy import Rate, balanced_accuracy, change, cohen_kappa, group_mean
+from modelcheck.metrics.stratified import stratified_accuracy, stratified_change
 from modelcheck.signature import Signature
 
 __all__ = ["AnswerChanges", "compare_answers", "measure_people"]
@@ -72,8 +73,8 @@ def measure_people(baseline: Signature, candidate: Signature) -> Iterator[Measur
         yield rate_of("subject_accuracy", subject, new, baseline=old.value)
         yield rate_of("subject_change", subject, moved, evidence=_say_turned(labels, before, after, here))
     yield from _measure_classes(baseline, candidate)
-    old, new = (balanced_accuracy(labels, side) for side in (before, after))
-    moved = change(labels, before, after)
+    old, new = (stratified_accuracy(labels, side) for side in (before, after))
+    moved = stratified_change(labels, before, after)
     if baseline.subjects:
         old, new = (group_mean(rates[key]) for key in ("before", "after"))
         moved = group_mean(rates["change"], within=(-1.0, 1.0))

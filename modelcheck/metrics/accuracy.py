@@ -17,6 +17,7 @@ __all__ = [
     "balanced_accuracy",
     "change",
     "cohen_kappa",
+    "count_turned",
     "group_mean",
     "paired_change",
     "subject_mean",
@@ -268,18 +269,31 @@ def change(labels: np.ndarray, baseline: np.ndarray, candidate: np.ndarray, *, c
     0.25
     """
     labels, baseline, candidate = (np.asarray(part) for part in (labels, baseline, candidate))
-    classes = np.unique(labels)
-    if not len(classes):
+    if not len(labels):
         return Rate(math.nan, (math.nan, math.nan), 0)
-    here = labels == classes[:, np.newaxis]
-    won = ((candidate == labels) & (baseline != labels) & here).sum(axis=1)
-    lost = ((candidate != labels) & (baseline == labels) & here).sum(axis=1)
-    value, low, high = (float(part) for part in paired_change(won, lost, here.sum(axis=1), confidence=confidence))
+    turned = count_turned(labels, baseline, candidate)
+    value, low, high = (float(part) for part in paired_change(*turned, confidence=confidence))
     return Rate(value, (low, high), len(labels))
 
 
+def count_turned(
+    labels: np.ndarray, baseline: np.ndarray, candidate: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return of each class that occurs how many pictures turned right, how many turned wrong, and how many there are.
+
+    Examples
+    --------
+    >>> count_turned(np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([0, 0, 0]))
+    (array([1, 0]), array([0, 1]), array([2, 1]))
+    """
+    here = labels == np.unique(labels)[:, np.newaxis]
+    won = ((candidate == labels) & (baseline != labels) & here).sum(axis=1)
+    lost = ((candidate != labels) & (baseline == labels) & here).sum(axis=1)
+    return won, lost, here.sum(axis=1)
+
+
 def paired_change(
-    won: np.ndarray, lost: np.ndarray, pictures: np.ndarray, *, confidence: float = 0.95
+    won: np.ndarray, lost: np.ndarray, pictures: np.ndarray, *, added: float = 0.5, confidence: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return what `change` does, from counts alone: the mean over classes, and the ends of its interval.
 
@@ -289,6 +303,8 @@ def paired_change(
         ``(..., classes)`` how many pictures of each class turned right, and how many turned wrong.
     pictures : np.ndarray
         ``(classes,)`` how many there are, at least one of each.
+    added : float
+        Pictures that are added to each of a class's four cells, above 0.
     confidence : float
         Confidence level of the interval, between 0 and 1.
 
@@ -303,7 +319,7 @@ def paired_change(
     [-0.19, -0.37, 0.04]
     """
     z = float(stats.norm.ppf(0.5 + confidence / 2))
-    up, down, total = won + 0.5, lost + 0.5, pictures + 2
+    up, down, total = won + added, lost + added, pictures + 4 * added
     value, centre = ((won - lost) / pictures).mean(axis=-1), ((up - down) / total).mean(axis=-1)
     variance = (((up + down) - (up - down) ** 2 / total) / total**2).sum(axis=-1)
     half = z * np.sqrt(variance) / np.shape(pictures)[-1]

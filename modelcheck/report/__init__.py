@@ -10,6 +10,7 @@ import base64
 import functools
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,12 +117,15 @@ def write_comparison(
     panel: Panel | None = None,
     redact_inputs: bool = False,
     as_files: bool = False,
+    subject_name: Sequence[str] = (),
 ) -> Path:
     """Write the page of two networks beside each other, without criteria and without a verdict.
 
-    Parameters and errors are those of `write_report`.
+    Parameters and errors are those of `write_report`; `subject_name` is what one and several subjects
+    of the panel are called.
     """
-    return _page(Path(folder), comparison_page(comparison, panel, redact_inputs=redact_inputs), as_files=as_files)
+    page = comparison_page(comparison, panel, redact_inputs=redact_inputs, subject_name=subject_name)
+    return _page(Path(folder), page, as_files=as_files)
 
 
 def write_gallery(
@@ -131,12 +135,15 @@ def write_gallery(
     panel: Panel | None = None,
     redact_inputs: bool = False,
     as_files: bool = False,
+    subject_name: Sequence[str] = (),
 ) -> Path:
     """Write the page of one network alone, which shows what each layer learned.
 
-    Parameters and errors are those of `write_report`.
+    Parameters and errors are those of `write_report`; `subject_name` is what one and several subjects
+    of the panel are called.
     """
-    return _page(Path(folder), gallery_page(signature, panel, redact_inputs=redact_inputs), as_files=as_files)
+    page = gallery_page(signature, panel, redact_inputs=redact_inputs, subject_name=subject_name)
+    return _page(Path(folder), page, as_files=as_files)
 
 
 def _page(folder: Path, page: dict[str, Any], *, as_files: bool) -> Path:

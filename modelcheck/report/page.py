@@ -102,8 +102,11 @@ def verdict_page(
     return page
 
 
-def comparison_page(comparison: Comparison, panel: Panel | None, *, redact_inputs: bool) -> dict[str, Any]:
+def comparison_page(
+    comparison: Comparison, panel: Panel | None, *, redact_inputs: bool, subject_name: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return the view of two networks beside each other, without a verdict."""
+    noun = choose_noun(comparison.subjects, subject_name)
     sheets: list[Sheet] = []
     candidate, baseline = comparison.candidate.model, comparison.baseline.model
     names = f"{clean(candidate.get('name', 'candidate'))} beside {clean(baseline.get('name', 'baseline'))}"
@@ -113,7 +116,7 @@ def comparison_page(comparison: Comparison, panel: Panel | None, *, redact_input
         "reasons": ["No criteria were applied: this page compares, it does not judge.", *_list_missing(comparison)],
         "networks": networks(candidate, baseline),
         "compared": compare_sizes(candidate, baseline),
-        "panel": panel_line(about_panel(comparison.candidate)),
+        "panel": panel_line(about_panel(comparison.candidate), noun=noun),
         "provenance": sections(
             {
                 "Recipe": comparison.candidate.recipe.to_dict(),
@@ -122,7 +125,6 @@ def comparison_page(comparison: Comparison, panel: Panel | None, *, redact_input
             }
         ),
     }
-    noun = choose_noun(comparison.subjects)
     _add_sections(page, comparison, {}, panel, sheets, criteria=(), noun=noun, redact_inputs=redact_inputs)
     return page
 
@@ -135,7 +137,9 @@ def _list_missing(comparison: Comparison) -> list[str]:
     return [said] if said else []
 
 
-def gallery_page(signature: Signature, panel: Panel | None, *, redact_inputs: bool) -> dict[str, Any]:
+def gallery_page(
+    signature: Signature, panel: Panel | None, *, redact_inputs: bool, subject_name: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return the view of one network alone, which shows what each layer learned."""
     sheets: list[Sheet] = []
     name = clean(signature.model.get("name", "network"))
@@ -146,7 +150,7 @@ def gallery_page(signature: Signature, panel: Panel | None, *, redact_inputs: bo
         "title": f"Gallery: {name}",
         "reasons": ["Every picture is the input that makes one unit of the network happiest."],
         "networks": [{**networks(signature.model, None)[0], "role": "Network"}],
-        "panel": panel_line(about_panel(signature)),
+        "panel": panel_line(about_panel(signature), noun=choose_noun(signature.subjects, subject_name)),
         "redacted": redact_inputs,
         "hero": None,
         "gallery": {
