@@ -335,7 +335,9 @@ def report_of(folder, old, candidate, **changed):
     document |= {"suites": {"suites/test_a.py": "0" * 64}, "not_judged": [], "reasons": []}
     document["baseline"] |= {"approval": {"state": "approved", "when": "", "by": "me", "even_so": ""}}
     told = {part: document[part] for part in ("metrics", "panel")} | {"approval": document["baseline"]["approval"]}
-    document["reasons"] = explain_judgement(document["verdict"], read_findings(document), never_failing=(), **told)
+    document["reasons"] = explain_judgement(
+        document["verdict"], read_findings(document), criteria=(), never_failing=(), **told
+    )
     leave_candidate(folder, candidate)
     document |= changed
     (folder / "verdict.json").write_text(json.dumps({**document, "digest": seal(document)}))

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["Questions", "find_questions", "fit_to_release", "missing_rows", "starter_criteria", "starter_text"]
 
 _ROW = "[[criterion]]\n"
-# By metric, what the release itself must keep above the starting limit, or it gets a limit of its own.
-_ROOM = {"subject_accuracy": 0.125, "class_accuracy": 0.2, "group_accuracy": 0.05}
 _MOST = 8  # rows of their own for one metric: beyond that one row holds for all
 
 
@@ -144,6 +142,7 @@ def fit_to_release(text: str, baseline: Signature) -> tuple[list[str], list[str]
     >>> [line.split(":")[0] for line in said]
     ['subject_accuracy[visitor_ravi]', 'subject_accuracy[visitor_zoe]']
     """
+    from modelcheck.comparison.catalogue import METRICS
     from modelcheck.comparison.people import measure_people
 
     known = _read_rows(text)
@@ -151,9 +150,9 @@ def fit_to_release(text: str, baseline: Signature) -> tuple[list[str], list[str]
     rows, said = list[str](), list[str]()
     for metric, row in _split(starter_criteria(Questions(subjects=True))):
         ours = toml_document(row.encode())["criterion"]
-        if metric not in _ROOM or [other for other in known if other.get("metric") == metric] != ours:
+        if not METRICS[metric].room or [other for other in known if other.get("metric") == metric] != ours:
             continue
-        room, limit = _ROOM[metric], ours[0]["at_least"]
+        room, limit = METRICS[metric].room, ours[0]["at_least"]
         # What cannot be measured of the release gets no limit of its own.
         low = {item.about: item.value for item in measured if item.metric == metric and item.value - room < limit}
         if len(low) > _MOST:

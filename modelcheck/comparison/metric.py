@@ -102,6 +102,9 @@ class Metric:
         Empty where they do not: its interval is none of sampling, or it has none.
     mean_of : str
         The metric whose mean over all subjects it is; the report shows the two in one chart.
+    room : float
+        How far below what the release itself reaches a starting limit lies that is made for it; 0
+        for a metric for which none is made.
     span : tuple of float
         What the axis of its chart shows at least.
     shown : mapping of str to int
@@ -129,6 +132,7 @@ class Metric:
     awaits_twins: bool = False
     narrows: Narrowing | Literal[""] = ""
     mean_of: str = ""
+    room: float = 0.0
     span: tuple[float, float] = (0.0, 1.0)
     shown: Mapping[str, int] = field(default_factory=dict, hash=False)
 
