@@ -1,6 +1,7 @@
 from .attributions import attribute, attribution_methods
 from .comparison import Comparison, compare
 from .happymaps import render_happy_maps
+from .interface import Interface
 from .judgement import Criterion, Finding, Measured, Verdict, judge
 from .measurement import measure
 from .metrics.similarity import ssim, ssim_matrix
@@ -15,6 +16,7 @@ __all__ = [
     "Comparison",
     "Criterion",
     "Finding",
+    "Interface",
     "Measured",
     "Panel",
     "Recipe",

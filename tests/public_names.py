@@ -32,6 +32,7 @@ CLASSES = {
     "Finding": "judgement",
     "Measured": "judgement",
     "Panel": "panel",
+    "Interface": "interface",
     "Recipe": "recipe",
     "Signature": "signature",
     "Unit": "units",

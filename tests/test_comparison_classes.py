@@ -125,7 +125,11 @@ def run(project, gap):
 
 
 def test_the_gate_says_of_which_class_it_knows_nothing(project, gap):
-    """Every class with pictures is judged; the verdict names the other one, everywhere that reasons are told."""
+    """Every class with pictures is judged; the verdict names the other one, everywhere that reasons are told.
+
+    It names what was done to the pictures, too.
+    """
+    gap = dataclasses.replace(gap, conversion="7 of 7 pictures made grey from rgb")
     approve(project, panel=gap, layers=THREE)
     done, verdict = run(project, gap)
     assert done.returncode == 0, done.stdout
@@ -133,7 +137,10 @@ def test_the_gate_says_of_which_class_it_knows_nothing(project, gap):
     assert verdict["panel"]["classes_without_pictures"] == ["right"]
     assert {row["about"] for row in verdict["findings"] if row["metric"] == "class_accuracy"} == {"other", "left"}
     assert "Of 1 class the panel holds no picture" in done.stdout
-    assert "Of 1 class the panel holds no picture" in (project / "report" / "index.html").read_text()
+    page = (project / "report" / "index.html").read_text()
+    assert "Of 1 class the panel holds no picture" in page
+    assert verdict["panel"]["conversion"] == "7 of 7 pictures made grey from rgb"
+    assert "Pictures: 7 of 7 pictures made grey from rgb." in page
 
 
 def test_a_baseline_that_does_not_know_of_the_gap_is_no_pass(project, gap):

@@ -126,6 +126,7 @@ def test_the_documents_show_the_schema_in_use():
 
 TYPES = {
     "network": document.NetworkRow,
+    "interface": document.InterfaceRow,
     "panel": document.PanelRow,
     "criteria": document.CriteriaRow,
     "waivers": document.WaiversRow,

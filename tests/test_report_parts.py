@@ -345,6 +345,23 @@ def test_terminal_without_unicode_gets_plain_signs(case):
     assert "FAIL" in text
 
 
+def test_terminal_has_no_table_of_nothing(case):
+    """Of what was neither measured nor asked, as regions that a panel does not have, no table is printed."""
+    document = make_document(case[1])
+    shown = {
+        metric: values for metric, values in document["metrics"].items() if metric in shown_in("column", about="group")
+    }
+    nothing = {metric: dict.fromkeys(values) for metric, values in shown.items()}
+    rows = [row for row in document["findings"] if row["metric"] not in shown]
+    bare = {**document, "metrics": {**document["metrics"], **nothing}, "findings": rows}
+    printed = []
+    for each in (document, bare, {**document, "metrics": bare["metrics"]}):
+        file = io.StringIO()
+        print_summary(each, Console(file=file, width=120))
+        printed.append("By region check" in file.getvalue())
+    assert printed == [True, False, True]  # what was asked, and not measured, is shown
+
+
 def test_terminal_shortens_long_tables():
     """Of forty subjects only the gravest are listed, and the rest is counted."""
     panel = make_panel(subjects=[f"person{k:02d}" for k in range(40)], per_subject=2)

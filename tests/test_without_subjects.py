@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from importlib.resources import files
 from pathlib import Path
@@ -139,6 +140,16 @@ def test_the_search_finds_the_words_where_they_are(bare, tmp_path):
     assert verdict["settings"]["subject_name"] == ["person", "people"]
     for text in (done.stdout, read_page(folder / "report" / "index.html")):
         assert FORBIDDEN.search(text)
+
+
+def test_approval_says_what_speaks_against_a_panel():
+    """Subjects of one class only and pictures that are there twice, before a baseline is made of them."""
+    pictures = np.zeros((4, 3, 3), np.uint8)
+    pictures[2:] = np.array([1, 2])[:, None, None]
+    panel = Panel(pictures, [0, 0, 1, 1], class_names=["x", "y"], subjects=["a", "b", "a", "b"], names=list("stuv"))
+    assert describe_panel(panel) == ["Pictures that are there more than once and count as often (1): s = t."]
+    apart = dataclasses.replace(panel, subjects=["a", "a", "b", "b"])
+    assert describe_panel(apart)[0].startswith("2 of 2 subjects have pictures of one class only")
 
 
 def test_a_page_without_a_verdict_calls_subjects_as_it_is_told(tmp_path):

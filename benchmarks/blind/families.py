@@ -3,7 +3,8 @@
     python benchmarks/blind/families.py digits --out blind --results benchmarks/blind/results --kinds glyph75
 
 One row a network: likeness and agreement on the scale of the baseline's three plain twins, and on that
-of three of the candidate's own family where there are any. Signatures in the output folder are kept.
+of three of the candidate's own family where there are any. Signatures in the output folder are kept,
+and so are rows of other networks.
 """
 
 from __future__ import annotations
@@ -82,10 +83,17 @@ def main(set_name: str, *, out: Path, results: Path, kinds: str, families: str, 
                         **{f"{name}_own": read_value(beside, name) if scaled else math.nan for name in VALUES[:2]},
                     }
                 )
-    with (results / "families.csv").open("w", newline="") as file:
+    target = results / "families.csv"
+    known = []
+    if target.exists():
+        with target.open(newline="") as file:
+            known = list(csv.DictReader(file))
+    made = {(set_name, row["panel"], row["candidate"]) for row in rows}
+    kept = [row for row in known if (row["set"], row["panel"], row["candidate"]) not in made]
+    with target.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows([*kept, *rows])
 
 
 if __name__ == "__main__":

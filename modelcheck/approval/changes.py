@@ -10,6 +10,7 @@ import numpy as np
 from modelcheck.comparison import METRICS, Comparison, compare, find_classes_without_map, shown_in
 from modelcheck.metrics.accuracy import balanced_accuracy
 from modelcheck.panel import Panel
+from modelcheck.panel.remarks import remark_repeats, remark_subjects
 from modelcheck.report.words import describe_augmentation, describe_difference, describe_interface, number, title
 from modelcheck.signature import LayerRecord, Signature
 from modelcheck.support.escaping import clean
@@ -46,18 +47,19 @@ def describe_missing_maps(signature: Signature) -> list[str]:
 
 
 def describe_panel(panel: Panel) -> list[str]:
-    """Say what is taken for independent where the panel has no subjects that pictures share."""
+    """Say what is taken for independent where no pictures share a subject, and what speaks against the panel."""
+    lines = [*remark_subjects(panel), *remark_repeats(panel)]
     if panel.subjects is None:
-        return [
+        lines.append(
             "The panel has no subjects: every picture counts by itself. Where several show one and the same thing, "
             "name it as their subject, or every interval is too narrow."
-        ]
-    if panel.shared_subjects is None:
-        return [
+        )
+    elif panel.shared_subjects is None:
+        lines.append(
             f"Each of the {len(panel)} subjects has one picture: as subjects they say nothing, and every picture "
             "counts by itself."
-        ]
-    return []
+        )
+    return lines
 
 
 def comparable(old: Signature, new: Signature) -> bool:

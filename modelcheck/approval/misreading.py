@@ -87,11 +87,11 @@ def _find_other_reading(signature: Signature) -> Misreading | None:
     threshold = find_best_threshold(scores, labels) if len(names) == 2 else order
     border = _find_border(signature, threshold, now)
     if border is not None:
-        at, rate = border
+        at, rate, side = border
         return Misreading(
             f"The answers are read at the wrong threshold: the balanced accuracy is {now.value:.2f}, and would be "
-            f"{rate.value:.2f} with {clean(names[1], longest=40)} on the other side of {at:.3g} of the network's own "
-            f"single output. Give that border: --threshold {at:.3g}",
+            f"{rate.value:.2f} with {clean(names[1], longest=40)} where the network's own output is {side} {at:.6g}. "
+            f"Give that border: --threshold {at:.6g}",
             rate.value,
         )
     if is_surely_better(threshold.rate, now):
@@ -115,22 +115,28 @@ def _find_other_reading(signature: Signature) -> Misreading | None:
     )
 
 
-def _find_border(signature: Signature, found: Thresholded, now: Rate) -> tuple[float, Rate] | None:
-    """Return where a single unit would answer surely better, in the units of its own output; 0.5 where that does."""
+def _find_border(signature: Signature, found: Thresholded, now: Rate) -> tuple[float, Rate, str] | None:
+    """Return where a single unit would answer surely better, 0.5 where that does, and the side of the second class.
+
+    In the units of its own output; nothing where a sigmoid is too sure of all to have such a border.
+    """
     head, labels, names = signature.model.get("head"), signature.pictures["labels"], signature.class_names
     if head is None or found.order != (0, 1) or not is_surely_better(found.rate, now):
         return None
     said = signature.interface
     asked = said.outputs[int(said.label)] if said.label and said.label.isdecimal() and said.outputs else said.label
-    sign = -1 if asked == names[0] else 1
+    sign, side = (-1, "below") if asked == names[0] else (1, "above")
     lead = signature.scores[:, 1] - signature.scores[:, 0]
     if head == _SIGMOID:
         before = said.threshold if said.threshold is not None else 0.5
         log_odds = math.log(before) - math.log1p(-before) + sign * found.threshold
-        return 1 / (1 + math.exp(-log_odds)), found.rate
+        at = (1 + math.tanh(log_odds / 2)) / 2
+        return (at, found.rate, side) if 0 < round(at, 6) < 1 else None
     before = said.threshold or 0.0
     half = balanced_accuracy(labels, (lead > sign * (0.5 - before)).astype(int), confidence=0.99)
-    return (0.5, half) if is_surely_better(half, now) else (before + sign * found.threshold, found.rate)
+    if is_surely_better(half, now):
+        return 0.5, half, side
+    return before + sign * found.threshold, found.rate, side
 
 
 def _rate(signature: Signature) -> Rate:

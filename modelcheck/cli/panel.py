@@ -243,9 +243,9 @@ def _save(made: Panel, out: Path) -> None:
 
 
 def _show(made: Panel) -> None:
-    from modelcheck.panel.remarks import describe_panel
+    from modelcheck.panel.remarks import list_contents
 
-    for line in describe_panel(made):
+    for line in list_contents(made):
         say(line)
     for remark in made.remarks:
         say(f"Note: {remark}")

@@ -34,13 +34,13 @@ def find_contradiction(document: VerdictDocument) -> str:
     checks: tuple[Callable[[VerdictDocument, Sequence[Finding]], str], ...] = (
         _find_twice,
         _find_foreign,
+        _find_other_parts,  # early: what is expected below is read from the recipe
         _find_invented,
         _find_acknowledged,
         _find_absent,
         _find_missing,
         _find_uncalibrated,
         _find_misjudged,
-        _find_other_parts,
         _find_other_reasons,
     )
     wrong = next(filter(None, (check(document, rows) for check in checks)), "")

@@ -358,6 +358,8 @@ def _panel(evidence: Evidence) -> PanelRow:
         row["classes_without_pictures"] = list(panel.classes_without_pictures)
     if panel.regions is None:
         row["regions"] = False
+    if panel.conversion is not None:
+        row["conversion"] = panel.conversion
     return row
 
 

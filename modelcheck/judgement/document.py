@@ -20,6 +20,7 @@ __all__ = [
     "CriterionRow",
     "DocumentError",
     "FindingRow",
+    "InterfaceRow",
     "LimitRow",
     "NetworkRow",
     "NextStep",
@@ -56,6 +57,18 @@ class ApprovalRow(TypedDict):
     even_so: str
 
 
+class InterfaceRow(TypedDict, total=False):
+    """What a network's ``interface`` holds: what was said of its inputs and outputs."""
+
+    outputs: list[str]
+    output: str
+    input: str
+    inputs: dict[str, float]
+    label: str
+    threshold: float
+    preprocessing: str
+
+
 class NetworkRow(TypedDict):
     """A network: its file, the folder and digest of its signature where there is one, a baseline's approval.
 
@@ -79,7 +92,8 @@ class PanelRow(TypedDict):
     """The held-out pictures that were judged on.
 
     Without subjects each picture counts by itself. Classes that no picture shows are named where
-    there are any, and ``regions`` is False where the panel does not say where the evidence may lie.
+    there are any, ``regions`` is False where the panel does not say where the evidence may lie, and
+    ``conversion`` says what was done to the pictures when they were read, where it was anything.
     """
 
     digest: str
@@ -88,6 +102,7 @@ class PanelRow(TypedDict):
     classes: list[str]
     classes_without_pictures: NotRequired[list[str]]
     regions: NotRequired[bool]
+    conversion: NotRequired[str]
 
 
 class CriterionRow(TypedDict):

@@ -14,7 +14,7 @@ from modelcheck.support.escaping import clean
 if TYPE_CHECKING:
     from modelcheck.panel.panel import Panel
 
-__all__ = ["describe_panel", "find_remarks"]
+__all__ = ["find_remarks", "list_contents", "remark_repeats", "remark_subjects"]
 
 
 def find_remarks(panel: Panel) -> tuple[str, ...]:
@@ -26,21 +26,15 @@ def find_remarks(panel: Panel) -> tuple[str, ...]:
         remarks.append(f"All pictures are of one class, {only}: a network that always says so is right everywhere.")
     elif unseen:
         remarks.append(f"Classes without a picture, of which nothing is judged ({len(unseen)}): {shorten(unseen)}.")
-    if panel.subjects is not None:
-        remarks += _remark_subjects(panel.subjects, panel.labels)
-    repeats = find_repeats(panel.images)
-    torn = [same for same in repeats if len(set(panel.labels[same].tolist())) > 1]
-    agreed = [same for same in repeats if same not in torn]
-    for found, says in ((torn, "under different labels, of which one is wrong"), (agreed, "and count as often")):
-        if found:
-            shown = (" = ".join(panel.names[same].tolist()) for same in found)
-            remarks.append(f"Pictures that are there more than once {says} ({len(found)}): {shorten(shown)}.")
-    return tuple(remarks)
+    return (*remarks, *remark_subjects(panel), *remark_repeats(panel))
 
 
-def _remark_subjects(subjects: np.ndarray, labels: np.ndarray) -> list[str]:
+def remark_subjects(panel: Panel) -> list[str]:
+    """Return what speaks against the subjects of a panel, where pictures share any."""
+    if panel.shared_subjects is None:
+        return []
     classes: dict[str, set[int]] = {}
-    for subject, label in zip(subjects.tolist(), labels.tolist(), strict=True):
+    for subject, label in zip(panel.shared_subjects.tolist(), panel.labels.tolist(), strict=True):
         classes.setdefault(subject, set()).add(label)
     if len(classes) == 1:
         return [
@@ -55,7 +49,20 @@ def _remark_subjects(subjects: np.ndarray, labels: np.ndarray) -> list[str]:
     ]
 
 
-def describe_panel(panel: Panel) -> list[str]:
+def remark_repeats(panel: Panel) -> list[str]:
+    """Return which pictures are there more than once, pixel by pixel."""
+    repeats = find_repeats(panel.images)
+    torn = [same for same in repeats if len(set(panel.labels[same].tolist())) > 1]
+    agreed = [same for same in repeats if same not in torn]
+    remarks = []
+    for found, says in ((torn, "under different labels, of which one is wrong"), (agreed, "and count as often")):
+        if found:
+            shown = (" = ".join(panel.names[same].tolist()) for same in found)
+            remarks.append(f"Pictures that are there more than once {says} ({len(found)}): {shorten(shown)}.")
+    return remarks
+
+
+def list_contents(panel: Panel) -> list[str]:
     """Return the lines that ``modelcheck panel show`` prints, without the remarks."""
     height, width, channels = panel.images.shape[1:]
     span = "" if panel.images.dtype == np.uint8 else f", {panel.images.min():g} to {panel.images.max():g}"

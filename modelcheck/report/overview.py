@@ -79,7 +79,8 @@ def panel_line(panel: PanelRow | None, *, noun: Noun | None = None, judged: bool
     *others, last = (clean(name) for name in panel["classes"])
     pictures = count(panel["pictures"], "picture")
     held_out = f"{'Judged' if judged else 'Measured'} on {pictures}{of} held out from training"
-    return f"{held_out}: {', '.join(others)} or {last}."
+    converted = f" Pictures: {clean(panel['conversion'])}." if "conversion" in panel else ""
+    return f"{held_out}: {', '.join(others)} or {last}.{converted}"
 
 
 def counts(findings: Sequence[Finding]) -> list[dict[str, Any]]:

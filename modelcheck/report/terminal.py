@@ -154,8 +154,8 @@ def _table(
             judged[found.about].append(found)
     # The decision, which alone has a recognition, stands last as in the network.
     abouts = sorted(judged, key=lambda about: about in values.get("recognition", {}))
-    if not abouts:
-        return None
+    if not any(judged.values()) and all(values[metric].get(about) is None for metric in used for about in abouts):
+        return None  # nothing there, or nothing known of it and nothing asked, as of regions that a panel does not have
     hidden = 0
     if len(abouts) > _ROWS:
         kept = sorted(abouts, key=lambda about: -max((found.verdict.gravity for found in judged[about]), default=-1))
