@@ -20,8 +20,8 @@ def main(draws: int = 1000) -> None:
     """Print one row for each number of classes, pictures in each, accuracy and share of answers that turn wrong."""
     print("| classes | pictures of each | right | turned wrong | accuracy | change |")
     print("|---|---|---|---|---|---|")
-    for classes in (2, 10, 30):
-        for pictures in (5, 20, 100):
+    for classes in (2, 10):
+        for pictures in (5, 20):
             for right, lost in ((0.6, 0.3), (0.9, 0.1), (0.99, 0.01)):
                 cells = _count(classes, pictures, right=right, lost=lost, draws=draws)
                 print(f"| {classes} | {pictures} | {right} | {lost} | {' | '.join(cells)} |", flush=True)
