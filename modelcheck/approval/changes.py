@@ -10,7 +10,14 @@ import numpy as np
 from modelcheck.comparison import METRICS, Comparison, compare, find_classes_without_map, shown_in
 from modelcheck.metrics.accuracy import balanced_accuracy
 from modelcheck.panel import Panel
-from modelcheck.report.words import describe_augmentation, describe_difference, describe_interface, number, title
+from modelcheck.report.words import (
+    describe_augmentation,
+    describe_difference,
+    describe_interface,
+    describe_own_scaling,
+    number,
+    title,
+)
 from modelcheck.signature import LayerRecord, Signature
 from modelcheck.support.escaping import clean
 from modelcheck.support.provenance import differences
@@ -101,7 +108,7 @@ def changes(
             f"Network: {describe_network(new)}.",
             *_interface_lines(None, new),
             f"Layers: {layers}.",
-            *filter(None, [describe_augmentation(new.model)]),
+            *filter(None, [describe_own_scaling(new.model.get("own_scaling", ())), describe_augmentation(new.model)]),
             *(f"{what}: {number(value)}." for what, value in _shorten(_accuracies(new))),
         ]
     if old.digest() == new.digest():
