@@ -43,7 +43,7 @@ def as_functional(model: Any) -> Any:
     ...     def call(self, x):
     ...         return self.out(self.flat(x))
     >>> own = Own()
-    >>> _ = own(keras.ops.zeros((1, 4, 4, 1)))
+    >>> answers = own(keras.ops.zeros((1, 4, 4, 1)))
     >>> as_functional(own).layers[-1] is own.out
     True
     """
