@@ -8,10 +8,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from tensorflow.python.framework import config
 
-from modelcheck.measurement import measure
 from modelcheck.network import check_agreement, flatten, require_tensorflow
 from modelcheck.network.loading import load_network
 
@@ -47,21 +44,6 @@ def test_the_backend_of_the_shell_does_not_count():
     """With KERAS_BACKEND=torch, installed or not, TensorFlow computes, and the environment stays as it was."""
     code = "import modelcheck.network, os, keras; print(keras.backend.backend(), os.environ['KERAS_BACKEND'])"
     assert run(code, backend="torch").split() == ["tensorflow", "torch"]
-
-
-@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="graphics cards are left as they are")
-def test_measuring_adds_in_one_order_and_leaves_the_setting_as_it_was():
-    """Whatever threads do: while a network is measured, and neither before nor after, also after an error."""
-    seen = []
-
-    def note(what, share):
-        seen.append(config.is_op_determinism_enabled())
-        raise InterruptedError
-
-    before = config.is_op_determinism_enabled()
-    with pytest.raises(InterruptedError):
-        measure("none.keras", None, progress=note)
-    assert (seen, before, config.is_op_determinism_enabled()) == ([True], False, False)
 
 
 def test_a_process_that_computes_otherwise_is_told(monkeypatch):

@@ -31,7 +31,7 @@ from modelcheck.measurement.reading import (
 )
 from modelcheck.measurement.stickers import measure_panel_shifts
 from modelcheck.measurement.twins import make_untrained_twin
-from modelcheck.network import Network, as_functional, check_agreement, find_augmenting_layers, flatten, in_one_order
+from modelcheck.network import Network, as_functional, check_agreement, find_augmenting_layers, flatten
 from modelcheck.network.loading import load_network
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
@@ -42,7 +42,6 @@ __all__ = ["measure"]
 _MIN_PICTURES = 4  # debiased alignment is undefined for fewer
 
 
-@in_one_order()
 def measure(
     model_path: str | os.PathLike[str],
     panel: Panel,

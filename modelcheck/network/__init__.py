@@ -7,7 +7,7 @@ separable convolutions become their two halves, and batch normalisation, `Normal
 step can be evaluated in any float dtype.
 """
 
-from modelcheck.network._backend import in_one_order, require_tensorflow
+from modelcheck.network._backend import require_tensorflow
 from modelcheck.network.agreement import check_agreement
 from modelcheck.network.diagnosis import find_augmenting_layers
 from modelcheck.network.kinds import StepKind
@@ -26,6 +26,5 @@ __all__ = [
     "check_agreement",
     "find_augmenting_layers",
     "flatten",
-    "in_one_order",
     "require_tensorflow",
 ]

@@ -9,10 +9,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-__all__ = ["in_one_order", "require_tensorflow"]
+__all__ = ["require_tensorflow"]
 
 
 def require_tensorflow() -> None:
@@ -40,26 +38,6 @@ def require_tensorflow() -> None:
             "TensorFlow. Import modelcheck.measurement, or whatever of modelcheck looks into a network, before Keras, "
             "or start with KERAS_BACKEND=tensorflow. Files that were saved under another backend can be read."
         )
-
-
-@contextmanager
-def in_one_order() -> Iterator[None]:
-    """Let TensorFlow add numbers in one order, whatever its threads do, and leave the setting as it was.
-
-    An ascent repeats its rounding: of free threads two processes measured other maps of one
-    decision. On graphics cards nothing is changed, for some of their operations know no one order.
-    """
-    tensorflow = importlib.import_module("tensorflow")
-    # Asking and switching off are public in no other place.
-    config = importlib.import_module("tensorflow.python.framework.config")
-    if config.is_op_determinism_enabled() or tensorflow.config.list_physical_devices("GPU"):
-        yield
-        return
-    tensorflow.config.experimental.enable_op_determinism()
-    try:
-        yield
-    finally:
-        config.disable_op_determinism()
 
 
 require_tensorflow()
