@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -210,4 +209,5 @@ def write_preprocessing(preprocessing: Preprocessing | None) -> str | dict[str, 
     for name, preset in PRESETS.items():
         if preset == preprocessing:
             return name
-    return json.loads(json.dumps(dataclasses.asdict(preprocessing)))
+    values = dataclasses.asdict(preprocessing)
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
