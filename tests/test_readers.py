@@ -219,7 +219,7 @@ def test_a_file_that_grows_is_refused(tmp_path, monkeypatch):
 OWN = {
     "gate/reading.py": "the schema beside it",
     "report/__init__.py": "templates beside it",
-    "cli/start.py": "templates beside it",
+    "cli/limits.py": "templates beside it",
     "faces/download.py": "an archive that it has just written itself",
 }
 READS = {"read_text", "read_bytes", "file_digest", "imread", "fromfile", "loadtxt", "genfromtxt", "read_csv", "memmap"}
