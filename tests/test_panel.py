@@ -200,6 +200,7 @@ BAD = {
     "images nan": ({"images": nan}, "hold NaN or infinity: 1; the first is number 1"),
     "images inf": ({"images": np.full((3, 3, 4), np.inf)}, "hold NaN or infinity: 3"),
     "images overflow": ({"images": np.full((3, 3, 4), 1e300)}, "hold NaN or infinity: 3"),
+    "labels ragged": ({"labels": [["a"], ["b", "c"], ["a"]]}, "labels must be 3 whole numbers or names of classes"),
     "labels few": ({"labels": np.array([0, 1])}, r"labels must be 3 whole numbers, not int64 of shape \(2,\)"),
     "labels float": ({"labels": np.array([0.0, 1, 0])}, "labels must be 3 whole numbers, not float64"),
     "labels bool": ({"labels": np.array([True, False, True])}, "labels must be 3 whole numbers, not bool"),

@@ -56,6 +56,7 @@ def test_a_dataset_of_tensorflow_is_read_without_a_word_of_it(tmp_path):
 
 WRONG = {
     "triple": ([(PICTURES, LABELS, LABELS)], "no pair .* but 3 parts"),
+    "no iterable": (3, "iterable of .image, label., not int"),
     "dict": ([{"image": PICTURES, "label": LABELS}], "no pair .* but dict"),
     "empty": ([], "has no pictures"),
     "other sizes": (

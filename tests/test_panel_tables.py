@@ -195,6 +195,7 @@ WRONG = {
     "no rows": ("path,label\n", None, "no rows"),
     "nothing": ("", None, "lacks the columns"),
     "two labels of one picture": ("path,label,name\n0.png,a,x\n0.png,b,y\n", None, r"x \(a\) = y \(b\)"),
+    "one label": ("path,label\n0.png,a\n1.png,\n", None, r"one label, 'a'.*--classes a,other.*\n- no label: line 3"),
     "box and mask": ("path,label,row,column,height,width,mask\n0.png,a,0,0,1,1,m.png\n", None, "has boxes and masks"),
 }
 

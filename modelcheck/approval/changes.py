@@ -11,7 +11,14 @@ from modelcheck.comparison import METRICS, Comparison, compare, find_classes_wit
 from modelcheck.metrics.accuracy import balanced_accuracy
 from modelcheck.panel import Panel
 from modelcheck.panel.remarks import remark_repeats, remark_subjects
-from modelcheck.report.words import describe_augmentation, describe_difference, describe_interface, number, title
+from modelcheck.report.words import (
+    describe_augmentation,
+    describe_difference,
+    describe_interface,
+    describe_own_scaling,
+    number,
+    title,
+)
 from modelcheck.signature import LayerRecord, Signature
 from modelcheck.support.escaping import clean
 from modelcheck.support.provenance import differences
@@ -103,7 +110,7 @@ def changes(
             f"Network: {describe_network(new)}.",
             *_interface_lines(None, new),
             f"Layers: {layers}.",
-            *filter(None, [describe_augmentation(new.model)]),
+            *filter(None, [describe_own_scaling(new.model.get("own_scaling", ())), describe_augmentation(new.model)]),
             *(f"{what}: {number(value)}." for what, value in _shorten(_accuracies(new))),
         ]
     if old.digest() == new.digest():

@@ -51,10 +51,11 @@ def read_head(network: Network, class_names: Sequence[str], interface: Interface
         )
     if network.n_outputs > 1 and alone and not interface.outputs:
         names = ", ".join(f'"{name}"' for name in class_names)
+        said = f"outputs = [{names}]" if network.n_outputs == len(class_names) else "outputs, the panel's class of each"
         raise NetworkError(
             f"{_name(network)} has {network.n_outputs} sigmoid units, each of which answers a question of its own, and "
             "it is not said which is judged. Name it, counted from 0, with a panel of two classes: label = 0 in "
-            f"[tool.modelcheck], or --label 0. Where exactly one of them is true, as of classes: outputs = [{names}]"
+            f"[tool.modelcheck], or --label 0. Where exactly one of them is true, as of classes: {said}"
         )
     network = _join_outputs(network, class_names, interface.outputs)
     return network if interface.threshold is None else _part_at(network, interface.threshold)

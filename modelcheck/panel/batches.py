@@ -30,6 +30,8 @@ def read_batches(dataset: Iterable[Any], *, class_names: Sequence[str] | None) -
     PanelError
         When an element is no such pair, or pictures differ in shape.
     """
+    if not isinstance(dataset, Iterable):
+        raise PanelError(f"A data set is an iterable of (image, label), not {type(dataset).__name__}.")
     classes = _find_class_names(dataset, class_names)
     images: list[np.ndarray] = []
     labels: list[np.ndarray] = []

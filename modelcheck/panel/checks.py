@@ -71,7 +71,10 @@ def check_class_names(class_names: Any) -> tuple[str, ...]:
 
 def check_labels(labels: Any, n: int, class_names: tuple[str, ...]) -> np.ndarray:
     """Return ``(n,)`` positions in the classes, from positions or from the names of classes."""
-    array = np.asarray(labels)
+    try:
+        array = np.asarray(labels)
+    except ValueError as error:
+        raise PanelError(f"labels must be {n} whole numbers or names of classes: {error}.") from error
     if array.dtype.kind == "U" or (array.dtype.kind == "O" and any(isinstance(label, str) for label in array.flat)):
         return _find_classes(check_words(labels, n, "labels").tolist(), class_names)
     check_value("labels", array, array_of(f"{n} whole numbers", kinds="iu", shape=(n,)), error=PanelError)

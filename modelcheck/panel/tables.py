@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,7 +165,7 @@ def list_table(table: Table, *, class_names: Sequence[str] | None = None, root: 
     given = [words["label"][at] for at in whole]
     if not given:
         raise PanelError(f"The table has no complete row.\n{list_faults(faults)}")
-    classes = _sort_classes(given) if class_names is None else check_class_names(class_names)
+    classes = _sort_classes(given, faults) if class_names is None else check_class_names(class_names)
     start = Path(root) if root is not None else Path(table).parent if isinstance(table, str | os.PathLike) else Path()
     rows = []
     for at, label in zip(whole, _find_labels(given, classes), strict=True):
@@ -221,8 +222,16 @@ def _is_number(label: str) -> bool:
     return label.isascii() and label.isdigit()
 
 
-def _sort_classes(labels: Sequence[str]) -> tuple[str, ...]:
+def _sort_classes(labels: Sequence[str], faults: Sequence[Fault]) -> tuple[str, ...]:
     found = set(labels)
+    if len(found) == 1:
+        (only,) = found
+        raise PanelError(
+            f"All rows that are complete have one label, {only!r}. Name all classes in the order of the network's "
+            f"outputs: --classes {only},other (in Python class_names=)."
+            + (f" Rows that are not complete:\n{list_faults(faults)}" if faults else ""),
+            options=f"--classes {shlex.quote(only)},other",
+        )
     if not all(map(_is_number, found)):
         return check_class_names(sorted(found))
     if found != {str(number) for number in range(len(found))}:

@@ -19,7 +19,7 @@ from modelcheck.judgement.document import (
 )
 from modelcheck.judgement.findings import Finding, read_findings
 from modelcheck.judgement.waivers import NOTICE, WaiverState
-from modelcheck.report.words import AREAS, count, head, noun_of, title
+from modelcheck.report.words import AREAS, count, describe_own_scaling, head, noun_of, title
 from modelcheck.support.escaping import clean
 
 __all__ = [
@@ -159,14 +159,13 @@ def say_better_preprocessing(reason: PreprocessingReason) -> str:
     ... )  # doctest: +ELLIPSIS
     "The network is fed otherwise than it was trained: ... is 0.50 now, and 0.97 with 'tf' (values from -1 to 1)."
     """
-    name, alike, own = reason["name"], reason["alike"], reason["own_scaling"]
+    name, alike, own = clean(reason["name"], longest=40), reason["alike"], reason["own_scaling"]
     told = (
         "The network is fed otherwise than it was trained: its balanced accuracy is "
         f"{reason['now']:.2f} now, and {reason['reached']:.2f} with {name!r} ({WORDS.get(name, 'values of its own')})"
     )
     told += f", or as good with {' or '.join(map(repr, alike))}." if alike else "."
-    layers = ", ".join(map(repr, own))
-    return f"{told} It scales its pictures itself, by {layers}." if own else told
+    return " ".join(filter(None, [told, describe_own_scaling(own)]))
 
 
 def _describe_absent(layers: Sequence[str], total: int) -> str:

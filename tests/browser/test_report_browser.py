@@ -128,7 +128,7 @@ def test_filters_search_and_address(report, visit):
     assert visible_rows(page).count() == 1
     assert page.locator("#shown").inner_text() == f"1 of {everything}"
     fragment = page.evaluate("location.hash")
-    assert fragment == "#status=fail&kind=people&q=BEN+accuracy"
+    assert fragment == "#status=fail&kind=accuracy&q=BEN+accuracy"
     again = visit(report, fragment)
     assert visible_rows(again).count() == 1
     again.get_by_label("Search").fill("there is no such thing")
