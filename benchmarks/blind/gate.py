@@ -61,14 +61,15 @@ def make_gate_panel(folder: Path, kind: str, set_name: str, faces: Path | None) 
     return Panel(part.images, part.labels, subjects=part.subjects, class_names=pictures.class_names)
 
 
-def measure_baseline(folder: Path, where: Path, panel: Panel, *, family: str) -> Signature:
+def measure_baseline(folder: Path, where: Path, panel: Panel, *, family: str, honest: str) -> Signature:
     """Return the baseline with its retrained twins, measured where that was not done."""
     from modelcheck.measurement import measure
 
     if not (where / "manifest.json").exists():
-        baseline = measure(folder / f"clean_{family}_0.keras", panel, RECIPE, twins=False)
+        baseline = measure(folder / f"{honest}_{family}_0.keras", panel, RECIPE, twins=False)
         twins = [
-            measure(folder / f"clean_{family}_{k}.keras", panel, RECIPE, stimuli=baseline, twins=False) for k in TWINS
+            measure(folder / f"{honest}_{family}_{k}.keras", panel, RECIPE, stimuli=baseline, twins=False)
+            for k in TWINS
         ]
         replace(baseline, retrained=tuple(reduce_twin(baseline, twin) for twin in twins)).write(where)
     return read_signature(where)
@@ -160,8 +161,8 @@ def main(
             writer.writeheader()
         for kind in names:
             panel = make_gate_panel(folder, kind, set_name, faces)
-            where = folder / "gate" / base / KINDS[kind].panel
-            release = measure_baseline(folder, where / "baseline", panel, family=base)
+            where = folder / "gate" / (KINDS[kind].panel + (f"_{base}" if base != "plain" else ""))
+            release = measure_baseline(folder, where / "baseline", panel, family=base, honest="clean")
             plan = plan_gate(where)
             candidates = list_networks(folder, kind, family, seeds=range(seeds))
             candidates += draw_honest(folder, kind, family=family, count=honest)

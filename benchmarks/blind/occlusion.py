@@ -1,4 +1,4 @@
-"""Put the mean occlusion map beside the exchange map, on the pairs of ``blind.csv``, and write one row a pair.
+"""Put the mean occlusion map beside the exchange map, and write one row a pair of ``blind.csv`` of equal accuracy.
 
     python benchmarks/blind/occlusion.py digits --out blind --results benchmarks/blind/results
 
@@ -18,6 +18,7 @@ import numpy as np
 from answers import load_network, make_panel, stimuli_of
 from kinds import KINDS
 from pictures import SETS, Part, load_set
+from tables import MOST_CHANGE
 
 from modelcheck.metrics.exchanges import Stimuli, compute_falls, compute_strengths, find_distance
 
@@ -86,7 +87,9 @@ def main(set_name: str, *, out: Path, faces: Path | None, results: Path) -> None
     tf.config.threading.set_intra_op_parallelism_threads(1)
     pictures, folder, table = load_set(set_name, faces), out / set_name, results / "occlusion.csv"
     with (results / "blind.csv").open(newline="") as file:
-        pairs = [row for row in csv.DictReader(file) if row["set"] == set_name]
+        equal = [row for row in csv.DictReader(file) if float(row["accuracy_change"]) <= MOST_CHANGE]
+    # The few that learned something else come first: without them there is nothing to tell apart.
+    pairs = sorted((row for row in equal if row["set"] == set_name), key=lambda row: row["honest"])
     done = set()
     if table.exists():
         with table.open(newline="") as file:

@@ -59,10 +59,11 @@ def bound(k: int, n: int) -> str:
     return f"{k} of {n}, at most {100 * most:.0f} %"
 
 
-def bound_below(k: int, n: int) -> str:
-    """Return a count with its one-sided 95 % bound from below: ``10 of 10, at least 74 %``."""
+def bound_both(k: int, n: int) -> str:
+    """Return a count with both one-sided 95 % bounds: ``9 of 9, 72 to 100 %``."""
     least = 0.0 if k == 0 else float(beta.ppf(0.05, k, n - k + 1))
-    return f"{k} of {n}, at least {100 * least:.0f} %"
+    most = 1.0 if k == n else float(beta.ppf(0.95, k + 1, n - k))
+    return f"{k} of {n}, {100 * least:.0f} to {100 * most:.0f} %"
 
 
 def family_of(labels: pd.Series) -> pd.Series:
@@ -83,7 +84,7 @@ def table_of(rows: list[list[object]], heads: list[str]) -> str:
 
 def compare_statistics(table: pd.DataFrame) -> str:
     """Return how well each statistic tells honest networks from others, and by how much ours beats the best other."""
-    blind, words = keep_blind(table)
+    blind, words = keep_blind(keep_plain(table))
     rows: list[list[object]] = []
     for (name, base), part in blind.groupby(["set", "baseline"]):
         weights = draw_weights(part)
@@ -95,13 +96,20 @@ def compare_statistics(table: pd.DataFrame) -> str:
         cells = [f"{found[key]:.2f} ({np.quantile(drawn[key], 0.05):.2f})" for key in STATISTICS]
         counts = f"{int((part['honest'] == 1).sum())} / {int((part['honest'] == 0).sum())}"
         rows.append([name, base.split("_")[0], counts, f"{chance:.2f}", *cells, f"{lead:.2f}"])
-    heads = ["set", "baseline", "honest / other pairs", "chance", *(key.replace("_", " ") for key in STATISTICS)]
+    heads = [
+        "set",
+        "baseline",
+        "family",
+        "honest / other pairs",
+        "chance",
+        *(key.replace("_", " ") for key in STATISTICS),
+    ]
     return f"{words}.\n\n" + table_of(rows, [*heads, "lead over the best rival, at least"])
 
 
 def compare_occlusion(table: pd.DataFrame) -> str:
     """Return how well exchange maps and mean occlusion maps tell the same pairs apart, and by how much ours leads."""
-    blind, words = keep_blind(table)
+    blind, words = keep_blind(keep_plain(table))
     rows: list[list[object]] = []
     for (name, base), part in blind.groupby(["set", "baseline"]):
         weights = draw_weights(part)
@@ -127,7 +135,7 @@ def compare_occlusion(table: pd.DataFrame) -> str:
 def list_panels(table: pd.DataFrame) -> str:
     """Return one row a panel: what honest networks reach, and what the others do."""
     rows: list[list[object]] = []
-    blind, _ = keep_blind(table)
+    blind, _ = keep_blind(keep_plain(table))
     for (name, base, panel), part in blind.groupby(["set", "baseline", "panel"], sort=False):
         honest, other = part[part["honest"] == 1], part[part["honest"] == 0]
         if len(other) and len(honest):
@@ -177,7 +185,7 @@ def count_families(table: pd.DataFrame) -> str:
         red, passed = int((honest["gate"] != "pass").sum()), int((other["gate"] == "pass").sum())
         counted = honest["red"].fillna("").str.split().explode().value_counts()
         which = ", ".join(f"{metric} {count}" for metric, count in counted.items()) or "none"
-        reds = bound(red, len(honest)) if base == family else bound_below(red, len(honest))
+        reds = bound(red, len(honest)) if base == family else bound_both(red, len(honest))
         agreement = f"{honest['map_agreement'].min():.2f} to {honest['map_agreement'].max():.2f}"
         rows.append([name, base, family, part["panel"].nunique(), reds, which, agreement, bound(passed, len(other))])
     heads = ["set", "baseline and twins", "candidate", "panels", "honest red", "red rows of honest ones"]

@@ -90,7 +90,7 @@ class Metric:
     spread : float or None
         How far a training with another seed moves it, to either side: its interval where fewer than
         three retrained twins calibrate it. Seen on CMU Faces in retrained, halved, deeper and wider
-        networks (docs/cmu_faces.md). None for a metric without such an interval.
+        networks. None for a metric without such an interval.
     chance : float or None
         Where what says nothing stands by construction: the floor of the calibrated scale in the
         place of untrained twins, which scatter around it. None where only those know.
