@@ -325,7 +325,7 @@ def test_approve_needs_a_reason_and_keeps_history(project):
 
 
 def test_a_network_that_is_fed_in_the_wrong_range_is_no_baseline(tmp_path):
-    """Its own Rescaling takes bytes, the recipe says 0 to 1: refused, with the range that fits."""
+    """Its own Rescaling takes bytes, the recipe says 0 to 1: refused, with the option that mends it."""
     import keras
 
     labels = np.arange(32) % 2
@@ -345,7 +345,7 @@ def test_a_network_that_is_fed_in_the_wrong_range_is_no_baseline(tmp_path):
     approve = ["approve", "release.keras", "--panel", "panel.npz", "--to", "mine", "--reason", "x"]
     done = run(tmp_path, *approve, "--recipe", "recipe.toml", module="modelcheck")
     assert done.returncode == 4
-    assert "input_range = [0.0, 255.0]" in " ".join(done.stderr.split())
+    assert "--preprocessing bytes" in " ".join(done.stderr.split())
     assert not (tmp_path / "mine").exists()
 
 

@@ -114,6 +114,17 @@ def test_several_outputs_for_one_class(saved, panel, measured):
         measure(saved / "four.keras", panel, RECIPE, interface=Interface(outputs=["left", "left", "left", "left"]))
 
 
+@pytest.mark.parametrize(
+    ("own", "called"), [("sequential_3", "release"), ("model", "release"), ("sequential_x", "sequential_x")]
+)
+def test_a_name_that_keras_made_up_is_not_told(tmp_path, panel, own, called):
+    """A network without a name of its own is called by its file."""
+    layers = [keras.Input((12, 10, 1)), keras.layers.Flatten(), keras.layers.Dense(2)]
+    keras.Sequential(layers, name=own).save(tmp_path / "release.keras")
+    light = Recipe(steps=1, copies=1, untrained_twins=0, probe_pictures=4, attribution_methods=(), exchange_pictures=0)
+    assert measure(tmp_path / "release.keras", panel, light).model["name"] == called
+
+
 def test_what_does_not_fit_is_refused(saved, panel, tmp_path):
     """Another size, a missing file, no archive and unreadable weights are told apart."""
     with pytest.raises(NetworkError, match="takes pictures of shape"):

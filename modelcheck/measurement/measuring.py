@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -203,10 +204,16 @@ def _tell_stage(tell: Progress, number: int, *, stages: int) -> Progress:
     return lambda what, share: tell(prefix + what, (number + share) / stages)
 
 
+def _choose_name(model: Any, path: str | os.PathLike[str]) -> str:
+    """Return what a network is called: a name that Keras gave by itself says nothing, the file's does."""
+    automatic = re.fullmatch(r"(sequential|functional|model)(_\d+)?", model.name)
+    return Path(path).stem if automatic else str(model.name)
+
+
 def _describe_file(model: Any, path: str | os.PathLike[str], *, sha: str) -> dict[str, Any]:
     augments = list(find_augmenting_layers(model))
     return {
-        "name": model.name,
+        "name": _choose_name(model, path),
         "file": Path(path).name,
         "sha256": sha,
         "parameters": int(model.count_params()),
