@@ -6,6 +6,7 @@ import datetime
 import getpass
 import hashlib
 import platform
+import shlex
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -65,6 +66,8 @@ class Proposal:
         What the history keeps beside the usual.
     doubts : tuple of str
         What speaks against this baseline: it is made only by who says why even so.
+    panel : Path or None
+        The file of the panel, where it was given: the next command names it.
     """
 
     folder: Path
@@ -75,6 +78,7 @@ class Proposal:
     sheet: bytes
     facts: Mapping[str, str] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
+    panel: Path | None = None
 
 
 def propose(
@@ -134,7 +138,7 @@ def propose(
         new = measure_in_child(request, Path(aside) / "signature", settings=settings, tell=tell)
     trial = gate_against_itself(new, model, panel, settings=settings, tell=tell)
     proposal = plan_replacement(folder, new, facts={"platform": describe_platform(new, here=True)})
-    proposal = replace(proposal, lines=(*describe_panel(pictures), *proposal.lines))
+    proposal = replace(proposal, lines=(*describe_panel(pictures), *proposal.lines), panel=panel)
     return _add_trial(proposal, trial, find_misreading(new))
 
 
@@ -266,9 +270,14 @@ def carry_out(proposal: Proposal, *, reason: str, even_so: str = "") -> list[str
     if not new.retrained:
         lines.append(
             "What it looks for is judged by limits from another task until it keeps networks trained again: "
-            f"modelcheck calibrate {proposal.folder} --twin A.keras --twin B.keras --twin C.keras"
+            f"modelcheck calibrate {shlex.quote(str(proposal.folder))}{_say_panel(proposal)} --twin A.keras --twin "
+            "B.keras --twin C.keras"
         )
     return lines
+
+
+def _say_panel(proposal: Proposal) -> str:
+    return "" if proposal.panel is None else f" --panel {shlex.quote(str(proposal.panel))}"
 
 
 def plan_replacement(folder: Path, new: Signature, *, facts: Mapping[str, str], before: str = "") -> Proposal:
