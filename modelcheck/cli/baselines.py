@@ -72,7 +72,15 @@ def approve(  # noqa: PLR0913 - one for each option
     check_baseline_outputs(folder, inputs={**inputs, "report": None}, within=report)
     if picture is not None:
         check_outputs({picture: "--picture"}, inputs={**inputs, "baseline": folder})
-    proposal = _proposal(model, folder, panel=panel_path, report=report, recipe=recipe_path, interface=interface)
+    proposal = _proposal(
+        model,
+        folder,
+        panel=panel_path,
+        report=report,
+        recipe=recipe_path,
+        interface=interface,
+        stop_where_misfed=even_so is None and not dry_run,
+    )
     for line in proposal.lines:
         say(line)
     if picture is not None:
@@ -101,6 +109,7 @@ def _proposal(
     report: Path | None,
     recipe: Path | None,
     interface: Interface,
+    stop_where_misfed: bool,
 ) -> Proposal:
     from modelcheck.approval import propose, propose_from_report
 
@@ -120,6 +129,7 @@ def _proposal(
             recipe=recipe_from(recipe) if recipe else None,
             interface=interface,
             settings=_settings_here(Path(aside), panel=panel),
+            stop_where_misfed=stop_where_misfed,
             tell=tell,
         )
 

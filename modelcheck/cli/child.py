@@ -64,6 +64,7 @@ def _measure(request: Request, *, tell: Callable[[str, float], None]) -> Signatu
         stimuli=partner,
         interface=request.interface,
         twins=request.twins,
+        stop_where_misfed=request.stop_where_misfed,
         custom_objects=request.custom_objects,
         progress=tell,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from modelcheck.metrics.accuracy import Rate, balanced_accuracy
 from modelcheck.metrics.separation import is_near_chance, is_surely_better
 from modelcheck.signature import Signature
 
-__all__ = ["BetterPreprocessing", "find_better_preprocessing"]
+__all__ = ["BetterPreprocessing", "find_better_preprocessing", "judge_feeding"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +71,32 @@ def find_better_preprocessing(signature: Signature) -> BetterPreprocessing | Non
     >>> find_better_preprocessing(read_signature("baselines/drawn-faces")) is None
     True
     """
-    kept = signature.fed_otherwise
+    own = tuple(signature.model.get("own_scaling", ()))
+    labels, scores = signature.pictures["labels"], signature.scores
+    return judge_feeding(signature.fed_otherwise, labels=labels, scores=scores, own_scaling=own)
+
+
+def judge_feeding(
+    kept: Mapping[str, np.ndarray], *, labels: np.ndarray, scores: np.ndarray, own_scaling: tuple[str, ...] = ()
+) -> BetterPreprocessing | None:
+    """Return what `find_better_preprocessing` does, of a network that is still being measured.
+
+    Parameters
+    ----------
+    kept : mapping of str to np.ndarray
+        See `modelcheck.signature.Signature.fed_otherwise`; empty where nothing else was tried.
+    labels : np.ndarray
+        ``(n,)`` the classes of the whole panel.
+    scores : np.ndarray
+        ``(n, classes)`` the scores on it, as the network is fed now.
+    own_scaling : tuple of str
+        The network's layers that scale its pictures.
+    """
     if not kept:
         return None
     rows = kept["rows"]
-    labels = signature.pictures["labels"][rows]
-    now = balanced_accuracy(labels, signature.scores[rows].argmax(axis=1), confidence=0.99)
+    labels = labels[rows]
+    now = balanced_accuracy(labels, scores[rows].argmax(axis=1), confidence=0.99)
     rates = {
         name: balanced_accuracy(labels, kept[f"{name}/answers"], confidence=0.99)
         for name in sorted({key.split("/")[0] for key in kept} - {"rows"})
@@ -93,5 +114,5 @@ def find_better_preprocessing(signature: Signature) -> BetterPreprocessing | Non
         now=now,
         rate=better[name],
         alike=tuple(other for other in alike if other != name),
-        own_scaling=tuple(signature.model.get("own_scaling", ())),
+        own_scaling=own_scaling,
     )

@@ -17,6 +17,7 @@ from modelcheck.support.validation import check_value, number
 
 __all__ = ["Request", "RequestError"]
 
+_FLAGS = {"twins": True, "stop_where_misfed": False}
 _PATHS = ("network", "panel", "like", "baseline_model")
 
 
@@ -48,6 +49,9 @@ class Request:
         Classes and functions outside Keras, ``module>name``, that the network may name.
     twins : bool
         Whether the recipe's untrained twins are measured as well.
+    stop_where_misfed : bool
+        Whether a network that surely answers better with its pictures preprocessed otherwise is
+        refused before anything is rendered.
     panel_size : float
         GiB that the panel may unpack to.
 
@@ -67,6 +71,7 @@ class Request:
     interface: Interface = field(default_factory=Interface)
     custom_objects: tuple[str, ...] = ()
     twins: bool = True
+    stop_where_misfed: bool = False
     panel_size: float = 4.0
 
     def __post_init__(self) -> None:
@@ -109,20 +114,22 @@ class Request:
         paths = {name: _path(name, values.get(name)) for name in _PATHS}
         custom = _names("custom_objects", values.get("custom_objects", []))
         interface = _interface(values.get("interface", {}))
-        layers, recipe, twins = values.get("layers", {}), values.get("recipe"), values.get("twins", True)
+        layers, recipe = values.get("layers", {}), values.get("recipe")
         if not isinstance(layers, dict) or not all(isinstance(partner, str) for partner in layers.values()):
             raise RequestError(f"layers must be an object of layer names in a request, not {layers!r}.")
-        if not isinstance(twins, bool):
-            raise RequestError(f"twins must be true or false in a request, not {twins!r}.")
+        flags = {name: values.get(name, default) for name, default in _FLAGS.items()}
+        for name, flag in flags.items():
+            if not isinstance(flag, bool):
+                raise RequestError(f"{name} must be true or false in a request, not {flag!r}.")
         size = check_value("panel_size", values.get("panel_size", 4.0), number(above=0), error=RequestError)
         parsed = None if recipe is None else Recipe.from_dict(recipe)
         return cls(
             **paths,  # type: ignore[arg-type]
+            **flags,
             interface=interface,
             custom_objects=custom,
             layers=layers,
             recipe=parsed,
-            twins=twins,
             panel_size=size,
         )
 

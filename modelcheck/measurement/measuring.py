@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
+from modelcheck.comparison.feeding import judge_feeding
 from modelcheck.interface import Interface
 from modelcheck.measurement.exchange import (
     CheckedPartner,
@@ -28,6 +30,7 @@ from modelcheck.measurement.heads import describe_head
 from modelcheck.measurement.reading import (
     Inputs,
     Progress,
+    compute_class_scores,
     compute_flipping_curves,
     fingerprint_kernels,
     measure_arrays,
@@ -35,11 +38,12 @@ from modelcheck.measurement.reading import (
 )
 from modelcheck.measurement.stickers import measure_panel_shifts
 from modelcheck.measurement.twins import make_untrained_twin
-from modelcheck.network import Network, as_functional, check_agreement, find_augmenting_layers, normalises
+from modelcheck.network import Network, NetworkError, as_functional, check_agreement, find_augmenting_layers, normalises
 from modelcheck.network.front import name_own_scaling
 from modelcheck.network.loading import load_network
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
+from modelcheck.report.reasons import say_better_preprocessing
 from modelcheck.signature import Signature, check_storable
 
 __all__ = ["measure"]
@@ -55,6 +59,7 @@ def measure(
     stimuli: Signature | ExchangePartner | None = None,
     interface: Interface | None = None,
     twins: bool = True,
+    stop_where_misfed: bool = False,
     custom_objects: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Signature:
@@ -78,6 +83,9 @@ def measure(
         class are joined by logsumexp, as their probabilities add.
     twins : bool
         Whether to measure the recipe's untrained twins too; a baseline does without.
+    stop_where_misfed : bool
+        Whether a network that surely answers better with its pictures preprocessed otherwise is an
+        error, before anything is rendered.
     custom_objects : sequence of str
         Classes outside Keras that are knowingly allowed; see
         `modelcheck.network.loading.load_network`.
@@ -127,8 +135,8 @@ def measure(
     facts = _describe_file(loaded, model_path, sha=sha) | _describe_unit(network)
     if own := name_own_scaling(network):
         facts["own_scaling"] = list(own)
+    fed = _feed(inputs, interface, own_scaling=own, stop_where_misfed=stop_where_misfed)
     signature = _measure_trained(inputs, model, facts=facts, tell=_tell_stage(tell, 0, stages=stages))
-    fed = feed_otherwise(network, panel, interface.front, recipe=recipe, scores=signature.scores)
     signature = replace(signature, fed_otherwise=fed)
     counterparts = find_partner_layers(partner, signature)
     signature = _add_exchange(signature, network, partner=partner, counterparts=counterparts)
@@ -138,6 +146,21 @@ def measure(
         untrained.append(_add_exchange(twin, network, partner=partner, counterparts=counterparts))
     tell("done", 1.0)
     return replace(signature, interface=interface, twins=tuple(untrained))
+
+
+def _feed(
+    inputs: Inputs, interface: Interface, *, own_scaling: tuple[str, ...], stop_where_misfed: bool
+) -> dict[str, np.ndarray]:
+    """Return the answers to pictures preprocessed otherwise: before anything is rendered, for they may end it."""
+    scores = compute_class_scores(inputs.network, inputs.images)
+    fed = feed_otherwise(inputs.network, inputs.panel, interface.front, recipe=inputs.recipe, scores=scores)
+    better = judge_feeding(fed, labels=inputs.panel.labels, scores=scores, own_scaling=own_scaling)
+    if stop_where_misfed and better is not None:
+        raise NetworkError(
+            f"{say_better_preprocessing(better.to_reason())} Nothing was rendered. Where that is so, say it: "
+            f"--preprocessing {better.name}"
+        )
+    return fed
 
 
 def _measure_trained(inputs: Inputs, model: Any, *, facts: Mapping[str, Any], tell: Progress) -> Signature:
