@@ -86,6 +86,7 @@ WORDS = st.text('abc,=" -', min_size=1)
         label=st.none() | WORDS,
         inputs=st.dictionaries(WORDS, NUMBERS, max_size=2),
         threshold=st.none() | NUMBERS,
+        preprocessing=st.sampled_from([None, "none", "torch", {"scale": 1e-9, "mean": [1.0, 2.5], "order": "bgr"}]),
     )
 )
 def test_options_say_the_same(interface):
