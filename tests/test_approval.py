@@ -488,6 +488,17 @@ def test_measure_does_not_write_into_a_baseline(baseline):
     assert contents(baseline) == before
 
 
+def test_measure_knows_the_classes_that_the_settings_allow(tmp_path, monkeypatch):
+    """Those of `[tool.modelcheck]`, as every other command does, and those that are named beside them."""
+    asked = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("modelcheck.cli.measure.measure_in_child", lambda request, *_, **__: asked.append(request))
+    (tmp_path / "pyproject.toml").write_text('[tool.modelcheck]\ncustom_objects = ["a>B"]\n')
+    for options in ((), ("--custom-object", "c>D")):
+        assert command("measure", "x.keras", "--panel", "p.npz", "--to", "s", *options)[0] == 0
+    assert [request.custom_objects for request in asked] == [("a>B",), ("a>B", "c>D")]
+
+
 def test_diff_names_what_changed(tmp_path):
     """Two folders: nothing for the same, and versions, layers and scores for others."""
     OLD.write(tmp_path / "a")

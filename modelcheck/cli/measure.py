@@ -26,7 +26,9 @@ __all__ = ["measure"]
 @click.option("--layer", "layers", multiple=True, help="Its layer and the one of MODEL that corresponds: conv1=stem.")
 @click.option("--recipe", "recipe_path", type=FILE, help="Recipe settings (.toml or .json).")
 @interface_options
-@click.option("--custom-object", multiple=True, help="A class outside Keras that the network may name: module>Class.")
+@click.option(
+    "--custom-object", multiple=True, help="Another class outside Keras that the network may name: module>Class."
+)
 @click.option("--no-twins", is_flag=True, help="Leave out untrained twins, as a baseline does.")
 @click.option("--plain", is_flag=True, help="Print progress as lines.")
 def measure(  # noqa: PLR0913 - one for each option
@@ -71,7 +73,7 @@ def measure(  # noqa: PLR0913 - one for each option
         baseline_model=baseline_model,
         layers=dict(pairs),
         interface=interface,
-        custom_objects=custom_object,
+        custom_objects=(*settings.custom_objects, *custom_object),
         twins=not no_twins,
         panel_size=settings.panel_size,
     )
