@@ -173,9 +173,9 @@ def _say_next(folder: Path, *, panel: Path | None) -> None:
 def calibrate(folder: Path, *, twins: tuple[Path, ...], panel_path: Path | None, dry_run: bool) -> None:
     """Keep retrained twins in BASELINE: what trained again looks like, and what clean networks react to.
 
-    With two twins the gate judges by what they reach instead of by absolute limits; with three it
-    also searches for planted triggers. Clean networks of a candidate's own architecture may be
-    given beside them: attention and triggers then know what is that family's way. All are measured,
+    With two twins the gate judges by what they reach instead of by absolute limits, and searches for
+    planted triggers; three say more. Clean networks of a candidate's own architecture may be given
+    beside them: attention and triggers then know what is that family's way. All are measured,
     reduced and kept; the files are not needed afterwards. It also says how many of the twins your
     criteria would refuse, and by what.
 
