@@ -14,7 +14,7 @@ import platform
 import shlex
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, cast
 
@@ -366,7 +366,12 @@ def _next_steps(verdict: str, settings: Settings, *, full: bool) -> list[NextSte
     candidate, baseline = str(settings.candidate or "CANDIDATE.keras"), str(settings.baseline or "BASELINE")
     panel = str(settings.panel or f"{baseline}/panel.npz")
     why = "WHY" if verdict == "pass" else "WHY THE CHANGE IS WANTED"
-    rerun = _step("rerun", "pytest", "suites/", "--candidate", candidate, "--baseline", baseline)
+    # The values of other inputs stand in the file of settings, and nowhere else.
+    said = write_options(replace(settings.interface, inputs={}))
+    read = [
+        f"--modelcheck-{name.removeprefix('--')}={value}" for name, value in zip(said[::2], said[1::2], strict=True)
+    ]
+    rerun = _step("rerun", "pytest", "suites/", "--candidate", candidate, "--baseline", baseline, *read)
     approve = _step(
         *("approve", "modelcheck", "approve", candidate, "--panel", panel, "--to", baseline),
         *(*write_options(settings.interface), "--reason", why),
