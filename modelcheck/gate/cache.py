@@ -162,9 +162,7 @@ def cache_key(request: Request, *, digests: Mapping[str, str], custom: set[str])
         "layers": dict(request.layers),
         "twins": request.twins,
         "custom": {name: _package_digest(name.split(">", maxsplit=1)[0]) for name in custom},
-        "versions": {
-            name: version(name) for name in ("modelcheck", "tensorflow", "keras", "numpy", "scipy", "scikit-image")
-        },
+        "versions": {name: version(name) for name in _VERSIONS},
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
