@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -314,6 +315,18 @@ def test_init_says_the_next_command_last(tmp_path, monkeypatch):
     assert "Next:    pytest suites/ --candidate YOUR_CANDIDATE.keras" in said
     Path("candidate.keras").write_bytes(b"")
     assert command("init")[1].splitlines()[-1] == "Next:    pytest suites/"
+
+
+def test_the_next_command_is_quoted(tmp_path, monkeypatch):
+    """Paths with a space stay one word of the commands that init prints."""
+    monkeypatch.chdir(tmp_path)
+    panel = make_panel()
+    panel.save("held out.npz")
+    said = command("init", "--panel", "held out.npz", "--baseline", "my base")[1]
+    (line,) = (line for line in said.splitlines() if line.startswith("Next:"))
+    assert shlex.split(line)[4:8] == ["--panel", "held out.npz", "--to", "my base"]
+    make_signature(panel=panel, twins=0).write(Path("my base"))
+    assert "modelcheck calibrate 'my base' --twin" in command("init")[1]
 
 
 def test_init_finds_the_file_that_the_baseline_was_approved_from(tmp_path, monkeypatch):
