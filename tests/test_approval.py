@@ -37,6 +37,7 @@ from modelcheck.approval import (
 )
 from modelcheck.gate.artefacts import ArtefactError, as_baseline, describe_candidate, leave_candidate
 from modelcheck.gate.verdict import explain_judgement
+from modelcheck.interface import Interface
 from modelcheck.judgement.document import DocumentError, seal
 from modelcheck.judgement.findings import read_findings
 from modelcheck.signature import SignatureError, read_signature
@@ -486,6 +487,28 @@ def test_measure_does_not_write_into_a_baseline(baseline):
     assert code == 4
     assert "only modelcheck approve writes" in said
     assert contents(baseline) == before
+
+
+def test_measure_knows_the_classes_that_the_settings_allow(tmp_path, monkeypatch):
+    """Those of `[tool.modelcheck]`, as every other command does, and those that are named beside them."""
+    asked = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("modelcheck.cli.measure.measure_in_child", lambda request, *_, **__: asked.append(request))
+    (tmp_path / "pyproject.toml").write_text('[tool.modelcheck]\ncustom_objects = ["a>B"]\n')
+    for options in ((), ("--custom-object", "c>D")):
+        assert command("measure", "x.keras", "--panel", "p.npz", "--to", "s", *options)[0] == 0
+    assert [request.custom_objects for request in asked] == [("a>B",), ("a>B", "c>D")]
+
+
+def test_measure_reads_a_network_like_the_signature_that_it_is_given(tmp_path, monkeypatch):
+    """As the gate does: by what the options say, and where they say nothing, as the other one was."""
+    asked = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("modelcheck.cli.measure.measure_in_child", lambda request, *_, **__: asked.append(request))
+    replace(OLD, interface=Interface(threshold=0.25)).write(tmp_path / "old")
+    for options in (("--like", "old"), ("--like", "old", "--threshold", "0.5"), ()):
+        assert command("measure", "x.keras", "--panel", "p.npz", "--to", "s", *options)[0] == 0
+    assert [request.interface.threshold for request in asked] == [0.25, 0.5, None]
 
 
 def test_diff_names_what_changed(tmp_path):

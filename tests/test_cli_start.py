@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +13,14 @@ from click.testing import CliRunner
 
 from modelcheck.__main__ import main
 from modelcheck.approval import carry_out, plan_replacement
-from modelcheck.cli.baselines import _find_panel
+from modelcheck.cli.baselines import _find_panel, _settings_here
 from modelcheck.cli.limits import Questions, find_questions, fit_to_release, missing_rows, starter_criteria
 from modelcheck.comparison import METRICS, compare
 from modelcheck.gate.evidence import make_plan
 from modelcheck.gate.settings import read_settings
 from modelcheck.judgement.criteria import criterion_for, find_never_failing, read_criteria
 from modelcheck.judgement.findings import judge
+from modelcheck.recipe import Recipe
 from modelcheck.signature import read_signature
 from signatures import make_panel, make_signature
 
@@ -314,6 +316,27 @@ def test_init_says_the_next_command_last(tmp_path, monkeypatch):
     assert "Next:    pytest suites/ --candidate YOUR_CANDIDATE.keras" in said
     Path("candidate.keras").write_bytes(b"")
     assert command("init")[1].splitlines()[-1] == "Next:    pytest suites/"
+
+
+@pytest.mark.parametrize("pictures", [0, 8])
+def test_approve_asks_by_starting_limits_what_its_recipe_measures(tmp_path, monkeypatch, pictures):
+    """As init does for the baseline that it makes: nothing about places where no pictures are exchanged."""
+    monkeypatch.chdir(tmp_path)
+    make_panel().save("heldout.npz")
+    settings = _settings_here(tmp_path, panel=Path("heldout.npz"), recipe=Recipe(exchange_pictures=pictures))
+    assert ("place_distance" in settings.criteria.read_text()) == bool(pictures)
+
+
+def test_the_next_command_is_quoted(tmp_path, monkeypatch):
+    """Paths with a space stay one word of the commands that init prints."""
+    monkeypatch.chdir(tmp_path)
+    panel = make_panel()
+    panel.save("held out.npz")
+    said = command("init", "--panel", "held out.npz", "--baseline", "my base")[1]
+    (line,) = (line for line in said.splitlines() if line.startswith("Next:"))
+    assert shlex.split(line)[4:8] == ["--panel", "held out.npz", "--to", "my base"]
+    make_signature(panel=panel, twins=0).write(Path("my base"))
+    assert "modelcheck calibrate 'my base' --twin" in command("init")[1]
 
 
 def test_init_finds_the_file_that_the_baseline_was_approved_from(tmp_path, monkeypatch):

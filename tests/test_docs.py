@@ -30,6 +30,12 @@ def test_links_resolve(page):
             assert (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_no_page_holds_two_versions(page):
+    """No mark of a merge is left in a page."""
+    assert re.findall(r"^(?:<{7}|={7}|>{7})(?: .*)?$", page.read_text(encoding="utf-8"), re.M) == []
+
+
 def long_lines(text):
     """Return the lines of prose over 100 characters that could be broken; tables, code and link targets cannot."""
     prose = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.S)  # front matter

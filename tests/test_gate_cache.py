@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.util import spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,33 @@ def test_different_requests_have_different_keys(one, other):
     keys = [cache_key(replace(ASKED, **change), digests={}, custom=set()) for change in (one, other)]
     assert keys[0] != keys[1]
     assert cache_key(ASKED, digests={"panel": "x"}, custom=set()) != cache_key(ASKED, digests={}, custom=set())
+
+
+def test_a_class_beside_the_project_counts(tmp_path, monkeypatch):
+    """The working folder, where the child looks last, is looked at as well, and no more of it than the child sees."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [part for part in sys.path if part])
+
+    def key(name="own_layers"):
+        return cache_key(ASKED, digests={}, custom={f"{name}>Mine"})
+
+    found = []
+    for text in ("a = 1", "a = 2"):
+        (tmp_path / "own_layers.py").write_text(text)
+        found.append(key())
+    assert len({*found, key("not_there")}) == 3
+
+    class InPlace:
+        @staticmethod
+        def find_spec(name, path, target=None):
+            return spec_from_file_location(name, tmp_path / "own_layers.py") if name == "in_place" else None
+
+    before = key("in_place")
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, InPlace])
+    assert key("in_place") != before
+    before = key("click")
+    (tmp_path / "click.py").write_text("")
+    assert key("click") == before
 
 
 @given(outputs=NAMES, layers=st.dictionaries(st.text(min_size=1), st.text(min_size=1), max_size=3), twins=st.booleans())

@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 
 import gates
+from modelcheck.approval import propose_from_report
 from modelcheck.comparison import CompareError
 from modelcheck.gate import evidence
 from modelcheck.gate.cache import Loaded
+from modelcheck.gate.contradictions import find_contradiction
 from modelcheck.gate.options import OPTIONS
+from modelcheck.gate.reading import read_verdict
 from modelcheck.gate.settings import Settings, SettingsError, read_interface, read_settings
+from modelcheck.interface import Interface
 from modelcheck.signature import read_signature
 from signatures import make_panel
 
@@ -22,7 +26,8 @@ def feed(made):
     """Return a signature of a network that answers everything rightly behind `tf`."""
     rows = np.arange(len(PANEL))
     answers = {"tf/answers": PANEL.labels.astype(np.int64), "tf/likelihoods": np.zeros(len(rows), np.float32)}
-    return dataclasses.replace(made, fed_otherwise={"rows": rows, **answers})
+    said = Interface(preprocessing={"scale": 0.5})
+    return dataclasses.replace(made, fed_otherwise={"rows": rows, **answers}, interface=said)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +51,20 @@ def test_a_red_verdict_names_the_preprocessing_that_would_answer_better(project)
     for said in (summary, done.stdout.replace("\n", " ")):
         assert "fed otherwise than it was trained" in said
         assert "--modelcheck-preprocessing tf" in said
+
+
+def test_a_report_that_names_a_preprocessing_is_read_like_any_other(project):
+    """Also where the candidate has one of its own: no contradiction in what is red, and one in what is not."""
+    gates.gate(project, "--candidate", "fed_wrong.keras")
+    document = read_verdict(project / "report" / "verdict.json")
+    assert document["candidate"]["interface"]["preprocessing"]["scale"] == 0.5
+    assert find_contradiction(document) == ""
+    assert "its reasons hold one" in find_contradiction({**document, "reasons": document["reasons"][-1:] * 2})
+    proposal = propose_from_report(project / "report", project / "baselines" / "mine")
+    assert any("--preprocessing tf" in doubt for doubt in proposal.doubts)
+    _, passed = gates.gate(project)
+    told = {**passed, "reasons": [*passed["reasons"], document["reasons"][-1]]}
+    assert [find_contradiction(row) == "" for row in (passed, told)] == [True, False]
 
 
 def test_what_answers_as_well_as_it_can_is_told_nothing(project):

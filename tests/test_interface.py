@@ -1,6 +1,7 @@
 """How inputs and outputs are to be understood: one value, which settings, requests and records keep alike."""
 
 import json
+import shlex
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from modelcheck.gate import evidence
 from modelcheck.gate.child import ChildError
 from modelcheck.gate.inputs import describe_settings
 from modelcheck.gate.settings import Settings, SettingsError, read_interface, read_settings, write_options
-from modelcheck.gate.verdict import _network
+from modelcheck.gate.verdict import _network, error_document
 from modelcheck.interface import Interface
 from modelcheck.report.overview import networks
 from modelcheck.signature import SignatureError, read_manifest, read_signature
@@ -86,6 +87,7 @@ WORDS = st.text('abc,=" -', min_size=1)
         label=st.none() | WORDS,
         inputs=st.dictionaries(WORDS, NUMBERS, max_size=2),
         threshold=st.none() | NUMBERS,
+        preprocessing=st.sampled_from([None, "none", "torch", {"scale": 1e-9, "mean": [1.0, 2.5], "order": "bgr"}]),
     )
 )
 def test_options_say_the_same(interface):
@@ -94,6 +96,16 @@ def test_options_say_the_same(interface):
     pairs = list(zip(words[::2], words[1::2], strict=True))
     given = {name.removeprefix("--"): value for name, value in pairs if name != "--inputs"}
     assert read_interface({**given, "inputs": [value for name, value in pairs if name == "--inputs"]}) == interface
+
+
+@pytest.mark.parametrize("said", [Interface(), Interface(label="-x", threshold=-1, preprocessing={"scale": 0.5})])
+def test_the_command_that_runs_the_gate_again_reads_the_candidate_alike(said):
+    """What pytest's options said of inputs and outputs stands in the next command, as the options understand it."""
+    reason = {"kind": "error", "text": "x"}
+    document = error_document({"verdict": "fail", "reasons": []}, reason, settings=Settings(interface=said))
+    words = shlex.split(document["next"][0]["command"])[6:]
+    given = dict(word.removeprefix("--modelcheck-").split("=", 1) for word in words)
+    assert read_interface(given) == said
 
 
 @pytest.mark.parametrize(("said", "taken"), [(Interface(), ALL), (Interface(label=2), Interface(label=2))])

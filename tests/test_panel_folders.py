@@ -291,6 +291,17 @@ def test_show_says_what_a_panel_holds(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("names", [["black cat, fat"], ["test", "held-out"]])
+def test_the_command_that_names_the_classes_works(tmp_path, names):
+    """Also where the name of a class holds what a shell or a list takes for something else."""
+    write(tmp_path / "in", *(f"{name}/a{place}.png" for place, name in enumerate(names)))
+    code, said = command("from-folder", tmp_path / "in", "--out", tmp_path / "made.npz")
+    assert code == 4
+    again = shlex.split(said.replace("\n", " ").partition("For example: ")[2])
+    assert command(*again[2:])[0] == 0
+    assert names[0] in Panel.load(tmp_path / "made.npz").class_names
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is forbidden to this user")
 def test_a_folder_that_cannot_be_read_is_refused(folder):
     """A folder without permission is an error, not an empty class."""

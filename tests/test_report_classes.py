@@ -5,8 +5,8 @@ import pytest
 
 from modelcheck.comparison import compare
 from modelcheck.report import write_comparison, write_gallery
+from modelcheck.report.accuracy import confusion, mistakes
 from modelcheck.report.page import comparison_page, gallery_page
-from modelcheck.report.people import confusion, mistakes
 from signatures import make_panel, make_signature, show
 
 COUNTS = [12, 40]

@@ -17,7 +17,7 @@ from modelcheck.metrics.accuracy import wilson
 from modelcheck.report import summary_markdown, write_report
 from modelcheck.report.sureness import describe_drop, say_sureness
 from modelcheck.report.terminal import print_summary
-from modelcheck.report.words import plain, what_decides
+from modelcheck.report.words import PICTURES, plain, what_decides
 from reports import make_case, make_document
 from signatures import make_signature
 
@@ -124,6 +124,10 @@ def test_a_drop_that_is_no_number_has_words():
     assert "even a loss of nothing is red" in describe_drop(dataclasses.replace(row, drop=0.0))
     assert describe_drop(dataclasses.replace(row, drop=0.234)) == "0.23"
     assert "  and 3 more, with as small a drop or a smaller one." in say_sureness([row] * 11)
+    subject = dataclasses.replace(row, metric="subject_change", about="ada")
+    # Subjects that somebody calls pictures are subjects all the same.
+    assert any("picture ada:" in line for line in say_sureness([subject], noun=PICTURES))
+    assert not any("picture" in line for line in say_sureness([], noun=PICTURES))
 
 
 def test_a_comparison_without_limits_promises_nothing(tmp_path):

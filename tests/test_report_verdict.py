@@ -21,6 +21,7 @@ from modelcheck.judgement.document import SCHEMA, Action, DocumentError, Reason
 from modelcheck.judgement.findings import Finding, Verdict
 from modelcheck.judgement.measured import Measured
 from modelcheck.judgement.waivers import WaiverState
+from modelcheck.metrics.triggers import MIN_TWINS
 from modelcheck.report import print_summary, summary_markdown, write_report
 from modelcheck.report.reasons import describe_action, describe_reason, main_reason
 from modelcheck.signature import ApprovalState
@@ -67,8 +68,16 @@ REASONS = {
     "unseen_classes": ({"classes": list("abcdefgh")}, ["Of 8 classes", "no picture", "a, b, c, d, e, f and 2 more"]),
     "no_subjects": ({"metrics": ["subject_accuracy"]}, ["no subjects", "subject_accuracy is not asked"]),
     "questions": (
-        {"asked": 4, "total": 5, "unasked": [{"area": "attention", "needs": "regions"}]},
-        ["4 of 5 questions were asked", "Attention: the panel does not say where"],
+        {
+            "asked": 3,
+            "total": 5,
+            "unasked": [{"area": "attention", "needs": "regions"}, {"area": "triggers", "needs": "twins"}],
+        },
+        [
+            "3 of 5 questions were asked",
+            "Attention: the panel does not say where",
+            f"it takes {('one', 'two', 'three')[MIN_TWINS - 2]} retrained twins of the baseline",
+        ],
     ),
     "never_failing": ({"limits": ["kappa at least -1"]}, ["can fail 1 of the criteria", "kappa at least -1"]),
     "uncalibrated": (

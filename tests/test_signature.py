@@ -49,6 +49,16 @@ def test_writing_twice_gives_the_same_bytes(tmp_path):
     assert one == other
 
 
+@pytest.mark.parametrize("part", ["augments", "own_scaling"])
+@pytest.mark.parametrize("wrong", [3, ["a", 3], "a"])
+def test_what_is_said_of_a_network_is_names(written, part, wrong):
+    """A sound manifest with another value in a list of layers is an error when it is read, not where it is shown."""
+    signature, folder = written
+    replace(signature, model={**signature.model, part: wrong}).write(folder)
+    with pytest.raises(SignatureError, match="model"):
+        read_manifest(folder)
+
+
 def test_other_files_are_left_alone_and_stale_members_go(written):
     """A new record replaces the old one's members; a panel or a history beside it stays."""
     _, folder = written

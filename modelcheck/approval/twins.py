@@ -28,8 +28,8 @@ __all__ = ["TwinError", "propose_twins"]
 
 _MIN_TWINS = 2
 _ENOUGH = (
-    "A ceiling takes at least two retrained twins, and the search for triggers three: train the released "
-    "architecture with other seeds, then: modelcheck calibrate BASELINE --twin a.keras --twin b.keras"
+    "A ceiling and the search for triggers take at least two retrained twins: train the released architecture with "
+    "other seeds, then: modelcheck calibrate BASELINE --twin a.keras --twin b.keras"
 )
 
 

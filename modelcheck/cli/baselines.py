@@ -21,6 +21,7 @@ from modelcheck.support.escaping import is_legible
 
 if TYPE_CHECKING:
     from modelcheck.approval import Proposal
+    from modelcheck.recipe import Recipe
 
 __all__ = ["approve", "calibrate", "diff", "history"]
 
@@ -121,26 +122,29 @@ def _proposal(
         return propose_from_report(report, folder, model=model)
     if model is None or panel is None:
         raise click.UsageError("Name a network and its panel, MODEL --panel PANEL.npz, or a run: --from report")
+    chosen = recipe_from(recipe) if recipe else None
     with child_progress() as tell, tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
         return propose(
             model,
             panel,
             folder,
-            recipe=recipe_from(recipe) if recipe else None,
+            recipe=chosen,
             interface=interface,
-            settings=_settings_here(Path(aside), panel=panel),
+            settings=_settings_here(Path(aside), panel=panel, recipe=chosen),
             stop_where_misfed=stop_where_misfed,
             tell=tell,
         )
 
 
-def _settings_here(aside: Path, *, panel: Path) -> Settings:
+def _settings_here(aside: Path, *, panel: Path, recipe: Recipe | None = None) -> Settings:
     """Return the settings of the working folder; what its gate would need and it has not is put aside for one run."""
     from modelcheck.panel import Panel
 
     settings = read_settings(Path.cwd())
     if not settings.criteria.exists():
         questions = find_questions(Panel.load(panel, max_gib=settings.panel_size), None)
+        if recipe is not None:  # init will not ask either what is not measured
+            questions = replace(questions, places=bool(recipe.exchange_pictures))
         settings = replace(settings, criteria=aside / "the limits that modelcheck init writes", waivers=None)
         settings.criteria.write_text(starter_criteria(questions), encoding="utf-8")
     if not (has_settings(Path.cwd()) or settings.cache.exists()):
@@ -183,9 +187,9 @@ def _say_next(folder: Path, *, panel: Path | None) -> None:
 def calibrate(folder: Path, *, twins: tuple[Path, ...], panel_path: Path | None, dry_run: bool) -> None:
     """Keep retrained twins in BASELINE: what trained again looks like, and what clean networks react to.
 
-    With two twins the gate judges by what they reach instead of by absolute limits; with three it
-    also searches for planted triggers. Clean networks of a candidate's own architecture may be
-    given beside them: attention and triggers then know what is that family's way. All are measured,
+    With two twins the gate judges by what they reach instead of by absolute limits, and searches for
+    planted triggers; three say more. Clean networks of a candidate's own architecture may be given
+    beside them: attention and triggers then know what is that family's way. All are measured,
     reduced and kept; the files are not needed afterwards. It also says how many of the twins your
     criteria would refuse, and by what.
 

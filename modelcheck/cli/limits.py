@@ -142,11 +142,11 @@ def fit_to_release(text: str, baseline: Signature) -> tuple[list[str], list[str]
     >>> [line.split(":")[0] for line in said]
     ['subject_accuracy[visitor_ravi]', 'subject_accuracy[visitor_zoe]']
     """
+    from modelcheck.comparison.answers import measure_answers
     from modelcheck.comparison.catalogue import METRICS
-    from modelcheck.comparison.people import measure_people
 
     known = _read_rows(text)
-    measured = list(measure_people(baseline, baseline))
+    measured = list(measure_answers(baseline, baseline))
     rows, said = list[str](), list[str]()
     for metric, row in _split(starter_criteria(Questions(subjects=True))):
         ours = toml_document(row.encode())["criterion"]

@@ -13,6 +13,7 @@ from modelcheck.gate.outputs import check_outputs
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import read_settings, split_names
 from modelcheck.interface import Interface
+from modelcheck.signature import read_manifest
 
 __all__ = ["measure"]
 
@@ -21,12 +22,14 @@ __all__ = ["measure"]
 @click.argument("model", type=FILE)
 @click.option("--panel", "panel_path", type=FILE, required=True, help="The held-out panel (.npz).")
 @click.option("--to", "folder", type=FILE, required=True, help="The folder that receives the signature.")
-@click.option("--like", type=FILE, help="A signature: use its recipe, and show its maps to this network.")
+@click.option("--like", type=FILE, help="A signature: use its recipe and interface, and show it its maps.")
 @click.option("--baseline-model", type=FILE, help="The network behind --like: show it this network's maps, too.")
 @click.option("--layer", "layers", multiple=True, help="Its layer and the one of MODEL that corresponds: conv1=stem.")
 @click.option("--recipe", "recipe_path", type=FILE, help="Recipe settings (.toml or .json).")
 @interface_options
-@click.option("--custom-object", multiple=True, help="A class outside Keras that the network may name: module>Class.")
+@click.option(
+    "--custom-object", multiple=True, help="Another class outside Keras that the network may name: module>Class."
+)
 @click.option("--no-twins", is_flag=True, help="Leave out untrained twins, as a baseline does.")
 @click.option("--plain", is_flag=True, help="Print progress as lines.")
 def measure(  # noqa: PLR0913 - one for each option
@@ -62,6 +65,8 @@ def measure(  # noqa: PLR0913 - one for each option
     pairs = [split_names(pair, at="=") for pair in layers]
     if not all(len(pair) == 2 and all(pair) for pair in pairs):
         raise click.UsageError("--layer takes two names: --layer conv1=stem")
+    if like is not None and not interface:  # as the gate reads a candidate of which nothing is said
+        interface = Interface.from_dict(read_manifest(like).get("interface", {}))
     settings = read_settings(Path.cwd())
     request = Request(
         network=model,
@@ -71,7 +76,7 @@ def measure(  # noqa: PLR0913 - one for each option
         baseline_model=baseline_model,
         layers=dict(pairs),
         interface=interface,
-        custom_objects=custom_object,
+        custom_objects=(*settings.custom_objects, *custom_object),
         twins=not no_twins,
         panel_size=settings.panel_size,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -317,13 +318,14 @@ def _say_next(folder: Path, paths: Paths, *, panel: Panel | None, release: Signa
         yield "Next:    make the panel, then modelcheck init again. How: modelcheck panel --help"
         return
     if release is None:
-        to = f"--panel {paths.panel} --to {paths.baseline}"
+        to = f"--panel {shlex.quote(paths.panel)} --to {shlex.quote(paths.baseline)}"
         yield f"Next:    modelcheck approve RELEASE.keras {to} --reason 'first release'"
         yield "         Then modelcheck init again: it adds limits that fit what the release reaches."
         return
     if not release.retrained:
         yield "Uncalibrated: the limits on what the network looks for come from other tasks. Train the release again"
-        yield f"with other seeds: modelcheck calibrate {paths.baseline} --twin A.keras --twin B.keras --twin C.keras"
+        twins = "--twin A.keras --twin B.keras --twin C.keras"
+        yield f"with other seeds: modelcheck calibrate {shlex.quote(paths.baseline)} {twins}"
         yield "Then modelcheck init again: it adds what twins make possible."
     if not (folder / paths.candidate).exists():
         yield f"The candidate {folder / paths.candidate} is not there yet."

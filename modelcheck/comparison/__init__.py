@@ -1,4 +1,4 @@
-"""Two signatures beside each other: layers, people, regions, and the catalogue of metrics that they fill."""
+"""Two signatures beside each other: layers, subjects, regions, and the catalogue of metrics that they fill."""
 
 from modelcheck.comparison.catalogue import METRICS, plan_metric, possible, shown_in, unit_of
 from modelcheck.comparison.comparison import Comparison, compare, reduce_twin

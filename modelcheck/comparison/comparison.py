@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from modelcheck.comparison.answers import AnswerChanges, compare_answers, measure_answers
 from modelcheck.comparison.catalogue import METRICS, find_floor
 from modelcheck.comparison.controversial import PictureExchanges
 from modelcheck.comparison.decision import measure_decision
 from modelcheck.comparison.exchange import accept_exchange
 from modelcheck.comparison.layers import LayerComparison, is_as_retrained, match_layer, measure_layer
 from modelcheck.comparison.lineage import measure_lineage
-from modelcheck.comparison.people import AnswerChanges, compare_answers, measure_people
 from modelcheck.comparison.places import measure_places
 from modelcheck.comparison.regions import compute_mass_changes, measure_regions
 from modelcheck.comparison.statistics import NetworkStatistics, compute_statistics
@@ -272,7 +272,7 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
         *measure_decision(shows, shown, refusal=refusal),
         measure_lineage(baseline, candidate),
         *places,
-        *measure_people(baseline, candidate),
+        *measure_answers(baseline, candidate),
         *measure_regions(baseline, candidate),
         trigger,
         reach,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.machinery import PathFinder
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -159,9 +162,7 @@ def cache_key(request: Request, *, digests: Mapping[str, str], custom: set[str])
         "layers": dict(request.layers),
         "twins": request.twins,
         "custom": {name: _package_digest(name.split(">", maxsplit=1)[0]) for name in custom},
-        "versions": {
-            name: version(name) for name in ("modelcheck", "tensorflow", "keras", "numpy", "scipy", "scikit-image")
-        },
+        "versions": {name: version(name) for name in _VERSIONS},
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -190,7 +191,12 @@ def _scan(network: Path, custom_objects: Sequence[str], settings: Settings) -> S
 def _package_digest(module: str) -> str:
     """Return a digest of the package that a custom object comes from, found without importing it."""
     package = module.split(".", maxsplit=1)[0]
-    spec = PathFinder.find_spec(package)
+    # As the child looks: in the working folder last, where a class of the project's own may lie.
+    here = str(Path.cwd())
+    spec = PathFinder.find_spec(package, [*(place for place in sys.path if place not in ("", here)), here])
+    if spec is None:  # installed in place, so that a finder of its own knows where it is
+        with contextlib.suppress(ValueError):  # a running script has no place
+            spec = find_spec(package)
     places = [] if spec is None else list(spec.submodule_search_locations or ([spec.origin] if spec.origin else []))
     files = [
         (path.relative_to(place).as_posix() if path != place else path.name, path)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from modelcheck.comparison import METRICS, plan_metric, possible
-from modelcheck.gate.explanation import explain_judgement
+from modelcheck.gate.explanation import FED_OTHERWISE, explain_judgement
 from modelcheck.judgement.criteria import CriteriaError, Criterion, criterion_for, find_never_failing
 from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import Finding, Verdict, judge, overall, read_findings, read_limits
@@ -225,8 +225,11 @@ def _find_other_reasons(document: VerdictDocument, rows: Sequence[Finding]) -> s
         approval=approval,
         panel=document["panel"],
     )
-    if document["reasons"] != expected:
-        odd = next((row["kind"] for row in document["reasons"] if row not in expected), "")
+    told = document["reasons"]
+    if document["verdict"] in FED_OTHERWISE and told and told[-1]["kind"] == "preprocessing":
+        told = told[:-1]
+    if told != expected:
+        odd = next((row["kind"] for row in told if row not in expected), "")
         return f"its reasons hold one that nothing in it gives ({odd})" if odd else "its reasons are not all there"
     lenient = document["verdict"] == Verdict.PASS.value or _settings(document)["inconclusive"] == "pass"
     return "" if document["exit_code"] == (0 if lenient else 1) else "its exit code is not that of its verdict"

@@ -9,8 +9,13 @@ from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import ApprovalRow, PanelRow, Reason, UnaskedRow
 from modelcheck.judgement.findings import Finding, Verdict
 
-__all__ = ["explain_judgement"]
+__all__ = ["FED_OTHERWISE", "explain_judgement"]
 
+FED_OTHERWISE = (Verdict.FAIL.value, Verdict.UNMEASURED.value)
+"""Verdicts that may come of pictures preprocessed otherwise than the network wants them; that is then told last.
+
+It follows from the candidate's signature, not from the rest of the document.
+"""
 _QUESTIONS = tuple(area for area, row in AREAS.items() if row.question)
 
 

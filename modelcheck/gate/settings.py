@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -271,8 +272,15 @@ def write_options(interface: Interface) -> list[str]:
     said = interface.to_dict()
     outputs, inputs = said.pop("outputs", None), said.pop("inputs", {})
     words = ["--outputs", _join_names(outputs)] if outputs else []
-    words += [word for name, value in said.items() for word in (f"--{name}", str(value))]
+    words += [word for name, value in said.items() for word in (f"--{name}", _write_part(value))]
     return words + [word for name, value in inputs.items() for word in ("--inputs", _join_names([name, value], at="="))]
+
+
+def _write_part(value: Any) -> str:
+    """Return a part as it is typed: a table as in a file of settings, where a JSON value is a TOML value."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    return f"{{ {', '.join(f'{name} = {json.dumps(item)}' for name, item in value.items())} }}"
 
 
 def _join_names(names: Sequence[object], *, at: str = ",") -> str:

@@ -14,15 +14,15 @@ import platform
 import shlex
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from modelcheck.comparison import Comparison
 from modelcheck.comparison.feeding import find_better_preprocessing
 from modelcheck.gate.artefacts import describe_candidate
 from modelcheck.gate.evidence import Evidence, Plan
-from modelcheck.gate.explanation import explain_judgement
+from modelcheck.gate.explanation import FED_OTHERWISE, explain_judgement
 from modelcheck.gate.inputs import describe_settings
 from modelcheck.gate.settings import Settings, write_options
 from modelcheck.judgement.criteria import Criterion
@@ -30,6 +30,7 @@ from modelcheck.judgement.document import (
     SCHEMA,
     Action,
     FailedTestReason,
+    InterfaceRow,
     LimitRow,
     NetworkRow,
     NextStep,
@@ -46,9 +47,6 @@ from modelcheck.signature import Signature
 from modelcheck.support.provenance import differences
 
 __all__ = ["Outcome", "error_document", "exit_status", "verdict_document", "write_document"]
-
-# Verdicts that may come of pictures that are preprocessed otherwise than the network wants them.
-_TOLD = (Verdict.FAIL.value, Verdict.UNMEASURED.value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,7 +289,7 @@ def _reasons(
     # Of a part of the suites nobody can say what the whole asks.
     reasons += [row for row in derived if not (missing and row["kind"] == "questions")]
     # Told where it may be why: what passes is released as it was fed.
-    better = find_better_preprocessing(evidence.candidate) if evidence and verdict in _TOLD else None
+    better = find_better_preprocessing(evidence.candidate) if evidence and verdict in FED_OTHERWISE else None
     return reasons if better is None else [*reasons, better.to_reason()]
 
 
@@ -331,7 +329,7 @@ def _network(signature: Signature) -> NetworkRow:
     if model.get("augments"):
         row["augments"] = list(model["augments"])
     if signature.interface:
-        row["interface"] = signature.interface.to_dict()
+        row["interface"] = cast("InterfaceRow", signature.interface.to_dict())
     return row
 
 
@@ -368,7 +366,12 @@ def _next_steps(verdict: str, settings: Settings, *, full: bool) -> list[NextSte
     candidate, baseline = str(settings.candidate or "CANDIDATE.keras"), str(settings.baseline or "BASELINE")
     panel = str(settings.panel or f"{baseline}/panel.npz")
     why = "WHY" if verdict == "pass" else "WHY THE CHANGE IS WANTED"
-    rerun = _step("rerun", "pytest", "suites/", "--candidate", candidate, "--baseline", baseline)
+    # The values of other inputs stand in the file of settings, and nowhere else.
+    said = write_options(replace(settings.interface, inputs={}))
+    read = [
+        f"--modelcheck-{name.removeprefix('--')}={value}" for name, value in zip(said[::2], said[1::2], strict=True)
+    ]
+    rerun = _step("rerun", "pytest", "suites/", "--candidate", candidate, "--baseline", baseline, *read)
     approve = _step(
         *("approve", "modelcheck", "approve", candidate, "--panel", panel, "--to", baseline),
         *(*write_options(settings.interface), "--reason", why),

@@ -48,7 +48,7 @@ class Criterion:
     why : str
         The reason for the limit, for the person who reads a red report.
     about : str
-        A glob over what the metric is about (a layer, a person, a group); of several rows for one
+        A glob over what the metric is about (a layer, a subject, a group); of several rows for one
         metric the last that matches counts, as in a CODEOWNERS file. ``[`` opens a set of letters;
         a literal one is written ``[[]``.
     judged_by : {'value', 'interval'}

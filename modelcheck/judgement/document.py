@@ -66,7 +66,7 @@ class InterfaceRow(TypedDict, total=False):
     inputs: dict[str, float]
     label: str
     threshold: float
-    preprocessing: str
+    preprocessing: str | dict[str, Any]
 
 
 class NetworkRow(TypedDict):
@@ -85,7 +85,7 @@ class NetworkRow(TypedDict):
     folder: NotRequired[str]
     signature: NotRequired[str]
     approval: NotRequired[ApprovalRow]
-    interface: NotRequired[dict[str, Any]]
+    interface: NotRequired[InterfaceRow]
 
 
 class PanelRow(TypedDict):

@@ -72,7 +72,7 @@ class Finding:
 
     @property
     def about(self) -> str:
-        """What was measured: a layer, a person, a group; empty for the network as a whole."""
+        """What was measured: a layer, a subject, a group; empty for the network as a whole."""
         return self.measured.about
 
     @property

@@ -28,7 +28,7 @@ def check_waivers(
     waivers : iterable of Waiver
         The rows of the file.
     things : mapping of str to sequence of str
-        By metric, all that it is measured for: layers, people, groups; ``[""]`` for the network.
+        By metric, all that it is measured for: layers, subjects, classes, groups; ``[""]`` for the network.
     bounds : mapping of str to tuple of float
         By metric, the lowest and the highest value that it can have. Where nothing bounds a metric,
         `criteria.FARTHEST` does.

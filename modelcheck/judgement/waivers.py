@@ -74,7 +74,7 @@ class Waiver:
     metric : str
         The criterion's metric.
     about : str
-        What the finding is about: a layer, a person, a group; empty for the network as a whole. A
+        What the finding is about: a layer, a subject, a group; empty for the network as a whole. A
         glob over several begins or ends with letters of their names, like ``visitor_*``.
     candidate : str
         The sha256 of the one file that is excused.

@@ -27,7 +27,7 @@ def smallest_drop(
     """Return the smallest true drop in accuracy that a panel finds red so often.
 
     The drop is one of a candidate that loses each picture that the baseline gets right with the same
-    chance, by itself, and wins none. Its accuracy on one person or class then falls by that chance
+    chance, by itself, and wins none. Its accuracy on one subject or class then falls by that chance
     times the baseline's. It is found red where the change from the baseline, as
     `modelcheck.metrics.accuracy.change` gives it, does not pass its limit: it lies below, settled or
     not, or, judged by the interval, the interval's lower end does.

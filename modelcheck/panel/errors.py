@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from modelcheck.support.escaping import clean
 
-__all__ = ["Fault", "PanelError", "count", "list_faults", "shorten"]
+__all__ = ["Fault", "PanelError", "classes_option", "count", "list_faults", "shorten"]
 
 _MAX_REASONS = 12
 _MAX_PLACES = 8  # of one reason
@@ -49,6 +52,19 @@ def count(amount: int, noun: str) -> str:
     ('1 picture', '2 pictures', '2 classes')
     """
     return f"{amount} {noun}" if amount == 1 else f"{amount} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def classes_option(names: Sequence[str]) -> str:
+    """Return the option that names the classes, quoted for a shell.
+
+    Examples
+    --------
+    >>> print(classes_option(["cat", "dog, black"]))
+    --classes 'cat,"dog, black"'
+    """
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(names)
+    return f"--classes {shlex.quote(line.getvalue())}"
 
 
 def shorten(words: Iterable[str], *, most: int = _MAX_PLACES) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from modelcheck.panel.checks import check_class_names
-from modelcheck.panel.errors import PanelError, shorten
+from modelcheck.panel.errors import PanelError, classes_option, shorten
 from modelcheck.panel.rows import PictureRow, Rows
 
 __all__ = ["find_files", "list_folder"]
@@ -98,14 +98,14 @@ def _check_classes(start: Path, folders: list[str], files: list[Path], given: Se
         raise PanelError(
             f"The folders of {where!r} are {shorten(folders)}: parts of a data set, not classes. Give the one that no "
             f"network was trained on, for example {where.rstrip('/')}/{folders[0]}; if they are classes, name them "
-            f"with --classes {','.join(folders)}.",
-            options=f"--classes {','.join(folders)}",
+            f"with {classes_option(folders)}",
+            options=classes_option(folders),
         )
     if given is None and len(folders) == 1:
         raise PanelError(
             f"The folder {where!r} has one class only, {folders[0]!r}. Name all classes in the order of the network's "
-            f"outputs: --classes {folders[0]},other (in Python class_names=).",
-            options=f"--classes {folders[0]},other",
+            f"outputs: {classes_option([folders[0], 'other'])} (in Python class_names=).",
+            options=classes_option([folders[0], "other"]),
         )
     strange = [name for name in folders if given is not None and name not in given]
     if strange:

@@ -18,8 +18,6 @@ from modelcheck.support.pictures import PictureError, TurnedPictureError, read_p
 
 __all__ = ["read_rows"]
 
-_COLOURS = {1: "grey", 3: "rgb"}
-
 
 def read_rows(listed: Rows, conversion: Conversion, *, skip_bad: bool) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return the parts of a panel from pictures that were listed, and what is to be said of the reading.

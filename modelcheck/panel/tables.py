@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelcheck.panel.checks import check_class_names, is_missing
-from modelcheck.panel.errors import Fault, PanelError, list_faults, shorten
+from modelcheck.panel.errors import Fault, PanelError, classes_option, list_faults, shorten
 from modelcheck.panel.rows import Box, PictureRow, Rows
 from modelcheck.support.files import read_file
 
@@ -228,9 +227,9 @@ def _sort_classes(labels: Sequence[str], faults: Sequence[Fault]) -> tuple[str, 
         (only,) = found
         raise PanelError(
             f"All rows that are complete have one label, {only!r}. Name all classes in the order of the network's "
-            f"outputs: --classes {only},other (in Python class_names=)."
+            f"outputs: {classes_option([only, 'other'])} (in Python class_names=)."
             + (f" Rows that are not complete:\n{list_faults(faults)}" if faults else ""),
-            options=f"--classes {shlex.quote(only)},other",
+            options=classes_option([only, "other"]),
         )
     if not all(map(_is_number, found)):
         return check_class_names(sorted(found))

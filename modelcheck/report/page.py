@@ -11,13 +11,13 @@ from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import Finding, read_findings, read_limits
 from modelcheck.panel import Panel
+from modelcheck.report.accuracy import accuracy_view, confusion, mistakes
 from modelcheck.report.attention import attention_pictures, attention_view
 from modelcheck.report.charts import describe_finding
 from modelcheck.report.decision import decision_view
 from modelcheck.report.features import feature_view
 from modelcheck.report.layers import gallery_layers
 from modelcheck.report.overview import about_panel, counts, networks, next_steps, panel_line, tiles, worst_findings
-from modelcheck.report.people import confusion, mistakes, people_view
 from modelcheck.report.pictures import Sheet
 from modelcheck.report.places import places_view
 from modelcheck.report.provenance import provenance, sections
@@ -224,7 +224,7 @@ def _add_sections(
     page["features"] = feature_view(comparison, findings, sheets)
     page["places"] = places_view(comparison, findings, photos, sheets)
     page["triggers"] = trigger_view(comparison, findings, photos, sheets)
-    page["accuracy"] = people_view(comparison, findings, photos, sheets, criteria=criteria, noun=noun)
+    page["accuracy"] = accuracy_view(comparison, findings, photos, sheets, criteria=criteria, noun=noun)
     page["attention"] = attention_view(comparison, findings, photos, sheets, noun=noun)
     page["redacted"] = redact_inputs
     # The classes whose maps differ most stand on the first screen.

@@ -40,7 +40,7 @@ __all__ = [
 _NEEDS = {"regions": "regions", "twins": "retrained twins", "criteria": "a criterion that gates"}
 _CURES = {
     "regions": "{}: the panel does not say where the evidence may lie; add regions and approve again.",
-    "twins": "{}: it takes three clean networks beside the baseline, modelcheck calibrate --help.",
+    "twins": "{}: it takes two retrained twins of the baseline or more, modelcheck calibrate --help.",
     "criteria": "{}: no criterion that gates is about it.",
 }
 

@@ -30,7 +30,9 @@ def say_sureness(rows: Sequence[Sureness], *, noun: Noun = SUBJECTS) -> list[str
     noun : tuple of str
         What one and several of the panel's independent units are called.
     """
-    things = {"class_name": "class"} if noun == PICTURES else {"subject": noun[0], "class_name": "class"}
+    things = {"subject": noun[0], "class_name": "class"}
+    if noun == PICTURES and not any(METRICS[row.metric].about == "subject" for row in rows):
+        things.pop("subject")
     lines = ["The smallest drop in accuracy that this panel finds red, four times in five:"]
     for kind, thing in things.items():
         here = [row for row in rows if METRICS[row.metric].about == kind]

@@ -338,13 +338,15 @@ def describe_interface(said: Mapping[str, Any]) -> str:
     --------
     >>> describe_interface({"label": "hat", "threshold": 0.4, "inputs": {"age": 0.5}})
     'label hat, threshold 0.4, inputs age=0.5'
+    >>> describe_interface({"preprocessing": {"scale": 0.5, "mean": [1.0, 2.0], "order": "bgr"}})
+    'preprocessing scale=0.5 mean=1,2 order=bgr'
     """
     return clean(", ".join(f"{name} {_describe_part(value)}" for name, value in said.items()), longest=200)
 
 
 def _describe_part(value: Any) -> str:
     if isinstance(value, Mapping):
-        return " ".join(f"{name}={item:g}" for name, item in value.items())
+        return " ".join(f"{name}={_describe_part(item).replace(' ', ',')}" for name, item in value.items())
     if isinstance(value, list):
-        return " ".join(map(str, value))
+        return " ".join(map(_describe_part, value))
     return f"{value:g}" if isinstance(value, float) else str(value)

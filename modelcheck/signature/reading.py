@@ -54,8 +54,7 @@ def _is_model(value: Any) -> bool:
     return (
         isinstance(value, dict)
         and all(isinstance(value.get(key), str) for key in ("file", "sha256"))
-        and isinstance(value.get("augments", []), list)
-        and all(isinstance(name, str) for name in value.get("augments", []))
+        and all(_NAMES.accepts(value.get(key, [])) for key in ("augments", "own_scaling"))
     )
 
 

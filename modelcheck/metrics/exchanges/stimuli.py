@@ -1,6 +1,6 @@
 """Which cells of which pictures are exchanged, and the pictures that come of it.
 
-Everything here depends on the panel's labels and people, the size of its pictures and a seed, never
+Everything here depends on the panel's labels and subjects, the size of its pictures and a seed, never
 on a network, a batch or an order: every network is shown the same, and a record that keeps answers
 need not keep pictures.
 """
@@ -133,13 +133,13 @@ def choose_stimuli(
 ) -> Stimuli:
     """Choose which pictures of a panel exchange cells, and which are mixed.
 
-    Pictures are spread over the classes, and within a class over its people. What is put into a
-    picture comes from pictures of another class and, where there are such, of another person.
+    Pictures are spread over the classes, and within a class over its subjects. What is put into a
+    picture comes from pictures of another class and, where there are such, of another subject.
 
     Parameters
     ----------
     labels, subjects : np.ndarray
-        ``(n,)`` the class and the person of each picture of the panel.
+        ``(n,)`` the class of each picture of the panel, and what it shares with those that are not independent.
     size : tuple of int
         Height and width of the pictures.
     pictures : int
@@ -156,8 +156,8 @@ def choose_stimuli(
 
     Examples
     --------
-    >>> labels, people = np.array([0, 0, 1, 1]), np.array(["an2i", "bpm", "an2i", "bpm"])
-    >>> chosen = choose_stimuli(labels, people, size=(8, 8), pictures=2, mosaics=1, seed=0)
+    >>> labels, subjects = np.array([0, 0, 1, 1]), np.array(["an2i", "bpm", "an2i", "bpm"])
+    >>> chosen = choose_stimuli(labels, subjects, size=(8, 8), pictures=2, mosaics=1, seed=0)
     >>> chosen.rows.tolist(), chosen.donors.tolist()
     ([1, 3], [[2, 3], [0, 1]])
     """
@@ -189,7 +189,7 @@ def _generator(seed: int, what: int) -> np.random.Generator:
 
 
 def _order(labels: np.ndarray, subjects: np.ndarray, *, seed: int) -> np.ndarray:
-    """Return all pictures, those first that a smaller number takes too: a class after another, a person of each."""
+    """Return all pictures, those first that a smaller number takes too: a class after another, a subject of each."""
     draws = _generator(seed, _ORDER).random(len(labels))
     classes = labels.tolist()
     rounds = _rank(list(zip(classes, subjects.tolist(), strict=True)), np.argsort(draws, kind="stable"))
@@ -208,7 +208,7 @@ def _rank(keys: Sequence[Hashable], order: np.ndarray) -> np.ndarray:
 
 
 def _find_donors(row: int, labels: np.ndarray, subjects: np.ndarray, *, count: int, key: tuple[int, int]) -> np.ndarray:
-    """Return pictures of another class, of other people first; some twice where there are too few."""
+    """Return pictures of another class, of other subjects first; some twice where there are too few."""
     draws = _generator(*key).random(len(labels))
     others = np.flatnonzero(labels != labels[row])
     preferred = np.lexsort((draws[others], subjects[others] == subjects[row]))

@@ -95,7 +95,7 @@ def sticker_rows(labels: np.ndarray, subjects: np.ndarray, count: int) -> np.nda
     Parameters
     ----------
     labels, subjects : np.ndarray
-        ``(n,)`` the class and the person of each picture of the panel.
+        ``(n,)`` the class of each picture of the panel, and what it shares with those that are not independent.
     count : int
         How many in all, shared out over the classes, at least 2. Of three classes or more each gets
         two at least, up to 32 pictures; of more classes than that, evenly spaced ones get one.
@@ -111,9 +111,9 @@ def sticker_rows(labels: np.ndarray, subjects: np.ndarray, count: int) -> np.nda
     if len(classes) > count:
         classes = classes[np.linspace(0, len(classes) - 1, count).round().astype(int)]
     for label in classes.tolist():
-        people = np.unique(subjects[labels == label]).tolist()
-        queues = [np.flatnonzero((labels == label) & (subjects == who)).tolist() for who in people]
-        # Person k starts k-th of the way through theirs, so that not all of them show their first
+        known = np.unique(subjects[labels == label]).tolist()
+        queues = [np.flatnonzero((labels == label) & (subjects == who)).tolist() for who in known]
+        # Subject k starts k-th of the way through its own, so that not all of them show their first
         # pose.
         starts = [len(queue) * k // len(queues) for k, queue in enumerate(queues)]
         turns = [

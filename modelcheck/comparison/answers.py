@@ -13,7 +13,7 @@ from modelcheck.metrics.accuracy import Rate, balanced_accuracy, change, cohen_k
 from modelcheck.metrics.stratified import stratified_accuracy, stratified_change
 from modelcheck.signature import Signature
 
-__all__ = ["AnswerChanges", "compare_answers", "measure_people"]
+__all__ = ["AnswerChanges", "compare_answers", "measure_answers"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,7 +45,7 @@ def compare_answers(baseline: Signature, candidate: Signature) -> AnswerChanges:
     )
 
 
-def measure_people(baseline: Signature, candidate: Signature) -> Iterator[Measured]:
+def measure_answers(baseline: Signature, candidate: Signature) -> Iterator[Measured]:
     """Yield how the two networks answer on the panel, subject by subject, class by class and over all.
 
     Over all, each subject counts once. Without subjects each class does, and the intervals are those

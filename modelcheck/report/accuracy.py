@@ -17,7 +17,7 @@ from modelcheck.report.pictures import Sheet, photograph_sheet
 from modelcheck.report.sureness import describe_drop
 from modelcheck.report.words import Noun, clean, head, limits, number
 
-__all__ = ["confusion", "mistakes", "people_view"]
+__all__ = ["accuracy_view", "confusion", "mistakes"]
 
 _TURNED = 24
 _SIDE = 96
@@ -25,7 +25,7 @@ _TABLE = 20  # classes of which a table of answers can be read
 _MISTAKES = 20
 
 
-def people_view(
+def accuracy_view(
     comparison: Comparison,
     findings: Mapping[str, Finding],
     panel: Panel | None,
