@@ -300,3 +300,28 @@ def test_a_folder_that_cannot_be_read_is_refused(folder):
             Panel.from_folder(folder)
     finally:
         (folder / "cat").chmod(0o700)
+
+
+@pytest.mark.parametrize("name", ["O'Brien", "a b", "a, b", 'the "x"', "-x", "$HOME; ls", "other", "größe", "#1"])
+@pytest.mark.parametrize("way", ["from-folder", "from-table"])
+def test_the_command_in_a_message_runs_whatever_a_class_is_called(tmp_path, monkeypatch, name, way):
+    """One class only: the example that names all of them makes a panel of it and one more."""
+    monkeypatch.chdir(write(tmp_path, f"-p/{name}/1.png"))
+    (tmp_path / "t.csv").write_text(
+        'path,label\n"{}","{}"\n'.format(*(text.replace('"', '""') for text in (f"-p/{name}/1.png", name)))
+    )
+    code, said = command(
+        way, *(["--out", "h.npz", "--", "-p"] if way == "from-folder" else ["t.csv", "--out", "h.npz"])
+    )
+    assert code == 4
+    again = shlex.split(said.splitlines()[-1].partition("For example: modelcheck panel ")[2])
+    code, said = command(*again)
+    assert code == 0, said
+    assert Panel.load("h.npz").class_names[0] == name
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "\x1b[31mred", "\u202eturned", "two  spaces", " lead"])
+def test_no_command_is_named_that_a_message_cannot_show(tmp_path, name):
+    """A terminal is not shown every sign, and what it is shown would not be the name."""
+    code, said = command("from-folder", write(tmp_path / "p", f"{name}/1.png"), "--out", tmp_path / "h.npz")
+    assert (code, "one class only" in said, "For example" in said) == (4, True, False)

@@ -69,7 +69,7 @@ TABLES = {
     "no rows": (lambda frame: frame.iloc[:0], "no rows"),
     "class": (
         lambda frame: frame.assign(label="up"),
-        "3 x label 'up' is none of the classes left, not_left: row 0, row 1",
+        "3 x label 'up' is none of the classes 'left', 'not_left': row 0, row 1",
     ),
     "some box": (lambda frame: frame.drop(columns="width"), "Boxes need all of"),
     "box outside": (lambda frame: frame.assign(height=9), "is not inside a picture of 5x6 pixels: row 1, '1.png'"),
@@ -180,7 +180,7 @@ WRONG = {
     "position out of range": (
         "path,label\n0.png,0\n1.png,2\n",
         ["a", "b"],
-        "label '2' is none of the classes a, b: line 3",
+        "label '2' is none of the classes 'a', 'b': line 3",
     ),
     "numbers with a gap": ("path,label\n0.png,0\n1.png,2\n", None, "numbers, 0, 2, but not all of 0 to 1.*--classes"),
     "plural": (
@@ -250,3 +250,17 @@ def test_damaged_pictures_are_read_or_refused(tmp_path_factory, data):
         assert re.search("cannot be|8 bits|empty", str(error))  # noqa: PT017 - both answers are right
     else:
         assert len(panel) == 1
+
+
+@pytest.mark.parametrize(("labels", "named"), [((1, 2), "1,2"), ((0, 3), "0,1,2,3"), ((2, 3), "1,2,3")])
+def test_labels_that_count_from_one_are_never_shifted(tmp_path, labels, named):
+    """The classes that a message proposes for numbers are called by them, so that no label becomes another."""
+    rows = "".join(f"{k}.png,{label}\n" for k, label in enumerate(labels))
+    (tmp_path / "t.csv").write_text(f"path,label\n{rows}")
+    for k in range(2):
+        Image.fromarray(np.full((4, 4), k, np.uint8)).save(tmp_path / f"{k}.png")
+    with pytest.raises(PanelError) as refused:
+        Panel.from_frame(tmp_path / "t.csv")
+    assert refused.value.options == ("--classes", named)
+    panel = Panel.from_frame(tmp_path / "t.csv", class_names=named.split(","))
+    assert [panel.class_names[k] for k in panel.labels] == [str(label) for label in labels]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from modelcheck.interface import Interface
+from modelcheck.support.commands import join_names
 from modelcheck.support.escaping import clean
 from modelcheck.support.files import read_file
 from modelcheck.support.tables import toml_document
@@ -270,15 +270,9 @@ def write_options(interface: Interface) -> list[str]:
     """
     said = interface.to_dict()
     outputs, inputs = said.pop("outputs", None), said.pop("inputs", {})
-    words = ["--outputs", _join_names(outputs)] if outputs else []
+    words = ["--outputs", join_names(outputs)] if outputs else []
     words += [word for name, value in said.items() for word in (f"--{name}", str(value))]
-    return words + [word for name, value in inputs.items() for word in ("--inputs", _join_names([name, value], at="="))]
-
-
-def _join_names(names: Sequence[object], *, at: str = ",") -> str:
-    line = io.StringIO()
-    csv.writer(line, delimiter=at, lineterminator="").writerow(names)
-    return line.getvalue()
+    return words + [word for name, value in inputs.items() for word in ("--inputs", join_names([name, value], at="="))]
 
 
 def _read_number(text: str) -> float | str:
@@ -383,6 +377,6 @@ def _table(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise SettingsError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise SettingsError(f"{str(path)!r} is not valid TOML: {error}") from error
+        raise SettingsError(f"{str(path)!r} is not valid TOML: {error}.") from error
     tools = check_value("tool", document.get("tool", {}), TABLE, error=SettingsError)
     return dict(check_value("tool.modelcheck", tools.get("modelcheck", {}), TABLE, error=SettingsError))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from modelcheck.support.commands import join_names
 from modelcheck.support.escaping import clean
 
-__all__ = ["Fault", "PanelError", "count", "list_faults", "shorten"]
+__all__ = ["Fault", "PanelError", "count", "list_faults", "name_classes", "shorten"]
 
 _MAX_REASONS = 12
 _MAX_PLACES = 8  # of one reason
@@ -20,14 +21,14 @@ class PanelError(ValueError):
     ----------
     message : str
         What happened, what was expected, and the next step.
-    options : str
-        What to add to a command of ``modelcheck panel`` so that it works, for example
-        ``--size 96x96``.
+    options : sequence of str
+        The words to add to a command of ``modelcheck panel`` so that it works, for example
+        ``("--size", "96x96")``.
     """
 
-    def __init__(self, message: str, *, options: str = "") -> None:
+    def __init__(self, message: str, *, options: Sequence[str] = ()) -> None:
         super().__init__(message)
-        self.options = options
+        self.options = tuple(options)
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,17 @@ class Fault:
     """Where it stands: ``line 3`` of a table, or the name of a file."""
     reason: str
     """What is wrong with it, in words that it shares with others of its fault."""
+
+
+def name_classes(names: Sequence[str]) -> tuple[str, str]:
+    """Return the words of a command line that name the classes.
+
+    Examples
+    --------
+    >>> name_classes(["left, up", "other"])
+    ('--classes', '"left, up",other')
+    """
+    return "--classes", join_names(names)
 
 
 def count(amount: int, noun: str) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from modelcheck.panel.checks import check_class_names
-from modelcheck.panel.errors import PanelError, shorten
+from modelcheck.panel.errors import PanelError, name_classes, shorten
 from modelcheck.panel.rows import PictureRow, Rows
+from modelcheck.support.commands import write_command
 
 __all__ = ["find_files", "list_folder"]
 
@@ -95,17 +96,19 @@ def _check_classes(start: Path, folders: list[str], files: list[Path], given: Se
         and len(folders) > 1
         and {name.lower().replace("-", "").replace("_", "") for name in folders} <= _SPLITS
     ):
+        options = name_classes(folders)
         raise PanelError(
             f"The folders of {where!r} are {shorten(folders)}: parts of a data set, not classes. Give the one that no "
             f"network was trained on, for example {where.rstrip('/')}/{folders[0]}; if they are classes, name them "
-            f"with --classes {','.join(folders)}.",
-            options=f"--classes {','.join(folders)}",
+            f"with {write_command(options)}.",
+            options=options,
         )
     if given is None and len(folders) == 1:
+        options = name_classes([folders[0], "other" if folders[0] != "other" else "another"])
         raise PanelError(
             f"The folder {where!r} has one class only, {folders[0]!r}. Name all classes in the order of the network's "
-            f"outputs: --classes {folders[0]},other (in Python class_names=).",
-            options=f"--classes {folders[0]},other",
+            f"outputs: {write_command(options)} (in Python class_names=).",
+            options=options,
         )
     strange = [name for name in folders if given is not None and name not in given]
     if strange:

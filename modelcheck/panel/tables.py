@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelcheck.panel.checks import check_class_names, is_missing
-from modelcheck.panel.errors import Fault, PanelError, list_faults, shorten
+from modelcheck.panel.errors import Fault, PanelError, list_faults, name_classes, shorten
 from modelcheck.panel.rows import Box, PictureRow, Rows
+from modelcheck.support.commands import write_command
 from modelcheck.support.files import read_file
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ BOX = ("row", "column", "height", "width")
 _WORDS = ("path", "label", "subject", "group", "name", "mask")
 _DELIMITERS = (",", ";", "\t")
 _MAX_BYTES = 2**30
+_MOST_NUMBERS = 100  # of classes in a command
 
 
 class Columns:
@@ -171,7 +172,9 @@ def list_table(table: Table, *, class_names: Sequence[str] | None = None, root: 
     for at, label in zip(whole, _find_labels(given, classes), strict=True):
         place, box = found.places[at], _read_box([found.columns[name][at] for name in present])
         if label is None:
-            faults.append(Fault(place, f"label {words['label'][at]!r} is none of the classes {shorten(classes)}"))
+            faults.append(
+                Fault(place, f"label {words['label'][at]!r} is none of the classes {shorten(map(repr, classes))}")
+            )
             continue
         if present and box is None:
             faults.append(Fault(place, "its box must be whole numbers of pixels, of at least one pixel"))
@@ -226,19 +229,24 @@ def _sort_classes(labels: Sequence[str], faults: Sequence[Fault]) -> tuple[str, 
     found = set(labels)
     if len(found) == 1:
         (only,) = found
+        options = name_classes([only, "other" if only != "other" else "another"])
         raise PanelError(
             f"All rows that are complete have one label, {only!r}. Name all classes in the order of the network's "
-            f"outputs: --classes {only},other (in Python class_names=)."
+            f"outputs: {write_command(options)} (in Python class_names=)."
             + (f" Rows that are not complete:\n{list_faults(faults)}" if faults else ""),
-            options=f"--classes {shlex.quote(only)},other",
+            options=options,
         )
     if not all(map(_is_number, found)):
         return check_class_names(sorted(found))
     if found != {str(number) for number in range(len(found))}:
+        # Names of their own: a position too far on would be another class.
+        numbers = sorted({int(number) for number in found})
+        options = name_classes([str(k) for k in range(min(numbers[0], 1), min(numbers[-1], _MOST_NUMBERS) + 1)])
         raise PanelError(
-            f"The labels are numbers, {shorten(sorted(found, key=int))}, but not all of 0 to {len(found) - 1}. Name "
-            "all classes in the order of the network's outputs: --classes a,b,c (in Python class_names=).",
-            options="--classes a,b,c",
+            f"The labels are numbers, {shorten(map(str, numbers))}, but not all of 0 to {len(found) - 1}. Name "
+            "all classes in the order of the network's outputs, by these numbers where they are their names: "
+            f"{write_command(options)} (in Python class_names=).",
+            options=options if numbers[-1] <= _MOST_NUMBERS else (),
         )
     return check_class_names(sorted(found, key=int))
 

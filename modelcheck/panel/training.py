@@ -110,14 +110,14 @@ def check_training_list(
         raise PanelError(
             f"{len(faults)} of {len(paths)} pictures of the training list {where!r} cannot be read, so nothing can be "
             f"said of them:\n{list_faults(faults)}",
-            options="--skip-bad",
+            options=["--skip-bad"],
         )
     if shape not in shapes:
         sizes = shorten(f"{size_words(other)}x{other[-1]}" for other in sorted(shapes)) or "none that can be read"
         raise PanelError(
             f"No picture of the training list {where!r} has the panel's {size_words(shape)}x{shape[-1]} ({sizes}): "
             f"none could be found in it. Bring both to one size: --size {size_words(shape)}",
-            options=f"--size {size_words(shape)}",
+            options=["--size", size_words(shape)],
         )
     return TrainingCheck(len(paths) - len(faults), tuple(near))
 
