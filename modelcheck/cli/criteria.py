@@ -27,11 +27,16 @@ def criteria(*, folder: Path, baseline: Path | None) -> None:
     """
     from modelcheck.comparison import plan_metric
     from modelcheck.gate.evidence import make_plan
-    from modelcheck.gate.settings import read_settings
+    from modelcheck.gate.settings import SettingsError, read_settings
     from modelcheck.judgement.criteria import criterion_for
     from modelcheck.report.words import count
 
     settings = read_settings(folder, {"baseline": baseline})
+    if settings.baseline is None:
+        raise SettingsError(
+            f"No baseline was given, and {str(folder / 'pyproject.toml')!r} names none in [tool.modelcheck]. Name it "
+            "there, or use: modelcheck criteria --baseline FOLDER"
+        )
     # The limits do not depend on which network is proposed.
     plan = make_plan(replace(settings, candidate=settings.candidate or Path("candidate.keras")))
     gates = 0
