@@ -39,6 +39,8 @@ def read_rows(listed: Rows, conversion: Conversion, *, skip_bad: bool) -> tuple[
         When rows or pictures cannot be used, differ in size or colours, or are the same picture
         under two labels; it names all of them.
     """
+    if not isinstance(conversion, Conversion):
+        raise PanelError(f"conversion must be a Conversion, such as Conversion(size=(96, 128)), not {conversion!r}.")
     if len(listed.rows) > MAX_PICTURES:
         raise PanelError(f"{len(listed.rows)} pictures are listed, more than {MAX_PICTURES}. Take a sample of them.")
     reader = _Reader(listed.rows, conversion)
