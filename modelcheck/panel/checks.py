@@ -121,19 +121,19 @@ def spell(word: Any, what: str) -> str:
     Raises
     ------
     PanelError
-        When bytes are no UTF-8.
+        When it is no UTF-8.
 
     Examples
     --------
     >>> spell(b"cat", "labels"), spell(7, "labels")
     ('cat', '7')
     """
-    if not isinstance(word, bytes):
-        return str(word)
     try:
-        return word.decode()
-    except UnicodeDecodeError as error:
-        raise PanelError(f"{what} hold {word!r}, which is no text in UTF-8: decode it first.") from error
+        text = word.decode() if isinstance(word, bytes) else str(word)
+        text.encode()  # of a name that is no UTF-8 on the disk Python makes text that no file can hold
+    except UnicodeError as error:
+        raise PanelError(f"{what} hold {word!r}, which is no text in UTF-8. Rename it, or decode it first.") from error
+    return text
 
 
 def is_missing(word: Any) -> bool:
