@@ -432,3 +432,32 @@ def test_init_runs_after_one_that_was_killed(tmp_path, monkeypatch):
     code, said = command("init")
     assert code == 0, said
     assert not Path("suites/.criteria.toml.before-init").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[[criterion]]\nmetric = 'transfer'\nat_least = nan\nwhy = 'x'\n",
+        OWN.replace("units", "unit"),
+        "[extra]\nx = 1\n",
+    ],
+    ids=["NaN", "metric", "key"],
+)
+def test_init_adds_nothing_to_limits_that_the_gate_refuses(tmp_path, monkeypatch, text):
+    """One sentence, the gate's, and nothing is written: not a screen of rows to add to what is broken."""
+    monkeypatch.chdir(tmp_path)
+    Path("suites").mkdir()
+    Path("suites/criteria.toml").write_text(text)
+    code, said = command("init")
+    assert (code, "nothing was written" in said, len(said.splitlines())) == (4, True, 1), said
+    assert contents(tmp_path) == {Path("suites/criteria.toml"): text.encode()}
+
+
+def test_init_says_that_a_panel_is_not_the_baselines(tmp_path, monkeypatch):
+    """The gate would refuse it, so that to run the gate is not what comes next."""
+    monkeypatch.chdir(tmp_path)
+    make_panel(regions=False).save("heldout.npz")
+    approved(make_panel(regions=True))
+    said = command("init")[1]
+    assert "is not the one of the baseline" in said
+    assert "pytest suites/" not in said

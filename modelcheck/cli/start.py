@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,9 +21,9 @@ from modelcheck.cli.limits import (
     starter_text,
 )
 from modelcheck.cli.shared import FILE, say
+from modelcheck.cli.writing import write_all
 from modelcheck.support.commands import as_argument, write_command
 from modelcheck.support.files import read_file
-from modelcheck.support.folders import place
 from modelcheck.support.tables import toml_document
 
 if TYPE_CHECKING:
@@ -119,7 +118,7 @@ def write_configuration(
     # Last, so that a file that was there is the old one or the new one.
     if extended is not None:
         texts[settings] = extended
-    _write_all({path: text.encode() for path, text in texts.items()})
+    write_all({path: text.encode() for path, text in texts.items()})
     return [*said, *lines]
 
 
@@ -135,6 +134,7 @@ def _extend_criteria(path: Path, questions: Questions, release: Signature | None
     except ValueError as error:
         raise ValueError(f"{str(path)!r} is not valid TOML, so nothing was written: {error}.") from error
     if there:
+        _check_limits(path, before)
         _check_extension(path, before, list(missing.values()))
     whole = _join(before, list(missing.values())) if there else starter_criteria(questions)
     fitted, fits = ([], []) if release is None else fit_to_release(whole, release)
@@ -145,6 +145,18 @@ def _extend_criteria(path: Path, questions: Questions, release: Signature | None
         return None, [f"kept    {path}: every metric that can be asked has a row"]
     added = f"rows on {', '.join(missing)}" if missing else "limits of their own"
     return _join(whole, fitted), [f"added   {path}: {added}; the others are kept as they are", *fits]
+
+
+def _check_limits(path: Path, text: str) -> None:
+    """Refuse limits that the gate would refuse: nothing is added to what must be mended first."""
+    from modelcheck.comparison import METRICS
+    from modelcheck.judgement.criteria import CriteriaError, read_criteria
+
+    try:
+        if toml_document(text.encode()):
+            read_criteria(path, metrics=METRICS)
+    except CriteriaError as error:
+        raise ValueError(f"{str(error).rstrip('.')}. Until that is mended nothing was written.") from error
 
 
 def _check_extension(path: Path, before: str, rows: Sequence[str]) -> None:
@@ -162,65 +174,6 @@ def _check_extension(path: Path, before: str, rows: Sequence[str]) -> None:
 
 def _join(text: str, rows: Sequence[str]) -> str:
     return "\n".join([text if text.endswith("\n") or not text else f"{text}\n", *rows])
-
-
-def _write_all(texts: Mapping[Path, bytes]) -> None:
-    """Write files, with the folders that they need: all of them, or nothing."""
-    texts = {_find_place(path, texts): data for path, data in texts.items()}
-    made: list[Path] = []
-    kept: dict[Path, Path] = {}
-    try:
-        for number, (path, data) in enumerate(texts.items(), start=1):
-            for part in (*reversed(path.parent.parents), path.parent):
-                if not part.exists():
-                    part.mkdir()
-                    made.append(part)
-            if not os.path.lexists(path):
-                place(path, data)
-                made.append(path)
-                continue
-            if number < len(texts):  # what is written after it may fail
-                aside = path.with_name(f".{path.name}.before-init")
-                aside.unlink(missing_ok=True)  # of a run that was killed; the file itself is whole
-                os.link(path, aside)
-                kept[path] = aside
-            place(path, data)
-    except BaseException:
-        for path, aside in kept.items():
-            with suppress(OSError):
-                os.rename(aside, path)  # noqa: PTH104 - takes no room on a full disk
-                aside.unlink(missing_ok=True)  # still there where the two were one file
-        for path in reversed(made):
-            with suppress(OSError):  # a folder that somebody else has used meanwhile stays
-                path.rmdir() if path.is_dir() else path.unlink()
-        raise
-    for aside in kept.values():
-        aside.unlink()
-
-
-def _find_place(path: Path, texts: Collection[Path]) -> Path:
-    """Return where a file is written, a link of the user's followed.
-
-    Raises
-    ------
-    ValueError
-        When something else is there.
-    """
-    for part in path.parents:
-        if part in texts or (os.path.lexists(part) and not part.is_dir()):
-            raise ValueError(
-                f"{str(path)!r} cannot be written, so nothing was: {str(part)!r} is no folder. Move it away, or name "
-                "another file in [tool.modelcheck] of pyproject.toml, then modelcheck init again."
-            )
-    if not os.path.lexists(path):
-        return path
-    if not path.is_file():
-        raise ValueError(
-            f"{str(path)!r} cannot be written, so nothing was: it is no file"
-            f"{' but a link that leads to none' if path.is_symlink() else ''}. Move it away, then modelcheck init "
-            "again."
-        )
-    return path.resolve() if path.is_symlink() else path
 
 
 def _extend_pyproject(path: Path, paths: Paths) -> str | None:
@@ -369,8 +322,12 @@ def _say_next(folder: Path, paths: Paths, *, panel: Panel | None, release: Signa
         yield f"The panel {folder / paths.panel} is not there yet, so nothing is known of subjects and regions."
         yield "Next:    make the panel, then modelcheck init again. How: modelcheck panel --help"
         return
-    if release is None:
-        words = ["RELEASE.keras", "--panel", paths.panel, "--to", paths.baseline, "--reason", "first release"]
+    if release is not None and panel.digest() != release.panel_digest:
+        yield f"The panel {folder / paths.panel} is not the one of the baseline, and the gate refuses another. Name"
+        yield "that one in [tool.modelcheck], or approve the release on this one:"
+    if release is None or panel.digest() != release.panel_digest:
+        words = ["RELEASE.keras", "--panel", paths.panel, "--to", paths.baseline, "--reason"]
+        words.append("first release" if release is None else "another panel")
         yield f"Next:    {go}{write_command(['modelcheck', 'approve', *words])}"
         yield "         Then modelcheck init again: it adds limits that fit what the release reaches."
         return
