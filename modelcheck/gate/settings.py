@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -271,8 +272,15 @@ def write_options(interface: Interface) -> list[str]:
     said = interface.to_dict()
     outputs, inputs = said.pop("outputs", None), said.pop("inputs", {})
     words = ["--outputs", join_names(outputs)] if outputs else []
-    words += [word for name, value in said.items() for word in (f"--{name}", str(value))]
+    words += [word for name, value in said.items() for word in (f"--{name}", _write_value(value))]
     return words + [word for name, value in inputs.items() for word in ("--inputs", join_names([name, value], at="="))]
+
+
+def _write_value(value: Any) -> str:
+    """Return a value as it is typed: a table as in a file of settings, in one line."""
+    # JSON's numbers, texts and lists are TOML's.
+    pairs = [f"{name} = {json.dumps(part)}" for name, part in value.items()] if isinstance(value, dict) else []
+    return f"{{ {', '.join(pairs)} }}" if pairs else str(value)
 
 
 def _read_number(text: str) -> float | str:
@@ -286,6 +294,8 @@ def _read_numbers(pairs: Sequence[str]) -> dict[str, float | str]:
     split = [split_names(pair, at="=") for pair in pairs]
     if not all(len(pair) == 2 and all(pair) for pair in split):
         raise SettingsError(f"An input is held at a value, such as age=0.5, not {', '.join(pairs)!r}.")
+    if len({name for name, _ in split}) < len(split):
+        raise SettingsError(f"An input is held at one value, not at several: {', '.join(pairs)!r}.")
     return {name: _read_number(value) for name, value in split}
 
 
@@ -316,10 +326,12 @@ def _read_preprocessing(text: str) -> Any:
     if not text.lstrip().startswith("{"):
         return text
     try:
-        (value,) = toml_document(f"preprocessing = {text}\n".encode()).values()
+        table = toml_document(f"preprocessing = {text}\n".encode())
     except ValueError as error:
         raise SettingsError(f"preprocessing {text!r} is no table such as '{{ scale = 0.0039 }}': {error}") from error
-    return value
+    if len(table) > 1:
+        raise SettingsError(f"preprocessing {text!r} is more than one table such as '{{ scale = 0.0039 }}'.")
+    return table["preprocessing"]
 
 
 def _check_path(key: str, value: Any) -> str:
