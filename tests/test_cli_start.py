@@ -3,6 +3,7 @@
 import errno
 import os
 import shlex
+import stat
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -461,3 +462,22 @@ def test_init_says_that_a_panel_is_not_the_baselines(tmp_path, monkeypatch):
     said = command("init")[1]
     assert "is not the one of the baseline" in said
     assert "pytest suites/" not in said
+
+
+def test_init_leaves_the_permissions_of_a_file(tmp_path, monkeypatch):
+    """A file that only its owner and a group may read is not opened to everybody by a table at its end."""
+    monkeypatch.chdir(tmp_path)
+    Path("pyproject.toml").write_text("[project]\n")
+    Path("pyproject.toml").chmod(0o660)
+    assert command("init")[0] == 0
+    assert stat.S_IMODE(Path("pyproject.toml").stat().st_mode) == 0o660
+
+
+def test_init_asks_before_it_writes_to_a_file_that_is_kept_from_it(tmp_path, monkeypatch):
+    """A file that may be read only is not replaced by a new one of its name."""
+    monkeypatch.chdir(tmp_path)
+    Path("pyproject.toml").write_text("[project]\n")
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    code, said = command("init")
+    assert (code, "chmod u+w pyproject.toml" in said) == (4, True), said
+    assert list(contents(tmp_path)) == [Path("pyproject.toml")]

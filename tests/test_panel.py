@@ -442,3 +442,15 @@ def test_saving_takes_nothing_away_that_is_no_panel(tmp_path, there):
         before.st_mode,
     )
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_may_not_be_written_to_is_told_by_the_name_that_was_given(tmp_path, monkeypatch):
+    """Not by the name of a file that nobody asked for."""
+
+    def refuse(path, *_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(type(tmp_path), "open", refuse)
+    with pytest.raises(PermissionError) as refused:
+        Panel(**small()).save(tmp_path / "x.npz")
+    assert refused.value.filename == str(tmp_path / "x.npz")

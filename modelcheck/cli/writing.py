@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from modelcheck.support.commands import as_argument, write_command
 from modelcheck.support.folders import place
 
 __all__ = ["write_all"]
@@ -53,7 +55,7 @@ def write_all(texts: Mapping[Path, bytes]) -> None:
                 aside.unlink(missing_ok=True)  # of a run that was killed; the file itself is whole
                 os.link(path, aside)
                 kept[path] = aside
-            place(path, data)
+            place(path, data, mode=stat.S_IMODE(path.stat().st_mode))
     except BaseException:
         for path, aside in kept.items():
             with suppress(OSError):
@@ -88,5 +90,10 @@ def _find_place(path: Path, texts: Collection[Path]) -> Path:
             f"{str(path)!r} cannot be written, so nothing was: it is no file"
             f"{' but a link that leads to none' if path.is_symlink() else ''}. Move it away, then modelcheck init "
             "again."
+        )
+    if not os.access(path, os.W_OK):
+        raise ValueError(
+            f"{str(path)!r} may not be written to, so nothing was written. Allow it: "
+            f"{write_command(['chmod', 'u+w', as_argument(path)])}"
         )
     return path.resolve() if path.is_symlink() else path

@@ -38,8 +38,10 @@ def write_parts(path: str | os.PathLike[str], parts: Mapping[str, Any]) -> None:
         with aside.open("xb") as file:
             np.savez_compressed(file, format=np.int64(_FORMAT), **parts)
         aside.replace(target)
-    except BaseException:
+    except BaseException as error:
         aside.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename == os.fspath(aside):  # a name that nobody gave
+            raise OSError(error.errno, error.strerror, os.fspath(target)) from error
         raise
 
 
