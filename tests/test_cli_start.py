@@ -239,14 +239,15 @@ def test_init_before_the_approval_comes_to_the_same(tmp_path, monkeypatch):
     assert "every metric that can be asked has a row" in command("init")[1]
 
 
-def test_a_name_of_a_subject_is_no_pattern(tmp_path):
+@pytest.mark.parametrize("name", ["a[b]*\x7f", "*", "?[!a]"])
+def test_a_name_of_a_subject_is_no_pattern(tmp_path, name):
     """A limit of its own is for the one thing that it names, whatever stands in the name."""
-    panel = make_panel(subjects=("a[b]*\x7f", "ab"))
+    panel = make_panel(subjects=(name, "ab"))
     start = starter_criteria(ALL)
-    added, _ = fit_to_release(start, make_signature(panel=panel, accuracy={"a[b]*\x7f": 0.75}))
+    added, _ = fit_to_release(start, make_signature(panel=panel, accuracy={name: 0.75}))
     (tmp_path / "criteria.toml").write_text("\n".join([start, *added]))
     rows, _ = read_criteria(tmp_path / "criteria.toml", metrics=METRICS)
-    limits = [criterion_for(rows, "subject_accuracy", name).at_least for name in ("a[b]*\x7f", "ab")]
+    limits = [criterion_for(rows, "subject_accuracy", about).at_least for about in (name, "ab")]
     assert limits == [0.62, 0.75]
 
 
@@ -481,3 +482,17 @@ def test_init_asks_before_it_writes_to_a_file_that_is_kept_from_it(tmp_path, mon
     code, said = command("init")
     assert (code, "chmod u+w pyproject.toml" in said) == (4, True), said
     assert list(contents(tmp_path)) == [Path("pyproject.toml")]
+
+
+def test_names_of_subjects_do_not_act_where_they_are_listed(tmp_path, monkeypatch):
+    """In what `init` and `criteria` print a name is one piece of one line: no line of its own, no command of a log."""
+    monkeypatch.chdir(tmp_path)
+    panel = make_panel(subjects=("ada\n::error::x", "b\x1b[31men", "\u202eeve"))
+    panel.save("heldout.npz")
+    approved(panel, accuracy=0.6)
+    for words in ("init", "criteria"):
+        code, said = command(words)
+        assert code == 0, said
+        assert "subject_accuracy" in said
+        assert not any(line.startswith("::") for line in said.splitlines())
+        assert not {"\x1b", "\u202e"} & set(said)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from modelcheck.cli.shared import FILE, say
+from modelcheck.support.escaping import clean
 
 __all__ = ["criteria"]
 
@@ -47,9 +48,9 @@ def criteria(*, folder: Path, baseline: Path | None) -> None:
             if criterion_for(plan.criteria, row.metric, about) is plan.criteria[number]
         ]
         gates += 0 if row.advisory else len(things)
-        name = row.metric if row.about == "*" else f"{row.metric}[{row.about}]"
+        name = row.metric if row.about == "*" else f"{row.metric}[{clean(row.about)}]"
         role = "informs" if row.advisory else "gates"
-        judged = "nothing here" if not things else "the network" if things == [""] else ", ".join(things)
+        judged = "nothing here" if not things else "the network" if things == [""] else ", ".join(map(clean, things))
         say(f"{role:<8} {name} {row.limits}: {judged}")
     verb = "gates" if gates == 1 else "gate"
     say(f"{count(gates, 'check')} {verb} the release; {count(len(plan.waivers), 'waiver')}.")

@@ -107,7 +107,7 @@ def read_parts(
     version = np.asarray(parts.pop("format", 0))
     if version.shape != () or version.dtype.kind not in "iu" or int(version) != _FORMAT:
         raise PanelError(
-            f"{os.fspath(path)!r} has panel format {version!r}; this modelcheck reads format {_FORMAT}. "
+            f"{os.fspath(path)!r} has panel format {version.tolist()!r}; this modelcheck reads format {_FORMAT}. "
             "Write it again with Panel.save, or update modelcheck."
         )
     missing = [name for name in required if name not in parts]
