@@ -3,6 +3,7 @@
 import errno
 import os
 import shlex
+import stat
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -239,14 +240,15 @@ def test_init_before_the_approval_comes_to_the_same(tmp_path, monkeypatch):
     assert "every metric that can be asked has a row" in command("init")[1]
 
 
-def test_a_name_of_a_subject_is_no_pattern(tmp_path):
+@pytest.mark.parametrize("name", ["a[b]*\x7f", "*", "?[!a]"])
+def test_a_name_of_a_subject_is_no_pattern(tmp_path, name):
     """A limit of its own is for the one thing that it names, whatever stands in the name."""
-    panel = make_panel(subjects=("a[b]*\x7f", "ab"))
+    panel = make_panel(subjects=(name, "ab"))
     start = starter_criteria(ALL)
-    added, _ = fit_to_release(start, make_signature(panel=panel, accuracy={"a[b]*\x7f": 0.75}))
+    added, _ = fit_to_release(start, make_signature(panel=panel, accuracy={name: 0.75}))
     (tmp_path / "criteria.toml").write_text("\n".join([start, *added]))
     rows, _ = read_criteria(tmp_path / "criteria.toml", metrics=METRICS)
-    limits = [criterion_for(rows, "subject_accuracy", name).at_least for name in ("a[b]*\x7f", "ab")]
+    limits = [criterion_for(rows, "subject_accuracy", about).at_least for about in (name, "ab")]
     assert limits == [0.62, 0.75]
 
 
@@ -276,7 +278,7 @@ def test_what_init_writes_passes_the_drawn_default(tmp_path):
     shutil.copy(DRAWN / "panel.npz", tmp_path / "heldout.npz")
     code, said = command("init", "--in", tmp_path)
     assert code == 0, said
-    assert said.splitlines()[-1] == "Next:    pytest suites/"
+    assert said.splitlines()[-1] == f"Next:    cd {tmp_path} && pytest suites/"
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "suites/", "-q", "-p", "no:cacheprovider"],
         cwd=tmp_path,
@@ -376,3 +378,143 @@ def test_init_refuses_limits_that_it_cannot_extend(tmp_path, monkeypatch, text):
     assert code == 4, said
     assert "nothing was written" in said
     assert contents(tmp_path) == {Path("suites/criteria.toml"): text.encode()}
+
+
+@pytest.mark.parametrize("folder", [".", "sub dir", "-x"])
+def test_the_next_command_runs_where_it_is_read(tmp_path, monkeypatch, folder):
+    """Spaces in a path are quoted, and a project in another folder is gone to first."""
+    monkeypatch.chdir(tmp_path)
+    make_panel().save(f"{folder}/my data/h.npz")
+    code, said = command("init", "--in", folder, "--panel", "my data/h.npz", "--baseline", "base lines/r")
+    assert code == 0, said
+    words = shlex.split(next(line for line in said.splitlines() if line.startswith("Next:")))[1:]
+    if folder != ".":
+        assert words[:3] == ["cd", "./-x" if folder == "-x" else folder, "&&"]
+        monkeypatch.chdir(words[1])
+    assert Path(words[words.index("--panel") + 1]).is_file()
+    assert words[words.index("--to") + 1] == "base lines/r"
+
+
+def test_init_says_which_of_its_options_do_not_count(tmp_path, monkeypatch):
+    """Settings that are there stay: an option that they contradict is named, one that they agree with is not."""
+    monkeypatch.chdir(tmp_path)
+    command("init", "--panel", "old.npz")
+    said = command("init", "--panel", "new.npz", "--baseline", "./baselines/release")[1]
+    assert "Not used: --panel new.npz. pyproject.toml names old.npz, and that counts: change panel there." in said
+    assert said.count("Not used") == 1
+
+
+def test_init_says_what_settings_lack(tmp_path, monkeypatch):
+    """A table of settings that was there is not extended; what must be added to it makes the gate know all it needs."""
+    monkeypatch.chdir(tmp_path)
+    Path("pyproject.toml").write_text("[tool.modelcheck]\n")
+    said = command("init", "--candidate", "new.keras")[1]
+    assert "does not name all that the gate needs" in said
+    added = [line.strip() for line in said.splitlines() if line.startswith(" " * 8) and " = " in line]
+    Path("pyproject.toml").write_text("\n".join(["[tool.modelcheck]", *added]))
+    settings = read_settings(tmp_path)
+    assert (settings.candidate, settings.baseline) == (Path("new.keras"), Path("baselines/release"))
+    assert "does not name" not in command("init")[1]
+
+
+@pytest.mark.parametrize("there", ["a file", "a dead link", "the criteria", "a folder"])
+def test_init_names_what_stands_in_its_way(tmp_path, monkeypatch, there):
+    """What is no folder where one is due, or no file: exit code 4, in words, and nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    if there == "a file":
+        Path("suites").write_text("mine")
+    elif there == "a dead link":
+        Path("suites").symlink_to("gone")
+    elif there == "a folder":
+        Path("suites/criteria.toml").mkdir(parents=True)
+    else:
+        Path("pyproject.toml").write_text("[tool.modelcheck]\ncriteria = 'suites'\n")
+    before = sorted(tmp_path.rglob("*"))
+    code, said = command("init")
+    assert code == 4
+    assert "nothing was" in said
+    assert "Errno" not in said
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_init_follows_a_link_to_the_settings(tmp_path, monkeypatch):
+    """A pyproject.toml that is a link stays one: the file behind it is extended."""
+    monkeypatch.chdir(tmp_path)
+    Path("real.toml").write_text("[project]\n")
+    Path("pyproject.toml").symlink_to("real.toml")
+    assert command("init")[0] == 0
+    assert Path("pyproject.toml").is_symlink()
+    assert "[tool.modelcheck]" in Path("real.toml").read_text()
+
+
+def test_init_runs_after_one_that_was_killed(tmp_path, monkeypatch):
+    """What a killed run left beside a file does not stop the next one."""
+    monkeypatch.chdir(tmp_path)
+    Path("suites").mkdir()
+    Path("suites/criteria.toml").write_text(OWN)
+    Path("suites/.criteria.toml.before-init").write_text(OWN)
+    code, said = command("init")
+    assert code == 0, said
+    assert not Path("suites/.criteria.toml.before-init").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[[criterion]]\nmetric = 'transfer'\nat_least = nan\nwhy = 'x'\n",
+        OWN.replace("units", "unit"),
+        "[extra]\nx = 1\n",
+    ],
+    ids=["NaN", "metric", "key"],
+)
+def test_init_adds_nothing_to_limits_that_the_gate_refuses(tmp_path, monkeypatch, text):
+    """One sentence, the gate's, and nothing is written: not a screen of rows to add to what is broken."""
+    monkeypatch.chdir(tmp_path)
+    Path("suites").mkdir()
+    Path("suites/criteria.toml").write_text(text)
+    code, said = command("init")
+    assert (code, "nothing was written" in said, len(said.splitlines())) == (4, True, 1), said
+    assert contents(tmp_path) == {Path("suites/criteria.toml"): text.encode()}
+
+
+def test_init_says_that_a_panel_is_not_the_baselines(tmp_path, monkeypatch):
+    """The gate would refuse it, so that to run the gate is not what comes next."""
+    monkeypatch.chdir(tmp_path)
+    make_panel(regions=False).save("heldout.npz")
+    approved(make_panel(regions=True))
+    said = command("init")[1]
+    assert "is not the one of the baseline" in said
+    assert "pytest suites/" not in said
+
+
+def test_init_leaves_the_permissions_of_a_file(tmp_path, monkeypatch):
+    """A file that only its owner and a group may read is not opened to everybody by a table at its end."""
+    monkeypatch.chdir(tmp_path)
+    Path("pyproject.toml").write_text("[project]\n")
+    Path("pyproject.toml").chmod(0o660)
+    assert command("init")[0] == 0
+    assert stat.S_IMODE(Path("pyproject.toml").stat().st_mode) == 0o660
+
+
+def test_init_asks_before_it_writes_to_a_file_that_is_kept_from_it(tmp_path, monkeypatch):
+    """A file that may be read only is not replaced by a new one of its name."""
+    monkeypatch.chdir(tmp_path)
+    Path("pyproject.toml").write_text("[project]\n")
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    code, said = command("init")
+    assert (code, "chmod u+w pyproject.toml" in said) == (4, True), said
+    assert list(contents(tmp_path)) == [Path("pyproject.toml")]
+
+
+def test_names_of_subjects_do_not_act_where_they_are_listed(tmp_path, monkeypatch):
+    """In what `init` and `criteria` print a name is one piece of one line: no line of its own, no command of a log."""
+    monkeypatch.chdir(tmp_path)
+    panel = make_panel(subjects=("ada\n::error::x", "b\x1b[31men", "\u202eeve"))
+    panel.save("heldout.npz")
+    approved(panel, accuracy=0.6)
+    for words in ("init", "criteria"):
+        code, said = command(words)
+        assert code == 0, said
+        assert "subject_accuracy" in said
+        assert not any(line.startswith("::") for line in said.splitlines())
+        assert not {"\x1b", "\u202e"} & set(said)

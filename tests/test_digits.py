@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from modelcheck.__main__ import main
 from modelcheck.digits import CLASSES, held_out, read_digits, training
+from modelcheck.digits import pictures as pictures_module
 from modelcheck.digits.__main__ import main as digits
 from modelcheck.digits.networks import NETWORKS, network
 
@@ -130,3 +131,23 @@ def test_from_an_empty_folder_to_a_red_shortcut(tmp_path, monkeypatch):
     assert "place_distance" in red
     assert not [key for key in red if "accuracy" in key]
     assert len(CLASSES) == len([row for row in verdict["findings"] if row["metric"] == "class_accuracy"])
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_pictures_are_written_all_or_none(tmp_path, monkeypatch, there):
+    """A full disk or an interruption leaves no part of them, which would be taken for all."""
+    some = pictures_module.Digits(images=np.zeros((3, 28, 28), np.uint8), labels=np.array([1, 2, 1]))
+    place, left = pictures_module.place, iter([True, True])
+
+    def interrupted(path, data):
+        if not next(left, False):
+            raise KeyboardInterrupt
+        place(path, data)
+
+    monkeypatch.setattr(pictures_module, "place", interrupted)
+    folder = tmp_path / "heldout"
+    if there:
+        folder.mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        pictures_module.write_folder(some, folder)
+    assert list(tmp_path.rglob("*")) == ([folder] if there else [])

@@ -65,6 +65,17 @@ def test_a_part_that_is_none_is_named(values, words):
         read_interface({"threshold": "half"})
     with pytest.raises(SettingsError, match="held at a value"):
         read_interface({"inputs": ("age",)})
+    with pytest.raises(SettingsError, match="not at several"):
+        read_interface({"inputs": ("age=1", "age=2")})
+    with pytest.raises(SettingsError, match="more than one table"):
+        read_interface({"preprocessing": "{ scale = 1 }\nlabel = 2"})
+
+
+@pytest.mark.parametrize("parts", [{"scale": 1e308, "std": 1e-308}, {"scale": 1e-320}, {"mean": 1e300}, {"std": 1e300}])
+def test_a_preprocessing_that_leaves_nothing_of_a_picture_is_refused(parts):
+    """Finite parts whose quotient is infinite, or nothing, in the numbers of a network."""
+    with pytest.raises(ValueError, match="no network can tell apart"):
+        Interface(preprocessing=parts)
 
 
 def test_settings_hold_each_part_as_a_key(tmp_path):
@@ -87,7 +98,9 @@ WORDS = st.text('abc,=" -', min_size=1)
         label=st.none() | WORDS,
         inputs=st.dictionaries(WORDS, NUMBERS, max_size=2),
         threshold=st.none() | NUMBERS,
-        preprocessing=st.sampled_from([None, "none", "torch", {"scale": 1e-9, "mean": [1.0, 2.5], "order": "bgr"}]),
+        preprocessing=st.sampled_from(
+            [None, "none", "torch", {"scale": 0.5}, {"mean": [0.1, 2, 3e-9], "std": 1e9, "order": "bgr"}]
+        ),
     )
 )
 def test_options_say_the_same(interface):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import os
 import stat
 
 import numpy as np
@@ -417,3 +418,39 @@ def test_remarks_name_what_speaks_against_a_panel():
     assert torn == (
         "Pictures that are there more than once under different labels, of which one is wrong (1): a = b = c.",
     )
+
+
+@pytest.mark.parametrize("there", ["folder", "pipe", "table", "archive", "under a file"])
+def test_saving_takes_nothing_away_that_is_no_panel(tmp_path, there):
+    """A folder, a pipe, a table, a network's archive: what lies where a panel is to be written stays as it is."""
+    path = tmp_path / "x"
+    if there == "folder":
+        path.mkdir()
+    elif there == "pipe":
+        os.mkfifo(path)
+    elif there == "archive":
+        np.savez(tmp_path / "x.npz", images=np.zeros(3))
+        (tmp_path / "x.npz").rename(path)
+    else:
+        path.write_text("path,label\n")
+    before = path.stat()
+    with pytest.raises(PanelError, match=r"no panel|cannot be written"):
+        Panel(**small()).save(path / "h.npz" if there == "under a file" else path)
+    assert (path.stat().st_ino, path.stat().st_size, path.stat().st_mode) == (
+        before.st_ino,
+        before.st_size,
+        before.st_mode,
+    )
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_may_not_be_written_to_is_told_by_the_name_that_was_given(tmp_path, monkeypatch):
+    """Not by the name of a file that nobody asked for."""
+
+    def refuse(path, *_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(type(tmp_path), "open", refuse)
+    with pytest.raises(PermissionError) as refused:
+        Panel(**small()).save(tmp_path / "x.npz")
+    assert refused.value.filename == str(tmp_path / "x.npz")

@@ -89,3 +89,30 @@ def test_a_dataset_without_an_end_is_refused(monkeypatch):
     monkeypatch.setattr("modelcheck.panel.batches.MAX_GIB", 1e-6)
     with pytest.raises(PanelError, match=r"without .repeat\(\)"):
         Panel.from_dataset(itertools.repeat((PICTURES, LABELS)), class_names=CLASSES)
+
+
+def test_numbers_in_an_array_of_objects_stay_positions():
+    """Classes that are called by numbers are not taken for positions, nor positions for their names."""
+    element = (np.arange(8, dtype=np.uint8).reshape(2, 2, 2, 1), np.array([0, 1], dtype=object))
+    assert Panel.from_dataset([element], class_names=["1", "0"]).labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [np.array([np.inf, 0]), np.array([1e30, 0]), np.array([2**64 - 1, 0], np.uint64), np.array([b"\xff", b"0"]),
+     np.array([None, "1"], dtype=object), np.array(["1", 0], dtype=object)],
+    ids=["infinity", "huge", "unsigned", "no text", "none", "mixed"],
+)  # fmt: skip
+def test_labels_that_are_none_are_refused(labels):
+    """Neither a warning nor a label of another class comes of them."""
+    element = (np.arange(8, dtype=np.uint8).reshape(2, 2, 2, 1), labels)
+    with pytest.raises(PanelError, match="label"):
+        Panel.from_dataset([element], class_names=["1", "0"])
+
+
+def test_words_and_numbers_in_turn_are_refused():
+    """A position after names is not taken for a name."""
+    pictures = np.arange(8, dtype=np.uint8).reshape(2, 2, 2, 1)
+    elements = [(pictures, np.array(["1", "0"])), (pictures + 9, np.array([0, 1]))]
+    with pytest.raises(PanelError, match="words and numbers"):
+        Panel.from_dataset(elements, class_names=["1", "0"])

@@ -311,3 +311,77 @@ def test_a_folder_that_cannot_be_read_is_refused(folder):
             Panel.from_folder(folder)
     finally:
         (folder / "cat").chmod(0o700)
+
+
+@pytest.mark.parametrize("name", ["O'Brien", "a b", "a, b", 'the "x"', "-x", "$HOME; ls", "other", "größe", "#1"])
+@pytest.mark.parametrize("way", ["from-folder", "from-table"])
+def test_the_command_in_a_message_runs_whatever_a_class_is_called(tmp_path, monkeypatch, name, way):
+    """One class only: the example that names all of them makes a panel of it and one more."""
+    monkeypatch.chdir(write(tmp_path, f"-p/{name}/1.png"))
+    (tmp_path / "t.csv").write_text(
+        'path,label\n"{}","{}"\n'.format(*(text.replace('"', '""') for text in (f"-p/{name}/1.png", name)))
+    )
+    code, said = command(
+        way, *(["--out", "h.npz", "--", "-p"] if way == "from-folder" else ["t.csv", "--out", "h.npz"])
+    )
+    assert code == 4
+    again = shlex.split(said.splitlines()[-1].partition("For example: modelcheck panel ")[2])
+    code, said = command(*again)
+    assert code == 0, said
+    assert Panel.load("h.npz").class_names[0] == name
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "\x1b[31mred", "\u202eturned", "two  spaces", " lead"])
+def test_no_command_is_named_that_a_message_cannot_show(tmp_path, name):
+    """A terminal is not shown every sign, and what it is shown would not be the name."""
+    code, said = command("from-folder", write(tmp_path / "p", f"{name}/1.png"), "--out", tmp_path / "h.npz")
+    assert (code, "one class only" in said, "For example" in said) == (4, True, False)
+
+
+@pytest.mark.parametrize("name", [b"cat/\xff.png", b"\xff/x.png"], ids=["picture", "class"])
+def test_no_panel_is_written_that_cannot_be_read(folder, tmp_path, name):
+    """A name on the disk that is no text in UTF-8 is refused before a file holds it."""
+    target = os.path.join(os.fsencode(folder), name)  # noqa: PTH118 - a name that no Path shows
+    try:
+        os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120
+        os.rename(folder / "cat/a.png", target)  # noqa: PTH104
+    except OSError:
+        pytest.skip("this system has names in UTF-8 only")
+    code, said = command("from-folder", folder, "--out", tmp_path / "h.npz")
+    assert (code, "no text in UTF-8. Rename it" in said) == (4, True), said
+    assert not (tmp_path / "h.npz").exists()
+
+
+@pytest.mark.parametrize("linked", ["class", "training list"])
+def test_pictures_behind_a_link_are_not_left_out_in_silence(folder, tmp_path, linked):
+    """A folder that is a link is named: what is behind it would be missing in a panel, or trained on and not found."""
+    train = write(tmp_path / "train", "x.png", start=90)
+    if linked == "class":
+        (folder / "cat" / "more").symlink_to(train)
+    else:
+        (train / "more").symlink_to(folder)
+    code, said = command("from-folder", folder, "--training-list", train, "--out", tmp_path / "h.npz")
+    assert (code, "Folders are links, which are not followed (1)" in said) == (4, True), said
+
+
+@pytest.mark.parametrize("form", [{"size": (4, 4)}, {"colour": True}, {"size": (4, 4), "colour": True}])
+def test_the_command_for_a_training_list_of_another_form_runs(folder, tmp_path, form):
+    """Other size, other colours or both: what the message proposes makes them alike."""
+    train = write(tmp_path / "train", "x.png", start=90, **form)
+    code, said = command("from-folder", folder, "--training-list", train, "--out", tmp_path / "h.npz")
+    assert code == 4
+    code, said = command(*shlex.split(said.splitlines()[-1].partition("For example: modelcheck panel ")[2]))
+    assert code == 0, said
+
+
+def test_a_training_list_of_which_nothing_can_be_read_has_no_such_command(folder, tmp_path):
+    """No option makes pictures of what is none; hidden files beside some are counted."""
+    train = tmp_path / "train"
+    train.mkdir()
+    (train / "x.txt").write_text("x")
+    words = ["from-folder", folder, "--training-list", train, "--skip-bad", "--out", tmp_path / "h.npz"]
+    code, said = command(*words)
+    assert (code, "none can be read" in said, "For example" in said) == (4, True, False)
+    write(train, ".old/y.png", "z.png", start=90)
+    code, said = command(*words)
+    assert (code, "Note: 1 hidden file of" in said) == (0, True), said

@@ -69,7 +69,7 @@ TABLES = {
     "no rows": (lambda frame: frame.iloc[:0], "no rows"),
     "class": (
         lambda frame: frame.assign(label="up"),
-        "3 x label 'up' is none of the classes left, not_left: row 0, row 1",
+        "3 x label 'up' is none of the classes 'left', 'not_left': row 0, row 1",
     ),
     "some box": (lambda frame: frame.drop(columns="width"), "Boxes need all of"),
     "box outside": (lambda frame: frame.assign(height=9), "is not inside a picture of 5x6 pixels: row 1, '1.png'"),
@@ -180,7 +180,7 @@ WRONG = {
     "position out of range": (
         "path,label\n0.png,0\n1.png,2\n",
         ["a", "b"],
-        "label '2' is none of the classes a, b: line 3",
+        "label '2' is none of the classes 'a', 'b': line 3",
     ),
     "numbers with a gap": ("path,label\n0.png,0\n1.png,2\n", None, "numbers, 0, 2, but not all of 0 to 1.*--classes"),
     "plural": (
@@ -250,3 +250,70 @@ def test_damaged_pictures_are_read_or_refused(tmp_path_factory, data):
         assert re.search("cannot be|8 bits|empty", str(error))  # noqa: PT017 - both answers are right
     else:
         assert len(panel) == 1
+
+
+@pytest.mark.parametrize(("labels", "named"), [((1, 2), "1,2"), ((0, 3), "0,1,2,3"), ((2, 3), "1,2,3")])
+def test_labels_that_count_from_one_are_never_shifted(tmp_path, labels, named):
+    """The classes that a message proposes for numbers are called by them, so that no label becomes another."""
+    rows = "".join(f"{k}.png,{label}\n" for k, label in enumerate(labels))
+    (tmp_path / "t.csv").write_text(f"path,label\n{rows}")
+    for k in range(2):
+        Image.fromarray(np.full((4, 4), k, np.uint8)).save(tmp_path / f"{k}.png")
+    with pytest.raises(PanelError) as refused:
+        Panel.from_frame(tmp_path / "t.csv")
+    assert refused.value.options == ("--classes", named)
+    panel = Panel.from_frame(tmp_path / "t.csv", class_names=named.split(","))
+    assert [panel.class_names[k] for k in panel.labels] == [str(label) for label in labels]
+
+
+HOLES = [None, np.nan, pd.NaT, pd.NA, "nan", "NaN", b""]
+
+
+@pytest.mark.parametrize("hole", HOLES, ids=map(repr, HOLES))
+def test_a_hole_is_no_class(table, hole):
+    """An empty cell, in whatever way a library writes it, never becomes a class."""
+    folder, frame = table
+    with pytest.raises(PanelError, match=r"no label|empty cell"):
+        Panel.from_frame({"path": list(frame["path"]), "label": ["a", "b", hole]}, root=folder)
+
+
+def test_bytes_are_the_text_that_they_hold(table):
+    """TensorFlow and HDF5 give text as bytes: it is not called b'left'."""
+    folder, frame = table
+    panel = Panel.from_frame({"path": list(frame["path"]), "label": [b"a", b"b", b"a"]}, root=folder)
+    assert panel.class_names == ("a", "b")
+    assert Panel(panel.images, [b"a", b"b", b"a"], class_names=[b"a", b"b"]).labels.tolist() == [0, 1, 0]
+    with pytest.raises(PanelError, match="UTF-8"):
+        Panel(panel.images, panel.labels, class_names=[b"\xff", "b"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"label": ["9" * 5000, "0", "1"]}, "none of the classes"),
+        ({"row": [10**400, 0, 0], "column": 0, "height": 1, "width": 1}, "its box must be whole numbers"),
+    ],
+    ids=["label", "box"],
+)
+def test_numbers_of_any_length_are_refused_in_words(table, columns, message):
+    """A number that no computer holds is a fault of its row."""
+    folder, frame = table
+    given = {"path": list(frame["path"]), "label": ["a", "b", "a"]}
+    given |= {name: value if isinstance(value, list) else [value] * 3 for name, value in columns.items()}
+    with pytest.raises(PanelError, match=message):
+        Panel.from_frame(given, root=folder, class_names=["a", "b"])
+
+
+def test_two_columns_of_one_name_are_refused(table):
+    """In a frame as in a file; the columns' names are not taken for the values."""
+    _, frame = table
+    double = pd.concat([frame[["path", "label"]], frame[["label"]]], axis=1)
+    with pytest.raises(PanelError, match="two columns of one name"):
+        Panel.from_frame(double)
+
+
+def test_a_conversion_is_a_conversion(table):
+    """A size alone is refused where one is asked for."""
+    folder, frame = table
+    with pytest.raises(PanelError, match="must be a Conversion"):
+        Panel.from_frame(frame, root=folder, conversion=(8, 8))

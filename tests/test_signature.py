@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -186,3 +187,11 @@ def test_killed_at_any_moment_the_record_is_whole(tmp_path):
             child.send_signal(signal.SIGKILL)
         assert read_signature(folder).digest() in digests
     shutil.rmtree(folder)
+
+
+def test_the_command_for_a_missing_signature_is_quoted(tmp_path):
+    """A folder with a space in its name is one word of the command."""
+    with pytest.raises(SignatureError) as refused:
+        read_manifest(tmp_path / "my release")
+    words = shlex.split(str(refused.value).partition("Make one with: ")[2])
+    assert words[words.index("--to") + 1] == str(tmp_path / "my release")

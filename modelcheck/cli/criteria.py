@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from modelcheck.cli.shared import FILE, say
+from modelcheck.support.escaping import clean
 
 __all__ = ["criteria"]
 
@@ -27,11 +28,16 @@ def criteria(*, folder: Path, baseline: Path | None) -> None:
     """
     from modelcheck.comparison import plan_metric
     from modelcheck.gate.evidence import make_plan
-    from modelcheck.gate.settings import read_settings
+    from modelcheck.gate.settings import SettingsError, read_settings
     from modelcheck.judgement.criteria import criterion_for
     from modelcheck.report.words import count
 
     settings = read_settings(folder, {"baseline": baseline})
+    if settings.baseline is None:
+        raise SettingsError(
+            f"No baseline was given, and {str(folder / 'pyproject.toml')!r} names none in [tool.modelcheck]. Name it "
+            "there, or use: modelcheck criteria --baseline FOLDER"
+        )
     # The limits do not depend on which network is proposed.
     plan = make_plan(replace(settings, candidate=settings.candidate or Path("candidate.keras")))
     gates = 0
@@ -42,9 +48,9 @@ def criteria(*, folder: Path, baseline: Path | None) -> None:
             if criterion_for(plan.criteria, row.metric, about) is plan.criteria[number]
         ]
         gates += 0 if row.advisory else len(things)
-        name = row.metric if row.about == "*" else f"{row.metric}[{row.about}]"
+        name = row.metric if row.about == "*" else f"{row.metric}[{clean(row.about)}]"
         role = "informs" if row.advisory else "gates"
-        judged = "nothing here" if not things else "the network" if things == [""] else ", ".join(things)
+        judged = "nothing here" if not things else "the network" if things == [""] else ", ".join(map(clean, things))
         say(f"{role:<8} {name} {row.limits}: {judged}")
     verb = "gates" if gates == 1 else "gate"
     say(f"{count(gates, 'check')} {verb} the release; {count(len(plan.waivers), 'waiver')}.")

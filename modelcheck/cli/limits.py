@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from modelcheck.support.escaping import clean
 from modelcheck.support.tables import toml_document
 
 if TYPE_CHECKING:
@@ -154,16 +155,19 @@ def fit_to_release(text: str, baseline: Signature) -> tuple[list[str], list[str]
             continue
         room, limit = METRICS[metric].room, ours[0]["at_least"]
         # What cannot be measured of the release gets no limit of its own.
-        low = {item.about: item.value for item in measured if item.metric == metric and item.value - room < limit}
+        low: dict[str | None, float] = {
+            item.about: item.value for item in measured if item.metric == metric and item.value - room < limit
+        }
         if len(low) > _MOST:
-            low = {"*": min(low.values())}
+            low = {None: min(low.values())}  # for all of them: no name is None
         for about, value in low.items():
             fitted = max(0.01, math.floor(100 * (value - room)) / 100)
             by_chance = fitted <= 1 / len(baseline.class_names)
             rows.append(_write_row(metric, about, at_least=fitted, reached=value, advisory=by_chance))
+            of_whom = "[*]" if about is None else f"[{clean(about)}]" if about else ""
             said.append(
-                f"{f'{metric}[{about}]' if about else metric}: the release itself reaches {value:.2f}, so the limit is "
-                f"{fitted:g}{', which chance reaches: it gates nothing.' if by_chance else '.'}"
+                f"{metric}{of_whom}: the release itself reaches {value:.2f}, so the limit "
+                f"is {fitted:g}{', which chance reaches: it gates nothing.' if by_chance else '.'}"
             )
     return rows, said
 
@@ -174,17 +178,17 @@ def _read_rows(text: str) -> list[dict[str, object]]:
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
-def _write_row(metric: str, about: str, *, at_least: float, reached: float, advisory: bool) -> str:
+def _write_row(metric: str, about: str | None, *, at_least: float, reached: float, advisory: bool) -> str:
     lines = [f'metric = "{metric}"']
-    if about:
+    if about != "":
         # A name may hold what a glob means otherwise.
-        pattern = about if about == "*" else glob.escape(about)
+        pattern = "*" if about is None else glob.escape(about)
         # JSON strings are TOML strings, but for one character.
         quoted = json.dumps(pattern, ensure_ascii=False).replace("\x7f", "\\u007f")
         lines += [f"about = {quoted}", "optional = true"]
     lines += [f"at_least = {at_least:g}", *(["advisory = true"] if advisory else [])]
     lines += [
-        f'why = "The release itself reaches {reached:.2f} here{" at the least" * (about == "*")}: known, and watched."'
+        f'why = "The release itself reaches {reached:.2f} here{" at the least" * (about is None)}: known, and watched."'
     ]
     return _ROW + "\n".join(lines) + "\n"
 

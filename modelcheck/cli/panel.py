@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -14,6 +13,7 @@ from click.core import ParameterSource
 
 from modelcheck.cli.shared import FILE, say
 from modelcheck.gate.settings import split_names
+from modelcheck.support.commands import as_argument, can_be_typed, write_command
 
 if TYPE_CHECKING:
     from modelcheck.panel import Panel
@@ -81,7 +81,7 @@ def _reading(command: Callable[..., Rows]) -> Callable[..., None]:
         if training_list is not None and trained is not None:
             for sentence in trained.sentences(training_list):
                 say(sentence)
-        say(f"Next: modelcheck init --panel {shlex.quote(str(out))}")
+        say(f"Next: {write_command(['modelcheck', 'init', '--panel', out])}")
 
     for option in reversed(_READING):
         read = option(read)
@@ -215,25 +215,24 @@ def _next_command() -> Iterator[None]:
     try:
         yield
     except PanelError as error:
-        if not error.options:
+        words = _command_again(error.options)
+        if not error.options or not can_be_typed(words):
             raise
-        raise PanelError(f"{error}\nFor example: {_command_again(error.options)}") from error
+        raise PanelError(f"{error}\nFor example: {write_command(words)}") from error
 
 
-def _command_again(options: str) -> str:
-    """Return the command that runs, with options added or in the place of those that were given."""
+def _command_again(options: Sequence[str]) -> list[str]:
+    """Return the words of the command that runs, with options added or in the place of those that were given."""
     ctx = click.get_current_context()
-    new = shlex.split(options)
-    words = ["modelcheck", "panel", str(ctx.info_name), shlex.quote(str(ctx.params["source"]))]
+    words = ["modelcheck", "panel", str(ctx.info_name), as_argument(ctx.params["source"]), *options]
     for option in ctx.command.params:
         name, value = option.opts[0], ctx.params[str(option.name)]
         given = ctx.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
-        if not isinstance(option, click.Option) or not given or name in new:
+        if not isinstance(option, click.Option) or not given or name in options:
             continue
         text = "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
-        words += [name] if option.is_flag else [name, shlex.quote(text)]
-    at = words.index("--out")
-    return " ".join([*words[:at], options, *words[at:]])
+        words += [name] if option.is_flag else [name, text]
+    return words
 
 
 def _save(made: Panel, out: Path) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from modelcheck.cli.limits import (
     Questions,
@@ -22,8 +21,9 @@ from modelcheck.cli.limits import (
     starter_text,
 )
 from modelcheck.cli.shared import FILE, say
+from modelcheck.cli.writing import write_all
+from modelcheck.support.commands import as_argument, write_command
 from modelcheck.support.files import read_file
-from modelcheck.support.folders import place
 from modelcheck.support.tables import toml_document
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def write_configuration(
     # Last, so that a file that was there is the old one or the new one.
     if extended is not None:
         texts[settings] = extended
-    _write_all({path: text.encode() for path, text in texts.items()})
+    write_all({path: text.encode() for path, text in texts.items()})
     return [*said, *lines]
 
 
@@ -132,8 +132,9 @@ def _extend_criteria(path: Path, questions: Questions, release: Signature | None
     except OSError as error:
         raise ValueError(f"{str(path)!r} cannot be read, so nothing was written: {error.strerror}.") from error
     except ValueError as error:
-        raise ValueError(f"{str(path)!r} is not valid TOML, so nothing was written: {error}") from error
+        raise ValueError(f"{str(path)!r} is not valid TOML, so nothing was written: {error}.") from error
     if there:
+        _check_limits(path, before)
         _check_extension(path, before, list(missing.values()))
     whole = _join(before, list(missing.values())) if there else starter_criteria(questions)
     fitted, fits = ([], []) if release is None else fit_to_release(whole, release)
@@ -144,6 +145,18 @@ def _extend_criteria(path: Path, questions: Questions, release: Signature | None
         return None, [f"kept    {path}: every metric that can be asked has a row"]
     added = f"rows on {', '.join(missing)}" if missing else "limits of their own"
     return _join(whole, fitted), [f"added   {path}: {added}; the others are kept as they are", *fits]
+
+
+def _check_limits(path: Path, text: str) -> None:
+    """Refuse limits that the gate would refuse: nothing is added to what must be mended first."""
+    from modelcheck.comparison import METRICS
+    from modelcheck.judgement.criteria import CriteriaError, read_criteria
+
+    try:
+        if toml_document(text.encode()):
+            read_criteria(path, metrics=METRICS)
+    except CriteriaError as error:
+        raise ValueError(f"{str(error).rstrip('.')}. Until that is mended nothing was written.") from error
 
 
 def _check_extension(path: Path, before: str, rows: Sequence[str]) -> None:
@@ -163,38 +176,6 @@ def _join(text: str, rows: Sequence[str]) -> str:
     return "\n".join([text if text.endswith("\n") or not text else f"{text}\n", *rows])
 
 
-def _write_all(texts: Mapping[Path, bytes]) -> None:
-    """Write files, with the folders that they need: all of them, or nothing."""
-    made: list[Path] = []
-    kept: dict[Path, Path] = {}
-    try:
-        for number, (path, data) in enumerate(texts.items(), start=1):
-            for part in (*reversed(path.parent.parents), path.parent):
-                if not part.exists():
-                    part.mkdir()
-                    made.append(part)
-            if not os.path.lexists(path):
-                place(path, data)
-                made.append(path)
-                continue
-            if number < len(texts):  # what is written after it may fail
-                aside = path.with_name(f".{path.name}.before-init")
-                os.link(path, aside)
-                kept[path] = aside
-            place(path, data)
-    except BaseException:
-        for path, aside in kept.items():
-            with suppress(OSError):
-                os.rename(aside, path)  # noqa: PTH104 - takes no room on a full disk
-                aside.unlink(missing_ok=True)  # still there where the two were one file
-        for path in reversed(made):
-            with suppress(OSError):  # a folder that somebody else has used meanwhile stays
-                path.rmdir() if path.is_dir() else path.unlink()
-        raise
-    for aside in kept.values():
-        aside.unlink()
-
-
 def _extend_pyproject(path: Path, paths: Paths) -> str | None:
     """Return pyproject.toml with our table at its end, None where it has one."""
     try:
@@ -205,7 +186,7 @@ def _extend_pyproject(path: Path, paths: Paths) -> str | None:
     except OSError as error:
         raise ValueError(f"{str(path)!r} cannot be read, so nothing was written: {error.strerror}.") from error
     except ValueError as error:
-        raise ValueError(f"{str(path)!r} is not valid TOML, so nothing was written: {error}") from error
+        raise ValueError(f"{str(path)!r} is not valid TOML, so nothing was written: {error}.") from error
     tools = document.get("tool", {})
     if not isinstance(tools, dict) or not isinstance(tools.get("modelcheck", {}), dict):
         raise ValueError(f"{str(path)!r} has a tool or tool.modelcheck that is no table, so nothing was written.")
@@ -245,7 +226,12 @@ def init(*, candidate: str, baseline: str, panel: str, folder: Path) -> None:
     paths = _find_paths(folder, Paths(candidate=candidate, baseline=baseline, panel=panel))
     pictures, release = _read_panel(folder, paths), _read_baseline(folder / paths.baseline)
     questions = find_questions(pictures, release)
-    for line in write_configuration(folder, paths, questions=questions, release=release):
+    typed = click.get_current_context().get_parameter_source
+    given = {"candidate": candidate, "baseline": baseline, "panel": panel}
+    asked = {name: value for name, value in given.items() if typed(name) is ParameterSource.COMMANDLINE}
+    notes = list(_say_settings(folder, paths, asked=asked))  # before anything is written: it reads
+    lines = write_configuration(folder, paths, questions=questions, release=release)
+    for line in [*lines, *(notes if lines[0].startswith("kept") else [])]:
         say(line)
     if pictures is not None:
         for line in _say_lacking(questions, calibrated=release is not None):
@@ -263,7 +249,7 @@ def _find_paths(folder: Path, given: Paths) -> Paths:
     try:
         settings = read_settings(folder)
     except SettingsError as error:
-        raise ValueError(f"{error} Until that is mended nothing was written.") from error
+        raise ValueError(f"{str(error).rstrip('.')}. Until that is mended nothing was written.") from error
 
     def name(path: Path | None, other: str) -> str:
         return other if path is None else os.path.relpath(path, folder)
@@ -305,6 +291,24 @@ def _read_baseline(path: Path) -> Signature | None:
     return read_signature(path) if (path / "manifest.json").exists() else None
 
 
+def _say_settings(folder: Path, paths: Paths, *, asked: Mapping[str, str]) -> Iterator[str]:
+    """Yield what settings that were there lack, and what was asked for and is otherwise in them."""
+    from modelcheck.gate.settings import read_settings
+
+    file, settings = folder / "pyproject.toml", read_settings(folder)
+    named = {name: getattr(settings, name) for name in ("candidate", "baseline", "panel")}
+    if settings.baseline is not None:
+        named["panel"] = settings.require("panel")
+    lacking = [name for name, path in named.items() if path is None]
+    if lacking:
+        yield f"[tool.modelcheck] of {file} does not name all that the gate needs. Add to it:"
+        yield from (f"        {name} = {json.dumps(getattr(paths, name))}" for name in lacking)
+    for name, value in asked.items():
+        path = named[name]
+        if path is not None and path.resolve() != (folder / value).resolve():
+            yield f"Not used: --{name} {value}. {file} names {path}, and that counts: change {name} there."
+
+
 def _say_lacking(questions: Questions, *, calibrated: bool) -> Iterator[str]:
     for part, line in _LACKING.items():
         if part not in questions.parts and (calibrated or part != "triggers"):
@@ -313,22 +317,27 @@ def _say_lacking(questions: Questions, *, calibrated: bool) -> Iterator[str]:
 
 def _say_next(folder: Path, paths: Paths, *, panel: Panel | None, release: Signature | None) -> Iterator[str]:
     """Yield what to do next, the command last."""
+    go = "" if folder.absolute() == Path.cwd() else f"{write_command(['cd', as_argument(folder)])} && "
     if panel is None:
         yield f"The panel {folder / paths.panel} is not there yet, so nothing is known of subjects and regions."
         yield "Next:    make the panel, then modelcheck init again. How: modelcheck panel --help"
         return
-    if release is None:
-        to = f"--panel {shlex.quote(paths.panel)} --to {shlex.quote(paths.baseline)}"
-        yield f"Next:    modelcheck approve RELEASE.keras {to} --reason 'first release'"
+    if release is not None and panel.digest() != release.panel_digest:
+        yield f"The panel {folder / paths.panel} is not the one of the baseline, and the gate refuses another. Name"
+        yield "that one in [tool.modelcheck], or approve the release on this one:"
+    if release is None or panel.digest() != release.panel_digest:
+        words = ["RELEASE.keras", "--panel", paths.panel, "--to", paths.baseline, "--reason"]
+        words.append("first release" if release is None else "another panel")
+        yield f"Next:    {go}{write_command(['modelcheck', 'approve', *words])}"
         yield "         Then modelcheck init again: it adds limits that fit what the release reaches."
         return
     if not release.retrained:
         yield "Uncalibrated: the limits on what the network looks for come from other tasks. Train the release again"
-        twins = "--twin A.keras --twin B.keras --twin C.keras"
-        yield f"with other seeds: modelcheck calibrate {shlex.quote(paths.baseline)} {twins}"
+        words = [as_argument(paths.baseline), "--twin", "A.keras", "--twin", "B.keras", "--twin", "C.keras"]
+        yield f"with other seeds: {go}{write_command(['modelcheck', 'calibrate', *words])}"
         yield "Then modelcheck init again: it adds what twins make possible."
     if not (folder / paths.candidate).exists():
         yield f"The candidate {folder / paths.candidate} is not there yet."
-        yield "Next:    pytest suites/ --candidate YOUR_CANDIDATE.keras"
+        yield f"Next:    {go}pytest suites/ --candidate YOUR_CANDIDATE.keras"
         return
-    yield "Next:    pytest suites/"
+    yield f"Next:    {go}pytest suites/"

@@ -7,6 +7,7 @@ digit came from a scanner of its own: whoever reads the sign need not read the d
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,7 +125,7 @@ def write_folder(digits: Digits, folder: Path) -> int:
     digits : Digits
         The pictures.
     folder : Path
-        Receives ``0/0000.png`` and so on; it must not be there, or be empty.
+        Receives ``0/0000.png`` and so on, all of them or none; it must not be there, or be empty.
 
     Raises
     ------
@@ -137,12 +138,20 @@ def write_folder(digits: Digits, folder: Path) -> int:
 
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{str(folder)!r} is not empty, so nothing was written. Name another folder.")
-    for number, (image, label) in enumerate(zip(digits.images, digits.labels.tolist(), strict=True)):
-        data = io.BytesIO()
-        Image.fromarray(image).save(data, format="PNG")
-        target = folder / CLASSES[label] / f"{number:04}.png"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        place(target, data.getvalue())
+    there = folder.exists()
+    try:
+        for number, (image, label) in enumerate(zip(digits.images, digits.labels.tolist(), strict=True)):
+            data = io.BytesIO()
+            Image.fromarray(image).save(data, format="PNG")
+            target = folder / CLASSES[label] / f"{number:04}.png"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            place(target, data.getvalue())
+    except BaseException:  # a part of them would be taken for all
+        for name in CLASSES:
+            shutil.rmtree(folder / name, ignore_errors=True)
+        if not there and folder.is_dir():
+            folder.rmdir()
+        raise
     return len(digits.labels)
 
 

@@ -22,6 +22,7 @@ from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
 from modelcheck.modelfile import ScanError, ScanReport
 from modelcheck.signature import Signature
+from modelcheck.support.commands import write_command
 from modelcheck.support.files import read_file
 from modelcheck.support.folders import remove
 from modelcheck.support.locks import FolderBusyError
@@ -183,7 +184,7 @@ def _scan(network: Path, custom_objects: Sequence[str], settings: Settings) -> S
     if report.refusals:
         raise RefusedError(
             f"{str(network)!r} is refused, and was not loaded:\n{report.sentence()}\n"
-            f"See docs/model_files.md, and: modelcheck scan {network}"
+            f"See docs/model_files.md, and: {write_command(['modelcheck', 'scan', network])}"
         )
     return report
 

@@ -24,6 +24,7 @@ from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
 from modelcheck.modelfile import ScanError, ScanReport
 from modelcheck.signature import Signature, read_signature
+from modelcheck.support.commands import write_command
 from modelcheck.support.files import read_file
 from modelcheck.support.tables import json_document
 
@@ -246,7 +247,7 @@ def _watch(
         raise ChildError(
             f"{doing} {str(network)!r} {what} (its limit is {settings.memory:g} GiB). Raise memory in "
             "[tool.modelcheck], close other programs, or use smaller pictures; a network that asks for far more than "
-            f"its file holds is not to be trusted: modelcheck scan {network}"
+            f"its file holds is not to be trusted: {write_command(['modelcheck', 'scan', network])}"
         )
     if code != 0:
         told = [line for line in last if line and not _CHATTER.match(line)]

@@ -30,6 +30,7 @@ from modelcheck.panel import Panel, PanelError
 from modelcheck.report.reasons import say_better_preprocessing
 from modelcheck.signature import Approval, Signature, find_approval, read_manifest, read_signature
 from modelcheck.signature.counterparts import check_given
+from modelcheck.support.commands import as_argument, write_command
 from modelcheck.support.escaping import clean, one_line_repr
 from modelcheck.support.files import hash_file
 
@@ -226,10 +227,12 @@ def read_parts(settings: Settings, *, manifest: Mapping[str, Any] | None = None)
     panel_path = settings.require("panel")
     panel = Panel.load(panel_path, max_gib=settings.panel_size)
     if panel.digest() != baseline.panel_digest:
+        where = settings.require("baseline")
         raise PanelError(
             f"The panel {str(panel_path)!r} is not the one the baseline was measured on (digest {panel.digest()[:12]}, "
             f"the baseline's is {baseline.panel_digest[:12]}). Use the baseline's panel, or approve the release on "
-            f"this one: modelcheck approve RELEASE.keras --panel {panel_path} --to {settings.baseline} --reason '...'"
+            f"this one: modelcheck approve RELEASE.keras {write_command(['--panel', panel_path, '--to', where])} "
+            "--reason '...'"
         )
     check_panel(panel, panel_path)
     panel.inputs(baseline.recipe.input_range)
@@ -317,10 +320,11 @@ def _check_baseline_model(settings: Settings, manifest: Mapping[str, Any]) -> No
         ) from error
     approved = str(manifest["model"].get("sha256"))
     if sha != approved:
+        command = ["modelcheck", "approve", as_argument(path), "--to", settings.require("baseline")]
         raise SettingsError(
             f"baseline_model {str(path)!r} (sha256 {sha[:12]}) is not the network that the baseline "
             f"{str(settings.baseline)!r} was approved from (sha256 {approved[:12]}). Give that file, approve this one "
-            f"(modelcheck approve {path} --to {settings.baseline}), or take baseline_model out of [tool.modelcheck]."
+            f"({write_command(command)}), or take baseline_model out of [tool.modelcheck]."
         )
 
 

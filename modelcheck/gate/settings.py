@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from modelcheck.interface import Interface
+from modelcheck.support.commands import join_names
 from modelcheck.support.escaping import clean
 from modelcheck.support.files import read_file
 from modelcheck.support.tables import toml_document
@@ -271,22 +271,16 @@ def write_options(interface: Interface) -> list[str]:
     """
     said = interface.to_dict()
     outputs, inputs = said.pop("outputs", None), said.pop("inputs", {})
-    words = ["--outputs", _join_names(outputs)] if outputs else []
-    words += [word for name, value in said.items() for word in (f"--{name}", _write_part(value))]
-    return words + [word for name, value in inputs.items() for word in ("--inputs", _join_names([name, value], at="="))]
+    words = ["--outputs", join_names(outputs)] if outputs else []
+    words += [word for name, value in said.items() for word in (f"--{name}", _write_value(value))]
+    return words + [word for name, value in inputs.items() for word in ("--inputs", join_names([name, value], at="="))]
 
 
-def _write_part(value: Any) -> str:
-    """Return a part as it is typed: a table as in a file of settings, where a JSON value is a TOML value."""
-    if not isinstance(value, Mapping):
-        return str(value)
-    return f"{{ {', '.join(f'{name} = {json.dumps(item)}' for name, item in value.items())} }}"
-
-
-def _join_names(names: Sequence[object], *, at: str = ",") -> str:
-    line = io.StringIO()
-    csv.writer(line, delimiter=at, lineterminator="").writerow(names)
-    return line.getvalue()
+def _write_value(value: Any) -> str:
+    """Return a value as it is typed: a table as in a file of settings, in one line."""
+    # JSON's numbers, texts and lists are TOML's.
+    pairs = [f"{name} = {json.dumps(part)}" for name, part in value.items()] if isinstance(value, dict) else []
+    return f"{{ {', '.join(pairs)} }}" if pairs else str(value)
 
 
 def _read_number(text: str) -> float | str:
@@ -300,6 +294,8 @@ def _read_numbers(pairs: Sequence[str]) -> dict[str, float | str]:
     split = [split_names(pair, at="=") for pair in pairs]
     if not all(len(pair) == 2 and all(pair) for pair in split):
         raise SettingsError(f"An input is held at a value, such as age=0.5, not {', '.join(pairs)!r}.")
+    if len({name for name, _ in split}) < len(split):
+        raise SettingsError(f"An input is held at one value, not at several: {', '.join(pairs)!r}.")
     return {name: _read_number(value) for name, value in split}
 
 
@@ -330,10 +326,12 @@ def _read_preprocessing(text: str) -> Any:
     if not text.lstrip().startswith("{"):
         return text
     try:
-        (value,) = toml_document(f"preprocessing = {text}\n".encode()).values()
+        table = toml_document(f"preprocessing = {text}\n".encode())
     except ValueError as error:
         raise SettingsError(f"preprocessing {text!r} is no table such as '{{ scale = 0.0039 }}': {error}") from error
-    return value
+    if len(table) > 1:
+        raise SettingsError(f"preprocessing {text!r} is more than one table such as '{{ scale = 0.0039 }}'.")
+    return table["preprocessing"]
 
 
 def _check_path(key: str, value: Any) -> str:
@@ -391,6 +389,6 @@ def _table(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise SettingsError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise SettingsError(f"{str(path)!r} is not valid TOML: {error}") from error
+        raise SettingsError(f"{str(path)!r} is not valid TOML: {error}.") from error
     tools = check_value("tool", document.get("tool", {}), TABLE, error=SettingsError)
     return dict(check_value("tool.modelcheck", tools.get("modelcheck", {}), TABLE, error=SettingsError))

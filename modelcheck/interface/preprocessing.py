@@ -16,6 +16,7 @@ __all__ = ["NONE", "PRESETS", "WORDS", "Preprocessing", "parse_preprocessing", "
 NONE = "none"
 """The word for no preprocessing: the network takes pictures as the recipe's `input_range` gives them."""
 
+_MOST = 1e30  # well within what float32 holds
 _FINITE, _POSITIVE = number(), number("a finite number above 0", above=0)
 
 
@@ -58,7 +59,8 @@ class Preprocessing:
     Raises
     ------
     ValueError
-        When a part is not such a value, or `mean` and `std` are of different lengths.
+        When a part is not such a value, `mean` and `std` are of different lengths, or pictures would
+        come to numbers that float32 does not hold.
 
     Examples
     --------
@@ -78,6 +80,12 @@ class Preprocessing:
             object.__setattr__(self, name, check_value(name, getattr(self, name), check, where="preprocessing"))
         if len({len(self.mean), len(self.std)} - {1}) > 1:
             raise ValueError("mean and std must have one number for each channel, or one for all, in preprocessing.")
+        reach = [255 * self.scale / std for std in self.std] + [mean / std for mean in self.mean for std in self.std]
+        if max(map(abs, reach)) > _MOST or 255 * self.scale / max(self.std) < 1 / _MOST:
+            raise ValueError(
+                f"preprocessing makes numbers beyond {_MOST:g}, or below {1 / _MOST:g}, of pictures from 0 to 255, "
+                "which no network can tell apart. Mend scale, mean or std."
+            )
 
     @property
     def channels(self) -> int | None:

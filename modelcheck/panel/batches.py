@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from modelcheck.panel.checks import MAX_PICTURES, check_class_names
+from modelcheck.panel.checks import MAX_PICTURES, check_class_names, spell
 from modelcheck.panel.errors import PanelError
 from modelcheck.panel.repeats import check_repeats
 from modelcheck.panel.storage import MAX_GIB
 
 __all__ = ["read_batches"]
+
+_MOST = 2**31  # beyond any number of classes, within every type of whole numbers
 
 
 def read_batches(dataset: Iterable[Any], *, class_names: Sequence[str] | None) -> dict[str, Any]:
@@ -41,7 +43,12 @@ def read_batches(dataset: Iterable[Any], *, class_names: Sequence[str] | None) -
         if images and (pictures.shape[1:], pictures.dtype) != (images[0].shape[1:], images[0].dtype):
             raise PanelError(
                 f"Pictures of the data set differ: {_form(images[0])} at first, {_form(pictures)} in element {number}. "
-                "Resize in the data set, as the network's training does."
+                "Bring them to one shape and type in the data set, as the network's training does."
+            )
+        if labels and (answers.dtype.kind == "U") != (labels[0].dtype.kind == "U"):
+            raise PanelError(
+                f"Labels of the data set are words and numbers; the first of the others is in element {number}. Give "
+                "one kind of them: names of classes, or their positions."
             )
         images.append(pictures)
         labels.append(answers)
@@ -97,8 +104,7 @@ def _take_element(element: Any, number: int, n_classes: int) -> tuple[np.ndarray
     except Exception as error:  # of tensors on a device, ragged lists: whatever their library raises
         raise PanelError(f"{where} cannot be read as arrays: {type(error).__name__}: {error}.") from error
     if labels.dtype.kind in "OS":
-        labels = np.array([word.decode() if isinstance(word, bytes) else str(word) for word in labels.flat])
-        labels = labels.reshape(np.shape(element[1]))
+        labels = _spell_labels(labels, where)
     # A batch of grey pictures and a picture in colour have three axes both: their labels tell.
     single = pictures.ndim == 2 or (pictures.ndim == 3 and (labels.ndim == 0 or labels.shape != (len(pictures),)))
     if single:
@@ -115,6 +121,15 @@ def _take_element(element: Any, number: int, n_classes: int) -> tuple[np.ndarray
     return pictures, _flat_labels(labels, len(pictures), n_classes, where)
 
 
+def _spell_labels(labels: np.ndarray, where: str) -> np.ndarray:
+    """Return labels in an array of objects as words or as numbers, whichever all of them are."""
+    if all(isinstance(label, str | bytes) for label in labels.flat):
+        return np.array([spell(label, f"labels of {where}") for label in labels.flat]).reshape(labels.shape)
+    if all(isinstance(label, int | float | np.number) for label in labels.flat):
+        return np.array(labels.tolist())
+    raise PanelError(f"{where} has labels that are neither all words nor all numbers.")
+
+
 def _flat_labels(labels: np.ndarray, n: int, n_classes: int, where: str) -> np.ndarray:
     """Return ``(n,)`` labels of whole numbers, of whole floats, of one-hot rows, or of words."""
     if labels.shape == (n, 1):
@@ -126,6 +141,10 @@ def _flat_labels(labels: np.ndarray, n: int, n_classes: int, where: str) -> np.n
     numbers = labels.astype(np.float64)
     if not np.array_equal(numbers, np.rint(numbers)):
         raise PanelError(f"{where} has labels between whole numbers; a panel holds one class for each picture.")
+    if not (np.abs(numbers) < _MOST).all():
+        raise PanelError(
+            f"{where} has labels that are no positions of classes: {numbers.min():g} to {numbers.max():g}."
+        )
     if labels.ndim == 1:
         return numbers.astype(np.int64)
     if labels.shape[1] != n_classes or numbers.min() < 0 or numbers.max() > 1 or (numbers.sum(axis=1) != 1).any():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import Any
 
@@ -20,6 +19,7 @@ __all__ = [
     "check_regions",
     "check_words",
     "is_missing",
+    "spell",
 ]
 
 MAX_PICTURES = 1_000_000
@@ -75,7 +75,8 @@ def check_labels(labels: Any, n: int, class_names: tuple[str, ...]) -> np.ndarra
         array = np.asarray(labels)
     except ValueError as error:
         raise PanelError(f"labels must be {n} whole numbers or names of classes: {error}.") from error
-    if array.dtype.kind == "U" or (array.dtype.kind == "O" and any(isinstance(label, str) for label in array.flat)):
+    words = array.dtype.kind == "O" and any(isinstance(label, str | bytes) for label in array.flat)
+    if array.dtype.kind in "US" or words:
         return _find_classes(check_words(labels, n, "labels").tolist(), class_names)
     check_value("labels", array, array_of(f"{n} whole numbers", kinds="iu", shape=(n,)), error=PanelError)
     if array.min() < 0 or array.max() >= len(class_names):
@@ -106,7 +107,7 @@ def check_words(words: Any, n: int | None, what: str) -> np.ndarray:
     missing = [row for row, word in enumerate(given.tolist()) if is_missing(word)]
     if missing:
         raise PanelError(f"{what} must not be empty; number {missing[0]} is.")
-    spelled = [str(word) for word in given.tolist()]
+    spelled = [spell(word, what) for word in given.tolist()]
     if len(spelled) * max(map(len, spelled), default=0) > _MAX_CHARACTERS:
         raise PanelError(
             f"{what} are too long: {len(spelled)} words, the longest of {max(map(len, spelled))} characters."
@@ -114,9 +115,37 @@ def check_words(words: Any, n: int | None, what: str) -> np.ndarray:
     return np.array(spelled, dtype=np.str_)
 
 
+def spell(word: Any, what: str) -> str:
+    """Return a word as text; bytes are UTF-8, as TensorFlow and HDF5 give text.
+
+    Raises
+    ------
+    PanelError
+        When it is no UTF-8.
+
+    Examples
+    --------
+    >>> spell(b"cat", "labels"), spell(7, "labels")
+    ('cat', '7')
+    """
+    try:
+        text = word.decode() if isinstance(word, bytes) else str(word)
+        text.encode()  # of a name that is no UTF-8 on the disk Python makes text that no file can hold
+    except UnicodeError as error:
+        raise PanelError(f"{what} hold {word!r}, which is no text in UTF-8. Rename it, or decode it first.") from error
+    return text
+
+
 def is_missing(word: Any) -> bool:
-    """Say whether a word is none: nothing, blank, or NaN, which a table holds in an empty cell."""
-    return word is None or (isinstance(word, float) and math.isnan(word)) or not str(word).strip("\0 \t\r\n")
+    """Say whether a word is none: nothing, blank, or NaN, NaT or NA, which a table holds in an empty cell."""
+    if isinstance(word, bytes):
+        return not word.strip(b"\0 \t\r\n")
+    try:
+        if word is None or not bool(word == word):  # noqa: PLR0124 - NaN and NaT are not themselves
+            return True
+    except (TypeError, ValueError):  # of pandas' NA nobody can say whether it is itself
+        return True
+    return not str(word).strip("\0 \t\r\n")
 
 
 def check_regions(regions: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from modelcheck.support.commands import join_names
 from modelcheck.support.escaping import clean
 
-__all__ = ["Fault", "PanelError", "classes_option", "count", "list_faults", "shorten"]
+__all__ = ["Fault", "PanelError", "count", "list_faults", "name_classes", "shorten"]
 
 _MAX_REASONS = 12
 _MAX_PLACES = 8  # of one reason
@@ -23,14 +21,14 @@ class PanelError(ValueError):
     ----------
     message : str
         What happened, what was expected, and the next step.
-    options : str
-        What to add to a command of ``modelcheck panel`` so that it works, for example
-        ``--size 96x96``.
+    options : sequence of str
+        The words to add to a command of ``modelcheck panel`` so that it works, for example
+        ``("--size", "96x96")``.
     """
 
-    def __init__(self, message: str, *, options: str = "") -> None:
+    def __init__(self, message: str, *, options: Sequence[str] = ()) -> None:
         super().__init__(message)
-        self.options = options
+        self.options = tuple(options)
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,17 @@ class Fault:
     """What is wrong with it, in words that it shares with others of its fault."""
 
 
+def name_classes(names: Sequence[str]) -> tuple[str, str]:
+    """Return the words of a command line that name the classes.
+
+    Examples
+    --------
+    >>> name_classes(["left, up", "other"])
+    ('--classes', '"left, up",other')
+    """
+    return "--classes", join_names(names)
+
+
 def count(amount: int, noun: str) -> str:
     """Return a number and what it counts, in the right number.
 
@@ -52,19 +61,6 @@ def count(amount: int, noun: str) -> str:
     ('1 picture', '2 pictures', '2 classes')
     """
     return f"{amount} {noun}" if amount == 1 else f"{amount} {noun}{'es' if noun.endswith('s') else 's'}"
-
-
-def classes_option(names: Sequence[str]) -> str:
-    """Return the option that names the classes, quoted for a shell.
-
-    Examples
-    --------
-    >>> print(classes_option(["cat", "dog, black"]))
-    --classes 'cat,"dog, black"'
-    """
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(names)
-    return f"--classes {shlex.quote(line.getvalue())}"
 
 
 def shorten(words: Iterable[str], *, most: int = _MAX_PLACES) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from modelcheck.panel.checks import check_class_names
-from modelcheck.panel.errors import PanelError, classes_option, shorten
+from modelcheck.panel.errors import PanelError, name_classes, shorten
 from modelcheck.panel.rows import PictureRow, Rows
+from modelcheck.support.commands import write_command
 
 __all__ = ["find_files", "list_folder"]
 
@@ -17,12 +18,13 @@ _JUNK = {"thumbs.db", "desktop.ini"}  # what file managers leave
 
 
 def find_files(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Return all files below a folder, sorted, and the hidden ones among them; links to folders are not followed.
+    """Return all files below a folder, sorted, and the hidden ones among them.
 
     Raises
     ------
     PanelError
-        When there is no such folder, or one below it cannot be read.
+        When there is no such folder, or one below it cannot be read or is a link, which is not
+        followed: what is behind it would be left out.
     """
     if not folder.is_dir():
         raise PanelError(f"There is no folder {os.fspath(folder)!r}. Give one that holds a folder for each class.")
@@ -32,12 +34,20 @@ def find_files(folder: Path) -> tuple[list[Path], list[Path]]:
 
     shown: list[Path] = []
     hidden: list[Path] = []
-    for place, _, names in os.walk(folder, onerror=refuse):
+    links: list[str] = []
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = sorted(folders)
+        links += [os.fspath(path) for name in folders if (path := Path(place) / name).is_symlink()]
         for name in names:
             path = Path(place) / name
             parts = path.relative_to(folder).parts
             is_hidden = any(part.startswith(".") for part in parts) or name.lower() in _JUNK
             (hidden if is_hidden else shown).append(path)
+    if links:
+        raise PanelError(
+            f"Folders are links, which are not followed ({len(links)}): {shorten(links)}. Put folders in their place, "
+            "or list the pictures in a table with a column path."
+        )
     return sorted(shown), sorted(hidden)
 
 
@@ -61,7 +71,7 @@ def list_folder(folder: str | os.PathLike[str], *, class_names: Sequence[str] | 
     empty = [name for name in folders if name not in {place[0] for place in parts}]
     if empty:
         raise PanelError(
-            f"Folders of classes hold no picture ({len(empty)}): {shorten(empty)}; links to folders are not followed. "
+            f"Folders of classes hold no picture ({len(empty)}): {shorten(empty)}. "
             "Fill or delete them; classes without pictures can be named with --classes (in Python class_names=)."
         )
     rows = [
@@ -95,17 +105,19 @@ def _check_classes(start: Path, folders: list[str], files: list[Path], given: Se
         and len(folders) > 1
         and {name.lower().replace("-", "").replace("_", "") for name in folders} <= _SPLITS
     ):
+        options = name_classes(folders)
         raise PanelError(
             f"The folders of {where!r} are {shorten(folders)}: parts of a data set, not classes. Give the one that no "
             f"network was trained on, for example {where.rstrip('/')}/{folders[0]}; if they are classes, name them "
-            f"with {classes_option(folders)}",
-            options=classes_option(folders),
+            f"with {write_command(options)}.",
+            options=options,
         )
     if given is None and len(folders) == 1:
+        options = name_classes([folders[0], "other" if folders[0] != "other" else "another"])
         raise PanelError(
             f"The folder {where!r} has one class only, {folders[0]!r}. Name all classes in the order of the network's "
-            f"outputs: {classes_option([folders[0], 'other'])} (in Python class_names=).",
-            options=classes_option([folders[0], "other"]),
+            f"outputs: {write_command(options)} (in Python class_names=).",
+            options=options,
         )
     strange = [name for name in folders if given is not None and name not in given]
     if strange:

@@ -37,6 +37,8 @@ def read_rows(listed: Rows, conversion: Conversion, *, skip_bad: bool) -> tuple[
         When rows or pictures cannot be used, differ in size or colours, or are the same picture
         under two labels; it names all of them.
     """
+    if not isinstance(conversion, Conversion):
+        raise PanelError(f"conversion must be a Conversion, such as Conversion(size=(96, 128)), not {conversion!r}.")
     if len(listed.rows) > MAX_PICTURES:
         raise PanelError(f"{len(listed.rows)} pictures are listed, more than {MAX_PICTURES}. Take a sample of them.")
     reader = _Reader(listed.rows, conversion)
@@ -121,8 +123,7 @@ class _Reader:
         if self.n * int(np.prod(shape)) > MAX_GIB * 2**30:
             raise PanelError(
                 f"{self.n} pictures of {size_words(shape)}, as {row.where} has it, take more than {MAX_GIB:g} GiB. "
-                "Bring them to the network's input size with --size HEIGHTxWIDTH (in Python Conversion(size=...)).",
-                options="--size HEIGHTxWIDTH",
+                "Bring them to the network's input size with --size HEIGHTxWIDTH (in Python Conversion(size=...))."
             )
         self.masks = np.zeros((self.n, *shape[:2]), dtype=bool) if self.marked else None
         # Not touched until it is filled, so pictures of other shapes take no memory.
@@ -160,7 +161,7 @@ def _draw_box(box: Box | None, shape: tuple[int, ...]) -> np.ndarray:
 
 def _refuse(listed: Rows, reader: _Reader, *, skip_bad: bool) -> None:
     """Raise one error of all that is wrong, with the options that make it right."""
-    texts, options = [], []
+    texts, options = list[str](), list[str]()
     faults = [*listed.faults, *([] if skip_bad else reader.faults)]
     if faults:
         n = len({fault.where for fault in faults})
@@ -170,7 +171,7 @@ def _refuse(listed: Rows, reader: _Reader, *, skip_bad: bool) -> None:
             "Turn those that are stored turned upright with --exif apply, or take them as they are stored, as "
             "TensorFlow's decoders do, with --exif ignore (in Python Conversion(exif=...)): what the product does."
         )
-        options.append("--exif apply")
+        options += ["--exif", "apply"]
     sizes = {size_words(shape) for shape in reader.shapes}
     if len(sizes) > 1:
         ranked = reader.sizes.most_common()
@@ -179,16 +180,16 @@ def _refuse(listed: Rows, reader: _Reader, *, skip_bad: bool) -> None:
             f"panel has one, the network's input size. Nothing is scaled unasked: --size {ranked[0][0]} scales "
             f"them, with your network's size (in Python Conversion(size=({ranked[0][0].replace('x', ', ')})))."
         )
-        options.append(f"--size {ranked[0][0]}")
+        options += ["--size", ranked[0][0]]
     if len({shape[-1] for shape in reader.shapes}) > 1:
         texts.append(
             f"{reader.colours['grey']} pictures are grey and {reader.colours['rgb']} are in colour. Take what "
             "the network takes: --colours rgb, or --colours grey (in Python Conversion(colours=...))."
         )
-        options.append("--colours rgb")
+        options += ["--colours", "rgb"]
     if reader.faults and not skip_bad:
         texts.append("Mend them, or leave out what cannot be read: --skip-bad (in Python skip_bad=True).")
         if len(reader.faults) > reader.turned:
             options.append("--skip-bad")
     if texts:
-        raise PanelError("\n".join(texts), options=" ".join(options))
+        raise PanelError("\n".join(texts), options=options)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelcheck.panel.checks import check_class_names, is_missing
-from modelcheck.panel.errors import Fault, PanelError, classes_option, list_faults, shorten
+from modelcheck.panel.checks import check_class_names, is_missing, spell
+from modelcheck.panel.errors import Fault, PanelError, list_faults, name_classes, shorten
 from modelcheck.panel.rows import Box, PictureRow, Rows
+from modelcheck.support.commands import write_command
 from modelcheck.support.files import read_file
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ BOX = ("row", "column", "height", "width")
 _WORDS = ("path", "label", "subject", "group", "name", "mask")
 _DELIMITERS = (",", ";", "\t")
 _MAX_BYTES = 2**30
+_MOST_NUMBERS = 100  # of classes in a command
+_LONGEST_NUMBER = 19  # digits
+_HOLES = {"nan", "NaN", "NaT", "<NA>"}  # what an empty cell became where text was made of it
 
 
 class Columns:
@@ -70,13 +74,19 @@ def read_columns(table: Table, *, needed: Sequence[str]) -> Columns:
     found = _read_csv(table, needed) if isinstance(table, str | os.PathLike) else _take_columns(table)
     lacking = [name for name in needed if name not in found.columns]
     if lacking:
-        raise PanelError(f"The table lacks the columns {lacking}; it has {list(found.columns)}.")
+        raise PanelError(
+            f"The table lacks the columns {lacking}; it has {list(found.columns)}. Columns are called so, in small "
+            "letters, and in a file they are parted by commas, semicolons or tabs."
+        )
     if not len(found):
         raise PanelError("The table has no rows: a panel needs pictures.")
     return found
 
 
 def _take_columns(table: Mapping[str, Sequence[Any]] | pd.DataFrame) -> Columns:
+    names = [str(name) for name in table] if isinstance(table, Iterable) else []
+    if len(set(names)) < len(names):
+        raise PanelError(f"The table has two columns of one name: {names}.")
     try:
         columns = {str(name): list(table[name]) for name in table}  # type: ignore[index]
     except (AttributeError, TypeError, KeyError) as error:
@@ -170,7 +180,9 @@ def list_table(table: Table, *, class_names: Sequence[str] | None = None, root: 
     for at, label in zip(whole, _find_labels(given, classes), strict=True):
         place, box = found.places[at], _read_box([found.columns[name][at] for name in present])
         if label is None:
-            faults.append(Fault(place, f"label {words['label'][at]!r} is none of the classes {shorten(classes)}"))
+            faults.append(
+                Fault(place, f"label {words['label'][at]!r} is none of the classes {shorten(map(repr, classes))}")
+            )
             continue
         if present and box is None:
             faults.append(Fault(place, "its box must be whole numbers of pixels, of at least one pixel"))
@@ -214,30 +226,43 @@ def _check_spelling(found: Columns) -> None:
 def _spell(value: Any) -> str:
     if isinstance(value, float | np.floating) and float(value).is_integer():  # how a table keeps 3 beside a hole
         return str(int(value))
-    return str(value).strip()
+    return spell(value, "cells of the table").strip()
 
 
 def _is_number(label: str) -> bool:
-    return label.isascii() and label.isdigit()
+    return label.isascii() and label.isdigit() and len(label) < _LONGEST_NUMBER
 
 
 def _sort_classes(labels: Sequence[str], faults: Sequence[Fault]) -> tuple[str, ...]:
     found = set(labels)
+    if found & _HOLES:
+        raise PanelError(
+            f"{sum(label in _HOLES for label in labels)} labels are {shorten(map(repr, sorted(found & _HOLES)))}, as "
+            "an empty cell is written. Fill them, or name the classes if one is called so: --classes (in Python "
+            "class_names=)."
+        )
     if len(found) == 1:
         (only,) = found
+        options = name_classes([only, "other" if only != "other" else "another"])
         raise PanelError(
             f"All rows that are complete have one label, {only!r}. Name all classes in the order of the network's "
-            f"outputs: {classes_option([only, 'other'])} (in Python class_names=)."
+            f"outputs: {write_command(options)} (in Python class_names=)."
             + (f" Rows that are not complete:\n{list_faults(faults)}" if faults else ""),
-            options=classes_option([only, "other"]),
+            options=options,
         )
     if not all(map(_is_number, found)):
         return check_class_names(sorted(found))
     if found != {str(number) for number in range(len(found))}:
+        # Names of their own: a position too far on would be another class.
+        numbers = sorted({int(number) for number in found})
+        named: Sequence[str] = ()
+        if numbers[-1] <= _MOST_NUMBERS:
+            named = name_classes([str(k) for k in range(min(numbers[0], 1), numbers[-1] + 1)])
         raise PanelError(
-            f"The labels are numbers, {shorten(sorted(found, key=int))}, but not all of 0 to {len(found) - 1}. Name "
-            "all classes in the order of the network's outputs: --classes a,b,c (in Python class_names=).",
-            options="--classes a,b,c",
+            f"The labels are numbers, {shorten(map(str, numbers))}, but not all of 0 to {len(found) - 1}. Name "
+            "all classes in the order of the network's outputs, by these numbers where they are their names: "
+            f"{write_command(named or ['--classes'])} (in Python class_names=).",
+            options=named,
         )
     return check_class_names(sorted(found, key=int))
 
@@ -255,7 +280,7 @@ def _read_box(cells: Sequence[Any]) -> Box | None:
         return None
     try:
         sides = [float(cell) for cell in cells]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     if not all(side.is_integer() for side in sides) or min(sides[:2]) < 0 or min(sides[2:]) < 1:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,11 +39,15 @@ class TrainingCheck:
     """Pictures of the list that were compared."""
     near: tuple[str, ...]
     """Pairs that are nearly the same picture, in words."""
+    hidden: int = 0
+    """Files of the list that were not looked at, because their names or folders begin with a dot."""
 
     def sentences(self, training: str | os.PathLike[str]) -> list[str]:
         """Return what was found, to be read by a person."""
         where = os.fspath(training)
         lines = [f"None of {count(self.pictures, 'picture')} of {where} has the pixels of one in the panel."]
+        if self.hidden:
+            lines.append(f"Note: {count(self.hidden, 'hidden file')} of {where} left out.")
         if self.near:
             lines.append(
                 f"Note: {count(len(self.near), 'picture')} of {where} may be in the panel all the same, saved anew: "
@@ -82,7 +87,7 @@ def check_training_list(
         raise PanelError(
             "A training list is held against pictures that were read from files: bytes, grey or in colour."
         )
-    paths = _list_training(Path(training))
+    paths, hidden = _list_training(Path(training))
     held: dict[bytes, str] = {}
     for name, picture in zip(panel.names.tolist(), panel.images, strict=True):
         held.setdefault(fingerprint(picture), name)
@@ -110,16 +115,30 @@ def check_training_list(
         raise PanelError(
             f"{len(faults)} of {len(paths)} pictures of the training list {where!r} cannot be read, so nothing can be "
             f"said of them:\n{list_faults(faults)}",
-            options="--skip-bad",
+            options=["--skip-bad"],
         )
     if shape not in shapes:
-        sizes = shorten(f"{size_words(other)}x{other[-1]}" for other in sorted(shapes)) or "none that can be read"
-        raise PanelError(
-            f"No picture of the training list {where!r} has the panel's {size_words(shape)}x{shape[-1]} ({sizes}): "
-            f"none could be found in it. Bring both to one size: --size {size_words(shape)}",
-            options=f"--size {size_words(shape)}",
-        )
-    return TrainingCheck(len(paths) - len(faults), tuple(near))
+        raise _none_alike(where, shape, sorted(shapes))
+    return TrainingCheck(len(paths) - len(faults), tuple(near), hidden)
+
+
+def _none_alike(where: str, shape: tuple[int, ...], others: Sequence[tuple[int, ...]]) -> PanelError:
+    """Return the error that no picture of a training list can be one of the panel, and what makes them alike."""
+    sizes = shorten(f"{size_words(other)}x{other[-1]}" for other in others) or "none can be read"
+    found = (
+        f"No picture of the training list {where!r} has the panel's {size_words(shape)}x{shape[-1]} ({sizes}): none "
+        "could be found in it."
+    )
+    if not others:
+        return PanelError(f"{found} Mend the list.")
+    options = []
+    if all(other[:2] != shape[:2] for other in others):
+        options += ["--size", size_words(shape)]
+    if all(other[-1] != shape[-1] for other in others):
+        options += ["--colours", "grey" if shape[-1] == 1 else "rgb"]
+    if not options:  # some have the size and others the colours
+        options = ["--size", size_words(shape), "--colours", "grey" if shape[-1] == 1 else "rgb"]
+    return PanelError(f"{found} Bring both to one form: {' '.join(options)}", options=options)
 
 
 class _Likeness:
@@ -164,11 +183,13 @@ def shrink(picture: np.ndarray) -> np.ndarray:
     return small / length if length > 0 else small
 
 
-def _list_training(training: Path) -> list[Path]:
+def _list_training(training: Path) -> tuple[list[Path], int]:
+    """Return the pictures of the list, and how many hidden files are left out."""
+    hidden: list[Path] = []
     if training.is_dir():
-        paths = find_files(training)[0]
+        paths, hidden = find_files(training)
     else:
         paths = [training.parent / str(path) for path in read_columns(training, needed=["path"]).columns["path"]]
     if not paths:
         raise PanelError(f"The training list {os.fspath(training)!r} names no pictures.")
-    return paths
+    return paths, len(hidden)

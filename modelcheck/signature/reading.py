@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,7 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
     except OSError as error:
         raise SignatureError(
             f"There is no signature in {os.fspath(folder)!r} ({error.strerror}). Make one with: "
-            f"modelcheck approve RELEASE.keras --panel PANEL.npz --to {os.fspath(folder)} --reason '...'"
+            f"modelcheck approve RELEASE.keras --panel PANEL.npz --to {shlex.quote(os.fspath(folder))} --reason '...'"
         ) from error
     try:
         document = json_document(data)

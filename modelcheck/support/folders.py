@@ -154,8 +154,8 @@ def measure_size(path: Path) -> int:
     return path.lstat().st_size if kind in (PathKind.FILE, PathKind.SHARED_FILE) else 0
 
 
-def place(path: Path, data: bytes) -> None:
-    """Write a file: whole or not at all, and on the disk before this returns.
+def place(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write a file, with these permissions: whole or not at all, and on the disk before this returns.
 
     Examples
     --------
@@ -170,7 +170,7 @@ def place(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(aside).chmod(0o644)
+        Path(aside).chmod(mode)
         Path(aside).replace(path)
     except BaseException:
         Path(aside).unlink(missing_ok=True)
