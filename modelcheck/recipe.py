@@ -80,7 +80,8 @@ class Recipe:
         Largest shift of a copy along either axis, as a share of the picture's height.
     jitter : float
         Standard deviation of the noise on a copy, as a share of the input range. A class that gets
-        no map under it is rendered again with 0.1, 0.03 and at last none.
+        no map under it is rendered again with 0.1, 0.03 and none, and at last by plain ascent,
+        without copies, from four starts.
     natural_components : int
         At most this many principal components of the panel span the natural pictures; see
         `modelcheck.happymaps.natural_pictures`.

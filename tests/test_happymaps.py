@@ -155,6 +155,8 @@ def test_a_class_that_noise_drowns_gets_its_map_with_less_of_it(monkeypatch):
     assert np.isfinite(found.activations).all()
     np.testing.assert_array_equal(ascend(network, decision, recipe=recipe, units=[1]).maps[0], found.maps[1])
     monkeypatch.setattr("modelcheck.happymaps.ascent._CALMER", ())
+    assert np.isfinite(ascend(network, decision, recipe=recipe).activations).all()  # by plain ascent, at last
+    monkeypatch.setattr("modelcheck.happymaps.ascent._calm", lambda recipe: None)
     assert np.isnan(ascend(network, decision, recipe=recipe).activations).all()
 
 
@@ -169,7 +171,7 @@ def test_a_natural_map_that_noise_drowns_is_found_with_less_of_it(monkeypatch):
     among = natural_pictures(pictures, components=2)
     decision = network.unit_layers()[-1]
     assert np.isfinite(ascend(network, decision, recipe=recipe, among=among, units=[0]).activations).all()
-    monkeypatch.setattr("modelcheck.happymaps.ascent._CALMER", ())
+    monkeypatch.setattr("modelcheck.happymaps.ascent._calm", lambda recipe: None)
     assert np.isnan(ascend(network, decision, recipe=recipe, among=among, units=[0]).activations).all()
 
 
@@ -177,7 +179,7 @@ def test_a_class_that_has_a_map_keeps_it(monkeypatch):
     """Falling back is for classes without a map: the others' maps are those of the recipe's jitter."""
     network = flatten(plain(seed=1))
     maps = ascend(network, network.unit_layers()[-1], recipe=QUICK).maps
-    monkeypatch.setattr("modelcheck.happymaps.ascent._CALMER", ())
+    monkeypatch.setattr("modelcheck.happymaps.ascent._calm", lambda recipe: None)
     np.testing.assert_array_equal(ascend(network, network.unit_layers()[-1], recipe=QUICK).maps, maps)
 
 

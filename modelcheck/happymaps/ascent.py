@@ -29,6 +29,7 @@ Climbs = dict[tuple[Any, ...], Callable[..., Any]]
 # What noise on the copies falls back to, for a class that gets no map under the recipe's: strong noise drowns what a
 # class wants where that is fine texture.
 _CALMER = (0.1, 0.03, 0.0)
+_PLAIN_STARTS = 4  # of plain ascent, where even that is not enough: from grey a class may lie behind a hill
 _MIN_CHANGE_SHARE = 0.01  # a map that moved less than this share of the range has not been made by its unit
 
 
@@ -183,7 +184,8 @@ def ascend(
     """Render one layer's maps with all that is known of them; see `render_happy_maps`.
 
     A class that gets no map under the recipe's jitter is rendered again with less of it, by itself
-    and whatever the others do, down to none: a decision has a map where one can be had.
+    and whatever the others do, down to none, and at last by plain ascent, without copies, from four
+    starts: a decision has a map where one can be had.
 
     Tracing takes about as long as climbing. Give one dictionary as `climbs` to all calls for one
     `network`, whose weights may be set anew in between, and each ascent is traced once.
@@ -240,13 +242,13 @@ def ascend(
     best = np.concatenate(maps), np.concatenate(reached), np.concatenate(at_rest)
     found = _blank_still_maps(Ascent(indices, *best, name, field is not None))
     still = np.flatnonzero(~np.isfinite(found.activations))
-    calmer = next((jitter for jitter in _CALMER if jitter < recipe.jitter), None)
-    if copies == 1 or calmer is None or still.size == 0:
+    calmer = _calm(recipe) if copies > 1 else None
+    if calmer is None or still.size == 0:
         return found
     again = ascend(
         network,
         layer,
-        recipe=replace(recipe, jitter=calmer),
+        recipe=calmer,
         units=indices[still],
         objective=objective,
         directions=directions,
@@ -255,6 +257,14 @@ def ascend(
     )
     found.maps[still], found.activations[still] = again.maps, again.activations
     return found
+
+
+def _calm(recipe: Recipe) -> Recipe | None:
+    """Return the recipe for what has no map under this one: with less noise, at last plain ascent from more starts."""
+    calmer = next((jitter for jitter in _CALMER if jitter < recipe.jitter), None)
+    if calmer is not None:
+        return replace(recipe, jitter=calmer)
+    return replace(recipe, copies=1, starts=max(recipe.starts, _PLAIN_STARTS))
 
 
 def _climb_from_all_starts(climb: Callable[..., Any], units: Tensor, starts: int) -> list[np.ndarray]:
