@@ -116,7 +116,7 @@ def test_the_preprocessing_that_a_network_was_trained_with_is_proposed(answering
 def test_one_of_keras_applications_is_not_taken_for_another(answering, name):
     """Whichever of the other two it is fed with: what is named, if anything is surely better, is the right one."""
     found = [find_better_preprocessing(answering(name, other)) for other in KERAS if other != name]
-    assert {better.name for better in found if better} <= {name}
+    assert {better["name"] for better in found if better} <= {name}
     assert any(found)
 
 

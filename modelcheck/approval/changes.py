@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from modelcheck.comparison import METRICS, Comparison, compare, find_classes_without_map, shown_in
+from modelcheck.interface import describe_own_scaling
 from modelcheck.metrics.accuracy import balanced_accuracy
 from modelcheck.panel import Panel
 from modelcheck.panel.remarks import remark_repeats, remark_subjects
@@ -15,7 +16,6 @@ from modelcheck.report.words import (
     describe_augmentation,
     describe_difference,
     describe_interface,
-    describe_own_scaling,
     number,
     title,
 )

@@ -21,7 +21,7 @@ from modelcheck.metrics.separation import (
     is_surely_better,
     rank_separation,
 )
-from modelcheck.report.reasons import say_better_preprocessing
+from modelcheck.report.reasons import say_preprocessing
 from modelcheck.signature import Signature
 from modelcheck.support.escaping import clean
 
@@ -68,8 +68,8 @@ def _find_other_preprocessing(signature: Signature) -> Misreading | None:
     better = find_better_preprocessing(signature)
     if better is None:
         return None
-    told = say_better_preprocessing(better.to_reason())
-    return Misreading(f"{told} Where that is so, say it: --preprocessing {better.name}", better.rate.value)
+    option = f"--preprocessing {better['name']}"
+    return Misreading(f"{say_preprocessing(better)} Where that is so, say it: {option}", better["reached"])
 
 
 def _find_other_reading(signature: Signature) -> Misreading | None:

@@ -290,7 +290,7 @@ def _reasons(
     reasons += [row for row in derived if not (missing and row["kind"] == "questions")]
     # Told where it may be why: what passes is released as it was fed.
     better = find_better_preprocessing(evidence.candidate) if evidence and verdict in FED_OTHERWISE else None
-    return reasons if better is None else [*reasons, better.to_reason()]
+    return reasons if better is None else [*reasons, better]
 
 
 def _exit_code(verdict: str, settings: Settings, *, plan: Plan | None, outcome: Outcome) -> int:

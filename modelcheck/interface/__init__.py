@@ -9,5 +9,16 @@ from modelcheck.interface.preprocessing import (
     parse_preprocessing,
     write_preprocessing,
 )
+from modelcheck.interface.sentences import describe_own_scaling, say_better_preprocessing
 
-__all__ = ["NONE", "PRESETS", "WORDS", "Interface", "Preprocessing", "parse_preprocessing", "write_preprocessing"]
+__all__ = [
+    "NONE",
+    "PRESETS",
+    "WORDS",
+    "Interface",
+    "Preprocessing",
+    "describe_own_scaling",
+    "parse_preprocessing",
+    "say_better_preprocessing",
+    "write_preprocessing",
+]

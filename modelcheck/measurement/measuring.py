@@ -14,8 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from modelcheck.comparison.feeding import judge_feeding
-from modelcheck.interface import Interface
+from modelcheck.interface import Interface, say_better_preprocessing
 from modelcheck.measurement.exchange import (
     CheckedPartner,
     ExchangePartner,
@@ -38,12 +37,12 @@ from modelcheck.measurement.reading import (
 )
 from modelcheck.measurement.stickers import measure_panel_shifts
 from modelcheck.measurement.twins import make_untrained_twin
+from modelcheck.metrics.feeding import find_better_feeding
 from modelcheck.network import Network, NetworkError, as_functional, check_agreement, find_augmenting_layers, normalises
 from modelcheck.network.front import name_own_scaling
 from modelcheck.network.loading import load_network
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
-from modelcheck.report.reasons import say_better_preprocessing
 from modelcheck.signature import Signature, check_storable
 
 __all__ = ["measure"]
@@ -154,12 +153,11 @@ def _feed(
     """Return the answers to pictures preprocessed otherwise: before anything is rendered, for they may end it."""
     scores = compute_class_scores(inputs.network, inputs.images)
     fed = feed_otherwise(inputs.network, inputs.panel, interface.front, recipe=inputs.recipe, scores=scores)
-    better = judge_feeding(fed, labels=inputs.panel.labels, scores=scores, own_scaling=own_scaling)
-    if stop_where_misfed and better is not None:
-        raise NetworkError(
-            f"{say_better_preprocessing(better.to_reason())} Nothing was rendered. Where that is so, say it: "
-            f"--preprocessing {better.name}"
-        )
+    better = find_better_feeding(fed, labels=inputs.panel.labels, scores=scores) if stop_where_misfed else None
+    if better is not None:
+        now, reached, alike = better.now.value, better.rate.value, better.alike
+        told = say_better_preprocessing(better.name, now=now, reached=reached, alike=alike, own_scaling=own_scaling)
+        raise NetworkError(f"{told} Nothing was rendered. Where that is so, say it: --preprocessing {better.name}")
     return fed
 
 

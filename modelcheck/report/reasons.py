@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import assert_never
 
 from modelcheck.comparison import METRICS, unit_of
-from modelcheck.interface import WORDS
+from modelcheck.interface import say_better_preprocessing
 from modelcheck.judgement.document import (
     Action,
     ApprovalRow,
@@ -19,7 +19,7 @@ from modelcheck.judgement.document import (
 )
 from modelcheck.judgement.findings import Finding, read_findings
 from modelcheck.judgement.waivers import NOTICE, WaiverState
-from modelcheck.report.words import AREAS, count, describe_own_scaling, head, noun_of, title
+from modelcheck.report.words import AREAS, count, head, noun_of, title
 from modelcheck.support.escaping import clean
 
 __all__ = [
@@ -31,7 +31,7 @@ __all__ = [
     "list_waivers",
     "main_reason",
     "reasons",
-    "say_better_preprocessing",
+    "say_preprocessing",
     "verdict_line",
 ]
 
@@ -135,7 +135,7 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
             )
         case "preprocessing":
             return (
-                f"{say_better_preprocessing(reason)} Where it was trained so, say it: preprocessing = "
+                f"{say_preprocessing(reason)} Where it was trained so, say it: preprocessing = "
                 f'"{reason["name"]}" in [tool.modelcheck], or --modelcheck-preprocessing {reason["name"]}'
             )
         case "all_advisory":
@@ -149,23 +149,10 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
             assert_never(unknown)
 
 
-def say_better_preprocessing(reason: PreprocessingReason) -> str:
-    """Return that a network is fed otherwise than it wants to be, and how it answers then, in one or two sentences.
-
-    Examples
-    --------
-    >>> say_better_preprocessing(
-    ...     {"kind": "preprocessing", "name": "tf", "now": 0.5, "reached": 0.97, "alike": [], "own_scaling": []}
-    ... )  # doctest: +ELLIPSIS
-    "The network is fed otherwise than it was trained: ... is 0.50 now, and 0.97 with 'tf' (values from -1 to 1)."
-    """
-    name, alike, own = clean(reason["name"], longest=40), reason["alike"], reason["own_scaling"]
-    told = (
-        "The network is fed otherwise than it was trained: its balanced accuracy is "
-        f"{reason['now']:.2f} now, and {reason['reached']:.2f} with {name!r} ({WORDS.get(name, 'values of its own')})"
-    )
-    told += f", or as good with {' or '.join(map(repr, alike))}." if alike else "."
-    return " ".join(filter(None, [told, describe_own_scaling(own)]))
+def say_preprocessing(reason: PreprocessingReason) -> str:
+    """Return the fact that a verdict keeps of a better preprocessing in words; see `modelcheck.interface`."""
+    now, reached, alike, own = reason["now"], reason["reached"], reason["alike"], reason["own_scaling"]
+    return say_better_preprocessing(reason["name"], now=now, reached=reached, alike=alike, own_scaling=own)
 
 
 def _describe_absent(layers: Sequence[str], total: int) -> str:

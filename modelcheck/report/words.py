@@ -36,7 +36,6 @@ __all__ = [
     "describe_augmentation",
     "describe_difference",
     "describe_interface",
-    "describe_own_scaling",
     "format_objective",
     "format_with_interval",
     "gravest",
@@ -282,18 +281,6 @@ def describe_augmentation(network: Mapping[str, Any] | None) -> str:
         f"In a plain call this network augments ({'layer' if len(names) == 1 else 'layers'} {shown}{more}): serve it "
         "with predict or training=False. So it was measured."
     )
-
-
-def describe_own_scaling(layers: Sequence[str]) -> str:
-    """Return that a network scales its pictures by layers of its own, as a sentence; empty where it does not.
-
-    Examples
-    --------
-    >>> describe_own_scaling(["rescaling"])
-    "It scales its pictures itself, by 'rescaling'."
-    """
-    shown = ", ".join(repr(clean(name, longest=60)) for name in layers[:_LAYERS_SHOWN])
-    return f"It scales its pictures itself, by {shown}." if layers else ""
 
 
 def _group_digits(amount: int) -> str:
