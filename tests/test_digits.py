@@ -18,11 +18,11 @@ from modelcheck.digits.networks import NETWORKS, network
 
 ROOT = Path(__file__).parents[1]
 RECIPE = """
-units_per_layer = 4
+units_per_layer = 2
 steps = 12
 copies = 4
 probe_pictures = 20
-smoothgrad_samples = 4
+attribution_methods = []
 untrained_twins = 1
 sticker_faces = 0
 """
