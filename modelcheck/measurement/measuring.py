@@ -29,7 +29,7 @@ from modelcheck.measurement.heads import describe_head
 from modelcheck.measurement.reading import (
     Inputs,
     Progress,
-    compute_class_scores,
+    answer_panel,
     compute_flipping_curves,
     fingerprint_kernels,
     measure_arrays,
@@ -134,8 +134,11 @@ def measure(
     facts = _describe_file(loaded, model_path, sha=sha) | _describe_unit(network)
     if own := name_own_scaling(network):
         facts["own_scaling"] = list(own)
-    fed = _feed(inputs, interface, own_scaling=own, stop_where_misfed=stop_where_misfed)
-    signature = _measure_trained(inputs, model, facts=facts, tell=_tell_stage(tell, 0, stages=stages))
+    scores = answer_panel(inputs)
+    fed = feed_otherwise(network, panel, interface.front, recipe=recipe, scores=scores)
+    if stop_where_misfed:
+        _refuse_misfed(fed, labels=panel.labels, scores=scores, own_scaling=own)
+    signature = _measure_trained(inputs, model, facts=facts, scores=scores, tell=_tell_stage(tell, 0, stages=stages))
     signature = replace(signature, fed_otherwise=fed)
     counterparts = find_partner_layers(partner, signature)
     signature = _add_exchange(signature, network, partner=partner, counterparts=counterparts)
@@ -147,25 +150,24 @@ def measure(
     return replace(signature, interface=interface, twins=tuple(untrained))
 
 
-def _feed(
-    inputs: Inputs, interface: Interface, *, own_scaling: tuple[str, ...], stop_where_misfed: bool
-) -> dict[str, np.ndarray]:
-    """Return the answers to pictures preprocessed otherwise: before anything is rendered, for they may end it."""
-    scores = compute_class_scores(inputs.network, inputs.images)
-    fed = feed_otherwise(inputs.network, inputs.panel, interface.front, recipe=inputs.recipe, scores=scores)
-    better = find_better_feeding(fed, labels=inputs.panel.labels, scores=scores) if stop_where_misfed else None
+def _refuse_misfed(
+    fed: Mapping[str, np.ndarray], *, labels: np.ndarray, scores: np.ndarray, own_scaling: tuple[str, ...]
+) -> None:
+    """Refuse a network that surely answers better with its pictures preprocessed otherwise."""
+    better = find_better_feeding(fed, labels=labels, scores=scores)
     if better is not None:
         now, reached, alike = better.now.value, better.rate.value, better.alike
         told = say_better_preprocessing(better.name, now=now, reached=reached, alike=alike, own_scaling=own_scaling)
         raise NetworkError(f"{told} Nothing was rendered. Where that is so, say it: --preprocessing {better.name}")
-    return fed
 
 
-def _measure_trained(inputs: Inputs, model: Any, *, facts: Mapping[str, Any], tell: Progress) -> Signature:
+def _measure_trained(
+    inputs: Inputs, model: Any, *, facts: Mapping[str, Any], scores: np.ndarray, tell: Progress
+) -> Signature:
     """Return the signature of the trained network, without twins and without an exchange of maps."""
     panel, recipe = inputs.panel, inputs.recipe
     check_shown_exchanges(inputs.network, inputs.images, inputs.stimuli)
-    arrays = measure_arrays(inputs, tell)
+    arrays = measure_arrays(inputs, tell, scores=scores)
     flipping = compute_flipping_curves(
         inputs.network,
         inputs.images,
@@ -196,7 +198,7 @@ def _measure_twin(inputs: Inputs, model: Any, *, number: int, tell: Progress) ->
     # The twins borrow the network, which nobody else holds: what was traced for it serves them too.
     holder = as_functional(model)
     holder.set_weights(make_untrained_twin(holder, seed=inputs.recipe.seed + number).get_weights())
-    parts = _shared_parts(inputs, measure_arrays(inputs, tell))
+    parts = _shared_parts(inputs, measure_arrays(inputs, tell, scores=answer_panel(inputs)))
     return Signature(model={"name": f"untrained twin {number}"}, pictures={}, **parts)
 
 

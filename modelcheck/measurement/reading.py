@@ -24,6 +24,7 @@ from modelcheck.units import LayerKind
 __all__ = [
     "Inputs",
     "Progress",
+    "answer_panel",
     "compute_class_scores",
     "compute_flipping_curves",
     "compute_layer_features",
@@ -98,8 +99,28 @@ def prepare_inputs(network: Network, panel: Panel, *, recipe: Recipe) -> Inputs:
     )
 
 
-def measure_arrays(inputs: Inputs, tell: Progress) -> dict[str, Any]:
-    """Return all that a signature holds about one network's weights, its ``relevance`` with every channel."""
+def answer_panel(inputs: Inputs) -> np.ndarray:
+    """Return the class scores on the whole panel, ``(n, classes)``, before anything is rendered.
+
+    Raises
+    ------
+    NetworkError
+        When a score is NaN or infinite.
+    """
+    scores = compute_class_scores(inputs.network, inputs.images)
+    if not np.isfinite(scores).all():
+        bad = int((~np.isfinite(scores).all(axis=1)).sum())
+        raise NetworkError(
+            f"The network {inputs.network.model.name!r} answers NaN or infinity on {bad} of {len(scores)} pictures."
+        )
+    return scores
+
+
+def measure_arrays(inputs: Inputs, tell: Progress, *, scores: np.ndarray) -> dict[str, Any]:
+    """Return all that a signature holds about one network's weights, its ``relevance`` with every channel.
+
+    `scores` are those of `answer_panel`, with the weights that the network has now.
+    """
     network, panel, images, recipe = inputs.network, inputs.panel, inputs.images, inputs.recipe
     layers = network.unit_layers()
     probes = choose_probe_rows(panel, recipe.probe_pictures)
@@ -120,13 +141,7 @@ def measure_arrays(inputs: Inputs, tell: Progress) -> dict[str, Any]:
     tell("HappyMaps among natural pictures", len(layers) / work)
     natural = ascend(network, layers[-1], recipe=recipe, among=inputs.natural, climbs=inputs.climbs)
     tell("activations", (len(layers) + 1) / work)
-    scores = compute_class_scores(network, images)
     features = compute_layer_features(network, layers, images=images[probes])
-    if not np.isfinite(scores).all():
-        bad = int((~np.isfinite(scores).all(axis=1)).sum())
-        raise NetworkError(
-            f"The network {network.model.name!r} answers NaN or infinity on {bad} of {len(images)} pictures."
-        )
     relevance = {}
     for number, method in enumerate(recipe.attribution_methods):
         tell(f"attributions by {method}", (len(layers) + 2 + 2 * number) / work)
