@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "modelcheck"
 FLOORS = [
     {"support", "units"},
     {"metrics", "modelfile", "judgement", "recipe", "panel", "interface"},
-    {"signature"},
+    {"signature", "runtimes"},
     {"network", "comparison"},
     {"happymaps", "attributions", "report"},
     {"measurement", "gate"},

@@ -34,7 +34,7 @@ __all__ = ["MEASURING", "Loaded", "cache_key", "load_or_measure", "measuring_fil
 # tests/test_gate_cache.py holds them against all that the process imports.
 MEASURING = (
     *("attributions", "happymaps", "measurement", "metrics", "modelfile", "network", "panel", "recipe", "interface"),
-    *("signature", "support", "units"),
+    *("runtimes", "signature", "support", "units"),
     *("cli/__init__", "cli/child", "cli/shared", "gate/__init__", "gate/progress", "gate/request"),
 )
 _VERSIONS = ("modelcheck", "tensorflow", "keras", "numpy", "scipy", "scikit-image")

@@ -12,15 +12,12 @@ import tensorflow as tf
 
 from modelcheck.network.kinds import WITH_KERNEL, StepKind
 from modelcheck.network.readout import Readout
+from modelcheck.runtimes import NetworkError
 from modelcheck.units import LayerKind
 
 __all__ = ["Network", "NetworkError", "Step", "UnitLayer", "Window"]
 
 Tensor = Any  # tensorflow ships no types
-
-
-class NetworkError(ValueError):
-    """A network that modelcheck cannot look into; the message names the layer."""
 
 
 @dataclass(frozen=True)

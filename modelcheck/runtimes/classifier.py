@@ -1,0 +1,62 @@
+"""What answers pictures, whatever runs it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+__all__ = ["Classifier", "NetworkError"]
+
+
+class NetworkError(ValueError):
+    """A network that modelcheck cannot use; the message names the part."""
+
+
+class Classifier(Protocol):
+    """What answers pictures: a network that can be looked into, or a file that only answers."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        ...
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of a picture."""
+        ...
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes it tells apart."""
+        ...
+
+    def class_scores(self, images: np.ndarray) -> np.ndarray:
+        """Return the scores before softmax or sigmoid, one column for each class.
+
+        Parameters
+        ----------
+        images : np.ndarray
+            ``(n, h, w, c)`` float32 pictures in the input range of the recipe, any number of them.
+
+        Returns
+        -------
+        np.ndarray
+            ``(n, classes)`` float32. No row depends on the others.
+        """
+        ...
+
+    def check_shown(self, images: np.ndarray) -> None:
+        """Refuse a network that answers otherwise on pictures when it is used as it will be released.
+
+        Parameters
+        ----------
+        images : np.ndarray
+            ``(n, h, w, c)`` float32 pictures that it was shown, beyond those of the panel.
+
+        Raises
+        ------
+        NetworkError
+            When the two answers differ.
+        """
+        ...
