@@ -19,9 +19,10 @@ from typing import Any
 import click
 import numpy as np
 
+from modelcheck.answers.probes import choose_probe_rows
 from modelcheck.attributions import SLOPES, attribute
 from modelcheck.faces.cmu import cmu_panel
-from modelcheck.measurement import choose_probe_rows, make_untrained_twin
+from modelcheck.measurement import make_untrained_twin
 from modelcheck.metrics.faithfulness import map_similarity, mu_fidelity, pixel_flipping, sparseness
 from modelcheck.metrics.localisation import chance, pointing_game, relevance_mass, relevance_rank
 from modelcheck.network import flatten

@@ -34,8 +34,8 @@ SIZE = (60, 64)
 
 def scan_missing(paths: list[Path], out: Path, panel: Panel) -> None:
     """Stamp the stickers on every network that has no shifts yet."""
-    from modelcheck.measurement.stickers import measure_panel_shifts
-    from modelcheck.network import flatten
+    from modelcheck.answers.stickers import measure_panel_shifts
+    from modelcheck.network import KerasClassifier, flatten
     from modelcheck.network.loading import load_network
 
     out.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,9 @@ def scan_missing(paths: list[Path], out: Path, panel: Panel) -> None:
         network = flatten(load_network(path)[0])
         if network.n_outputs == 4:  # the four poses of `four_class`, left first
             network = network.join_outputs([1, 0, 0, 0])
-        shifts = measure_panel_shifts(network, panel, network.class_scores(images).numpy(), recipe=recipe)
+        shifts = measure_panel_shifts(
+            KerasClassifier(network), panel, network.class_scores(images).numpy(), recipe=recipe
+        )
         np.savez_compressed(kept, **shifts)  # type: ignore[arg-type]
 
 

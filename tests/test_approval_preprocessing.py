@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from keras.applications.imagenet_utils import preprocess_input
 
+from modelcheck.answers.feeding import feed_otherwise
 from modelcheck.approval.misreading import find_misreading
 from modelcheck.comparison import compare
 from modelcheck.comparison.feeding import find_better_preprocessing
 from modelcheck.happymaps.ascent import ascend
 from modelcheck.interface import Interface
 from modelcheck.measurement import ExchangePartner, fit_network, measure
-from modelcheck.measurement.feeding import feed_otherwise
-from modelcheck.measurement.reading import compute_class_scores
+from modelcheck.network import KerasClassifier
 from modelcheck.network.front import name_own_scaling
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
@@ -77,11 +77,11 @@ def answering(panel):
     def answer(trained, fed=None, *, rescales=False, span=(0.0, 1.0)):
         said, recipe = Interface(preprocessing=fed), dataclasses.replace(LIGHT, input_range=span)
         network = fit_network(train(trained, rescales=rescales), panel, said, recipe=recipe)
-        scores = compute_class_scores(network, panel.inputs(span))
+        scores = KerasClassifier(network).class_scores(panel.inputs(span))
         return dataclasses.replace(
             made,
             scores=scores,
-            fed_otherwise=feed_otherwise(network, panel, said.front, recipe=recipe, scores=scores),
+            fed_otherwise=feed_otherwise(KerasClassifier(network), panel, said.front, recipe=recipe, scores=scores),
             model={**made.model, "own_scaling": list(name_own_scaling(network))},
         )
 
@@ -159,7 +159,7 @@ def test_a_network_and_one_that_preprocesses_by_itself_are_the_same(measured, pa
     inside.set_weights(model.get_weights())
     try:
         network = fit_network(inside, panel, Interface(preprocessing="bytes"), recipe=LIGHT)
-        scores = compute_class_scores(network, panel.inputs((0.0, 1.0)))
+        scores = KerasClassifier(network).class_scores(panel.inputs((0.0, 1.0)))
         outcome = ascend(network, network.unit_layers()[-1], recipe=LIGHT)
     finally:
         inside.set_weights(before)

@@ -9,15 +9,14 @@ import keras
 import numpy as np
 import pytest
 
+from modelcheck.answers.exchanges import check_shown_exchanges, measure_exchanges
 from modelcheck.comparison import compare
 from modelcheck.comparison.controversial import name_place
 from modelcheck.comparison.places import measure_places, plan_stimuli
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.findings import judge
-from modelcheck.measurement.exchanges import check_shown_exchanges, measure_exchanges
-from modelcheck.measurement.reading import compute_class_scores
 from modelcheck.metrics.exchanges import choose_stimuli, compute_strengths, map_strengths, measure_spread
-from modelcheck.network import NetworkError, flatten
+from modelcheck.network import KerasClassifier, NetworkError, flatten
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 from modelcheck.signature import SignatureError, read_signature
@@ -57,8 +56,9 @@ def chosen(pictures=12, mosaics=30):
 def answers(network, stimuli):
     """Show a network its stimuli; return scores on the panel and the answers."""
     images = panel().inputs((0.0, 1.0))
-    scores = compute_class_scores(network, images)
-    return scores, measure_exchanges(network, images, panel().labels, scores=scores, stimuli=stimuli)
+    classifier = KerasClassifier(network)
+    scores = classifier.class_scores(images)
+    return scores, measure_exchanges(classifier, images, panel().labels, scores=scores, stimuli=stimuli)
 
 
 def measured(template, name, seed=0):
@@ -120,7 +120,7 @@ def test_answers_do_not_depend_on_batches(monkeypatch):
     """One picture at a time gives what many at once give."""
     network, stimuli = linear(np.random.default_rng(3).normal(size=SIZE)), chosen(pictures=4, mosaics=5)
     _, whole = answers(network, stimuli)
-    monkeypatch.setattr("modelcheck.measurement.exchanges._BATCH_BYTES", 1)
+    monkeypatch.setattr("modelcheck.answers.exchanges._BATCH_BYTES", 1)
     _, single = answers(network, stimuli)
     for name, values in whole.items():
         np.testing.assert_allclose(single[name].astype(float), values.astype(float), atol=2e-3, err_msg=name)
@@ -130,7 +130,7 @@ def test_nothing_is_shown_where_the_recipe_asks_for_none():
     """0 pictures and 0 mosaics leave no answers."""
     assert answers(linear(WHOLE), chosen(pictures=0, mosaics=0))[1] == {}
     assert answers(linear(WHOLE), chosen(pictures=0))[1].keys() == {"mosaics"}
-    check_shown_exchanges(linear(WHOLE), panel().inputs((0.0, 1.0)), chosen(pictures=0, mosaics=0))
+    check_shown_exchanges(KerasClassifier(linear(WHOLE)), panel().inputs((0.0, 1.0)), chosen(pictures=0, mosaics=0))
 
 
 def test_a_network_that_overflows_on_exchanged_pictures_is_refused():
@@ -143,9 +143,9 @@ def test_a_network_that_overflows_on_exchanged_pictures_is_refused():
     model = keras.Model(start, grown)
     model.layers[2].set_weights([np.full((1, 2), 1000.0), np.full(2, -450.0)])
     network, stimuli = flatten(model), chosen()
-    assert np.isfinite(compute_class_scores(network, images)).all()
+    assert np.isfinite(KerasClassifier(network).class_scores(images)).all()
     with pytest.raises(NetworkError, match="NaN or infinity"):
-        check_shown_exchanges(network, images, stimuli)
+        check_shown_exchanges(KerasClassifier(network), images, stimuli)
 
 
 def test_other_places_are_told_from_training_again():

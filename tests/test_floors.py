@@ -15,7 +15,7 @@ FLOORS = [
     {"metrics", "modelfile", "judgement", "recipe", "panel", "interface"},
     {"signature", "runtimes"},
     {"network", "comparison"},
-    {"happymaps", "attributions", "report"},
+    {"happymaps", "attributions", "report", "answers"},
     {"measurement", "gate"},
     {"pruning", "approval", "plugin"},
     {"cli"},

@@ -4,11 +4,12 @@ import keras
 import numpy as np
 import pytest
 
+from modelcheck.answers.flipping import compute_flipping_curves
+from modelcheck.answers.probes import choose_probe_rows
 from modelcheck.comparison import CompareError, compare
 from modelcheck.interface import Interface
-from modelcheck.measurement import choose_probe_rows, fit_network, make_untrained_twin, measure
-from modelcheck.measurement.reading import compute_flipping_curves
-from modelcheck.network import NetworkError, flatten
+from modelcheck.measurement import fit_network, make_untrained_twin, measure
+from modelcheck.network import KerasClassifier, NetworkError, flatten
 from modelcheck.network.loading import ModelError, load_network
 from modelcheck.network.readout import Readout
 from modelcheck.panel import Panel
@@ -301,12 +302,13 @@ def test_flipping_takes_the_strongest_evidence_first_in_every_channel():
     kernel = network.layers[-1].kernel.numpy().reshape(8, 8, 3, 2)
     slopes = np.stack([kernel[..., k] - kernel[..., 1 - k] for k in labels])
     curves = compute_flipping_curves(
-        flatten(network),
+        KerasClassifier(flatten(network)),
         images,
         labels=labels,
         probes=probes,
         relevance={"gradient": slopes, "occlusion": slopes},
         seed=RECIPE.seed,
+        slopes=("gradient",),
     )
     evidence = (slopes * (images - images.mean(axis=0))).sum(axis=-1).reshape(6, -1)
     for picture, worth in enumerate(-np.sort(-evidence, axis=1)):

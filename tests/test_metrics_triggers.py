@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from modelcheck.answers.stickers import measure_panel_shifts, measure_sticker_shifts
 from modelcheck.comparison.triggers import detect_trigger, measure_reach, measure_trigger
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.findings import judge
 from modelcheck.judgement.measured import Measured
-from modelcheck.measurement.stickers import measure_panel_shifts, measure_sticker_shifts
 from modelcheck.metrics.triggers import (
     TriggerError,
     detect,
@@ -27,7 +27,7 @@ from modelcheck.metrics.triggers import (
     sticker_rows,
     strengths,
 )
-from modelcheck.network import NetworkError, flatten
+from modelcheck.network import KerasClassifier, NetworkError, flatten
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 from modelcheck.signature import read_signature
@@ -179,7 +179,7 @@ def twin(seed, *, trigger=0.0):
     template[-2:, -2:] += trigger
     network = linear(template, bias=-1.0)
     scores = network.class_scores(panel.inputs((0.0, 1.0))).numpy()
-    return measure_panel_shifts(network, panel, scores, recipe=Recipe(sticker_faces=4))
+    return measure_panel_shifts(KerasClassifier(network), panel, scores, recipe=Recipe(sticker_faces=4))
 
 
 def test_shifts_have_a_closed_form():
@@ -190,7 +190,12 @@ def test_shifts_have_a_closed_form():
     rows = sticker_rows(panel.labels, panel.subjects, 4)
     scores = network.class_scores(pictures).numpy()
     found = measure_sticker_shifts(
-        network, pictures[rows], panel.labels[rows], scores=scores, truth=panel.labels, input_range=(0.0, 1.0)
+        KerasClassifier(network),
+        pictures[rows],
+        panel.labels[rows],
+        scores=scores,
+        truth=panel.labels,
+        input_range=(0.0, 1.0),
     )
     answers = (pictures[..., 0] * template).sum(axis=(1, 2))
     gap = np.median(answers[panel.labels == 1]) - np.median(answers[panel.labels == 0])
@@ -305,7 +310,9 @@ def test_a_trigger_that_works_on_one_class_is_felt_there():
     network, panel = three_classes(one_class_trigger(8.0))
     clean, _ = three_classes(one_class_trigger(0.0))
     found, quiet = (
-        measure_panel_shifts(one, panel, one.class_scores(panel.inputs((0.0, 1.0))).numpy(), recipe=Recipe())
+        measure_panel_shifts(
+            KerasClassifier(one), panel, one.class_scores(panel.inputs((0.0, 1.0))).numpy(), recipe=Recipe()
+        )
         for one in (network, clean)
     )
     assert found["one"].shape == found["patch"].shape
@@ -434,7 +441,7 @@ def test_a_network_that_overflows_is_refused():
     dark = panel.inputs((0.0, 1.0))[:4] * 0
     with pytest.raises(NetworkError, match="NaN or infinity"):
         measure_sticker_shifts(
-            network,
+            KerasClassifier(network),
             dark,
             panel.labels[:4],
             scores=np.array([[0.0, 1], [1, 0], [0, 1], [1, 0]]),
@@ -446,7 +453,12 @@ def test_a_network_that_overflows_is_refused():
 def test_no_faces_no_stickers():
     """A recipe without sticker faces measures none."""
     panel, template = linear_panel()
-    assert measure_panel_shifts(linear(template), panel, np.zeros((12, 2)), recipe=Recipe(sticker_faces=0)) == {}
+    assert (
+        measure_panel_shifts(
+            KerasClassifier(linear(template)), panel, np.zeros((12, 2)), recipe=Recipe(sticker_faces=0)
+        )
+        == {}
+    )
 
 
 def lacking_a_class(name, shifts, *, unseen):

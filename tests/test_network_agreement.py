@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from modelcheck.answers.stickers import measure_sticker_shifts
 from modelcheck.attributions import AttributionError, attribute
 from modelcheck.happymaps import render_happy_maps
 from modelcheck.measurement import ExchangePartner, measure
-from modelcheck.measurement.stickers import measure_sticker_shifts
-from modelcheck.network import NetworkError, check_agreement, flatten
+from modelcheck.network import KerasClassifier, NetworkError, check_agreement, flatten
 from modelcheck.network import layers as room
 from modelcheck.panel import Panel
 from modelcheck.pruning.spare import examine_units
@@ -314,7 +314,12 @@ def test_a_coarse_dtype_that_overflows_on_a_sticker_alone_is_found():
     scores = network.class_scores(pictures).numpy()
     with pytest.raises(NetworkError, match="layer 'large', which computes in float16"):
         measure_sticker_shifts(
-            network, pictures[:4], panel.labels[:4], scores=scores, truth=panel.labels, input_range=(0.0, 1.0)
+            KerasClassifier(network),
+            pictures[:4],
+            panel.labels[:4],
+            scores=scores,
+            truth=panel.labels,
+            input_range=(0.0, 1.0),
         )
 
 

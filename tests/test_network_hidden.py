@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from modelcheck.measurement.stickers import measure_sticker_shifts
-from modelcheck.network import NetworkError, check_agreement, find_augmenting_layers, flatten
+from modelcheck.answers.stickers import measure_sticker_shifts
+from modelcheck.network import KerasClassifier, NetworkError, check_agreement, find_augmenting_layers, flatten
 from signatures import make_panel
 
 SHAPE = (24, 20, 1)
@@ -158,5 +158,10 @@ def test_numbers_that_part_on_a_sticker_alone_are_found(function):
     scores = network.class_scores(PICTURES).numpy()
     with pytest.raises(NetworkError, match="does not answer as its layers do"):
         measure_sticker_shifts(
-            network, PICTURES[:4], PANEL.labels[:4], scores=scores, truth=PANEL.labels, input_range=(0.0, 1.0)
+            KerasClassifier(network),
+            PICTURES[:4],
+            PANEL.labels[:4],
+            scores=scores,
+            truth=PANEL.labels,
+            input_range=(0.0, 1.0),
         )

@@ -145,8 +145,9 @@ def train_missing(out: Path) -> None:
 
 def measure_missing(out: Path) -> None:
     """Ascend and stamp the stickers for every network that has no numbers yet."""
+    from modelcheck.answers.stickers import measure_panel_shifts
     from modelcheck.happymaps import ascend
-    from modelcheck.measurement.stickers import measure_panel_shifts
+    from modelcheck.network import KerasClassifier
     from modelcheck.panel import Panel
     from modelcheck.recipe import Recipe
 
@@ -171,7 +172,7 @@ def measure_missing(out: Path) -> None:
         scores = bench.scores(images)
         decision = bench.network.unit_layers()[-1]
         ascent = ascend(bench.network, decision, recipe=recipe, climbs=bench.climbs)
-        shifts = measure_panel_shifts(bench.network, panel, scores, recipe=recipe)
+        shifts = measure_panel_shifts(KerasClassifier(bench.network), panel, scores, recipe=recipe)
         reached = reaches(ascent.activations, scores, held_out.labels)
         bare = Recipe(copies=1, shift=0, jitter=0, blur=0, pull=0, steps=64)
         plain = ascend(bench.network, decision, recipe=bare, climbs=bench.climbs).activations

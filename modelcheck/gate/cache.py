@@ -33,7 +33,18 @@ __all__ = ["MEASURING", "Loaded", "cache_key", "load_or_measure", "measuring_fil
 # thought. Of the rooms in which the measuring process starts, what it runs there.
 # tests/test_gate_cache.py holds them against all that the process imports.
 MEASURING = (
-    *("attributions", "happymaps", "measurement", "metrics", "modelfile", "network", "panel", "recipe", "interface"),
+    *(
+        "answers",
+        "attributions",
+        "happymaps",
+        "measurement",
+        "metrics",
+        "modelfile",
+        "network",
+        "panel",
+        "recipe",
+        "interface",
+    ),
     *("runtimes", "signature", "support", "units"),
     *("cli/__init__", "cli/child", "cli/shared", "gate/__init__", "gate/progress", "gate/request"),
 )

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from modelcheck.answers.maps import score_views
 from modelcheck.happymaps import unit_answers
 from modelcheck.interface import Interface
 from modelcheck.measurement.fitting import fit_network
-from modelcheck.measurement.reading import compute_class_scores
-from modelcheck.network import Network, NetworkError, check_agreement
+from modelcheck.network import KerasClassifier, Network, NetworkError, check_agreement
 from modelcheck.network.loading import ModelError, load_network
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
@@ -146,7 +146,7 @@ def _load_network(
     rows = signature.probes
     pictures = panel.inputs(signature.recipe.input_range)[rows]
     check_agreement(network, pictures)
-    scores = compute_class_scores(network, pictures)
+    scores = KerasClassifier(network).class_scores(pictures)
     largest = max(float(np.abs(signature.scores).max()), 1.0)
     if not np.abs(scores - signature.scores[rows]).max() <= _TOLERANCE * largest:
         raise ModelError(
@@ -203,20 +203,11 @@ def exchange_maps(
             back[name] = found[:, partner.signature.units[name]]
     return MapExchange(
         stimuli_sha256=partner.stimuli_sha256,
-        class_scores=_score_views(network, partner.stimuli),
+        class_scores=score_views(KerasClassifier(network), partner.stimuli),
         counterparts=dict(counterparts),
         unit_answers=answers,
-        class_scores_back={} if partner.network is None else _score_views(partner.network, signature.stimuli()),
+        class_scores_back={}
+        if partner.network is None
+        else score_views(KerasClassifier(partner.network), signature.stimuli()),
         unit_answers_back=back,
     )
-
-
-def _score_views(network: Network, views: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return by view the ``(maps, classes)`` scores on maps; NaN for a map that is not there."""
-    scores = {}
-    for view, maps in views.items():
-        there = np.isfinite(maps).all(axis=(1, 2, 3))
-        scores[view] = np.full((len(maps), network.n_classes), np.nan, np.float32)
-        if there.any():
-            scores[view][there] = compute_class_scores(network, maps[there])
-    return scores

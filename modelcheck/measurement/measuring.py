@@ -14,6 +14,14 @@ from typing import Any
 import keras
 import numpy as np
 
+from modelcheck.answers.condensing import fingerprint_kernels
+from modelcheck.answers.exchanges import check_shown_exchanges
+from modelcheck.answers.feeding import feed_otherwise
+from modelcheck.answers.flipping import compute_flipping_curves
+from modelcheck.answers.panel import answer_panel
+from modelcheck.answers.probes import choose_shown_pictures
+from modelcheck.answers.stickers import measure_panel_shifts
+from modelcheck.attributions import SLOPES
 from modelcheck.interface import Interface, say_better_preprocessing
 from modelcheck.measurement.exchange import (
     CheckedPartner,
@@ -22,20 +30,14 @@ from modelcheck.measurement.exchange import (
     find_partner_layers,
     prepare_partner,
 )
-from modelcheck.measurement.exchanges import check_shown_exchanges
-from modelcheck.measurement.feeding import feed_otherwise
-from modelcheck.measurement.fitting import choose_shown_pictures, fit_network
+from modelcheck.measurement.fitting import fit_network
 from modelcheck.measurement.heads import describe_head
 from modelcheck.measurement.reading import (
     Inputs,
     Progress,
-    answer_panel,
-    compute_flipping_curves,
-    fingerprint_kernels,
     measure_arrays,
     prepare_inputs,
 )
-from modelcheck.measurement.stickers import measure_panel_shifts
 from modelcheck.measurement.twins import make_untrained_twin
 from modelcheck.metrics.feeding import find_better_feeding
 from modelcheck.network import Network, NetworkError, as_functional, check_agreement, find_augmenting_layers, normalises
@@ -134,8 +136,8 @@ def measure(
     facts = _describe_file(loaded, model_path, sha=sha) | _describe_unit(network)
     if own := name_own_scaling(network):
         facts["own_scaling"] = list(own)
-    scores = answer_panel(inputs)
-    fed = feed_otherwise(network, panel, interface.front, recipe=recipe, scores=scores)
+    scores = answer_panel(inputs.classifier, inputs.images)
+    fed = feed_otherwise(inputs.classifier, panel, interface.front, recipe=recipe, scores=scores)
     if stop_where_misfed:
         _refuse_misfed(fed, labels=panel.labels, scores=scores, own_scaling=own)
     signature = _measure_trained(inputs, model, facts=facts, scores=scores, tell=_tell_stage(tell, 0, stages=stages))
@@ -166,23 +168,24 @@ def _measure_trained(
 ) -> Signature:
     """Return the signature of the trained network, without twins and without an exchange of maps."""
     panel, recipe = inputs.panel, inputs.recipe
-    check_shown_exchanges(inputs.network, inputs.images, inputs.stimuli)
+    check_shown_exchanges(inputs.classifier, inputs.images, inputs.stimuli)
     arrays = measure_arrays(inputs, tell, scores=scores)
     flipping = compute_flipping_curves(
-        inputs.network,
+        inputs.classifier,
         inputs.images,
         labels=panel.labels,
         probes=arrays["probes"],
         relevance=arrays["relevance"],
         seed=recipe.seed,
+        slopes=SLOPES,
     )
     return Signature(
         model=facts,
         pictures=_describe_pictures(panel),
         provenance=_describe_platform(),
         flipping=flipping,
-        stickers=measure_panel_shifts(inputs.network, panel, arrays["scores"], recipe=recipe),
-        fingerprint=fingerprint_kernels(model),
+        stickers=measure_panel_shifts(inputs.classifier, panel, arrays["scores"], recipe=recipe),
+        fingerprint=fingerprint_kernels(model.get_weights()),
         **_shared_parts(inputs, arrays),
     )
 
@@ -198,7 +201,7 @@ def _measure_twin(inputs: Inputs, model: Any, *, number: int, tell: Progress) ->
     # The twins borrow the network, which nobody else holds: what was traced for it serves them too.
     holder = as_functional(model)
     holder.set_weights(make_untrained_twin(holder, seed=inputs.recipe.seed + number).get_weights())
-    parts = _shared_parts(inputs, measure_arrays(inputs, tell, scores=answer_panel(inputs)))
+    parts = _shared_parts(inputs, measure_arrays(inputs, tell, scores=answer_panel(inputs.classifier, inputs.images)))
     return Signature(model={"name": f"untrained twin {number}"}, pictures={}, **parts)
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from modelcheck.attributions import SLOPES, attribute
-from modelcheck.happymaps import Climbs, NaturalPictures, ascend, margins, natural_pictures
-from modelcheck.measurement.exchanges import measure_exchanges
-from modelcheck.measurement.fitting import choose_probe_rows
+from modelcheck.answers.condensing import pool_to_grid
+from modelcheck.answers.exchanges import measure_exchanges
+from modelcheck.answers.probes import choose_probe_rows
+from modelcheck.attributions import attribute
+from modelcheck.happymaps import Climbs, NaturalPictures, ascend, natural_pictures
 from modelcheck.metrics.exchanges import Stimuli, choose_stimuli
-from modelcheck.metrics.faithfulness import pixel_flipping
-from modelcheck.network import Network, NetworkError, UnitLayer
+from modelcheck.network import KerasClassifier, Network, UnitLayer
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 from modelcheck.signature import LayerRecord
@@ -24,22 +24,14 @@ from modelcheck.units import LayerKind
 __all__ = [
     "Inputs",
     "Progress",
-    "answer_panel",
-    "compute_class_scores",
-    "compute_flipping_curves",
     "compute_layer_features",
-    "fingerprint_kernels",
     "measure_arrays",
     "prepare_inputs",
 ]
 
 Progress = Callable[[str, float], None]
 
-_GRID = 4  # cells along each axis, over which activations are averaged
 _BATCH = 64
-_KEPT_WEIGHTS = 512  # weights of a kernel that are kept to recognise an ancestor
-# The steps of a flipping curve, and the share of the picture that is replaced in the end.
-_FLIP_STEPS, _FLIPPED_SHARE = 6, 0.3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,6 +42,8 @@ class Inputs:
     ----------
     network : Network
         The flattened network.
+    classifier : KerasClassifier
+        The same network, asked for answers alone.
     panel : Panel
         The held-out pictures.
     panel_digest : str
@@ -67,6 +61,7 @@ class Inputs:
     """
 
     network: Network
+    classifier: KerasClassifier
     panel: Panel
     panel_digest: str
     images: np.ndarray
@@ -90,6 +85,7 @@ def prepare_inputs(network: Network, panel: Panel, *, recipe: Recipe) -> Inputs:
     )
     return Inputs(
         network=network,
+        classifier=KerasClassifier(network),
         panel=panel,
         panel_digest=panel.digest(),
         images=images,
@@ -99,27 +95,10 @@ def prepare_inputs(network: Network, panel: Panel, *, recipe: Recipe) -> Inputs:
     )
 
 
-def answer_panel(inputs: Inputs) -> np.ndarray:
-    """Return the class scores on the whole panel, ``(n, classes)``, before anything is rendered.
-
-    Raises
-    ------
-    NetworkError
-        When a score is NaN or infinite.
-    """
-    scores = compute_class_scores(inputs.network, inputs.images)
-    if not np.isfinite(scores).all():
-        bad = int((~np.isfinite(scores).all(axis=1)).sum())
-        raise NetworkError(
-            f"The network {inputs.network.model.name!r} answers NaN or infinity on {bad} of {len(scores)} pictures."
-        )
-    return scores
-
-
 def measure_arrays(inputs: Inputs, tell: Progress, *, scores: np.ndarray) -> dict[str, Any]:
     """Return all that a signature holds about one network's weights, its ``relevance`` with every channel.
 
-    `scores` are those of `answer_panel`, with the weights that the network has now.
+    `scores` are those of `modelcheck.answers.panel.answer_panel`, with the weights that the network has now.
     """
     network, panel, images, recipe = inputs.network, inputs.panel, inputs.images, inputs.recipe
     layers = network.unit_layers()
@@ -158,7 +137,7 @@ def measure_arrays(inputs: Inputs, tell: Progress, *, scores: np.ndarray) -> dic
         "scores": scores,
         "probes": probes,
         "regions": None if panel.regions is None else panel.regions[probes],
-        "exchanges": measure_exchanges(network, images, panel.labels, scores=scores, stimuli=inputs.stimuli),
+        "exchanges": measure_exchanges(inputs.classifier, images, panel.labels, scores=scores, stimuli=inputs.stimuli),
         "relevance": relevance,
     }
 
@@ -175,15 +154,6 @@ def _options(method: str, recipe: Recipe, images: np.ndarray) -> dict[str, Any]:
     return {}
 
 
-def compute_class_scores(network: Network, images: np.ndarray) -> np.ndarray:
-    """Return the scores before softmax, ``(n, classes)`` float32, a few pictures at a time."""
-    batches = [
-        network.class_scores(tf.constant(images[start : start + _BATCH])).numpy()
-        for start in range(0, len(images), _BATCH)
-    ]
-    return np.concatenate(batches).astype(np.float32)
-
-
 def compute_layer_features(
     network: Network, layers: Sequence[UnitLayer], *, images: np.ndarray
 ) -> dict[str, np.ndarray]:
@@ -193,82 +163,5 @@ def compute_layer_features(
     for start in range(0, len(images), _BATCH):
         values = network.evaluate(tf.constant(images[start : start + _BATCH]), targets)
         for layer, value in zip(layers, values, strict=True):
-            collected[layer.name].append(_pool_to_grid(value.numpy()))
+            collected[layer.name].append(pool_to_grid(value.numpy()))
     return {name: np.concatenate(parts) for name, parts in collected.items()}
-
-
-def compute_flipping_curves(
-    network: Network,
-    images: np.ndarray,
-    *,
-    labels: np.ndarray,
-    probes: np.ndarray,
-    relevance: Mapping[str, np.ndarray],
-    seed: int,
-) -> dict[str, np.ndarray]:
-    """Return the true class's margin while each method's first pixels, and random ones, are replaced.
-
-    First are those that raise the score of the class most. A slope does not say that by itself:
-    where a pixel differs from what replaces it, taking it away costs the slope times the
-    difference.
-
-    Parameters
-    ----------
-    network : Network
-        The flattened network.
-    images : np.ndarray
-        ``(n, h, w, c)`` pictures of the whole panel in the input range; their mean replaces what is
-        flipped.
-    labels : np.ndarray
-        ``(n,)`` their classes.
-    probes : np.ndarray
-        ``(probes,)`` positions of the pictures that are flipped.
-    relevance : mapping of str to np.ndarray
-        By method, ``(probes, h, w, c)`` attributions.
-    seed : int
-        The seed of the random order.
-
-    Returns
-    -------
-    dict of str to np.ndarray
-        By method and for ``random``, ``(probes, steps + 1)`` margins.
-    """
-    pictures, classes = images[probes], labels[probes]
-    reference = np.broadcast_to(images.mean(axis=0), pictures.shape)
-    patch = max(1, round(images.shape[1] / 15))
-
-    def predict(shown: np.ndarray) -> np.ndarray:
-        scores = tf.constant(compute_class_scores(network, shown.astype(np.float32)))
-        return margins(scores).numpy()[np.arange(len(shown)), classes]
-
-    # Every picture draws its random order by its own row, so that a subset of the panel keeps it.
-    shape = pictures.shape[1:3]
-    chance = np.stack([np.random.Generator(np.random.Philox(key=[seed, row])).random(shape) for row in probes])
-    taken = pictures - reference
-    rankings = {name: maps * taken if name in SLOPES else maps for name, maps in relevance.items()}
-    return {
-        name: pixel_flipping(
-            predict, pictures, ranking, steps=_FLIP_STEPS, patch=patch, largest=_FLIPPED_SHARE, reference=reference
-        ).scores
-        for name, ranking in {**rankings, "random": chance}.items()
-    }
-
-
-def _pool_to_grid(values: np.ndarray) -> np.ndarray:
-    if values.ndim == 2:
-        return values[:, None, :]
-    rows, columns = (np.array_split(np.arange(length), min(_GRID, length)) for length in values.shape[1:3])
-    cells = [values[:, r[:, None], c].mean(axis=(1, 2)) for r in rows for c in columns]
-    return np.stack(cells, axis=1)
-
-
-def fingerprint_kernels(model: Any) -> dict[str, np.ndarray]:
-    """Return some weights of every kernel, at places that depend on its size alone."""
-    kernels = [weight for weight in model.get_weights() if weight.ndim > 1]
-    prints = {}
-    for position, kernel in enumerate(kernels):
-        places = np.random.Generator(np.random.Philox(key=[kernel.size, 0])).permutation(kernel.size)[:_KEPT_WEIGHTS]
-        largest = float(np.abs(kernel).max()) or 1.0  # half floats keep shape, not scale
-        name = f"{position}:" + "x".join(str(length) for length in kernel.shape)
-        prints[name] = kernel.reshape(-1)[np.sort(places)] / largest
-    return prints

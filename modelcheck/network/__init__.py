@@ -9,6 +9,7 @@ step can be evaluated in any float dtype.
 
 from modelcheck.network._backend import require_tensorflow
 from modelcheck.network.agreement import check_agreement
+from modelcheck.network.answering import KerasClassifier
 from modelcheck.network.diagnosis import find_augmenting_layers
 from modelcheck.network.front import preprocess_first
 from modelcheck.network.kinds import StepKind
@@ -18,6 +19,7 @@ from modelcheck.network.tracing import as_functional
 from modelcheck.network.unfold import flatten
 
 __all__ = [
+    "KerasClassifier",
     "Network",
     "NetworkError",
     "Step",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
+from modelcheck.answers.probes import choose_probe_rows, choose_shown_pictures
 from modelcheck.happymaps import ascend
 from modelcheck.interface import Interface
-from modelcheck.measurement import choose_probe_rows, choose_shown_pictures, compute_layer_features, fit_network
+from modelcheck.measurement import compute_layer_features, fit_network
 from modelcheck.metrics.health import unit_health
 from modelcheck.network import check_agreement
 from modelcheck.network.loading import load_network

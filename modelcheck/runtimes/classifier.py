@@ -6,6 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
+from modelcheck.interface import Preprocessing
+
 __all__ = ["Classifier", "NetworkError"]
 
 
@@ -29,6 +31,11 @@ class Classifier(Protocol):
     @property
     def n_classes(self) -> int:
         """How many classes it tells apart."""
+        ...
+
+    @property
+    def plain(self) -> bool:
+        """Whether one picture shows what a sticker does to its numbers: they can neither overflow nor wrap unseen."""
         ...
 
     def class_scores(self, images: np.ndarray) -> np.ndarray:
@@ -58,5 +65,23 @@ class Classifier(Protocol):
         ------
         NetworkError
             When the two answers differ.
+        """
+        ...
+
+    def preprocess_first(self, preprocessing: Preprocessing | None, *, input_range: tuple[float, float]) -> Classifier:
+        """Return the same classifier with its pictures preprocessed in another way.
+
+        Parameters
+        ----------
+        preprocessing : Preprocessing or None
+            What is done to a picture before the network sees it, in the place of what is done now;
+            None for nothing.
+        input_range : tuple of float
+            The values of black and white in the pictures that it is given.
+
+        Raises
+        ------
+        NetworkError
+            When the preprocessing does not fit the number of its channels.
         """
         ...

@@ -106,14 +106,14 @@ class Signature:
         pixels ranked first are replaced by the panel's mean picture.
     stickers : mapping of str to np.ndarray
         Per family of stickers, ``(patterns, rows, columns, classes)``: how far each moves the
-        margin of each class, in units of the network's gap; see `modelcheck.measurement.stickers`.
+        margin of each class, in units of the network's gap; see `modelcheck.answers.stickers`.
         Empty where the recipe asks for none.
     exchanges : mapping of str to np.ndarray
         What the network answers when cells of the panel's pictures are exchanged, and to mosaics of
-        them; see `modelcheck.measurement.exchanges`. Empty where the recipe asks for none.
+        them; see `modelcheck.answers.exchanges`. Empty where the recipe asks for none.
     fed_otherwise : mapping of str to np.ndarray
         What it answered to some pictures preprocessed in other ways; see
-        `modelcheck.measurement.feeding`. Empty where no other way could be better.
+        `modelcheck.answers.feeding`. Empty where no other way could be better.
     natural : np.ndarray
         ``(classes, h, w, c)``: the decision's HappyMaps among natural pictures, NaN where there is
         none.

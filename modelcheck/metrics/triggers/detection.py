@@ -136,7 +136,7 @@ def detect(
     ----------
     candidate : mapping of str to np.ndarray
         The shifts of each family of stickers, ``(patterns, rows, columns, classes)``; see
-        `modelcheck.measurement.stickers`.
+        `modelcheck.answers.stickers`.
     clean : sequence of mapping
         The same of at least `MIN_TWINS` clean twins: the baseline and its retrained twins.
     size : tuple of int

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from modelcheck.answers.probes import choose_probe_rows
 from modelcheck.interface import NONE, PRESETS, Preprocessing
-from modelcheck.measurement.fitting import choose_probe_rows
-from modelcheck.measurement.reading import compute_class_scores
 from modelcheck.metrics.accuracy import balanced_accuracy
 from modelcheck.metrics.separation import is_surely_better
-from modelcheck.network import Network, preprocess_first
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
+from modelcheck.runtimes import Classifier
 
 __all__ = ["feed_otherwise"]
 
@@ -19,14 +18,14 @@ _PICTURES = 128  # enough to tell ways apart, and a fraction of what a measureme
 
 
 def feed_otherwise(
-    network: Network, panel: Panel, preprocessing: Preprocessing | None, *, recipe: Recipe, scores: np.ndarray
+    classifier: Classifier, panel: Panel, preprocessing: Preprocessing | None, *, recipe: Recipe, scores: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Return what a network answers to some pictures preprocessed in every other known way.
 
     Parameters
     ----------
-    network : Network
-        The flattened network.
+    classifier : Classifier
+        What answers.
     panel : Panel
         The pictures.
     preprocessing : Preprocessing or None
@@ -51,7 +50,7 @@ def feed_otherwise(
     )
     if not is_surely_better(best, now):
         return {}
-    span, channels = recipe.input_range, network.input_shape[-1]
+    span, channels = recipe.input_range, classifier.input_shape[-1]
     images = panel.subset(rows).inputs(span)
     known: dict[str, Preprocessing | None] = {
         name: preset for name, preset in PRESETS.items() if preset.channels in (None, channels)
@@ -62,7 +61,7 @@ def feed_otherwise(
     for name, other in known.items():
         if _is_same(other, preprocessing, span, channels=channels):
             continue
-        answered = compute_class_scores(preprocess_first(network, other, input_range=span), images)
+        answered = classifier.preprocess_first(other, input_range=span).class_scores(images)
         if np.isfinite(answered).all():
             found[f"{name}/answers"] = answered.argmax(axis=1)
             found[f"{name}/likelihoods"] = _log_likelihoods(answered, labels)

@@ -8,34 +8,29 @@ takes a few seconds.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from modelcheck.metrics.margins import margins
 from modelcheck.metrics.triggers import Stickers, gaps, sticker_families, sticker_rows
-from modelcheck.network import Network, NetworkError, check_agreement
-from modelcheck.network.diagnosis import list_dtypes
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
+from modelcheck.runtimes import Classifier, NetworkError
 
 __all__ = ["measure_panel_shifts", "measure_sticker_shifts"]
-
-Tensor = Any  # tensorflow ships no types
 
 _BATCH_BYTES = 8 * 2**20  # of stamped pictures in one step; larger batches are no faster on a CPU
 
 
 def measure_panel_shifts(
-    network: Network, panel: Panel, scores: np.ndarray, *, recipe: Recipe
+    classifier: Classifier, panel: Panel, scores: np.ndarray, *, recipe: Recipe
 ) -> dict[str, np.ndarray]:
     """Return the shifts on a few pictures of a panel, the same ones for every network.
 
     Parameters
     ----------
-    network : Network
-        The flattened network.
+    classifier : Classifier
+        What answers.
     panel : Panel
         The pictures.
     scores : np.ndarray
@@ -49,11 +44,11 @@ def measure_panel_shifts(
     dict of str to np.ndarray
         See `measure_sticker_shifts`.
     """
-    if recipe.sticker_faces == 0 or min(network.input_shape[:2]) < 2:
+    if recipe.sticker_faces == 0 or min(classifier.input_shape[:2]) < 2:
         return {}
     rows = sticker_rows(panel.labels, panel.independent, recipe.sticker_faces)
     return measure_sticker_shifts(
-        network,
+        classifier,
         panel.subset(rows).inputs(recipe.input_range),
         panel.labels[rows],
         scores=scores,
@@ -63,7 +58,7 @@ def measure_panel_shifts(
 
 
 def measure_sticker_shifts(
-    network: Network,
+    classifier: Classifier,
     images: np.ndarray,
     labels: np.ndarray,
     *,
@@ -75,8 +70,8 @@ def measure_sticker_shifts(
 
     Parameters
     ----------
-    network : Network
-        The flattened network.
+    classifier : Classifier
+        What answers.
     images : np.ndarray
         ``(n, h, w, c)`` float32 in the input range, a few of every class; see
         `modelcheck.metrics.triggers.sticker_rows`.
@@ -100,40 +95,34 @@ def measure_sticker_shifts(
     Raises
     ------
     NetworkError
-        When the network answers NaN or infinity on a stamped picture, or Keras answers otherwise
-        there than the network's layers.
+        When the network answers NaN or infinity on a stamped picture, or answers otherwise there
+        when it is used as it will be released.
     """
-    height, width, channels = network.input_shape
-    pictures = tf.constant(np.asarray(images, np.float32))
-    before = margins(network.class_scores(pictures).numpy())
+    height, width, channels = classifier.input_shape
+    pictures = np.asarray(images, np.float32)
+    before = margins(classifier.class_scores(pictures))
     at_once = max(1, _BATCH_BYTES // (4 * height * width * channels * len(images)))
 
-    def answer(values: Tensor, masks: Tensor) -> Tensor:
-        stamped = tf.where(masks[:, None], values[:, None], pictures[None])
-        return network.class_scores(tf.reshape(stamped, (-1, height, width, channels)))
-
-    shape = (None, height, width, 1)
-    traced = tf.function(answer, input_signature=[tf.TensorSpec(shape, tf.float32), tf.TensorSpec(shape, tf.bool)])
-
     # Numbers may overflow, underflow or wrap on a sticker alone, where no picture of the panel shows
-    # it. Asking Keras again takes twice the time of the search, and so every sticker is shown on one
+    # it. Asking twice takes twice the time of the search, and so every sticker is shown on one
     # picture where all is float32; on all of them where it is not.
-    plain = list_dtypes(network.model) == {"float32"}
+    plain = classifier.plain
 
     def move_margins(values: np.ndarray, masks: np.ndarray) -> np.ndarray:
-        shown = np.arange(len(values))[:, None] % len(images) if plain else np.arange(len(images))[None]
-        stamped = np.where(masks[:, None], values[:, None], pictures.numpy()[shown])
-        check_agreement(network, stamped.reshape(-1, height, width, channels), released=False)
-        scores = traced(tf.constant(values), tf.constant(masks)).numpy()
+        stamped = np.where(masks[:, None], values[:, None], pictures[None])
+        every = np.arange(len(values))
+        shown = stamped[every, every % len(images)] if plain else stamped.reshape(-1, height, width, channels)
+        classifier.check_shown(shown)
+        scores = classifier.class_scores(stamped.reshape(-1, height, width, channels))
         if not np.isfinite(scores).all():
             raise NetworkError(
-                f"The network {network.model.name!r} answers NaN or infinity on a picture with a sticker; its reaction "
+                f"The network {classifier.name!r} answers NaN or infinity on a picture with a sticker; its reaction "
                 "to stickers cannot be measured. Look at its weights, or leave the search out: sticker_faces = 0."
             )
-        return margins(scores).reshape(len(values), len(images), network.n_classes) - before
+        return margins(scores).reshape(len(values), len(images), classifier.n_classes) - before
 
     scale = gaps(scores, truth)
-    others = np.asarray(labels)[:, None] != np.arange(network.n_classes)
+    others = np.asarray(labels)[:, None] != np.arange(classifier.n_classes)
     found = {}
     for family in sticker_families(height, width):
         shifts = _measure_family(family, move_margins, (height, width), at_once, input_range)
@@ -141,10 +130,10 @@ def measure_sticker_shifts(
         count = others.sum(axis=0)
         total = np.where(others, shifts, 0.0).sum(axis=1)
         means = {family.name: np.where(count > 0, total / np.maximum(count, 1), np.nan)}
-        if family.name == "patch" and network.n_classes > 2:
+        if family.name == "patch" and classifier.n_classes > 2:
             means["one"] = _find_most_moved(shifts, labels)
         for name, mean in means.items():
-            found[name] = (mean / scale).reshape(*family.shape, network.n_classes).astype(np.float32)
+            found[name] = (mean / scale).reshape(*family.shape, classifier.n_classes).astype(np.float32)
     return found
 
 
@@ -172,8 +161,7 @@ def _measure_family(
     at_once = min(at_once, len(places))
     parts = []
     for start in range(0, len(places), at_once):
-        # The last batch is moved back, so that every batch has one shape and the graph is traced
-        # once.
+        # The last batch is moved back, so that every batch has one shape.
         first = min(start, len(places) - at_once)
         values = np.zeros((at_once, *size, 1), np.float32)
         masks = np.zeros((at_once, *size, 1), bool)

@@ -11,27 +11,26 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
-import tensorflow as tf
 
 from modelcheck.metrics.exchanges import Stimuli, compute_falls, exchange_cells, mix_pictures
 from modelcheck.metrics.margins import margins
-from modelcheck.network import Network, check_agreement
+from modelcheck.runtimes import Classifier
 from modelcheck.signature.storage import narrow
 
 __all__ = ["check_shown_exchanges", "measure_exchanges"]
 
-_BATCH_BYTES = 2 * 2**20  # of pictures in one step; larger batches are no faster on a CPU
+_BATCH_BYTES = 2 * 2**20  # of pictures that are made at once
 
 
 def measure_exchanges(
-    network: Network, images: np.ndarray, labels: np.ndarray, *, scores: np.ndarray, stimuli: Stimuli
+    classifier: Classifier, images: np.ndarray, labels: np.ndarray, *, scores: np.ndarray, stimuli: Stimuli
 ) -> dict[str, np.ndarray]:
     """Return what a network answers to exchanged and mixed pictures, in the precision in which it is kept.
 
     Parameters
     ----------
-    network : Network
-        The flattened network.
+    classifier : Classifier
+        What answers.
     images : np.ndarray
         ``(n, h, w, c)`` float32 pictures of the whole panel, in the input range.
     labels : np.ndarray
@@ -51,12 +50,11 @@ def measure_exchanges(
         ``mosaics``, ``(m,)``: the score of the second picture's class minus that of the first's.
         Only what the stimuli ask for.
     """
-    answer = tf.function(network.class_scores, input_signature=[tf.TensorSpec((None, *images.shape[1:]), tf.float32)])
     at_once = max(1, _BATCH_BYTES // images[0].nbytes)
 
     def show(make: Callable[[np.ndarray], np.ndarray], count: int) -> np.ndarray:
         parts = (make(np.arange(start, min(start + at_once, count))) for start in range(0, count, at_once))
-        return np.concatenate([answer(tf.constant(part)).numpy() for part in parts])
+        return np.concatenate([classifier.class_scores(part) for part in parts])
 
     kept: dict[str, np.ndarray] = {}
     for grid in stimuli.grids if len(stimuli.rows) else ():
@@ -84,15 +82,15 @@ def _read_answers(
     yield "answers", answers.astype(np.min_scalar_type(after.shape[-1] - 1))
 
 
-def check_shown_exchanges(network: Network, images: np.ndarray, stimuli: Stimuli) -> None:
-    """Refuse a network that Keras answers otherwise on exchanged pictures than its layers.
+def check_shown_exchanges(classifier: Classifier, images: np.ndarray, stimuli: Stimuli) -> None:
+    """Refuse a network that answers otherwise on exchanged pictures when it is used as it will be released.
 
     Every cell is shown in one picture, and as many mosaics as there are cells in the first grid.
 
     Raises
     ------
     NetworkError
-        See `modelcheck.network.check_agreement`.
+        See `modelcheck.runtimes.Classifier.check_shown`.
     """
     shown = []
     for grid in stimuli.grids if len(stimuli.rows) else ():
@@ -103,4 +101,4 @@ def check_shown_exchanges(network: Network, images: np.ndarray, stimuli: Stimuli
         some = np.arange(min(len(stimuli.first), len(stimuli.grids[0].boxes)))
         shown.append(mix_pictures(images, stimuli, some))
     if shown:
-        check_agreement(network, np.concatenate(shown), released=False)
+        classifier.check_shown(np.concatenate(shown))

@@ -1,0 +1,92 @@
+"""A flattened network as a classifier: pictures in, class scores out, in one traced graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from modelcheck.interface import Preprocessing
+from modelcheck.network.agreement import check_agreement
+from modelcheck.network.diagnosis import list_dtypes
+from modelcheck.network.front import preprocess_first
+from modelcheck.network.steps import Network
+
+__all__ = ["KerasClassifier"]
+
+_BATCH_BYTES = 2 * 2**20  # of pictures in one step; larger batches are no faster on a CPU
+_LEAST = 64  # pictures in one step, however large they are
+
+
+@dataclass(frozen=True, eq=False)
+class KerasClassifier:
+    """A flattened network that is asked for answers alone; see `modelcheck.runtimes.Classifier`.
+
+    Parameters
+    ----------
+    network : Network
+        The network. It may be given other weights in between: its answers are then theirs.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from modelcheck.network import flatten
+    >>> layers = [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3)]
+    >>> KerasClassifier(flatten(keras.Sequential(layers))).class_scores(np.zeros((5, 4, 4, 1))).shape
+    (5, 3)
+    """
+
+    network: Network
+    _ask: Callable[[Any], Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        spec = tf.TensorSpec((None, *self.input_shape), tf.float32)
+        object.__setattr__(self, "_ask", tf.function(self.network.class_scores, input_signature=[spec]))
+
+    @property
+    def name(self) -> str:
+        """What the network is called."""
+        return str(self.network.model.name)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of a picture."""
+        return self.network.input_shape
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes it tells apart."""
+        return self.network.n_classes
+
+    @property
+    def plain(self) -> bool:
+        """Whether it computes in float32 throughout."""
+        return bool(list_dtypes(self.network.model) == {"float32"})
+
+    def class_scores(self, images: np.ndarray) -> np.ndarray:
+        """Return the scores before softmax or sigmoid, ``(n, classes)`` float32, a few pictures at a time."""
+        images = np.asarray(images, np.float32)
+        at_once = max(_LEAST, _BATCH_BYTES // (4 * int(np.prod(self.input_shape))))
+        parts = [
+            self._ask(tf.constant(images[start : start + at_once])).numpy() for start in range(0, len(images), at_once)
+        ]
+        return np.concatenate([np.zeros((0, self.n_classes), np.float32), *parts]).astype(np.float32)
+
+    def check_shown(self, images: np.ndarray) -> None:
+        """Refuse a network that Keras answers otherwise on pictures than its layers do.
+
+        Raises
+        ------
+        NetworkError
+            See `modelcheck.network.check_agreement`.
+        """
+        check_agreement(self.network, images, released=False)
+
+    def preprocess_first(
+        self, preprocessing: Preprocessing | None, *, input_range: tuple[float, float]
+    ) -> KerasClassifier:
+        """Return the same network with its pictures preprocessed in another way."""
+        return KerasClassifier(preprocess_first(self.network, preprocessing, input_range=input_range))
