@@ -10,9 +10,9 @@ from modelcheck.measurement import choose_probe_rows, fit_network, make_untraine
 from modelcheck.measurement.reading import compute_flipping_curves
 from modelcheck.network import NetworkError, flatten
 from modelcheck.network.loading import ModelError, load_network
-from modelcheck.network.readout import Readout
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
+from modelcheck.runtimes import Readout
 from modelcheck.signature import read_signature
 from networks import nested, plain, residual
 from signatures import make_panel
