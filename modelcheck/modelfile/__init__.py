@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modelcheck.modelfile.config import MAX_REFUSALS, Contents, read_json, walk
-from modelcheck.modelfile.refusal import Refusal, quote
+from modelcheck.modelfile.config import Contents, read_json, walk
+from modelcheck.modelfile.refusal import MAX_REFUSALS, Refusal, quote
 from modelcheck.modelfile.weights import SIGNATURE, check_weights
 from modelcheck.support.archive import ArchiveError, Member, list_members, read_member
 from modelcheck.support.files import MAX_NETWORK_BYTES, read_file
