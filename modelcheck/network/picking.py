@@ -89,8 +89,8 @@ def _hold(model: Any, graph: Any, inputs: Sequence[End], *, interface: Interface
         if end is picture:
             given.append(entry)
             continue
-        shape = end.shape[1:]
-        if None in shape:
+        shape = [length for length in end.shape[1:] if length is not None]
+        if len(shape) < len(end.shape) - 1:
             raise NetworkError(f"The input {end} of {model.name!r} has no fixed size, so that it cannot be held.")
         given.append(HeldInput(values[end.names[0]], shape, name=end.names[0], dtype=end.tensor.dtype)(entry))
     found = keras.tree.flatten(graph._run_through_graph(given))[wanted]
