@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
-__all__ = ["BATCH", "Engine", "Session", "Way", "agrees_in_batches", "alike", "make_noise", "run_in_batches"]
+from modelcheck.modelfile.graph import Graph
+from modelcheck.runtimes.classifier import NetworkError
+from modelcheck.support.escaping import clean
 
-BATCH = 32
-"""How many pictures are shown at once, where a file can be resized to it."""
+__all__ = ["Engine", "Feed", "Loader", "Session", "Way", "agrees_in_batches", "make_noise", "run_in_batches"]
+
+BATCH = 32  # pictures that are shown at once, where a file can be resized to it
 
 Way = Literal["usual", "alone", "plain"]
-"""With the kernels that are usual, these one picture at a time, or with the plain kernels that all others replace."""
+"""With the usual kernels; as the file is used when it is released, a picture at a time; or with the plain kernels."""
 
 _NOISE = 4  # pictures that are shown in two places of a batch
 _FLOAT_SLACK = 1e-4  # of a number's size, or of 1: float32, added in another order
@@ -36,31 +40,147 @@ class Session:
     batch: int
 
 
-class Engine(Protocol):
-    """A runtime with one file."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Feed:
+    """What a file is given.
+
+    Parameters
+    ----------
+    picture : int
+        The position of the input that takes pictures.
+    shape : tuple of int
+        The lengths of one picture, in the file's order of axes.
+    dtype : np.dtype
+        As what a picture is stored.
+    batch : int
+        How many pictures the file takes at once; -1 where it is open.
+    held : mapping of int to np.ndarray
+        The one number that each other input is filled with, as it is stored, by its position.
+    """
+
+    picture: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    batch: int
+    held: Mapping[int, np.ndarray]
+
+    def shapes(self, graph: Graph, size: int) -> dict[int, tuple[int, ...]]:
+        """Return the shape of each input when so many pictures are shown at once."""
+        found = {self.picture: (size, *self.shape)}
+        for position in self.held:
+            shape = graph.tensors[position].shape
+            found[position] = (size, *shape[1:]) if shape and shape[0] in (-1, 1) else shape
+        return found
+
+
+class Loader(Protocol):
+    """A foreign runtime with one file in its hands."""
 
     @property
-    def fallback(self) -> str:
-        """Why plain kernels are used where others are usual, in a sentence; empty where they are not."""
+    def runtime(self) -> str:
+        """What the runtime is called in messages."""
         ...
 
+    @property
+    def advice(self) -> str:
+        """What to do where it does not run a file: the end of a message."""
+        ...
+
+    def load(self, positions: tuple[int, ...], size: int, *, way: Way, hidden: bool) -> Session:
+        """Load the file to answer so many pictures with some of its tensors; any exception means that it cannot be.
+
+        Parameters
+        ----------
+        positions : tuple of int
+            The tensors: one that leads to the output that is judged, or any where `hidden`.
+        size : int
+            How many pictures are shown at once.
+        way : {'usual', 'alone', 'plain'}
+            With which kernels.
+        hidden : bool
+            Whether hidden layers are read.
+        """
+        ...
+
+
+class Engine:
+    """A runtime that answers any number of pictures, some at a time.
+
+    Parameters
+    ----------
+    loader : Loader
+        The runtime.
+    feed : Feed
+        What the file is given.
+    name : str
+        What the network is called in messages.
+    together : bool
+        Whether several pictures may be shown at once.
+    """
+
+    def __init__(self, loader: Loader, feed: Feed, *, name: str, together: bool = True) -> None:
+        self._loader, self._feed, self._name, self._together = loader, feed, name, together
+        self._sessions: dict[tuple[tuple[int, ...], Way, bool], Session] = {}
+        self.fallback = ""
+        """Why plain kernels are used where others are usual, in a sentence; empty where they are not."""
+
     def run(self, pictures: np.ndarray, position: int, *, way: Way = "usual") -> np.ndarray:
-        """Return what a tensor that leads to an output holds, as it is stored, ``(n, ...)``.
+        """Return what a tensor that leads to the output holds, as it is stored, ``(n, ...)``.
 
         Raises
         ------
         NetworkError
             When the runtime does not run the file.
         """
-        ...
+        return run_in_batches(self._open((position,), way, hidden=False), pictures)[0]
 
     def run_hidden(self, pictures: np.ndarray, positions: Sequence[int]) -> list[np.ndarray]:
         """Return what several tensors hold, with plain kernels."""
-        ...
+        return run_in_batches(self._open(tuple(positions), "plain", hidden=True), pictures)
 
     def time_one(self, pictures: np.ndarray, position: int) -> list[float]:
-        """Return the seconds that each of some pictures took alone, after a first that is not counted."""
-        ...
+        """Return the seconds that calls with one picture took, or with as few as the file takes, but for the first."""
+        session, seconds = self._open((position,), "alone", hidden=False), []
+        for at in range(len(pictures)):
+            shown = np.repeat(pictures[at : at + 1], session.batch, axis=0)
+            start = time.perf_counter()
+            session.ask(shown)
+            seconds.append((time.perf_counter() - start) / session.batch)
+        return seconds[1:]
+
+    def _open(self, positions: tuple[int, ...], way: Way, *, hidden: bool) -> Session:
+        key = (positions, way, hidden)
+        if key not in self._sessions:
+            self._sessions[key] = self._open_new(positions, way, hidden=hidden)
+        return self._sessions[key]
+
+    def _open_new(self, positions: tuple[int, ...], way: Way, *, hidden: bool) -> Session:
+        """Load the file for many pictures at once, or else for one; with the plain kernels where others fail."""
+        own = self._feed.batch
+        sizes = (own,) if own > 1 else (1,) if way == "alone" or not self._together else (BATCH, 1)
+        kernels: tuple[Way, ...] = ("plain",) if way == "plain" or self.fallback else (way, "plain")
+        reasons: dict[Way, str] = {}
+        for kind in kernels:
+            for size in sizes:
+                noise = make_noise(self._feed.shape, self._feed.dtype, 2 * size)
+                try:
+                    session = self._loader.load(positions, size, way=kind, hidden=hidden)
+                    agrees = agrees_in_batches(session, noise)
+                except Exception as error:  # runtimes raise many types, which all mean that there is no answer
+                    reasons[kind] = clean(error, longest=300) or type(error).__name__
+                    continue
+                if agrees and (size == 1 or self._together):
+                    if kind != kernels[0]:
+                        self.fallback = (
+                            f"The usual kernels of {self._loader.runtime} do not run the file ({reasons[way]}): its "
+                            "plain ones answer."
+                        )
+                    return session
+                reasons[kind] = "it answers a picture otherwise where other pictures stand beside it"
+        raise NetworkError(
+            f"The network {self._name!r} cannot be run by {self._loader.runtime}: {reasons[kernels[-1]]}. "
+            f"{self._loader.advice}"
+        )
 
 
 def run_in_batches(session: Session, pictures: np.ndarray) -> list[np.ndarray]:
@@ -79,11 +199,12 @@ def run_in_batches(session: Session, pictures: np.ndarray) -> list[np.ndarray]:
     return [np.concatenate(values)[:n] for values in zip(*parts, strict=True)]
 
 
-def make_noise(shape: Sequence[int], dtype: np.dtype, count: int) -> np.ndarray:
-    """Return pictures of noise, always the same, as an input of that type stores them."""
+def make_noise(shape: Sequence[int], dtype: np.dtype[Any], count: int) -> np.ndarray:
+    """Return pictures of noise, always the same, as an input of that type stores them; later ones are brighter."""
     generator = np.random.default_rng(0)
     if dtype.kind == "f":
-        return generator.random((count, *shape)).astype(dtype)
+        bright = np.linspace(0.1, 1.0, count).reshape(-1, *(1 for _ in shape))
+        return (bright * generator.random((count, *shape))).astype(dtype)
     info = np.iinfo(dtype)
     return generator.integers(info.min, info.max, (count, *shape), dtype=dtype, endpoint=True)
 
@@ -106,11 +227,11 @@ def agrees_in_batches(session: Session, noise: np.ndarray) -> bool:
     first, others = noise[:size], noise[size:].copy()
     others[-few:] = first[:few]
     one, other = session.ask(first), session.ask(others)
-    return all(len(a) == len(b) == size and alike(a[:few], b[-few:], steps=1) for a, b in zip(one, other, strict=True))
+    return all(len(a) == len(b) == size and _alike(a[:few], b[-few:]) for a, b in zip(one, other, strict=True))
 
 
-def alike(one: np.ndarray, other: np.ndarray, *, steps: int) -> bool:
-    """Say whether stored values are equal: floats but for rounding, whole numbers but for some steps."""
+def _alike(one: np.ndarray, other: np.ndarray) -> bool:
+    """Say whether stored values are equal: floats but for rounding, whole numbers but for one step."""
     if one.dtype.kind == "f":
         return bool(np.allclose(one, other, rtol=_FLOAT_SLACK, atol=_FLOAT_SLACK, equal_nan=True))
-    return bool((np.abs(one.astype(np.int64) - other.astype(np.int64)) <= steps).all())
+    return bool((np.abs(one.astype(np.int64) - other.astype(np.int64)) <= 1).all())

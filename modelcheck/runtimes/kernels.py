@@ -24,8 +24,10 @@ _PLACES = {
     "ConvTranspose": (0, 1, 2),
     "Gemm": (0, 1, 2),
     "MatMul": (0, 1, None),
+    "QLinearConv": (0, 3, 8),
+    "QLinearMatMul": (0, 3, None),
 }
-_DENSE = {"FULLY_CONNECTED", "Gemm", "MatMul"}
+_DENSE = {"FULLY_CONNECTED", "Gemm", "MatMul", "QLinearMatMul"}
 _COARSEST = ("int4", "int8", "uint8", "int16", "uint16", "bfloat16", "float16", "float32", "float64")
 
 
@@ -84,11 +86,13 @@ def _find_weights_of(wiring: Wiring, operator: Operator) -> Weights | None:
     if len(lengths) != 2 if dense else len(lengths) not in (3, 4):
         return None
     groups = int(operator.attributes.get("group", 1))
-    depthwise = operator.name == "DEPTHWISE_CONV_2D" or (operator.name == "Conv" and groups > 1 and lengths[1] == 1)
+    depthwise = operator.name in ("Conv", "QLinearConv") and groups > 1 and lengths[1] == 1
+    depthwise |= operator.name == "DEPTHWISE_CONV_2D"
     units = {
         "DEPTHWISE_CONV_2D": lengths[-1],
         "ConvTranspose": lengths[1] * groups,
         "MatMul": lengths[-1],
+        "QLinearMatMul": lengths[-1],
         "Gemm": lengths[0 if operator.attributes.get("transB") else 1],
     }.get(operator.name, lengths[0])
     return Weights(
@@ -118,7 +122,7 @@ def read_kernel(wiring: Wiring, weights: Weights) -> np.ndarray:
     if name == "DEPTHWISE_CONV_2D":  # 1, h, w, in * multiplier
         multiplier = int(weights.operator.attributes.get("depth_multiplier", 1)) or 1
         return values.reshape(*values.shape[1:3], -1, multiplier)
-    if name in ("Conv", "ConvTranspose"):
+    if name in ("Conv", "ConvTranspose", "QLinearConv"):
         if weights.depthwise:  # in * multiplier, 1, h, w
             groups = int(weights.operator.attributes["group"])
             return np.moveaxis(values.reshape(groups, -1, *values.shape[2:]), (0, 1), (-2, -1))

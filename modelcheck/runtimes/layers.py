@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from dataclasses import dataclass, replace
 
@@ -55,6 +56,13 @@ class ReadableLayer:
     position: int
     channels_first: bool = False
 
+    def can_have(self, shape: tuple[int, ...], n: int) -> bool:
+        """Say whether an array of that shape can be its activations on so many pictures."""
+        if self.kind is LayerKind.DECISION:
+            return math.prod(shape) == n * self.n_units
+        axis = 1 if self.channels_first else -1
+        return len(shape) in ((4,) if self.channels_first else (2, 4)) and shape[0] == n and shape[axis] == self.n_units
+
 
 def find_layers(wiring: Wiring, position: int, *, n_outputs: int) -> tuple[ReadableLayer, ...]:
     """Return the layers that have units, in order; the last is the decision, read where the class scores are.
@@ -74,8 +82,6 @@ def find_layers(wiring: Wiring, position: int, *, n_outputs: int) -> tuple[Reada
         if id(weights.operator) not in needed or _is_first_half(wiring, weights):
             continue
         read = _follow(wiring, weights.operator, until=position)
-        if len(wiring.tensor(read).shape) not in (0, 2, 4):
-            continue
         used = {layer.name for layer in found}
         name = _name_layer(wiring, weights, read)
         if not name or name in used:

@@ -11,9 +11,10 @@ from modelcheck.interface import Interface
 from modelcheck.modelfile.graph import Graph
 from modelcheck.runtimes.classifier import NetworkError
 from modelcheck.runtimes.ends import End, choose_end, choose_picture, match_values
-from modelcheck.runtimes.engine import Engine
+from modelcheck.runtimes.engine import Engine, Feed, Loader
 from modelcheck.runtimes.heads import LINKS, Head, read_outputs
-from modelcheck.runtimes.litert import LiteRTEngine
+from modelcheck.runtimes.litert import LiteRTLoader
+from modelcheck.runtimes.onnx import OnnxLoader
 from modelcheck.runtimes.pictures import find_entry, preprocess
 from modelcheck.runtimes.shipped import ShippedClassifier
 from modelcheck.runtimes.storing import restore, store
@@ -68,15 +69,21 @@ def open_classifier(
     output = outputs.index(choose_end("output", interface.output, outputs, name))
     picture = choose_picture(interface.input, inputs, name)
     entry = find_entry(picture, (height, width, channels), name=name)
-    engine = LiteRTEngine(
-        data,
-        graph,
-        name=name,
+    feed = Feed(
         picture=graph.inputs[inputs.index(picture)],
         shape=entry.stored_shape,
+        dtype=np.dtype(entry.tensor.dtype),
+        batch=entry.tensor.shape[0],
         held=_hold(graph, inputs, picture, interface=interface, name=name),
-        output=output,
     )
+    loader: Loader = (
+        LiteRTLoader(data, graph, feed, output=output, name=name)
+        if graph.format == "litert"
+        else OnnxLoader(data, graph, feed, name=name)
+    )
+    # One scale for all that is shown at once: a picture's answer would depend on its neighbours.
+    together = all(operator.name != "DynamicQuantizeLinear" for operator in graph.operators)
+    engine = Engine(loader, feed, name=name, together=together)
     prepare = partial(_prepare, interface=interface, input_range=input_range, name=name)
     stored = entry.store(prepare(glance))
     scores = find_scores(wiring, graph.outputs[output])

@@ -27,7 +27,7 @@ _SLACK, _STEPS = 1e-3, 4
 _ROUNDED_SLACK = 0.05  # where activations are rounded on the way, which each kind does in its own place
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ShippedClassifier:
     """A file that ships, fitted to a panel.
 
@@ -140,7 +140,7 @@ class ShippedClassifier:
         ways: dict[Way, str] = {"plain": "with the runtime's plain kernels", "alone": "one picture at a time"}
         for way, words in ways.items():
             other = self._as_scores(self._answer(images, way=way))
-            wrong = self._find_distant_rows(own, other, same_kernels=way == "alone")
+            wrong = self._find_distant_rows(own, other)
             if wrong.any():
                 apart = float(np.abs(other - own)[wrong].max())
                 raise NetworkError(
@@ -151,22 +151,30 @@ class ShippedClassifier:
 
     def layers(self) -> tuple[ReadableLayer, ...]:
         """Return the layers whose activations can be read, in order, the decision last; see `unreadable`."""
-        return () if self.unreadable else self._layers
+        return self._readable[0]
 
-    @cached_property
+    @property
     def unreadable(self) -> str:
         """Why no layer can be read, in a sentence; empty where they can be."""
-        if not self._layers:
-            return "It has no convolution and no dense layer that could be read."
+        return self._readable[1]
+
+    @cached_property
+    def _readable(self) -> tuple[tuple[ReadableLayer, ...], str]:
+        """The layers that can be read, and why there is none."""
+        layers = find_layers(self.wiring, self.scores.position, n_outputs=self.n_outputs)
+        if not layers:
+            return (), "It has no convolution and no dense layer that could be read."
         stored = self.entry.store(self.prepare(self.glance))
         alone = self.engine.run(stored, self.scores.position, way="plain")
+        positions = [self.scores.position, *(layer.position for layer in layers)]
         try:
-            hidden = self.engine.run_hidden(stored, [self.scores.position, *(at.position for at in self._layers)])
+            own, *hidden = self.engine.run_hidden(stored, positions)
         except NetworkError as error:
-            return f"Its hidden layers cannot be read: {error}"
-        if not np.array_equal(alone, hidden[0]):
-            return "It answers otherwise while its hidden layers are read, so that none is."
-        return ""
+            return (), f"Its hidden layers cannot be read: {error}"
+        if not np.array_equal(alone, own, equal_nan=True):
+            return (), "It answers otherwise while its hidden layers are read, so that none is."
+        pairs = zip(layers, hidden, strict=True)
+        return tuple(layer for layer, values in pairs if layer.can_have(values.shape, len(stored))), ""
 
     def read_layers(self, images: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
         """Return what layers answer behind their activations, in real numbers.
@@ -218,10 +226,6 @@ class ShippedClassifier:
         return float(np.median(self.engine.time_one(shown, self.scores.position)))
 
     @cached_property
-    def _layers(self) -> tuple[ReadableLayer, ...]:
-        return find_layers(self.wiring, self.scores.position, n_outputs=self.n_outputs)
-
-    @cached_property
     def _span(self) -> Span | None:
         return self.wiring.span(self.scores.position)
 
@@ -235,13 +239,12 @@ class ShippedClassifier:
             values = np.clip(values, self._span.step / 2, 1 - self._span.step / 2)
         return as_class_scores(self.readout, values * np.float32(self.scores.factor)).astype(np.float32)
 
-    def _find_distant_rows(self, own: np.ndarray, other: np.ndarray, *, same_kernels: bool) -> np.ndarray:
+    def _find_distant_rows(self, own: np.ndarray, other: np.ndarray) -> np.ndarray:
         """Return ``(n,)`` where two answers are too far apart, or another class is given that no rounding explains."""
         ordered = np.sort(own, axis=1)
         lead = ordered[:, -1] - ordered[:, -2]
         usual = float(np.median(lead))
-        rounded = "int" in self.precision and not same_kernels
-        slack = (_ROUNDED_SLACK if rounded else _SLACK) * max(usual, 1e-6)
+        slack = (_ROUNDED_SLACK if "int" in self.precision else _SLACK) * max(usual, 1e-6)
         if self._span is not None and not self.readout.link:
             slack += _STEPS * self._span.step * abs(self.scores.factor)
         distant = ~(np.abs(other - own) <= slack).all(axis=1)

@@ -93,39 +93,14 @@ class Wiring:
         writer = self.writers.get(position)
         if writer is None or writer.name not in _DEQUANTISING | _COPYING:
             return None
-        if writer.name != "DequantizeLinear":
-            return self.read_real(writer.inputs[0])
-        source = self.constant(writer.inputs[0])
-        stored = self._as_quantised(writer, writer.inputs[0])
-        return None if source is None or stored is None else restore(stored, read_constant(self.tensor(source)))
+        return self.read_real(writer.inputs[0])
 
     def span(self, position: int) -> Span | None:
         """Return what a tensor can hold where it is of whole numbers, or restored from some; None for floats."""
         writer = self.writers.get(position)
         if writer is not None and writer.name in _DEQUANTISING | _RESHAPING | _COPYING:
-            if writer.name != "DequantizeLinear":
-                return self.span(writer.inputs[0])
-            stored = self._as_quantised(writer, writer.inputs[0])
-            return None if stored is None else find_span(stored)
+            return self.span(writer.inputs[0])
         return find_span(self.tensor(position))
-
-    def _as_quantised(self, writer: Operator, position: int) -> Tensor | None:
-        """Return the tensor that an ONNX operator restores, with the scales that stand beside it."""
-        scale, *zero = (None if at < 0 else self.read_real(at) for at in writer.inputs[1:3])
-        if scale is None:
-            return None
-        tensor = self.tensor(position)
-        zeros = zero[0] if zero and zero[0] is not None else np.zeros(scale.shape)
-        dtype = tensor.dtype or (self.tensor(writer.inputs[2]).dtype if len(writer.inputs) > 2 else "uint8")
-        axis = int(writer.attributes.get("axis", 1))
-        return Tensor(
-            name=tensor.name,
-            shape=tensor.shape,
-            dtype=dtype,
-            scales=tuple(np.ravel(scale).tolist()),
-            zero_points=tuple(int(value) for value in np.ravel(zeros)),
-            axis=axis + len(tensor.shape) if axis < 0 else axis,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
