@@ -111,6 +111,7 @@ def test_every_room_has_a_floor():
         "import modelcheck.__main__",
         "import modelcheck.cli.child",
         "import modelcheck.modelfile",
+        "import modelcheck.runtimes.opening",
     ],
 )
 def test_light_rooms_load_no_tensorflow(statement):

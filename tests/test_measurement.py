@@ -11,9 +11,9 @@ from modelcheck.interface import Interface
 from modelcheck.measurement import fit_network, make_untrained_twin, measure
 from modelcheck.network import KerasClassifier, NetworkError, flatten
 from modelcheck.network.loading import ModelError, load_network
-from modelcheck.network.readout import Readout
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
+from modelcheck.runtimes import Readout
 from modelcheck.signature import read_signature
 from networks import nested, plain, residual
 from signatures import make_panel

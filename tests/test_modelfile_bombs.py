@@ -20,7 +20,8 @@ from modelcheck.gate.child import ChildError, RefusedError, scan_in_child
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
 from modelcheck.modelfile import ScanError, ScanReport, scan_bytes
-from modelcheck.modelfile.config import MAX_REFUSALS, read_json, walk
+from modelcheck.modelfile.config import read_json, walk
+from modelcheck.modelfile.refusal import MAX_REFUSALS
 from modelcheck.modelfile.weights import _Walk, check_weights
 
 ROOT = Path(__file__).parents[1]

@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from modelcheck.network import Network, NetworkError, check_agreement, flatten
+from modelcheck.network.readout import read_tensors
 
 __all__ = [
     "MAX_BYTES",
@@ -142,7 +143,7 @@ class Reading:
         against the other.
         """
         if self.network is not None:
-            scores = self.network.readout.read(scores)
+            scores = read_tensors(self.network.readout, scores)
         if scores.shape[-1] == 1:
             return scores[:, 0] * tf.cast(2 * targets - 1, scores.dtype)
         return tf.gather(scores, targets, axis=1, batch_dims=1)

@@ -27,6 +27,7 @@ from modelcheck.attributions.reading import AttributionError, Reading
 from modelcheck.attributions.rules import Composite, LinearLayer, divide_stably, redistribute
 from modelcheck.network import Network, Step, StepKind
 from modelcheck.network.kinds import ADDING, COPYING, GLOBAL_POOLS, KEEPING_NONNEGATIVE, MIXING_ACTIVATIONS, WITH_KERNEL
+from modelcheck.network.readout import read_tensors
 
 __all__ = ["InputRange", "propagate"]
 
@@ -119,7 +120,7 @@ def propagate(
             return apply_jacobian(step, inputs, relevance)
 
         if _has_two_sides(network):  # the first class of a single score is the second one's negative, weights and all
-            scores = network.readout.read(scores)
+            scores = read_tensors(network.readout, scores)
             start = tf.concat([-scores, scores], axis=-1) * tf.one_hot(classes, 2, dtype=scores.dtype)
         else:
             start = scores * reading.start(scores, classes)

@@ -1,31 +1,42 @@
-"""Look at a network file before Keras does: what it is, what it names, and why it is refused.
+"""Look at a network file before anything loads it: what it is, what it names, and why it is refused.
 
-A filter, not a sandbox: it knows what an honest file of Keras 3 looks like, and refuses the rest.
-Nothing of the file is executed, and neither Keras nor the HDF5 library is imported.
+A filter, not a sandbox: it knows what an honest file of Keras 3, LiteRT or ONNX looks like, and
+refuses the rest. Nothing of the file is executed, and neither a runtime nor the library of a format
+is imported.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from modelcheck.modelfile.config import MAX_REFUSALS, Contents, read_json, walk
-from modelcheck.modelfile.refusal import Refusal, quote
+from modelcheck.modelfile.config import Contents, read_json, walk
+from modelcheck.modelfile.onnx import looks_like_onnx, read_onnx, read_producer
+from modelcheck.modelfile.refusal import Refusal, StrangeFileError, quote
+from modelcheck.modelfile.report import FORMATS, Port, ScanReport, describe_graph
+from modelcheck.modelfile.tflite import IDENTIFIER, read_tflite
 from modelcheck.modelfile.weights import SIGNATURE, check_weights
 from modelcheck.support.archive import ArchiveError, Member, list_members, read_member
-from modelcheck.support.files import MAX_NETWORK_BYTES, read_file
+from modelcheck.support.files import MAX_NETWORK_BYTES, read_file, read_start
 
-__all__ = ["Refusal", "ScanError", "ScanReport", "read_model_file", "scan_bytes", "scan_model"]
+__all__ = [
+    "FORMATS",
+    "Port",
+    "Refusal",
+    "ScanError",
+    "ScanReport",
+    "read_model_file",
+    "scan_bytes",
+    "scan_model",
+    "tell_format",
+]
 
 _MAX_UNPACKING_RATIO = 20  # bytes of the members to bytes of the file
 # MobileNetV2's configuration has 0.16 MB. Parsed, JSON of empty lists takes twenty times its bytes.
 _MAX_MEMBER_BYTES = {"config.json": 2**23, "metadata.json": 2**16, "model.weights.h5": MAX_NETWORK_BYTES}
-_MAX_SHOWN, _MAX_LISTED = 20, 200  # refusals or members, and names of classes or layers, in a report
+_MAX_START_BYTES = 2**16
 _CONVERT = "where you trust the file, load it elsewhere and write the Keras network with model.save('network.keras')"
 
 
@@ -33,89 +44,34 @@ class ScanError(ValueError):
     """A file that could not be looked at; the message says why and what to do."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScanReport:
-    """What a network file holds.
+def tell_format(source: str | os.PathLike[str] | bytes | memoryview) -> str:
+    """Tell what a network file is by its first bytes, whatever it is called.
 
     Parameters
     ----------
-    file : str
-        Its name.
-    sha256 : str
-        Of the very bytes that were looked at.
-    size : int
-        Their number.
-    members : tuple of Member
-        The archive's entries.
-    keras_version : str
-        Which Keras says that it wrote the file.
-    layers : tuple of str
-        Names of the layers, in order, inner networks included.
-    classes : mapping of str to int
-        How often each ``module.class`` is named.
-    custom : mapping of str to str
-        What was knowingly allowed and occurs, ``module>name`` to the name it is registered by.
-    weights : int
-        The number of data sets among the weights.
-    refusals : tuple of Refusal
-        Why the file is refused; none where it is not.
+    source : str, path-like, bytes or memoryview
+        A file, of which no more than 64 KiB are read, or its bytes.
+
+    Returns
+    -------
+    {'keras', 'litert', 'onnx'}
+        ``keras`` also for what is none of the three and for what cannot be read: the scan says why.
+
+    Examples
+    --------
+    >>> tell_format("networks/half_filters.keras")
+    'keras'
+    >>> tell_format(bytes(4) + b"TFL3")
+    'litert'
     """
-
-    file: str
-    sha256: str
-    size: int
-    members: tuple[Member, ...] = ()
-    keras_version: str = ""
-    layers: tuple[str, ...] = ()
-    classes: Mapping[str, int] = field(default_factory=dict)
-    custom: Mapping[str, str] = field(default_factory=dict)
-    weights: int = 0
-    refusals: tuple[Refusal, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report as JSON-ready builtins, from which `from_dict` makes an equal one."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> ScanReport:
-        """Build a report from what `to_dict` returned."""
-        lists = {
-            "members": tuple(Member(**member) for member in values["members"]),
-            "refusals": tuple(Refusal(**refusal) for refusal in values["refusals"]),
-            "layers": tuple(values["layers"]),
-        }
-        return cls(**{**values, **lists})
-
-    def sentence(self) -> str:
-        """Return all refusals as one text, a line each."""
-        lines = [f"  {refusal}" for refusal in self.refusals[:_MAX_SHOWN]]
-        more = len(self.refusals) - _MAX_SHOWN
-        return "\n".join([*lines, *([f"  and {more} more"] if more > 0 else [])])
-
-    def lines(self) -> list[str]:
-        """Return what was seen, and the judgement, as plain lines; what came from the file is quoted or cut."""
-        members = ", ".join(f"{quote(member.name)} {member.size:,}" for member in self.members[:_MAX_SHOWN])
-        classes = ", ".join(f"{name} x {count}" for name, count in sorted(self.classes.items())[:_MAX_LISTED])
-        layers = ", ".join(self.layers[:_MAX_LISTED])
-        facts = {
-            "file": f"{quote(self.file)}, {self.size:,} bytes",
-            "sha256": self.sha256,
-            "written by": f"Keras {quote(self.keras_version)}" if self.keras_version else "",
-            "members": members,
-            f"{len(self.layers)} layers": layers,
-            "names": classes,
-            "weights": f"{self.weights} data sets" if self.weights else "",
-            "custom": ", ".join(self.custom),
-        }
-        many = "at least " if len(self.refusals) >= MAX_REFUSALS else ""
-        verdict = (
-            f"REFUSED, {many}{len(self.refusals)} reasons:" if self.refusals else "CLEAN: nothing in it is refused."
-        )
-        return [
-            *(f"{fact}: {words}" for fact, words in facts.items() if words),
-            verdict,
-            *self.sentence().splitlines(),
-        ]
+    if not isinstance(source, bytes | memoryview):
+        try:
+            source = read_start(source, size=_MAX_START_BYTES, max_bytes=MAX_NETWORK_BYTES)
+        except OSError:
+            return "keras"
+    if source[4:8] == IDENTIFIER:
+        return "litert"
+    return "onnx" if looks_like_onnx(source) else "keras"
 
 
 def scan_model(path: str | os.PathLike[str], *, custom_objects: Collection[str] = ()) -> ScanReport:
@@ -155,11 +111,13 @@ def read_model_file(path: str | os.PathLike[str]) -> bytes:
     """
     name = os.fspath(path)
     if "://" in str(name):
-        raise ScanError(f"{quote(name)} is an address. Fetch the file, check its sha256, and give the .keras file.")
+        raise ScanError(f"{quote(name)} is an address. Fetch the file, check its sha256, and give the file itself.")
     try:
         return read_file(path, max_bytes=MAX_NETWORK_BYTES)
     except FileNotFoundError as error:
-        raise ScanError(f"There is no network file {name!r}. Give a .keras file on this machine.") from error
+        raise ScanError(
+            f"There is no network file {name!r}. Give a .keras, .tflite or .onnx file on this machine."
+        ) from error
     except OSError as error:
         raise ScanError(f"The network file {name!r} cannot be read: {error.strerror}.") from error
 
@@ -167,6 +125,8 @@ def read_model_file(path: str | os.PathLike[str]) -> bytes:
 def scan_bytes(data: bytes, *, name: str, custom_objects: Collection[str] = ()) -> ScanReport:
     """Look at the bytes of a network file; see `scan_model`."""
     sha = hashlib.sha256(data).hexdigest()
+    if (format_ := tell_format(data)) != "keras":
+        return _scan_graph(data, format_, name=name, sha=sha)
     other = _other_format(data)
     if other:
         refusal = Refusal(rule="format", where="the file", reason=f"{other}; {_CONVERT}")
@@ -197,6 +157,16 @@ def scan_bytes(data: bytes, *, name: str, custom_objects: Collection[str] = ()) 
         weights=weights,
         refusals=tuple(refusals),
     )
+
+
+def _scan_graph(data: bytes, format_: str, *, name: str, sha: str) -> ScanReport:
+    """Look at a file that holds one graph."""
+    try:
+        graph = read_tflite(data) if format_ == "litert" else read_onnx(data)
+    except StrangeFileError as error:
+        return ScanReport(file=name, sha256=sha, size=len(data), format=format_, refusals=error.refusals)
+    producer = read_producer(data) if format_ == "onnx" else ""
+    return ScanReport(file=name, sha256=sha, size=len(data), format=format_, producer=producer, **describe_graph(graph))
 
 
 def _parts(
@@ -259,8 +229,4 @@ def _other_format(data: bytes) -> str:
         return "it is an HDF5 file (.h5), which Keras reads with fewer checks, and no .keras archive"
     if data[:1] == b"\x80" and data[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return "it is a pickle, and a pickle is a program; it is no .keras archive"
-    if data[4:8] == b"TFL3":
-        return "it is a TensorFlow Lite file, which Keras does not read, and no .keras archive"
-    if data[:1] == b"\x08" and data[2:3] == b"\x12":  # a version, and the name of a program, as protobuf writes them
-        return "it looks like an ONNX file, which Keras does not read, and is no .keras archive"
     return ""

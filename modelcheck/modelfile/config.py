@@ -19,16 +19,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from modelcheck.modelfile.allowed import CLASSES, FUNCTIONS, KNOWN_BAD, PLAIN, ROOTS
-from modelcheck.modelfile.refusal import Refusal, quote
+from modelcheck.modelfile.refusal import MAX_REFUSALS, MAX_TEXT_CHARACTERS, Refusal, quote
 from modelcheck.support.tables import json_document
 
-__all__ = ["MAX_REFUSALS", "Contents", "read_json", "walk"]
+__all__ = ["Contents", "read_json", "walk"]
 
 _MAX_DEPTH = 128
 _MAX_VALUES = 250_000
-MAX_REFUSALS = 100
 _MAX_NAME_CHARACTERS = 200
-_MAX_TEXT_CHARACTERS = 10_000
 _MAX_NUMBER = 2**31 - 1
 # Keys whose numbers are names (the address of a shared object, the start of a random stream), not
 # sizes.
@@ -319,7 +317,7 @@ def _text(value: Any) -> str:
 
 def _strange_keys(node: dict[str, Any], where: _Place) -> list[Refusal]:
     for key in node:
-        if len(key) > _MAX_TEXT_CHARACTERS or _CONTROL.search(key) or _PATH.search(key):
+        if len(key) > MAX_TEXT_CHARACTERS or _CONTROL.search(key) or _PATH.search(key):
             reason = f"the key {quote(key)} is no key that Keras writes"
             return [Refusal(rule="path", where=str(where), reason=reason)]
     return []
@@ -330,8 +328,8 @@ def _value(value: Any, where: _Place) -> list[Refusal]:
         if _PATH.search(value):
             reason = f"{quote(value)} is a path or an address; a network names neither"
             return [Refusal(rule="path", where=str(where), reason=reason)]
-        if len(value) > _MAX_TEXT_CHARACTERS or _CONTROL.search(value):
-            reason = f"{quote(value)} holds control characters, or is longer than {_MAX_TEXT_CHARACTERS}"
+        if len(value) > MAX_TEXT_CHARACTERS or _CONTROL.search(value):
+            reason = f"{quote(value)} holds control characters, or is longer than {MAX_TEXT_CHARACTERS}"
             return [Refusal(rule="text", where=str(where), reason=reason)]
     if isinstance(value, int) and abs(value) > _MAX_NUMBER and where.key not in _NAMES:
         reason = f"a whole number of {len(str(abs(value)))} digits; no size of a network is above {_MAX_NUMBER}"

@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from modelcheck.modelfile import ScanError, read_model_file, scan_bytes
+from modelcheck.modelfile import FORMATS, ScanError, read_model_file, scan_bytes
 
 __all__ = ["ModelError", "load_network"]
 
@@ -54,6 +54,11 @@ def load_network(path: str | os.PathLike[str], *, custom_objects: Collection[str
     report = scan_bytes(data, name=Path(path).name, custom_objects=custom_objects)
     if report.refusals:
         raise ModelError(f"{name!r} is refused, and was not loaded:\n{report.sentence()}\nSee docs/model_files.md.")
+    if report.format != "keras":
+        raise ModelError(
+            f"{name!r} is a file of {FORMATS[report.format]}, and Keras reads none. Give the Keras network that it was "
+            "made from, as model.save('network.keras') writes it."
+        )
     custom = _import_custom(report.custom)
     if keras.src.saving.serialization_lib.in_safe_mode() is False:
         raise ModelError(

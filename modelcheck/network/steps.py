@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from modelcheck.network.kinds import WITH_KERNEL, StepKind
-from modelcheck.network.readout import Readout
-from modelcheck.runtimes import NetworkError
+from modelcheck.network.readout import read_tensors
+from modelcheck.runtimes import NetworkError, Readout
 from modelcheck.units import LayerKind
 
 __all__ = ["Network", "NetworkError", "Step", "UnitLayer", "Window"]
@@ -150,9 +150,7 @@ class Network:
     @property
     def n_classes(self) -> int:
         """How many classes the network tells apart."""
-        if self.readout.unit is not None:
-            return 2
-        return max(self.n_outputs, 2) if self.readout.classes is None else max(self.readout.classes) + 1
+        return self.readout.count_classes(self.n_outputs)
 
     @property
     def softening(self) -> str:
@@ -246,7 +244,7 @@ class Network:
 
     def as_class_scores(self, logits: Tensor) -> Tensor:
         """Return one column per class: a single-score network has the score 0 for its first class."""
-        scores = self.readout.read(logits)
+        scores = read_tensors(self.readout, logits)
         return tf.concat([tf.zeros_like(scores), scores], axis=-1) if scores.shape[-1] == 1 else scores
 
     def unit_layers(self) -> tuple[UnitLayer, ...]:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-__all__ = ["MAX_NETWORK_BYTES", "MAX_TEXT_BYTES", "hash_file", "read_file"]
+__all__ = ["MAX_NETWORK_BYTES", "MAX_TEXT_BYTES", "hash_file", "read_file", "read_start"]
 
 _MIB, _GIB = 2**20, 2**30
 MAX_TEXT_BYTES = 64 * _MIB
@@ -67,6 +67,32 @@ def read_file(path: str | os.PathLike[str], *, max_bytes: int = MAX_TEXT_BYTES) 
     if len(data) != size:
         raise OSError(errno.EAGAIN, "it changed while it was read", os.fspath(path))
     return data
+
+
+def read_start(path: str | os.PathLike[str], *, size: int, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
+    """Read the first bytes of a regular file of bounded size.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file; links to it are followed.
+    size : int
+        How many bytes; fewer are returned where it has fewer.
+    max_bytes : int
+        The most that the whole file may hold.
+
+    Raises
+    ------
+    OSError
+        As `read_file` does.
+
+    Examples
+    --------
+    >>> read_start("networks/half_filters.keras", size=2, max_bytes=MAX_NETWORK_BYTES)
+    b'PK'
+    """
+    with _open(path, max_bytes=max_bytes) as (file, _):
+        return file.read(size)
 
 
 def hash_file(path: str | os.PathLike[str], *, max_bytes: int = MAX_NETWORK_BYTES) -> str:
