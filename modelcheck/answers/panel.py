@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from modelcheck.panel import Panel
 from modelcheck.runtimes import Classifier, NetworkError
 
-__all__ = ["answer_panel"]
+__all__ = ["answer_panel", "describe_pictures"]
 
 
 def answer_panel(classifier: Classifier, images: np.ndarray) -> np.ndarray:
@@ -31,3 +32,9 @@ def answer_panel(classifier: Classifier, images: np.ndarray) -> np.ndarray:
             f"The network {classifier.name!r} answers NaN or infinity on {bad} of {len(scores)} pictures."
         )
     return scores
+
+
+def describe_pictures(panel: Panel) -> dict[str, np.ndarray]:
+    """Return what a signature keeps of the pictures; subjects of one picture each say no more than the pictures do."""
+    kept = {"labels": panel.labels, "subjects": panel.shared_subjects, "groups": panel.groups, "names": panel.names}
+    return {name: values for name, values in kept.items() if values is not None}

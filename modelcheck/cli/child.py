@@ -49,18 +49,25 @@ def main(path: str, folder: str) -> int:
 
 
 def _measure(request: Request, *, tell: Callable[[str, float], None]) -> Signature:
-    from modelcheck.measurement import ExchangePartner, measure
+    from modelcheck.modelfile import tell_format
     from modelcheck.panel import Panel
     from modelcheck.signature import read_signature
 
+    like = read_signature(request.like) if request.like else None
+    panel, recipe = Panel.load(request.panel, max_gib=request.panel_size), like.recipe if like else request.recipe
+    if tell_format(request.network) != "keras":
+        from modelcheck.answers.measuring import measure_shipped
+
+        return measure_shipped(request.network, panel, recipe, stimuli=like, interface=request.interface, progress=tell)
+    from modelcheck.measurement import ExchangePartner, measure
+
     partner = None
-    if request.like:
-        like = read_signature(request.like)
+    if like is not None:
         partner = ExchangePartner(signature=like, model=request.baseline_model, layers=request.layers)
     return measure(
         request.network,
-        Panel.load(request.panel, max_gib=request.panel_size),
-        partner.signature.recipe if partner else request.recipe,
+        panel,
+        recipe,
         stimuli=partner,
         interface=request.interface,
         twins=request.twins,

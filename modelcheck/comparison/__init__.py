@@ -1,5 +1,6 @@
 """Two signatures beside each other: layers, subjects, regions, and the catalogue of metrics that they fill."""
 
+from modelcheck.comparison.asking import KERAS, WHOLE, Offer, find_offer, offer_of
 from modelcheck.comparison.catalogue import METRICS, plan_metric, possible, shown_in, unit_of
 from modelcheck.comparison.comparison import Comparison, compare, reduce_twin
 from modelcheck.comparison.controversial import ControversialExchange, ExchangeMap, PictureExchanges
@@ -13,21 +14,26 @@ from modelcheck.signature.counterparts import CompareError
 __all__ = [
     "ABOUT",
     "AREAS",
+    "KERAS",
     "METRICS",
     "PLACES",
     "RELATED",
+    "WHOLE",
     "CompareError",
     "Comparison",
     "ControversialExchange",
     "ExchangeMap",
     "LayerComparison",
     "Metric",
+    "Offer",
     "PictureExchanges",
     "Sureness",
     "compare",
     "count_missing",
     "find_classes_without_map",
+    "find_offer",
     "measure_sureness",
+    "offer_of",
     "plan_metric",
     "possible",
     "reduce_twin",

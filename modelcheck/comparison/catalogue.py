@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from modelcheck.comparison.asking import WHOLE, Offer
 from modelcheck.comparison.metric import Metric
 from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.accuracy import Rate
@@ -31,6 +32,7 @@ _ROWS = (
         explanation="Share of the candidate's units that have a HappyMap: the others are dead or stuck.",
         lowest=0.0,
         highest=1.0,
+        takes=("maps",),
         unit=_UNITS,
         shown={"column": 4},
     ),
@@ -112,6 +114,7 @@ _ROWS = (
         explanation="CKA of the layer's activations on the scale where untrained twins of the candidate stand at 0 and "
         "retrained twins of the baseline at 1. Where its interval reaches 1 the layer is as alike as a second training "
         "leaves it, and could be frozen.",
+        takes=("layers", "untrained"),
         unit=_TWINS,
         spread=0.12,
         shown={"column": 6},
@@ -122,6 +125,7 @@ _ROWS = (
         area="features",
         explanation="How happy the baseline's map of a class makes the candidate, where 0 is mid grey and 1 is the "
         "candidate's own map; mean over the classes.",
+        takes=("maps",),
         unit=_CLASSES,
         shown={"twin": 4},
     ),
@@ -131,6 +135,7 @@ _ROWS = (
         area="features",
         explanation="Transfer the other way: how happy the candidate's map of a class makes the baseline, where 0 is "
         "mid grey and 1 is the baseline's own map; mean over the classes. It takes the baseline's network.",
+        takes=("maps",),
         unit=_CLASSES,
     ),
     Metric(
@@ -141,6 +146,7 @@ _ROWS = (
         "the classes.",
         lowest=-1.0,
         highest=1.0,
+        takes=("maps",),
         unit=_CLASSES,
         shown={"strip": 4, "twin": 5, "summary": 1},
     ),
@@ -152,6 +158,7 @@ _ROWS = (
         "features; mean over the classes.",
         lowest=-1.0,
         highest=1.0,
+        takes=("maps",),
         unit=_CLASSES,
         spelled="Coarse SSIM",
     ),
@@ -162,6 +169,7 @@ _ROWS = (
         explanation="How much the maps of the candidate's classes are each other's negatives, from -1 to 1.",
         lowest=-1.0,
         highest=1.0,
+        takes=("maps",),
         unit=_CLASSES,
     ),
     Metric(
@@ -172,6 +180,7 @@ _ROWS = (
         "0.5.",
         lowest=-1.0,
         highest=1.0,
+        takes=("maps",),
         unit=_PAIRS,
         spelled="Map SSIM",
         shown={"column": 8, "strip": 6},
@@ -183,6 +192,7 @@ _ROWS = (
         explanation="The map SSIM that untrained twins of the candidate reach: no learning at all.",
         lowest=-1.0,
         highest=1.0,
+        takes=("maps", "untrained"),
         unit=_UNTRAINED,
         spelled="Floor SSIM",
         shown={"column": 9},
@@ -195,6 +205,7 @@ _ROWS = (
         "nothing of this layer can be compared.",
         lowest=0.0,
         highest=1.0,
+        takes=("layers",),
         unit=_LAYERS,
         whole=True,
     ),
@@ -205,6 +216,7 @@ _ROWS = (
         explanation="Correlation of matched units' activations over the probe pictures.",
         lowest=-1.0,
         highest=1.0,
+        takes=("layers",),
         unit=_PAIRS,
         shown={"column": 10, "strip": 5},
     ),
@@ -216,6 +228,7 @@ _ROWS = (
         "happy as that unit's own map does.",
         lowest=0.0,
         highest=1.0,
+        takes=("maps",),
         unit=_MAPS,
     ),
     Metric(
@@ -226,6 +239,7 @@ _ROWS = (
         "at least half as happy as its own map does. It takes the baseline's network.",
         lowest=0.0,
         highest=1.0,
+        takes=("maps",),
         unit=_MAPS,
     ),
     Metric(
@@ -236,6 +250,7 @@ _ROWS = (
         "so that only its place between twins says something: layer likeness.",
         lowest=-1.0,
         highest=1.0,
+        takes=("layers",),
         unit=_PAIRS,
         spelled="CKA",
         shown={"strip": 7},
@@ -248,6 +263,7 @@ _ROWS = (
         "fine-tuned, pruned or quantised ones, and for the same initialisation.",
         lowest=-1.0,
         highest=1.0,
+        takes=("weights",),
         unit=_KERNELS,
     ),
     Metric(
@@ -267,6 +283,7 @@ _ROWS = (
         area="triggers",
         explanation="How much further than in any clean twin ascent drives the candidate towards some class, in units "
         "of what clean networks reach; at most 1 means that no class stands out, not that no trigger is there.",
+        takes=("maps",),
         unit=_CLASSES,
         awaits_twins=True,
         shown={"headline": 2},
@@ -399,6 +416,7 @@ _ROWS = (
         "network.",
         lowest=-1.0,
         highest=1.0,
+        takes=("untrained",),
         unit=_UNTRAINED,
     ),
     Metric(
@@ -428,6 +446,7 @@ _ROWS = (
         explanation="Share of the relevance inside the region, above what untrained twins put there.",
         lowest=-1.0,
         highest=1.0,
+        takes=("untrained",),
         unit=_SUBJECTS,
         narrows="mean",
         span=(0.0, 0.5),
@@ -526,8 +545,10 @@ def possible(metric: str, manifest: Mapping[str, object]) -> tuple[float, float]
     return row.lowest, row.highest
 
 
-def plan_metric(metric: str, manifest: Mapping[str, object], *, acknowledged: Sequence[str] = ()) -> list[str]:
-    """Return what a metric must be measured for, from a baseline's manifest alone.
+def plan_metric(
+    metric: str, manifest: Mapping[str, object], *, acknowledged: Sequence[str] = (), offer: Offer = WHOLE
+) -> list[str]:
+    """Return what a metric must be measured for, from a baseline's manifest and what the candidate is.
 
     Parameters
     ----------
@@ -537,10 +558,15 @@ def plan_metric(metric: str, manifest: Mapping[str, object], *, acknowledged: Se
         See `modelcheck.signature.read_manifest`.
     acknowledged : sequence of str
         Layers that the configuration takes out on purpose.
+    offer : Offer
+        What the candidate can be asked for: by default all, as a Keras network.
     """
+    if not offer.holds(METRICS[metric].takes):
+        return []
     layers = [name for name in _names(manifest["layers"]) if name not in acknowledged]
     # Not there in a manifest that was written before it was: all classes are planned then.
     unseen: Sequence[str] = manifest.get("classes_without_pictures", ())  # type: ignore[assignment]
+    methods = offer.choose_methods(manifest["recipe"]["attribution_methods"])  # type: ignore[index]
     about = {
         "layer": layers,
         "decision": layers[-1:],
@@ -549,8 +575,8 @@ def plan_metric(metric: str, manifest: Mapping[str, object], *, acknowledged: Se
         "calibrated_hidden": layers[:-1] if manifest["retrained"] else [],
         "subject": manifest["subjects"],
         "class": [name for name in manifest["class_names"] if name not in unseen],  # type: ignore[attr-defined]
-        "group": manifest["groups"],
-        "method": manifest["recipe"]["attribution_methods"],  # type: ignore[index]
+        "group": manifest["groups"] if methods or offer == WHOLE else [],
+        "method": methods,
         "network": [""],
     }[METRICS[metric].domain]
     return list(about)

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from modelcheck.comparison.answers import AnswerChanges, compare_answers, measure_answers
+from modelcheck.comparison.asking import offer_of
 from modelcheck.comparison.catalogue import METRICS, find_floor
 from modelcheck.comparison.controversial import PictureExchanges
 from modelcheck.comparison.decision import measure_decision
@@ -208,7 +209,7 @@ class Comparison:
         if sort == "layer":
             return tuple(layer.baseline.name for layer in self.layers)
         if sort == "method":
-            return self.candidate.recipe.attribution_methods
+            return offer_of(self.candidate).choose_methods(self.candidate.recipe.attribution_methods)
         if sort == "class_name":
             return self.baseline.class_names
         return self.subjects if sort == "subject" else tuple(sorted(set(self.baseline.pictures["groups"].tolist())))
@@ -277,11 +278,13 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
         trigger,
         reach,
     ]
+    offer = offer_of(candidate)
+    asked = [item for item in measures if offer.holds(METRICS[item.metric].takes)]
     return Comparison(
         baseline=baseline,
         candidate=candidate,
         layers=compared,
-        measures={(item.metric, item.about): _round(item) for item in measures},
+        measures={(item.metric, item.about): _round(item) for item in asked},
         trigger=scan,
         exchanges=exchanges,
         reach=reached,

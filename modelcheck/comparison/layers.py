@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from modelcheck.comparison.asking import offer_of
 from modelcheck.comparison.catalogue import METRICS
 from modelcheck.comparison.coverage import Coverage, measure_coverage, measure_coverage_back
 from modelcheck.judgement.measured import Measured
@@ -64,22 +65,33 @@ class LayerComparison:
 
 
 def match_layer(baseline: Signature, candidate: Signature, pair: LayerPair) -> LayerComparison:
-    """Match the units of two layers by the similarity of their maps, classes by index."""
+    """Match the units of two layers by the similarity of their maps or activations, classes by index."""
     record, partner = pair.baseline, pair.candidate
     if partner is None:
         nothing = Matching((), tuple(baseline.units[record.name].tolist()), ())
         return LayerComparison(baseline=record, candidate=None, matching=nothing, acknowledged=pair.acknowledged)
-    matching = _match_maps(baseline, candidate, record, partner)
+    matching = _match_units(baseline, candidate, record, partner)
     return LayerComparison(baseline=record, candidate=partner, matching=matching)
 
 
-def _match_maps(baseline: Signature, other: Signature, record: LayerRecord, partner: LayerRecord) -> Matching:
+def _match_units(baseline: Signature, other: Signature, record: LayerRecord, partner: LayerRecord) -> Matching:
+    """Match units by their maps; by their activations on the probe pictures where the other network has no maps."""
+    by_index = record.kind == LayerKind.DECISION
+    if "maps" in offer_of(other).parts:
+        scores = _compare_maps(baseline, other, record, partner)
+        return match(scores, baseline.units[record.name], other.units[partner.name], by_index=by_index)
+    left, right = baseline.features[record.name], other.features[partner.name]
+    if left.shape[1] != right.shape[1] or left.shape[2] != len(baseline.units[record.name]):
+        return Matching((), tuple(baseline.units[record.name].tolist()), tuple(other.units[partner.name].tolist()))
+    scores = correlation_matrix(left.transpose(2, 0, 1), right.transpose(2, 0, 1))
+    return match(scores, baseline.units[record.name], other.units[partner.name], by_index=by_index)
+
+
+def _compare_maps(baseline: Signature, other: Signature, record: LayerRecord, partner: LayerRecord) -> np.ndarray:
     left, right = crop_to_common(baseline.maps[record.name], other.maps[partner.name])
     low, high = baseline.recipe.input_range
     counted = find_moved_pixels(left, right, input_range=(low, high))
-    scores = ssim_matrix(left, right, data_range=high - low, counted=counted)
-    by_index = record.kind == LayerKind.DECISION
-    return match(scores, baseline.units[record.name], other.units[partner.name], by_index=by_index)
+    return ssim_matrix(left, right, data_range=high - low, counted=counted)
 
 
 def crop_to_common(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -130,7 +142,9 @@ def measure_layer(
     )
     own = _compare_features(baseline, candidate, layer.baseline, partner, layer.matching)
     floors = [
-        _compare_features(baseline, twin, layer.baseline, partner, _match_maps(baseline, twin, layer.baseline, partner))
+        _compare_features(
+            baseline, twin, layer.baseline, partner, _match_units(baseline, twin, layer.baseline, partner)
+        )
         for twin in candidate.twins
     ]
     evidence = {"map_ssim": _describe_worst(layer)}

@@ -97,6 +97,9 @@ class Metric:
     awaits_twins : bool
         Whether it cannot be measured before the baseline is calibrated with retrained twins, and is
         planned all the same.
+    takes : tuple of str
+        What it takes of the candidate beside answers, parts of an `modelcheck.comparison.Offer`: a
+        file that ships cannot be asked for every part.
     narrows : {'', 'share', 'change', 'mean'}
         How more observations narrow its interval; see `modelcheck.metrics.power.observations_to_decide`.
         Empty where they do not: its interval is none of sampling, or it has none.
@@ -130,6 +133,7 @@ class Metric:
     spread: float | None = None
     chance: float | None = None
     awaits_twins: bool = False
+    takes: tuple[str, ...] = ()
     narrows: Narrowing | Literal[""] = ""
     mean_of: str = ""
     room: float = 0.0

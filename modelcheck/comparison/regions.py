@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from modelcheck.comparison.asking import offer_of
 from modelcheck.comparison.catalogue import METRICS, rate_of
 from modelcheck.comparison.lineage import select_clean_networks
 from modelcheck.judgement.measured import Measured
@@ -82,13 +83,14 @@ def compute_relevance_mass(relevance: np.ndarray, regions: np.ndarray) -> np.nda
 
 
 def measure_regions(baseline: Signature, candidate: Signature) -> Iterator[Measured]:
-    """Yield each method's checks, then where the two networks look by the recipe's first method."""
+    """Yield each method's checks, then where the two networks look by the first method that both can be asked for."""
     refusals = {}
-    for method in candidate.recipe.attribution_methods:
+    methods = _choose_methods(candidate)
+    for method in methods:
         checks = _check_method(candidate, method)
-        refusals[method] = _refuse_method(method, *checks)
+        refusals[method] = _refuse_method(method, *checks, untrained=offer_of(candidate).holds(("untrained",)))
         yield from checks
-    first = candidate.recipe.attribution_methods[0] if candidate.recipe.attribution_methods else ""
+    first = methods[0] if methods else ""
     for group, rows, view in _view_groups(baseline, candidate):
         why = refusals.get(first, "No attribution was measured.")
         if candidate.regions is None:
@@ -111,7 +113,7 @@ def compute_mass_changes(baseline: Signature, other: Signature) -> dict[str, flo
     The randomisation check takes untrained twins, with which a network that is kept beside others
     was not measured.
     """
-    first = other.recipe.attribution_methods[:1]
+    first = _choose_methods(other)[:1]
     if not first or not _check_method(other, first[0])[1].value > 0:
         return {}
     return {
@@ -123,7 +125,7 @@ def compute_mass_changes(baseline: Signature, other: Signature) -> dict[str, flo
 
 def _view_groups(baseline: Signature, candidate: Signature) -> Iterator[tuple[str, np.ndarray, _View | None]]:
     """Yield each group, which probes are of it, and those seen by the recipe's first method, where that can be."""
-    first = candidate.recipe.attribution_methods[:1]
+    first = _choose_methods(candidate)[:1]
     pictures = {name: values[baseline.probes] for name, values in baseline.pictures.items()}
     independent = baseline.independent[baseline.probes]
     for group in sorted(set(baseline.pictures["groups"].tolist())):
@@ -132,6 +134,11 @@ def _view_groups(baseline: Signature, candidate: Signature) -> Iterator[tuple[st
         if first and len(rows) and candidate.regions is not None:
             view = _View(group, first[0], rows, independent[rows], pictures["names"][rows], candidate.regions[rows])
         yield group, rows, view
+
+
+def _choose_methods(candidate: Signature) -> tuple[str, ...]:
+    """Return the recipe's methods that the candidate can be asked for, in their order."""
+    return offer_of(candidate).choose_methods(candidate.recipe.attribution_methods)
 
 
 def _check_method(candidate: Signature, method: str) -> tuple[Measured, Measured]:
@@ -172,9 +179,13 @@ def _fall(curve: np.ndarray | None) -> float:
     return math.nan if curve is None else float(np.nan_to_num(curve[:, :1] - curve).mean())
 
 
-def _refuse_method(method: str, randomisation: Measured, flipping: Measured) -> str:
-    """Return which check a method failed, or nothing."""
-    if not randomisation.value <= _MAX_SIMILARITY:
+def _refuse_method(method: str, randomisation: Measured, flipping: Measured, *, untrained: bool) -> str:
+    """Return which check a method failed, or nothing.
+
+    Of a file that ships without its source there are no untrained twins. What is then left is
+    occlusion, whose maps are falls of the score itself.
+    """
+    if untrained and not randomisation.value <= _MAX_SIMILARITY:
         return (
             f"{method} failed the randomisation check: its maps hardly change with the weights "
             f"({randomisation.value:.2f})."
@@ -201,7 +212,8 @@ def _measure_group(baseline: Signature, candidate: Signature, view: _View) -> It
         yield rate_of("mass_lift", group, lift, baseline=lift_before.value, evidence=f"{inside} {evidence}")
     else:
         yield Measured(metric="mass_lift", about=group, value=math.nan, evidence="No untrained twin was measured.")
-    explained, says = _explain_change(baseline, candidate, group)
+    usual = view.method == candidate.recipe.attribution_methods[0]  # by which twins were held against the baseline
+    explained, says = _explain_change(baseline, candidate, group) if usual else (0.0, "")
     moved = view.change(before, own, explained=explained)
     inside = f"Inside: candidate {_mean(own):.2f}, baseline {_mean(before):.2f}.{says}"
     yield rate_of("mass_change", group, moved, evidence=f"{inside} {evidence}")

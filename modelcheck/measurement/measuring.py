@@ -18,7 +18,7 @@ from modelcheck.answers.condensing import fingerprint_kernels
 from modelcheck.answers.exchanges import check_shown_exchanges
 from modelcheck.answers.feeding import feed_otherwise
 from modelcheck.answers.flipping import compute_flipping_curves
-from modelcheck.answers.panel import answer_panel
+from modelcheck.answers.panel import answer_panel, describe_pictures
 from modelcheck.answers.probes import choose_shown_pictures
 from modelcheck.answers.stickers import measure_panel_shifts
 from modelcheck.attributions import SLOPES
@@ -181,19 +181,13 @@ def _measure_trained(
     )
     return Signature(
         model=facts,
-        pictures=_describe_pictures(panel),
+        pictures=describe_pictures(panel),
         provenance=_describe_platform(),
         flipping=flipping,
         stickers=measure_panel_shifts(inputs.classifier, panel, arrays["scores"], recipe=recipe),
         fingerprint=fingerprint_kernels(model.get_weights()),
         **_shared_parts(inputs, arrays),
     )
-
-
-def _describe_pictures(panel: Panel) -> dict[str, Any]:
-    """Return what a signature keeps of the pictures; subjects of one picture each say no more than the pictures do."""
-    kept = {"labels": panel.labels, "subjects": panel.shared_subjects, "groups": panel.groups, "names": panel.names}
-    return {name: values for name, values in kept.items() if values is not None}
 
 
 def _measure_twin(inputs: Inputs, model: Any, *, number: int, tell: Progress) -> Signature:

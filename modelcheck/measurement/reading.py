@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from modelcheck.answers.condensing import pool_to_grid
 from modelcheck.answers.exchanges import measure_exchanges
+from modelcheck.answers.occlusion import choose_window
 from modelcheck.answers.probes import choose_probe_rows
 from modelcheck.attributions import attribute
 from modelcheck.happymaps import Climbs, NaturalPictures, ascend, natural_pictures
@@ -149,8 +150,8 @@ def _options(method: str, recipe: Recipe, images: np.ndarray) -> dict[str, Any]:
     if method == "occlusion":
         # A mid-grey window on dark photographs is a bright patch of its own; the mean picture takes
         # things away.
-        window = max(1, round(images.shape[1] / 5))
-        return {"window": window, "stride": max(1, window // 3), "reference": images.mean(axis=0)}
+        window, stride = choose_window(images.shape[1])
+        return {"window": window, "stride": stride, "reference": images.mean(axis=0)}
     return {}
 
 

@@ -15,7 +15,7 @@ from modelcheck.runtimes.engine import Engine, Feed, Loader
 from modelcheck.runtimes.heads import LINKS, Head, read_outputs
 from modelcheck.runtimes.litert import LiteRTLoader
 from modelcheck.runtimes.onnx import OnnxLoader
-from modelcheck.runtimes.pictures import find_entry, preprocess
+from modelcheck.runtimes.pictures import find_entry, prepare_pictures
 from modelcheck.runtimes.shipped import ShippedClassifier
 from modelcheck.runtimes.storing import restore, store
 from modelcheck.runtimes.wiring import Scores, Wiring, find_scores
@@ -84,7 +84,7 @@ def open_classifier(
     # One scale for all that is shown at once: a picture's answer would depend on its neighbours.
     together = all(operator.name != "DynamicQuantizeLinear" for operator in graph.operators)
     engine = Engine(loader, feed, name=name, together=together)
-    prepare = partial(_prepare, interface=interface, input_range=input_range, name=name)
+    prepare = partial(prepare_pictures, preprocessing=interface.front, input_range=input_range, name=name)
     stored = entry.store(prepare(glance))
     scores = find_scores(wiring, graph.outputs[output])
     answered = _read(wiring, engine, stored, scores.position, name=name)
@@ -130,13 +130,6 @@ def _hold(
         for position, end in zip(graph.inputs, inputs, strict=True)
         if end is not picture
     }
-
-
-def _prepare(images: np.ndarray, *, interface: Interface, input_range: tuple[float, float], name: str) -> np.ndarray:
-    try:
-        return preprocess(images, interface.front, input_range=input_range)
-    except ValueError as error:
-        raise NetworkError(f"The network {name!r}: {error}") from error
 
 
 def _read(wiring: Wiring, engine: Engine, stored: np.ndarray, position: int, *, name: str) -> np.ndarray:

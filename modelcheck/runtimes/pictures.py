@@ -13,7 +13,7 @@ from modelcheck.runtimes.classifier import NetworkError
 from modelcheck.runtimes.ends import End
 from modelcheck.runtimes.storing import find_span, store
 
-__all__ = ["Entry", "InputUse", "find_entry", "preprocess"]
+__all__ = ["Entry", "InputUse", "find_entry", "prepare_pictures", "preprocess"]
 
 _COLOURS = (1, 3)  # lengths of an axis of channels
 
@@ -163,3 +163,19 @@ def preprocess(
     factor, shift = preprocessing.make_affine(input_range, channels=images.shape[-1])
     images = images[..., ::-1] if preprocessing.order == "bgr" else images
     return images * np.array(factor, np.float32) + np.array(shift, np.float32)
+
+
+def prepare_pictures(
+    images: np.ndarray, *, preprocessing: Preprocessing | None, input_range: tuple[float, float], name: str
+) -> np.ndarray:
+    """Return pictures as a network of a name wants them; see `preprocess`.
+
+    Raises
+    ------
+    NetworkError
+        When the preprocessing is for pictures with another number of channels.
+    """
+    try:
+        return preprocess(images, preprocessing, input_range=input_range)
+    except ValueError as error:
+        raise NetworkError(f"The network {name!r}: {error}") from error

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 
+from modelcheck.interface import Preprocessing
 from modelcheck.runtimes.classifier import NetworkError
 from modelcheck.runtimes.engine import Engine, Way
 from modelcheck.runtimes.kernels import count_parameters, describe_precision, find_weights, read_kernel
 from modelcheck.runtimes.layers import ReadableLayer, find_layers
-from modelcheck.runtimes.pictures import Entry, InputUse
+from modelcheck.runtimes.pictures import Entry, InputUse, prepare_pictures
 from modelcheck.runtimes.readout import LEAST, Readout, as_class_scores
 from modelcheck.runtimes.storing import Span, restore
 from modelcheck.runtimes.wiring import Scores, Wiring
@@ -88,6 +89,11 @@ class ShippedClassifier:
         """How many weights and biases its convolutions and dense layers have."""
         return count_parameters(self.wiring)
 
+    @property
+    def plain(self) -> bool:
+        """Whether one picture shows what a sticker does to its numbers: whole numbers end at their range's ends."""
+        return True
+
     def class_scores(self, images: np.ndarray) -> np.ndarray:
         """Return the scores before softmax or sigmoid, ``(n, classes)`` float32; see `Classifier`."""
         return self._as_scores(self._answer(images))
@@ -117,6 +123,13 @@ class ShippedClassifier:
     def describe_input(self, images: np.ndarray) -> InputUse | None:
         """Return how much pictures use of what the input can hold; None where it is no whole number."""
         return self.entry.describe(self.prepare(images))
+
+    def preprocess_first(
+        self, preprocessing: Preprocessing | None, *, input_range: tuple[float, float]
+    ) -> ShippedClassifier:
+        """Return the same file with its pictures preprocessed in another way; see `Classifier`."""
+        make = partial(prepare_pictures, preprocessing=preprocessing, input_range=input_range, name=self.name)
+        return replace(self, prepare=make)
 
     def check_shown(self, images: np.ndarray) -> None:
         """Refuse a file that answers otherwise with plain kernels, or one picture at a time.

@@ -185,6 +185,11 @@ class Signature:
         return one_line_repr("Signature", self.model["name"], counts, twins, classes)
 
     @property
+    def runtime(self) -> str:
+        """What ran it: ``keras``, or ``litert`` or ``onnx``, which answer and from which nothing can be rendered."""
+        return str(self.model.get("runtime", "keras"))
+
+    @property
     def decision(self) -> LayerRecord:
         """The last layer."""
         return self.layers[-1]

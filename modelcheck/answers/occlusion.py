@@ -1,0 +1,80 @@
+"""Hide a window of a picture, and see how far a classifier's score falls."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from modelcheck.metrics.margins import margins
+from modelcheck.runtimes import Classifier
+
+__all__ = ["choose_window", "occlude"]
+
+
+def choose_window(height: int) -> tuple[int, int]:
+    """Return the side and the step of the window for pictures of a height, in pixels.
+
+    Examples
+    --------
+    >>> choose_window(60)
+    (12, 4)
+    """
+    window = max(1, round(height / 5))
+    return window, max(1, window // 3)
+
+
+def occlude(
+    classifier: Classifier, images: np.ndarray, targets: np.ndarray, *, window: int, stride: int, reference: np.ndarray
+) -> np.ndarray:
+    """Return the mean fall of each picture's score over all windows that hide a pixel.
+
+    `modelcheck.attributions.attribute` gives the same for networks that can be looked into, faster;
+    source there.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        What answers.
+    images : np.ndarray
+        ``(n, h, w, c)`` float32 pictures in the input range.
+    targets : np.ndarray
+        ``(n,)`` the class of each whose score is watched.
+    window, stride : int
+        Side and step of the window, in pixels. The last of a row or column is cut at the border
+        where it does not fit; a pixel that no window covers gets 0.
+    reference : np.ndarray
+        ``(h, w, c)`` what the window shows.
+
+    Returns
+    -------
+    np.ndarray
+        ``(n, h, w)`` float32.
+    """
+    _, height, width, _ = images.shape
+    rows, columns = (_find_covered(length, window, stride) for length in (height, width))
+    whole = _read_targets(classifier, images, targets)
+    total = np.zeros(images.shape[:3])
+    for row in rows:
+        hidden = []
+        for column in columns:
+            cover = np.outer(row, column)[None, :, :, None]
+            hidden.append(np.where(cover, reference, images))
+        after = _read_targets(classifier, np.concatenate(hidden).astype(np.float32), np.tile(targets, len(columns)))
+        falls = whole - after.reshape(len(columns), len(images))
+        total += np.einsum("cn,h,cw->nhw", falls, row, columns)
+    covered = np.outer(rows.sum(axis=0), columns.sum(axis=0))
+    return np.divide(total, covered, out=np.zeros_like(total), where=covered > 0).astype(np.float32)
+
+
+def _read_targets(classifier: Classifier, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Return each picture's score of its target; of a single unit its score, or minus that, by margins."""
+    scores = classifier.class_scores(images).astype(np.float64)
+    if scores.shape[1] == 2 and not scores[:, 0].any():
+        scores = margins(scores)
+    return scores[np.arange(len(images)), targets]
+
+
+def _find_covered(length: int, size: int, step: int) -> np.ndarray:
+    """Return which pixels each window covers along one axis, ``(windows, length)`` booleans."""
+    starts = np.arange(-(-(length - size) // step) + 1) * step
+    places = np.arange(length)
+    return (places >= starts[:, None]) & (places < starts[:, None] + size)

@@ -1,0 +1,71 @@
+"""What can be asked of a candidate: a file that ships answers pictures, and nothing can be rendered from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from modelcheck.recipe import OCCLUSION
+from modelcheck.signature import Signature
+
+__all__ = ["KERAS", "WHOLE", "Offer", "find_offer", "offer_of"]
+
+KERAS = "keras"
+"""The runtime of networks that can be looked into."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """What a candidate lets itself be asked for beside answers.
+
+    Parameters
+    ----------
+    parts : frozenset of str
+        ``maps``, for which it takes gradients, ``layers``, whose activations can be read,
+        ``weights``, and ``untrained``, untrained networks of its architecture.
+
+    Examples
+    --------
+    >>> find_offer("litert", source=False).choose_methods(("smoothgrad", "occlusion"))
+    ('occlusion',)
+    """
+
+    parts: frozenset[str]
+
+    def holds(self, takes: Sequence[str]) -> bool:
+        """Say whether it offers all that something takes."""
+        return self.parts >= set(takes)
+
+    def choose_methods(self, methods: Sequence[str]) -> tuple[str, ...]:
+        """Return those of some attribution methods that it can be asked for: all, or occlusion alone."""
+        return tuple(method for method in methods if "maps" in self.parts or method == OCCLUSION)
+
+
+WHOLE = Offer(parts=frozenset(("maps", "layers", "weights", "untrained")))
+"""What a Keras network offers."""
+
+
+def find_offer(runtime: str, *, source: bool) -> Offer:
+    """Return what a candidate offers.
+
+    Parameters
+    ----------
+    runtime : str
+        What runs it: `KERAS`, or ``litert`` or ``onnx``.
+    source : bool
+        Whether the Keras network is given that a file that ships was converted from: its untrained
+        twins are then the file's.
+
+    Examples
+    --------
+    >>> sorted(find_offer("onnx", source=True).parts)
+    ['layers', 'untrained', 'weights']
+    """
+    if runtime == KERAS:
+        return WHOLE
+    return Offer(parts=frozenset(("layers", "weights", *(("untrained",) if source else ()))))
+
+
+def offer_of(candidate: Signature) -> Offer:
+    """Return what a measured candidate offers; untrained twins where there are any."""
+    return find_offer(candidate.runtime, source=bool(candidate.twins))
