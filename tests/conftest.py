@@ -32,3 +32,16 @@ def project(light, tmp_path):
     folder = tmp_path / "project"
     shutil.copytree(light, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def converted(tmp_path_factory):
+    """Return what gives the bytes of a case of tests/conversions.py, made once for all workers of a session."""
+    pytest.importorskip("ai_edge_litert", reason="converted files are looked at with ai-edge-litert")
+    import conversions
+
+    base = tmp_path_factory.getbasetemp()
+    # A worker's folder lies in that of the session.
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "conversions"
+    folder.mkdir(exist_ok=True)
+    return lambda name: conversions.make(name, folder)

@@ -1,22 +1,29 @@
-"""The worked example's command line: train a network of the story, or make the committed default again."""
+"""The worked example's command line: train a network of the story, convert one, make the committed default again."""
 
 from __future__ import annotations
 
 import json
 import os
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from modelcheck.faces.drawn import colleagues, draw_panel, draw_pictures, training_subjects, visitors
 from modelcheck.faces.networks import NETWORKS, network
 from modelcheck.faces.pictures import Pictures
+from modelcheck.faces.silence import silence
+from modelcheck.panel import Panel
+
+if TYPE_CHECKING:
+    from modelcheck.faces.export import Precision
 
 __all__ = ["main"]
 
 # The reductions that CMU Faces comes in.
 _SCALES: dict[str, Literal[1, 2, 4]] = {"1": 1, "2": 2, "4": 4}
+# Those of modelcheck.faces.export, which is heavy to import.
+_PRECISIONS = ("float32", "float16", "dynamic", "int8")
 # Each network another seed: two trainings must find the same features for the gate to let one
 # replace the other.
 _COMMITTED = {"experiment0": 0, "half_filters": 1, "shortcut": 2}
@@ -24,11 +31,12 @@ _COMMITTED = {"experiment0": 0, "half_filters": 1, "shortcut": 2}
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Train the networks of the worked example.
+    """Train the networks of the worked example, and convert them to files for phones.
 
     \b
-    Example:
+    Examples:
       python -m modelcheck.faces train half_filters --data drawn --seed 3 --out half.keras
+      python -m modelcheck.faces export half.keras --to int8 --panel heldout.npz --out half.tflite
     """
 
 
@@ -58,6 +66,51 @@ def train(name: str, data: str, subjects: str | None, resolution: str, seed: int
         f"{name}: {record['accuracy']:.1%} of {record['test_pictures']} pictures of the random test split after "
         f"{record['epochs']} passes; saved as {out}."
     )
+
+
+@main.command()
+@click.argument("model", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--to", type=click.Choice(_PRECISIONS), required=True, help="Of weights, or of all arithmetic (int8).")
+@click.option(
+    "--panel",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="Pictures to calibrate int8 on, and to ask both files.",
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A .tflite file.")
+def export(model: Path, to: Precision, panel: Path, out: Path) -> None:
+    """Convert the network file MODEL to LiteRT, and say what that changed.
+
+    \b
+    Example, at the top of the repository:
+      python -m modelcheck.faces export networks/half_filters.keras --to int8 \\
+        --panel baselines/drawn-faces/panel.npz --out half_filters_int8.tflite
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own chatter is not for this reader
+    try:
+        held_out = Panel.load(panel)
+        with silence():  # TensorFlow only where something is converted
+            from modelcheck.faces.export import check_target, write
+            from modelcheck.faces.export import export as convert_and_ask
+            from modelcheck.network.loading import load_network
+
+        check_target(out)
+        loaded, _ = load_network(model)
+        data, difference = convert_and_ask(loaded, held_out, to=to)
+        write(out, data)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{out}: LiteRT, {to}, {len(data)} bytes.")
+    if difference is None:
+        click.echo(
+            "What that changed was not measured: ai-edge-litert is not installed. Install it, then again: "
+            "pip install 'modelcheck[litert]'"
+        )
+    else:
+        click.echo(
+            f"On the panel's {difference.pictures} pictures the largest difference of {difference.of_what} is "
+            f"{difference.largest:.2g}, and {difference.changed} of the answers changed."
+        )
 
 
 @main.command()
