@@ -22,7 +22,8 @@ class Offer:
     ----------
     parts : frozenset of str
         ``maps``, for which it takes gradients, ``layers``, whose activations can be read,
-        ``weights``, and ``untrained``, untrained networks of its architecture.
+        ``weights``, ``untrained``, untrained networks of its architecture, and ``source``, the
+        network that it was converted from.
 
     Examples
     --------
@@ -59,13 +60,13 @@ def find_offer(runtime: str, *, source: bool) -> Offer:
     Examples
     --------
     >>> sorted(find_offer("onnx", source=True).parts)
-    ['layers', 'untrained', 'weights']
+    ['layers', 'source', 'untrained', 'weights']
     """
     if runtime == KERAS:
         return WHOLE
-    return Offer(parts=frozenset(("layers", "weights", *(("untrained",) if source else ()))))
+    return Offer(parts=frozenset(("layers", "weights", *(("source", "untrained") if source else ()))))
 
 
 def offer_of(candidate: Signature) -> Offer:
-    """Return what a measured candidate offers; untrained twins where there are any."""
+    """Return what a measured candidate offers; a file that ships has untrained twins of its source alone."""
     return find_offer(candidate.runtime, source=bool(candidate.twins))

@@ -267,6 +267,27 @@ _ROWS = (
         unit=_KERNELS,
     ),
     Metric(
+        name="source_agreement",
+        domain="network",
+        area="accuracy",
+        explanation="Share of the panel's pictures that a file that ships answers as the network does that it was "
+        "converted from.",
+        lowest=0.0,
+        highest=1.0,
+        unit=_PICTURES,
+        takes=("source",),
+    ),
+    Metric(
+        name="conversion_snr",
+        domain="network",
+        area="features",
+        explanation="Lowest signal to noise, in decibels, of the layers of a file that ships beside those of the "
+        "network that it was converted from: 20 is noise of a tenth of the signal.",
+        unit=_LAYERS,
+        spelled="Conversion SNR",
+        takes=("source",),
+    ),
+    Metric(
         name="trigger",
         domain="network",
         area="triggers",
@@ -546,7 +567,7 @@ def possible(metric: str, manifest: Mapping[str, object]) -> tuple[float, float]
 
 
 def plan_metric(
-    metric: str, manifest: Mapping[str, object], *, acknowledged: Sequence[str] = (), offer: Offer = WHOLE
+    metric: str, manifest: Mapping[str, Any], *, acknowledged: Sequence[str] = (), offer: Offer = WHOLE
 ) -> list[str]:
     """Return what a metric must be measured for, from a baseline's manifest and what the candidate is.
 
@@ -565,8 +586,9 @@ def plan_metric(
         return []
     layers = [name for name in _names(manifest["layers"]) if name not in acknowledged]
     # Not there in a manifest that was written before it was: all classes are planned then.
-    unseen: Sequence[str] = manifest.get("classes_without_pictures", ())  # type: ignore[assignment]
-    methods = offer.choose_methods(manifest["recipe"]["attribution_methods"])  # type: ignore[index]
+    unseen: Sequence[str] = manifest.get("classes_without_pictures", ())
+    groups: Sequence[str] = manifest["groups"]
+    methods = offer.choose_methods(manifest["recipe"]["attribution_methods"])
     about = {
         "layer": layers,
         "decision": layers[-1:],
@@ -574,8 +596,8 @@ def plan_metric(
         "hidden": layers[:-1],
         "calibrated_hidden": layers[:-1] if manifest["retrained"] else [],
         "subject": manifest["subjects"],
-        "class": [name for name in manifest["class_names"] if name not in unseen],  # type: ignore[attr-defined]
-        "group": manifest["groups"] if methods or offer == WHOLE else [],
+        "class": [name for name in manifest["class_names"] if name not in unseen],
+        "group": groups if methods or offer == WHOLE else [],
         "method": methods,
         "network": [""],
     }[METRICS[metric].domain]

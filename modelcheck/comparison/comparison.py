@@ -15,6 +15,7 @@ from modelcheck.comparison.answers import AnswerChanges, compare_answers, measur
 from modelcheck.comparison.asking import offer_of
 from modelcheck.comparison.catalogue import METRICS, find_floor
 from modelcheck.comparison.controversial import PictureExchanges
+from modelcheck.comparison.conversion import Conversion, adopt_source, compare_with_source, measure_conversion
 from modelcheck.comparison.decision import measure_decision
 from modelcheck.comparison.exchange import accept_exchange
 from modelcheck.comparison.layers import LayerComparison, is_as_retrained, match_layer, measure_layer
@@ -55,6 +56,8 @@ class Comparison:
         What exchanging cells between pictures shows; None where it could not be compared.
     reach : ReachScan or None
         How far ascent drives each class, beside clean networks; None where there are too few.
+    conversion : Conversion or None
+        The candidate beside the network that it was converted from; None where that was not given.
 
     Examples
     --------
@@ -74,6 +77,7 @@ class Comparison:
     trigger: TriggerScan | None = None
     exchanges: PictureExchanges | None = None
     reach: ReachScan | None = None
+    conversion: Conversion | None = None
 
     def __repr__(self) -> str:
         networks = f"{self.baseline.model['name']} -> {self.candidate.model['name']}"
@@ -232,7 +236,13 @@ class Comparison:
         return pd.DataFrame(rows).set_index("layer")
 
 
-def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, str | None] | None = None) -> Comparison:
+def compare(
+    baseline: Signature,
+    candidate: Signature,
+    *,
+    layers: Mapping[str, str | None] | None = None,
+    source: Signature | None = None,
+) -> Comparison:
     """Compare two signatures that were measured alike.
 
     Parameters
@@ -243,6 +253,9 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
     layers : mapping of str to str or None, optional
         Counterparts that are given instead of found: baseline layer to candidate layer, or None
         where the candidate has none on purpose.
+    source : Signature, optional
+        The Keras network that a LiteRT or ONNX candidate was converted from, measured as a candidate
+        is: its untrained twins are then the file's, and the two are compared layer by layer.
 
     Returns
     -------
@@ -252,7 +265,8 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
     Raises
     ------
     CompareError
-        When recipe, panel or classes differ, or `layers` names a layer that is not there.
+        When recipe, panel or classes differ, `layers` names a layer that is not there, or the
+        candidate was not converted from its source.
 
     Examples
     --------
@@ -262,6 +276,8 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
     Comparison(experiment0 -> experiment0, 5 layers, 89 measures)
     """
     _check(baseline, candidate)
+    candidate = adopt_source(candidate, source)
+    conversion = None if source is None else compare_with_source(source, candidate)
     trigger, scan = measure_trigger(baseline, candidate)
     reach, reached = measure_reach(baseline, candidate)
     places, exchanges = measure_places(baseline, candidate)
@@ -277,6 +293,7 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
         *measure_regions(baseline, candidate),
         trigger,
         reach,
+        *measure_conversion(conversion),
     ]
     offer = offer_of(candidate)
     asked = [item for item in measures if offer.holds(METRICS[item.metric].takes)]
@@ -288,6 +305,7 @@ def compare(baseline: Signature, candidate: Signature, *, layers: Mapping[str, s
         trigger=scan,
         exchanges=exchanges,
         reach=reached,
+        conversion=conversion,
     )
 
 
