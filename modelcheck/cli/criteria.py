@@ -39,7 +39,7 @@ def criteria(*, folder: Path, baseline: Path | None) -> None:
             "there, or use: modelcheck criteria --baseline FOLDER"
         )
     # The limits do not depend on which network is proposed.
-    plan = make_plan(replace(settings, candidate=settings.candidate or Path("candidate.keras")))
+    plan = make_plan(replace(settings, candidate=Path("candidate.keras"), source=None))
     gates = 0
     for number, row in enumerate(plan.criteria):
         things = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from modelcheck.recipe import OCCLUSION
 from modelcheck.signature import Signature
 
-__all__ = ["KERAS", "WHOLE", "Offer", "find_offer", "offer_of"]
+__all__ = ["KERAS", "WHOLE", "Offer", "find_offer", "offer_of", "say_unasked"]
 
 KERAS = "keras"
 """The runtime of networks that can be looked into."""
@@ -70,3 +70,10 @@ def find_offer(runtime: str, *, source: bool) -> Offer:
 def offer_of(candidate: Signature) -> Offer:
     """Return what a measured candidate offers; a file that ships has untrained twins of its source alone."""
     return find_offer(candidate.runtime, source=bool(candidate.twins))
+
+
+def say_unasked(candidate: Signature) -> str:
+    """Return why something cannot be asked of a candidate, in a sentence."""
+    if candidate.runtime == KERAS:
+        return "It is asked of files that were converted from another network, and the candidate is none."
+    return f"{candidate.model['file']!r} answers pictures, and nothing can be rendered from it."

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from modelcheck.comparison.asking import WHOLE, Offer
 from modelcheck.comparison.metric import Metric
@@ -268,8 +269,8 @@ _ROWS = (
     ),
     Metric(
         name="source_agreement",
-        domain="network",
-        area="accuracy",
+        domain="decision",
+        area="features",
         explanation="Share of the panel's pictures that a file that ships answers as the network does that it was "
         "converted from.",
         lowest=0.0,
@@ -279,7 +280,7 @@ _ROWS = (
     ),
     Metric(
         name="conversion_snr",
-        domain="network",
+        domain="decision",
         area="features",
         explanation="Lowest signal to noise, in decibels, of the layers of a file that ships beside those of the "
         "network that it was converted from: 20 is noise of a tenth of the signal.",

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from modelcheck.comparison.answers import AnswerChanges, compare_answers, measure_answers
-from modelcheck.comparison.asking import offer_of
+from modelcheck.comparison.asking import offer_of, say_unasked
 from modelcheck.comparison.catalogue import METRICS, find_floor
 from modelcheck.comparison.controversial import PictureExchanges
 from modelcheck.comparison.conversion import Conversion, adopt_source, compare_with_source, measure_conversion
@@ -136,12 +136,17 @@ class Comparison:
         Raises
         ------
         CompareError
-            When there is no such metric, or not for that.
+            When there is no such metric, or not for that. What the candidate, a file that ships, cannot
+            be asked for is no error: the measure says so, and `check` leaves it out.
         """
         if metric not in METRICS:
             raise CompareError(f"There is no metric {metric!r}. {did_you_mean(metric, METRICS)}")
         if (metric, about) in self.measures:
             return self.measures[metric, about]
+        if not offer_of(self.candidate).holds(METRICS[metric].takes):
+            return Measured(
+                metric=metric, about=about, value=math.nan, evidence=say_unasked(self.candidate), asked=False
+            )
         known = [other for name, other in self.measures if name == metric]
         raise CompareError(f"{metric} was not measured for {about!r}. {did_you_mean(about, known)}")
 
@@ -293,7 +298,7 @@ def compare(
         *measure_regions(baseline, candidate),
         trigger,
         reach,
-        *measure_conversion(conversion),
+        *measure_conversion(conversion, about=baseline.decision.name),
     ]
     offer = offer_of(candidate)
     asked = [item for item in measures if offer.holds(METRICS[item.metric].takes)]

@@ -172,7 +172,7 @@ def _measure_layer(source: Signature, candidate: Signature, name: str, other: st
     )
 
 
-def measure_conversion(conversion: Conversion | None) -> tuple[Measured, ...]:
+def measure_conversion(conversion: Conversion | None, *, about: str) -> tuple[Measured, ...]:
     """Return how many answers a conversion left as they were, and its lowest signal to noise; nothing of no source."""
     if conversion is None:
         return ()
@@ -181,12 +181,14 @@ def measure_conversion(conversion: Conversion | None) -> tuple[Measured, ...]:
     return (
         Measured(
             metric="source_agreement",
+            about=about,
             value=same / conversion.n,
             n=conversion.n,
             evidence=f"{same} of {conversion.n} pictures are answered as the source answers them.",
         ),
         Measured(
             metric="conversion_snr",
+            about=about,
             value=math.nan if lowest is None else lowest.snr,
             n=len(conversion.layers),
             evidence=_say_layers(conversion, listed),

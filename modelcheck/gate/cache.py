@@ -7,10 +7,10 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.machinery import PathFinder
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -49,6 +49,7 @@ MEASURING = (
     *("cli/__init__", "cli/child", "cli/shared", "gate/__init__", "gate/progress", "gate/request"),
 )
 _VERSIONS = ("modelcheck", "tensorflow", "keras", "numpy", "scipy", "scikit-image")
+_RUNTIMES = ("ai-edge-litert", "onnxruntime")  # where they are installed
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -174,10 +175,16 @@ def cache_key(request: Request, *, digests: Mapping[str, str], custom: set[str])
         "layers": dict(request.layers),
         "twins": request.twins,
         "custom": {name: _package_digest(name.split(">", maxsplit=1)[0]) for name in custom},
-        "versions": {name: version(name) for name in _VERSIONS},
+        "versions": {name: version(name) for name in _VERSIONS} | dict(_find_runtimes()),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _find_runtimes() -> Iterator[tuple[str, str]]:
+    for name in _RUNTIMES:
+        with contextlib.suppress(PackageNotFoundError):
+            yield name, version(name)
 
 
 def measuring_files() -> list[Path]:

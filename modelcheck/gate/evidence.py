@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from modelcheck.comparison import METRICS, CompareError, Comparison, compare, plan_metric, possible
+from modelcheck.comparison import (
+    KERAS,
+    METRICS,
+    WHOLE,
+    CompareError,
+    Comparison,
+    Offer,
+    compare,
+    find_offer,
+    plan_metric,
+    possible,
+)
 from modelcheck.comparison.feeding import find_better_preprocessing
 from modelcheck.gate.cache import load_or_measure
 from modelcheck.gate.child import ChildError
@@ -26,6 +37,7 @@ from modelcheck.judgement.criteria import (
 )
 from modelcheck.judgement.waiver_file import check_waivers, read_waivers
 from modelcheck.judgement.waivers import Waiver
+from modelcheck.modelfile import tell_format
 from modelcheck.panel import Panel, PanelError
 from modelcheck.report.reasons import say_preprocessing
 from modelcheck.signature import Approval, Signature, find_approval, read_manifest, read_signature
@@ -139,7 +151,7 @@ def make_plan(settings: Settings, *, manifest: Mapping[str, Any] | None = None) 
     CriteriaError, WaiverError, SignatureError, SettingsError
         When one of them cannot be used.
     """
-    settings.require("candidate")
+    offer = _find_offer(settings)
     manifest = manifest or read_manifest(settings.require("baseline"))
     _check_baseline_model(settings, manifest)
     criteria, criteria_sha256 = read_criteria(settings.require("criteria"), metrics=METRICS)
@@ -160,18 +172,22 @@ def make_plan(settings: Settings, *, manifest: Mapping[str, Any] | None = None) 
     matched = {
         (metric, about): criterion_for(criteria, metric, about)
         for metric in {row.metric for row in criteria}
-        for about in plan_metric(metric, manifest, acknowledged=settings.acknowledged)
+        for about in plan_metric(metric, manifest, acknowledged=settings.acknowledged, offer=offer)
     }
     pairs = {pair: row for pair, row in matched.items() if row is not None}
     criteria = inform_where_calibrated(criteria, {row.metric for row in pairs.values() if not row.advisory})
     layers = [layer["name"] for layer in manifest["layers"] if layer["name"] not in settings.acknowledged]
+    if offer != WHOLE:  # of a layer whose maps alone have limits there is nothing to ask
+        layers = [name for name in layers if any(METRICS[m].about == "layer" and about == name for m, about in pairs)]
     asked = {METRICS[metric].domain for metric, _ in pairs}
     parts = {"subject": manifest["subjects"], "group": manifest["groups"]}
-    parts["method"] = manifest["recipe"]["attribution_methods"]
+    parts["method"] = offer.choose_methods(manifest["recipe"]["attribution_methods"])
     nothing = {} if parts["subject"] else {"subject": "the panel has no subjects that several pictures share"}
     for name in ("group", "method"):
         if manifest.get("regions", True) is False and name not in asked:
             nothing[name] = "the panel has no regions, and no criterion asks where the network looks"
+        elif not parts["method"] and offer != WHOLE:
+            nothing[name] = "the candidate can be asked for occlusion alone, and the baseline's recipe has none"
     return Plan(
         criteria=criteria,
         pairs=frozenset(pairs),
@@ -201,11 +217,14 @@ class Parts:
         The held-out pictures.
     request : Request
         What to measure.
+    source : Request or None
+        The network that the candidate was converted from, to be measured as well.
     """
 
     baseline: Signature
     panel: Panel
     request: Request
+    source: Request | None = None
 
 
 def read_parts(settings: Settings, *, manifest: Mapping[str, Any] | None = None) -> Parts:
@@ -238,8 +257,9 @@ def read_parts(settings: Settings, *, manifest: Mapping[str, Any] | None = None)
     panel.inputs(baseline.recipe.input_range)
     check_given(baseline, settings.layers)
     network = settings.require("candidate")
-    if not network.exists():
-        raise ChildError(f"There is no candidate {str(network)!r}. Give a .keras file: pytest suites/ --candidate PATH")
+    for role, path in (("candidate", network), ("source", settings.source)):
+        if path is not None and not path.exists():
+            raise ChildError(f"There is no {role} {str(path)!r}. Give a file: pytest suites/ --{role} PATH")
     request = Request(
         network=network,
         panel=panel_path,
@@ -250,7 +270,8 @@ def read_parts(settings: Settings, *, manifest: Mapping[str, Any] | None = None)
         custom_objects=settings.custom_objects,
         panel_size=settings.panel_size,
     )
-    return Parts(baseline=baseline, panel=panel, request=request)
+    source = None if settings.source is None else replace(request, network=settings.source)
+    return Parts(baseline=baseline, panel=panel, request=request, source=source)
 
 
 def gather(
@@ -279,7 +300,10 @@ def gather(
         digests["baseline_model"] = str(baseline.model["sha256"])
     loaded = load_or_measure(parts.request, digests=digests, settings=settings, tell=tell)
     _check_answers(loaded.signature)
-    comparison = compare(baseline, loaded.signature, layers=settings.layers)
+    source = None
+    if parts.source is not None:
+        source = load_or_measure(parts.source, digests=digests, settings=settings, tell=tell).signature
+    comparison = compare(baseline, loaded.signature, layers=settings.layers, source=source)
     return Evidence(
         panel=panel,
         comparison=comparison,
@@ -304,6 +328,18 @@ def check_panel(panel: Panel, path: Path) -> None:
             "would fare cannot be said. Add pictures of at least one more, or, where its pictures are independent of "
             "each other, leave the subjects out of the panel."
         )
+
+
+def _find_offer(settings: Settings) -> Offer:
+    """Return what the candidate can be asked for, by the first bytes of its file."""
+    path = settings.require("candidate")
+    runtime = tell_format(path)
+    if settings.source is not None and runtime == KERAS:
+        raise SettingsError(
+            f"source is the network that a .tflite or .onnx candidate was converted from, and {str(path)!r} is none. "
+            "Leave source out of [tool.modelcheck] and of the command."
+        )
+    return find_offer(runtime, source=settings.source is not None)
 
 
 def _check_baseline_model(settings: Settings, manifest: Mapping[str, Any]) -> None:

@@ -140,7 +140,7 @@ class Run:
         """The settings; where they cannot be read, the paths of the command line and the usual report's folder."""
         if self.settings is not None:
             return self.settings
-        names = ("candidate", "baseline", "baseline_model", "panel", "criteria", "waivers", "report")
+        names = ("candidate", "source", "baseline", "baseline_model", "panel", "criteria", "waivers", "report")
         paths: dict[str, Any] = {"report": near(self.project.root / "report")}
         given = {name: str(self.options[name]) for name in names if self.options.get(name)}
         paths |= {name: near(Path(path)) for name, path in given.items() if "\0" not in path}  # no file has such a name

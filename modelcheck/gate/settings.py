@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 _CUSTOM = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*>[A-Za-z_]\w*")
-_PATHS = ("candidate", "baseline", "baseline_model", "panel", "criteria", "waivers", "report", "cache")
+_PATHS = ("candidate", "source", "baseline", "baseline_model", "panel", "criteria", "waivers", "report", "cache")
 _WAIVERS = "suites/waivers.toml"  # read where it is there
 
 
@@ -44,7 +44,9 @@ class Settings:
     Parameters
     ----------
     candidate : Path or None
-        The ``.keras`` file that is proposed for release.
+        The file that is proposed for release: ``.keras``, ``.tflite`` or ``.onnx``.
+    source : Path or None
+        The ``.keras`` file that a ``.tflite`` or ``.onnx`` candidate was converted from.
     baseline : Path or None
         The folder of an approved signature.
     baseline_model : Path or None
@@ -88,6 +90,7 @@ class Settings:
     """
 
     candidate: Path | None = None
+    source: Path | None = None
     baseline: Path | None = None
     baseline_model: Path | None = None
     panel: Path | None = None
@@ -207,8 +210,8 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
     for key in _PATHS:
         if key in given:
             values[key] = near(Path(_check_path(key, str(given[key]))).absolute())
-        elif key == "baseline_model" and "baseline" in given:
-            continue  # the file's is that of the file's baseline
+        elif (key, "baseline" in given) == ("baseline_model", True) or (key, "candidate" in given) == ("source", True):
+            continue  # the file's is that of the file's baseline, or of its candidate
         elif key in table:
             values[key] = near(root / _check_path(key, table[key]))
         elif key in ("criteria", "report", "cache"):

@@ -39,6 +39,9 @@ class Measured:
     off_scale : str
         The candidate's kind of layers, where no network of the scale that it is measured on has it:
         the value is then inconclusive, whatever it is.
+    asked : bool
+        Whether the candidate can be asked for it at all. A file that ships cannot be asked for
+        everything; what it is not asked for is not judged, and the verdict names it.
 
     Examples
     --------
@@ -59,6 +62,7 @@ class Measured:
     ceiling: tuple[float, ...] = ()
     silent: bool = False
     off_scale: str = ""
+    asked: bool = True
 
     def __repr__(self) -> str:
         ends = "" if self.interval is None else f" [{self.interval[0]:.3g}, {self.interval[1]:.3g}]"
