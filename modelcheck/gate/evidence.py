@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from modelcheck.comparison import METRICS, CompareError, Comparison, compare, plan_metric, possible
-from modelcheck.comparison.feeding import find_better_preprocessing
+from modelcheck.comparison.misreading import find_better_preprocessing
 from modelcheck.gate.cache import load_or_measure
 from modelcheck.gate.child import ChildError
 from modelcheck.gate.request import Request
@@ -27,7 +27,7 @@ from modelcheck.judgement.criteria import (
 from modelcheck.judgement.waiver_file import check_waivers, read_waivers
 from modelcheck.judgement.waivers import Waiver
 from modelcheck.panel import Panel, PanelError
-from modelcheck.report.reasons import say_preprocessing
+from modelcheck.report.reasons import say_misreading
 from modelcheck.signature import Approval, Signature, find_approval, read_manifest, read_signature
 from modelcheck.signature.counterparts import check_given
 from modelcheck.support.commands import as_argument, write_command
@@ -350,5 +350,5 @@ def _check_answers(candidate: Signature) -> None:
     if float(np.ptp(scores, axis=0).max()) <= 1e-6 * max(1.0, float(np.abs(scores).max())):
         raise CompareError(
             f"{name!r} gives every picture the same scores: it has learned nothing, or its input does not reach it."
-            + (f" {say_preprocessing(better)}" if better else "")
+            + (f" {say_misreading(better)}" if better else "")
         )

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import assert_never
 
 from modelcheck.comparison import METRICS, unit_of
-from modelcheck.interface import say_better_preprocessing
+from modelcheck.interface import say_better_preprocessing, say_class_order, say_preprocessing_cure
 from modelcheck.judgement.document import (
     Action,
     ApprovalRow,
-    PreprocessingReason,
+    MisreadingReason,
     Reason,
     VerdictDocument,
     WaiverUseRow,
@@ -31,7 +31,7 @@ __all__ = [
     "list_waivers",
     "main_reason",
     "reasons",
-    "say_preprocessing",
+    "say_misreading",
     "verdict_line",
 ]
 
@@ -133,11 +133,8 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
                 "networks of the candidate's architecture as the release was trained, and give them beside its twins: "
                 "modelcheck calibrate BASELINE --twin A.keras --twin B.keras --twin NEW1.keras --twin NEW2.keras"
             )
-        case "preprocessing":
-            return (
-                f"{say_preprocessing(reason)} Where it was trained so, say it: preprocessing = "
-                f'"{reason["name"]}" in [tool.modelcheck], or --modelcheck-preprocessing {reason["name"]}'
-            )
+        case "preprocessing" | "class_order":
+            return say_misreading(reason)
         case "all_advisory":
             return "Every criterion that was judged is advisory: nothing gates the release."
         case "passed":
@@ -149,10 +146,23 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
             assert_never(unknown)
 
 
-def say_preprocessing(reason: PreprocessingReason) -> str:
-    """Return the fact that a verdict keeps of a better preprocessing in words; see `modelcheck.interface`."""
-    now, reached, alike, own = reason["now"], reason["reached"], reason["alike"], reason["own_scaling"]
-    return say_better_preprocessing(reason["name"], now=now, reached=reached, alike=alike, own_scaling=own)
+def say_misreading(reason: MisreadingReason, *, approving: bool = False) -> str:
+    """Return how a network is misread, and what to do, in sentences.
+
+    Parameters
+    ----------
+    reason : MisreadingReason
+        See `modelcheck.comparison.misreading`.
+    approving : bool
+        Whether it is about to become a baseline: a preprocessing is then said to that command.
+    """
+    if reason["kind"] == "class_order":
+        return say_class_order(reason["classes"], reason["order"], now=reason["now"], reached=reason["reached"])
+    name, now, reached = reason["name"], reason["now"], reason["reached"]
+    fact = say_better_preprocessing(
+        name, now=now, reached=reached, alike=reason["alike"], own_scaling=reason["own_scaling"]
+    )
+    return f"{fact} {say_preprocessing_cure(name, approving=approving)}"
 
 
 def _describe_absent(layers: Sequence[str], total: int) -> str:
