@@ -1,5 +1,6 @@
 """Networks trained on pictures of another preprocessing than they are approved with: seen, named, and then approved."""
 
+import contextlib
 import dataclasses
 import functools
 
@@ -11,15 +12,17 @@ from keras.applications.imagenet_utils import preprocess_input
 from modelcheck.answers.feeding import feed_otherwise
 from modelcheck.approval.misreading import find_misreading
 from modelcheck.comparison import compare
-from modelcheck.comparison.feeding import find_better_preprocessing
+from modelcheck.gate.settings import read_interface
 from modelcheck.happymaps.ascent import ascend
 from modelcheck.interface import Interface
+from modelcheck.interface.sentences import say_misreading
 from modelcheck.measurement import ExchangePartner, fit_network, measure
-from modelcheck.network import KerasClassifier
+from modelcheck.network import KerasClassifier, NetworkError
 from modelcheck.network.front import name_own_scaling
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 from modelcheck.signature import read_signature
+from modelcheck.signature.misreading import find_better_preprocessing, find_misreadings
 from signatures import make_signature
 
 NAMES = ("red", "green", "blue", "dark")
@@ -43,7 +46,9 @@ def draw(n, seed):
 
 
 def feed(name, images):
-    """Preprocess bytes as Keras does; `bytes` are left alone."""
+    """Preprocess bytes as Keras does; `bytes` are left alone, and `rescale` goes from 0 to 1."""
+    if name == "rescale":
+        return images.astype(np.float32) / 255
     return images.astype(np.float32) if name == "bytes" else preprocess_input(images.astype(np.float32), mode=name)
 
 
@@ -81,6 +86,8 @@ def answering(panel):
         return dataclasses.replace(
             made,
             scores=scores,
+            interface=said,
+            recipe=dataclasses.replace(made.recipe, input_range=span),
             fed_otherwise=feed_otherwise(KerasClassifier(network), panel, said.front, recipe=recipe, scores=scores),
             model={**made.model, "own_scaling": list(name_own_scaling(network))},
         )
@@ -118,6 +125,75 @@ def test_one_of_keras_applications_is_not_taken_for_another(answering, name):
     found = [find_better_preprocessing(answering(name, other)) for other in KERAS if other != name]
     assert {better["name"] for better in found if better} <= {name}
     assert any(found)
+
+
+@contextlib.contextmanager
+def altered(name, *, channels=(0, 1, 2), outputs=(0, 1, 2, 3)):
+    """Give a network the channels of its first kernel, and its outputs, in another order; take it back at the end."""
+    model = train(name, rescales=False)  # as `answering` calls it: the very same network
+    first, last = model.get_layer("conv1"), model.get_layer("decision")
+    kept = first.get_weights(), last.get_weights()
+    first.set_weights([kept[0][0][:, :, list(channels)], kept[0][1]])
+    last.set_weights([part[..., list(outputs)] for part in kept[1]])
+    try:
+        yield model
+    finally:
+        first.set_weights(kept[0])
+        last.set_weights(kept[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "fed", "span", "said"),
+    [
+        ("rescale", None, (0.0, 1.0), "bgr"),
+        ("rescale", "rescale", (0.0, 255.0), "bgr"),
+        ("tf", None, (-1.0, 1.0), '{ scale = 0.00784313725490196, mean = [1.0], std = [1.0], order = "bgr" }'),
+        ("bytes", "bytes", (0.0, 1.0), '{ scale = 1.0, mean = [0.0], std = [1.0], order = "bgr" }'),
+    ],
+    ids=str,
+)
+def test_reversed_channels_are_named_whatever_the_range(answering, name, fed, span, said):
+    """The first kernel takes blue first: the setting that gives it so is said, and given that, nothing is."""
+    with altered(name, channels=(2, 1, 0)):
+        found = find_better_preprocessing(answering(name, fed, span=span))
+        assert found["name"] == said
+        assert found["reached"] > 0.9
+        assert found["now"] < 0.6
+        mended = read_interface({"preprocessing": said}).preprocessing
+        assert find_misreading(answering(name, mended, span=span)) is None
+    assert find_misreading(answering(name, fed, span=span)) is None
+
+
+def test_a_network_with_reversed_channels_is_refused_before_anything_is_rendered(panel, tmp_path):
+    """By the option that mends it, if it is meant."""
+    with altered("rescale", channels=(2, 1, 0)) as model:
+        model.save(tmp_path / "network.keras")
+    with pytest.raises(NetworkError, match=r"^Nothing was rendered.* 'bgr' \(values from 0 to 1, blue.*cessing bgr"):
+        measure(tmp_path / "network.keras", panel, LIGHT, twins=False, stop_where_misread=True)
+
+
+def test_a_network_with_its_outputs_in_another_order_is_refused_before_anything_is_rendered(panel, tmp_path):
+    """By the order; measured all the same it is kept what it is, and its record says so."""
+    path = tmp_path / "network.keras"
+    with altered("rescale", outputs=(3, 0, 1, 2)) as model:
+        model.save(path)
+    with pytest.raises(NetworkError, match=r"^Nothing was rendered.*'red' is 'dark', what.*\(dark, red, green, blue\)"):
+        measure(path, panel, LIGHT, twins=False, stop_where_misread=True)
+    made = measure(path, panel, LIGHT, twins=False)
+    (reason,) = find_misreadings(made)
+    assert reason["order"] == ["dark", "red", "green", "blue"]
+    assert find_misreading(made).sentence in say_misreading(reason, approving=True)
+
+
+def test_red_and_blue_exchanged_may_be_channels_or_outputs(answering):
+    """Of colours alone nobody can tell which it is: both are said, in a verdict and before an approval."""
+    for change in ({"channels": (2, 1, 0)}, {"outputs": (2, 1, 0, 3)}):
+        with altered("rescale", **change):
+            made = answering("rescale")
+        assert [reason["kind"] for reason in find_misreadings(made)] == ["preprocessing", "class_order"]
+        said = find_misreading(made).sentence
+        assert "--preprocessing bgr" in said
+        assert "what it calls 'red' is 'blue'" in said
 
 
 def test_a_network_that_rescales_is_named_with_its_layer(answering):
@@ -181,7 +257,7 @@ def test_networks_of_different_preprocessing_are_compared(measured, panel, tmp_p
 def test_what_was_tried_is_kept_and_no_more_than_that(measured, tmp_path):
     """Answers in other ways survive the record; a network that is right already has none, and none are made up."""
     wrong, right = measured("caffe")[1], measured("caffe", "caffe")[1]
-    assert {name.split("/")[0] for name in wrong.fed_otherwise} == {"rows", "bytes", "tf", "torch", "caffe"}
+    assert {name.split("/")[0] for name in wrong.fed_otherwise} == {"rows", "bytes", "tf", "torch", "caffe", "bgr"}
     wrong.write(tmp_path / "wrong")
     kept = read_signature(tmp_path / "wrong").fed_otherwise
     assert all(np.array_equal(kept[name], part) for name, part in wrong.fed_otherwise.items())

@@ -346,7 +346,8 @@ def test_a_network_that_is_fed_in_the_wrong_range_is_no_baseline(tmp_path):
     done = run(tmp_path, *approve, "--recipe", "recipe.toml", module="modelcheck")
     assert done.returncode == 4
     said = " ".join(done.stderr.split())
-    assert "Nothing was rendered. Where that is so, say it: --preprocessing bytes" in said
+    assert "Nothing was rendered. The network is fed otherwise than it was trained" in said
+    assert "Mend the file, or, where it was trained so, say it: --preprocessing bytes" in said
     dry = run(tmp_path, *approve, "--recipe", "recipe.toml", "--dry-run", module="modelcheck")
     assert dry.returncode == 0
     assert "Speaks against it: The network is fed otherwise than it was trained" in " ".join(dry.stdout.split())

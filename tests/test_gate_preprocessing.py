@@ -40,14 +40,16 @@ def project(tmp_path_factory):
 
 
 def test_a_red_verdict_names_the_preprocessing_that_would_answer_better(project):
-    """The reason stands in the document, after the findings, and its sentence with the setting in the summary."""
+    """The first reason of the document, and its sentence with the setting comes first in the summary."""
     done, verdict = gates.gate(project, "--candidate", "fed_wrong.keras")
     assert done.returncode == 1
     assert verdict["verdict"] == "fail"
     (reason,) = (row for row in verdict["reasons"] if row["kind"] == "preprocessing")
+    assert reason is verdict["reasons"][0]
     assert (reason["name"], reason["reached"]) == ("tf", 1.0)
     assert reason["now"] < 0.7
     summary = (project / "report" / "summary.md").read_text()
+    assert "fed otherwise" in next(line for line in summary.splitlines() if line.startswith("- "))
     for said in (summary, done.stdout.replace("\n", " ")):
         assert "fed otherwise than it was trained" in said
         assert "--modelcheck-preprocessing tf" in said
@@ -59,11 +61,11 @@ def test_a_report_that_names_a_preprocessing_is_read_like_any_other(project):
     document = read_verdict(project / "report" / "verdict.json")
     assert document["candidate"]["interface"]["preprocessing"]["scale"] == 0.5
     assert find_contradiction(document) == ""
-    assert "its reasons hold one" in find_contradiction({**document, "reasons": document["reasons"][-1:] * 2})
+    assert "its reasons hold one" in find_contradiction({**document, "reasons": document["reasons"][:1] * 2})
     proposal = propose_from_report(project / "report", project / "baselines" / "mine")
     assert any("--preprocessing tf" in doubt for doubt in proposal.doubts)
     _, passed = gates.gate(project)
-    told = {**passed, "reasons": [*passed["reasons"], document["reasons"][-1]]}
+    told = {**passed, "reasons": [document["reasons"][0], *passed["reasons"]]}
     assert [find_contradiction(row) == "" for row in (passed, told)] == [True, False]
 
 

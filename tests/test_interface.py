@@ -16,7 +16,16 @@ from modelcheck.gate.child import ChildError
 from modelcheck.gate.inputs import describe_settings
 from modelcheck.gate.settings import Settings, SettingsError, read_interface, read_settings, write_options
 from modelcheck.gate.verdict import _network, error_document
-from modelcheck.interface import Interface
+from modelcheck.interface import (
+    PRESETS,
+    Interface,
+    reverse_channels,
+    say_better_preprocessing,
+    say_class_order,
+    say_preprocessing_cure,
+    spell_preprocessing,
+    write_preprocessing,
+)
 from modelcheck.report.overview import networks
 from modelcheck.signature import SignatureError, read_manifest, read_signature
 from signatures import make_panel, make_signature
@@ -193,3 +202,31 @@ def test_an_approval_says_what_it_understands_otherwise():
 def test_every_part_is_said():
     """The example above leaves no part out."""
     assert all(item.name in ALL.to_dict() for item in fields(Interface))
+
+
+def test_reversed_channels_are_said_in_words_and_with_a_setting_that_works(tmp_path):
+    """A table is typed once, in the cure, which is read again as the same; the fact says what it means."""
+    table = spell_preprocessing(write_preprocessing(reverse_channels(PRESETS["torch"], (0.0, 1.0))))
+    fact = say_better_preprocessing(table, now=0.5, reached=1.0, alike=("caffe",))
+    assert fact.endswith("0.50 now, and 1.00 with the channels reversed, or as good with 'caffe'.")
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.modelcheck]\n"
+        + say_preprocessing_cure(table, approving=False).split("say it: ")[1].removesuffix(" in [tool.modelcheck]")
+    )
+    kept = read_settings(tmp_path).interface.preprocessing
+    assert kept == {"scale": 1 / 255, "mean": [0.406, 0.456, 0.485], "std": [0.225, 0.224, 0.229], "order": "bgr"}
+    typed = shlex.split(say_preprocessing_cure(table, approving=True).split("say it: ")[1])
+    assert typed[0] == "--preprocessing"
+    assert read_interface({"preprocessing": typed[1]}).preprocessing == kept
+
+
+def test_of_many_classes_in_another_order_a_few_are_said():
+    """Three, and how many more; names from outside are harmless and cut."""
+    classes = [f"class{k}" for k in range(40)]
+    said = say_class_order(classes, classes[1:] + classes[:1], now=0.0, reached=1.0)
+    assert said.count("what it calls") == 3
+    assert "and 37 more are moved" in said
+    alike = ["a" * 60 + "x", "a" * 60 + "y"]
+    assert say_class_order(alike, alike[::-1], now=0, reached=1).count("what it calls") == 2
+    assert len(say_class_order(["a" * 500, "\x1b[31m"], ["\x1b[31m", "a" * 500], now=0, reached=1)) < 800
+    assert "\x1b" not in say_class_order(["a", "\x1b[31m"], ["\x1b[31m", "a"], now=0, reached=1)

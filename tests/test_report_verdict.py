@@ -60,6 +60,10 @@ REASONS = {
         {"name": "tf", "now": 0.5, "reached": 0.97, "alike": ["torch"], "own_scaling": ["scaling"]},
         ["0.50 now", "0.97 with 'tf'", "as good with 'torch'", "by 'scaling'", "--modelcheck-preprocessing tf"],
     ),
+    "class_order": (
+        {"classes": ["a", "b", "c"], "order": ["b", "a", "c"], "now": 0.02, "reached": 0.97},
+        ["what it calls 'a' is 'b', and what it calls 'b' is 'a'.", "0.02 as it is read", "0.97", "outputs (b, a, c)"],
+    ),
     "baseline": ({"approval": APPROVAL}, ["The baseline was never approved", "modelcheck history"]),
     "no_counterpart": (
         {"layers": ["conv3", "dense1"], "total": 5},

@@ -10,12 +10,12 @@ from keras import layers as L  # noqa: N812
 
 import networks
 import shipped
+from modelcheck.answers.condensing import fingerprint_kernels
 from modelcheck.interface import Interface
 from modelcheck.measurement.fitting import fit_network
-from modelcheck.measurement.reading import compute_class_scores, fingerprint_kernels
 from modelcheck.modelfile.graph import Tensor
 from modelcheck.modelfile.tflite import read_tflite
-from modelcheck.network import flatten
+from modelcheck.network import KerasClassifier, flatten
 from modelcheck.recipe import Recipe
 from modelcheck.runtimes import NetworkError, opening
 from modelcheck.runtimes.litert import LiteRTLoader
@@ -34,7 +34,7 @@ WORDS = {"float32": "float32", "float16": "float16 weights", "dynamic": "int8 we
 @pytest.fixture(scope="module")
 def own():
     """The Keras network's class scores of the panel."""
-    return compute_class_scores(flatten(half_filters()), face_pictures())
+    return KerasClassifier(flatten(half_filters())).class_scores(face_pictures())
 
 
 @pytest.fixture(scope="module", params=PRECISIONS)
@@ -103,10 +103,7 @@ def test_kernels_have_the_fingerprint_of_their_source(opened):
     """Every kernel has Keras' shape and order, and correlates with its source's as an ancestor does."""
     _, file = opened
 
-    class Converted:
-        get_weights = staticmethod(file.kernels)
-
-    theirs, ours = fingerprint_kernels(half_filters()), fingerprint_kernels(Converted)
+    theirs, ours = fingerprint_kernels(half_filters().get_weights()), fingerprint_kernels(file.kernels())
     assert list(ours) == list(theirs)
     assert all(np.corrcoef(ours[name], theirs[name])[0, 1] > 0.999 for name in theirs)
     assert not any(np.corrcoef(ours[name][::-1], theirs[name])[0, 1] > 0.9 for name in theirs)
@@ -136,7 +133,7 @@ def test_a_layer_that_is_not_there_is_named(opened):
 def fitted(model, panel, **interface):
     """Return the class scores of a Keras network on a panel."""
     network = fit_network(model, panel, Interface(**interface), recipe=Recipe())
-    return compute_class_scores(network, panel.inputs((0.0, 1.0)))
+    return KerasClassifier(network).class_scores(panel.inputs((0.0, 1.0)))
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from modelcheck.answers.probes import choose_probe_rows
-from modelcheck.interface import NONE, PRESETS, Preprocessing
+from modelcheck.interface import Preprocessing, list_alternatives
 from modelcheck.metrics.accuracy import balanced_accuracy
+from modelcheck.metrics.feeding import summarise_answers
 from modelcheck.metrics.separation import is_surely_better
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
@@ -41,7 +42,8 @@ def feed_otherwise(
         ``rows``, ``(m,)`` positions of the pictures, and by the name of a preprocessing, for
         example ``tf/answers``, ``(m,)`` classes answered, and ``tf/likelihoods``, ``(m,)`` log
         likelihood of the picture's label. Empty where the network answers so well that no other way
-        could be better, and where a preprocessing does not fit it left out.
+        could be better, and where a preprocessing does not fit it left out; the present one with the
+        channels in the other order is called ``reversed`` where it has no name.
     """
     rows = choose_probe_rows(panel, _PICTURES)
     labels = panel.labels[rows]
@@ -52,31 +54,8 @@ def feed_otherwise(
         return {}
     span, channels = recipe.input_range, classifier.input_shape[-1]
     images = panel.subset(rows).inputs(span)
-    known: dict[str, Preprocessing | None] = {
-        name: preset for name, preset in PRESETS.items() if preset.channels in (None, channels)
-    }
-    if not any(preset and preset.is_same(None, span, channels=channels) for preset in known.values()):
-        known[NONE] = None
     found = {"rows": rows}
-    for name, other in known.items():
-        if _is_same(other, preprocessing, span, channels=channels):
-            continue
+    for name, other in list_alternatives(preprocessing, span, channels=channels).items():
         answered = classifier.preprocess_first(other, input_range=span).class_scores(images)
-        if np.isfinite(answered).all():
-            found[f"{name}/answers"] = answered.argmax(axis=1)
-            found[f"{name}/likelihoods"] = _log_likelihoods(answered, labels)
+        found |= summarise_answers(name, answered, labels)
     return found
-
-
-def _is_same(
-    one: Preprocessing | None, other: Preprocessing | None, span: tuple[float, float], *, channels: int
-) -> bool:
-    if one is None:
-        return other is None or other.is_same(None, span, channels=channels)
-    return one.is_same(other, span, channels=channels)
-
-
-def _log_likelihoods(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    below = scores.astype(np.float64) - scores.max(axis=1, keepdims=True)
-    chosen = below[np.arange(len(labels)), labels]
-    return (chosen - np.log(np.exp(below).sum(axis=1))).astype(np.float32)

@@ -8,26 +8,25 @@ a bad one, and a baseline of it makes every good candidate look different.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from modelcheck.comparison.feeding import find_better_preprocessing
+from modelcheck.interface.sentences import say_misreading
 from modelcheck.metrics.accuracy import Rate, balanced_accuracy
 from modelcheck.metrics.separation import Reading as Thresholded
 from modelcheck.metrics.separation import (
-    find_best_order,
     find_best_threshold,
     is_near_chance,
     is_surely_better,
     rank_separation,
 )
-from modelcheck.report.reasons import say_preprocessing
 from modelcheck.signature import Signature
+from modelcheck.signature.misreading import find_misreadings
 from modelcheck.support.escaping import clean
 
 __all__ = ["Misreading", "find_misreading"]
 
 _SIGMOID = "sigmoid"
+_GOOD = 0.75  # half the way from chance to 1, of two classes
 
 
 @dataclass(frozen=True)
@@ -59,32 +58,27 @@ def find_misreading(signature: Signature) -> Misreading | None:
     Misreading or None
         None where it is fed and read as it should be, or says nothing at all.
     """
-    # Of two that are as good the preprocessing: fed with nothing but black, no threshold is right.
-    found = (_find_other_preprocessing(signature), _find_other_reading(signature))
-    return max((item for item in found if item), key=lambda item: item.reached, default=None)
-
-
-def _find_other_preprocessing(signature: Signature) -> Misreading | None:
-    better = find_better_preprocessing(signature)
-    if better is None:
-        return None
-    option = f"--preprocessing {better['name']}"
-    return Misreading(f"{say_preprocessing(better)} Where that is so, say it: {option}", better["reached"])
+    found = find_misreadings(signature)
+    # In this order, for a command stands at the end of what is said of a preprocessing.
+    told = " ".join(say_misreading(reason, approving=True) for reason in reversed(found))
+    other = [Misreading(told, max(reason["reached"] for reason in found))] if found else []
+    # No threshold mends another order, and one that fits these very pictures is a little better always.
+    if not any(reason["kind"] == "class_order" for reason in found):
+        other += filter(None, [_find_other_reading(signature)])
+    # Of two that are as good the first: fed with nothing but black, no threshold is right.
+    return max(other, key=lambda item: item.reached, default=None)
 
 
 def _find_other_reading(signature: Signature) -> Misreading | None:
+    """Return another threshold between two classes, or that scores part what answers do not."""
+    now = balanced_accuracy(signature.pictures["labels"], signature.scores.argmax(axis=1), confidence=0.99)
+    other = _find_other_threshold(signature, now) if len(signature.class_names) == 2 else None
+    return other or _find_parted(signature, now)
+
+
+def _find_other_threshold(signature: Signature, now: Rate) -> Misreading | None:
     labels, scores, names = signature.pictures["labels"], signature.scores, signature.class_names
-    now = _rate(signature)
-    order = find_best_order(scores, labels)
-    if is_surely_better(order.rate, now):
-        fitting = [names[k] for k in order.order]
-        return Misreading(
-            f"The classes stand in another order than the network's outputs: its balanced accuracy is {now.value:.2f} "
-            f"with the outputs as ({_say(names)}), and {order.rate.value:.2f} with ({_say(fitting)}). Make the panel "
-            "again with class_names in that order.",
-            order.rate.value,
-        )
-    threshold = find_best_threshold(scores, labels) if len(names) == 2 else order
+    threshold = find_best_threshold(scores, labels)
     border = _find_border(signature, threshold, now)
     if border is not None:
         at, rate, side = border
@@ -94,7 +88,9 @@ def _find_other_reading(signature: Signature) -> Misreading | None:
             f"Give that border: --threshold {at:.6g}",
             rate.value,
         )
-    if is_surely_better(threshold.rate, now):
+    # The opposite of a weak rule is a weak rule, and no other reading.
+    weak = threshold.order == (1, 0) and threshold.rate.interval[0] <= _GOOD
+    if is_surely_better(threshold.rate, now) and not weak:
         first, second = (clean(names[k], longest=40) for k in threshold.order)
         return Misreading(
             f"The answers are read at the wrong threshold: the balanced accuracy is {now.value:.2f}, and would be "
@@ -103,6 +99,11 @@ def _find_other_reading(signature: Signature) -> Misreading | None:
             "higher of two scores is the answer.",
             threshold.rate.value,
         )
+    return None
+
+
+def _find_parted(signature: Signature, now: Rate) -> Misreading | None:
+    labels, scores, names = signature.pictures["labels"], signature.scores, signature.class_names
     separation = rank_separation(scores, labels)
     parted = [k for k, rate in enumerate(separation) if rate.interval[0] > 0.5 or rate.interval[1] < 0.5]
     if not (is_near_chance(now, labels) and parted):
@@ -137,11 +138,3 @@ def _find_border(signature: Signature, found: Thresholded, now: Rate) -> tuple[f
     if is_surely_better(half, now):
         return 0.5, half, side
     return before + sign * found.threshold, found.rate, side
-
-
-def _rate(signature: Signature) -> Rate:
-    return balanced_accuracy(signature.pictures["labels"], signature.scores.argmax(axis=1), confidence=0.99)
-
-
-def _say(names: Sequence[str]) -> str:
-    return clean(", ".join(names), longest=400)

@@ -89,7 +89,7 @@ def propose(
     recipe: Recipe | None = None,
     interface: Interface | None = None,
     settings: Settings | None = None,
-    stop_where_misfed: bool = False,
+    stop_where_misread: bool = False,
     tell: Callable[[str], None] | None = None,
 ) -> Proposal:
     """Measure a network in a child process and work out what changes if it becomes the baseline.
@@ -113,9 +113,9 @@ def propose(
     settings : Settings, optional
         Criteria, waivers and cache for the gate against itself; time and memory limits, and custom
         objects.
-    stop_where_misfed : bool
-        Whether a network that surely answers better with its pictures preprocessed otherwise is an
-        error at once, instead of a doubt after minutes of rendering.
+    stop_where_misread : bool
+        Whether a network that surely answers better with its pictures preprocessed otherwise, or its
+        outputs in another order, is an error at once, instead of a doubt after minutes of rendering.
     tell : callable, optional
         Receives lines of progress.
 
@@ -136,7 +136,7 @@ def propose(
         interface=interface,
         custom_objects=settings.custom_objects,
         twins=False,
-        stop_where_misfed=stop_where_misfed,
+        stop_where_misread=stop_where_misread,
         panel_size=settings.panel_size,
     )
     with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:

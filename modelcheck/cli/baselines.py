@@ -80,7 +80,7 @@ def approve(  # noqa: PLR0913 - one for each option
         report=report,
         recipe=recipe_path,
         interface=interface,
-        stop_where_misfed=even_so is None and not dry_run,
+        stop_where_misread=even_so is None and not dry_run,
     )
     for line in proposal.lines:
         say(line)
@@ -110,7 +110,7 @@ def _proposal(
     report: Path | None,
     recipe: Path | None,
     interface: Interface,
-    stop_where_misfed: bool,
+    stop_where_misread: bool,
 ) -> Proposal:
     from modelcheck.approval import propose, propose_from_report
 
@@ -131,7 +131,7 @@ def _proposal(
             recipe=chosen,
             interface=interface,
             settings=_settings_here(Path(aside), panel=panel, recipe=chosen),
-            stop_where_misfed=stop_where_misfed,
+            stop_where_misread=stop_where_misread,
             tell=tell,
         )
 

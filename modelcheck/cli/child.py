@@ -71,7 +71,7 @@ def _measure(request: Request, *, tell: Callable[[str, float], None]) -> Signatu
         stimuli=partner,
         interface=request.interface,
         twins=request.twins,
-        stop_where_misfed=request.stop_where_misfed,
+        stop_where_misread=request.stop_where_misread,
         custom_objects=request.custom_objects,
         progress=tell,
     )

@@ -20,7 +20,9 @@ _OPTIONS = (
     click.option("--input", help="The input that takes the picture, where there are several."),
     click.option("--inputs", multiple=True, help="The value at which another input is held: age=0.5"),
     click.option("--label", help="The unit that is judged, where each answers a question of its own."),
-    click.option("--preprocessing", help="What is done to pictures first: bytes, rescale, tf, torch, caffe, a table."),
+    click.option(
+        "--preprocessing", help="What is done to pictures first: bytes, rescale, tf, torch, caffe, bgr, a table."
+    ),
     click.option("--threshold", help="Where the answers of a single unit part: 0.5 for one trained to 0 and 1."),
 )
 

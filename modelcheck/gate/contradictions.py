@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from modelcheck.comparison import METRICS, plan_metric, possible
-from modelcheck.gate.explanation import FED_OTHERWISE, explain_judgement
+from modelcheck.gate.explanation import MISREAD, explain_judgement
 from modelcheck.judgement.criteria import CriteriaError, Criterion, criterion_for, find_never_failing
-from modelcheck.judgement.document import VerdictDocument
+from modelcheck.judgement.document import MisreadingReason, Reason, VerdictDocument
 from modelcheck.judgement.findings import Finding, Verdict, judge, overall, read_findings, read_limits
 from modelcheck.recipe import Recipe
 
@@ -225,14 +225,44 @@ def _find_other_reasons(document: VerdictDocument, rows: Sequence[Finding]) -> s
         approval=approval,
         panel=document["panel"],
     )
-    told = document["reasons"]
-    if document["verdict"] in FED_OTHERWISE and told and told[-1]["kind"] == "preprocessing":
-        told = told[:-1]
+    told, misread = _part_misreadings(document)
+    if wrong := next(filter(None, (_find_impossible(document, reason) for reason in misread)), ""):
+        return wrong
     if told != expected:
         odd = next((row["kind"] for row in told if row not in expected), "")
         return f"its reasons hold one that nothing in it gives ({odd})" if odd else "its reasons are not all there"
     lenient = document["verdict"] == Verdict.PASS.value or _settings(document)["inconclusive"] == "pass"
     return "" if document["exit_code"] == (0 if lenient else 1) else "its exit code is not that of its verdict"
+
+
+def _part_misreadings(document: VerdictDocument) -> tuple[list[Reason], list[MisreadingReason]]:
+    """Return the reasons that follow from the rest, and before them how the candidate is misread: once in each way."""
+    told, misread = list(document["reasons"]), list[MisreadingReason]()
+    if document["verdict"] in MISREAD:
+        for kind in ("preprocessing", "class_order"):
+            if told and told[0]["kind"] == kind:
+                misread.append(cast("MisreadingReason", told.pop(0)))
+    return told, misread
+
+
+def _find_impossible(document: VerdictDocument, reason: MisreadingReason) -> str:
+    """Return why the rest of the document does not let a candidate be misread like this."""
+    now, reached, panel = reason["now"], reason["reached"], document["panel"]
+    if not 0 <= now < reached <= 1:
+        return f"its reason {reason['kind']} goes from {now} to {reached}, which is no better answer"
+    if reason["kind"] == "preprocessing":
+        return ""
+    classes, order = reason["classes"], reason["order"]
+    if panel is None or classes != panel["classes"] or sorted(order) != sorted(classes) or order == classes:
+        return "its order of the outputs is no other order of its panel's classes"
+    known = document["metrics"].get("class_accuracy", {})
+    seen = [known.get(name) for name in classes if name not in _unseen(panel)]
+    if any(value is None for value in seen):
+        return ""
+    right = [value for value in seen if value is not None]
+    if abs(sum(right) / len(right) - now) > _DIGITS:
+        return f"its order of the outputs starts from {now}, and its classes are answered otherwise"
+    return ""
 
 
 def _expected(document: VerdictDocument, metric: str) -> set[str]:

@@ -22,11 +22,11 @@ from modelcheck.comparison import (
     plan_metric,
     possible,
 )
-from modelcheck.comparison.feeding import find_better_preprocessing
 from modelcheck.gate.cache import load_or_measure
 from modelcheck.gate.child import ChildError
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings, SettingsError
+from modelcheck.interface.sentences import say_misreading
 from modelcheck.judgement.criteria import (
     CriteriaError,
     Criterion,
@@ -39,9 +39,9 @@ from modelcheck.judgement.waiver_file import check_waivers, read_waivers
 from modelcheck.judgement.waivers import Waiver
 from modelcheck.modelfile import tell_format
 from modelcheck.panel import Panel, PanelError
-from modelcheck.report.reasons import say_preprocessing
 from modelcheck.signature import Approval, Signature, find_approval, read_manifest, read_signature
 from modelcheck.signature.counterparts import check_given
+from modelcheck.signature.misreading import find_better_preprocessing
 from modelcheck.support.commands import as_argument, write_command
 from modelcheck.support.escaping import clean, one_line_repr
 from modelcheck.support.files import hash_file
@@ -386,5 +386,5 @@ def _check_answers(candidate: Signature) -> None:
     if float(np.ptp(scores, axis=0).max()) <= 1e-6 * max(1.0, float(np.abs(scores).max())):
         raise CompareError(
             f"{name!r} gives every picture the same scores: it has learned nothing, or its input does not reach it."
-            + (f" {say_preprocessing(better)}" if better else "")
+            + (f" {say_misreading(better)}" if better else "")
         )

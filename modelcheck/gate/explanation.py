@@ -9,12 +9,13 @@ from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import ApprovalRow, PanelRow, Reason, UnaskedRow
 from modelcheck.judgement.findings import Finding, Verdict
 
-__all__ = ["FED_OTHERWISE", "explain_judgement"]
+__all__ = ["MISREAD", "explain_judgement"]
 
-FED_OTHERWISE = (Verdict.FAIL.value, Verdict.UNMEASURED.value)
-"""Verdicts that may come of pictures preprocessed otherwise than the network wants them; that is then told last.
+MISREAD = (Verdict.FAIL.value, Verdict.UNMEASURED.value)
+"""Verdicts that may come of a network that is fed or read otherwise than it should be.
 
-It follows from the candidate's signature, not from the rest of the document.
+That is then told before what follows from it. It comes of the candidate's signature, not of the rest
+of the document.
 """
 _QUESTIONS = tuple(area for area, row in AREAS.items() if row.question)
 

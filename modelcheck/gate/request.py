@@ -17,7 +17,7 @@ from modelcheck.support.validation import check_value, number
 
 __all__ = ["Request", "RequestError"]
 
-_FLAGS = {"twins": True, "stop_where_misfed": False}
+_FLAGS = {"twins": True, "stop_where_misread": False}
 _PATHS = ("network", "panel", "like", "baseline_model")
 
 
@@ -49,9 +49,9 @@ class Request:
         Classes and functions outside Keras, ``module>name``, that the network may name.
     twins : bool
         Whether the recipe's untrained twins are measured as well.
-    stop_where_misfed : bool
-        Whether a network that surely answers better with its pictures preprocessed otherwise is
-        refused before anything is rendered.
+    stop_where_misread : bool
+        Whether a network that surely answers better with its pictures preprocessed otherwise, or its
+        outputs in another order, is refused before anything is rendered.
     panel_size : float
         GiB that the panel may unpack to.
 
@@ -71,7 +71,7 @@ class Request:
     interface: Interface = field(default_factory=Interface)
     custom_objects: tuple[str, ...] = ()
     twins: bool = True
-    stop_where_misfed: bool = False
+    stop_where_misread: bool = False
     panel_size: float = 4.0
 
     def __post_init__(self) -> None:

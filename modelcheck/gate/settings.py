@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from modelcheck.interface import Interface
+from modelcheck.interface import Interface, spell_preprocessing
 from modelcheck.support.commands import join_names
 from modelcheck.support.escaping import clean
 from modelcheck.support.files import read_file
@@ -281,9 +280,7 @@ def write_options(interface: Interface) -> list[str]:
 
 def _write_value(value: Any) -> str:
     """Return a value as it is typed: a table as in a file of settings, in one line."""
-    # JSON's numbers, texts and lists are TOML's.
-    pairs = [f"{name} = {json.dumps(part)}" for name, part in value.items()] if isinstance(value, dict) else []
-    return f"{{ {', '.join(pairs)} }}" if pairs else str(value)
+    return spell_preprocessing(value) if isinstance(value, dict) else str(value)
 
 
 def _read_number(text: str) -> float | str:

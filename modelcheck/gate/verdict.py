@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import Literal, cast
 
 from modelcheck.comparison import Comparison
-from modelcheck.comparison.feeding import find_better_preprocessing
 from modelcheck.gate.artefacts import describe_candidate
 from modelcheck.gate.evidence import Evidence, Plan
-from modelcheck.gate.explanation import FED_OTHERWISE, explain_judgement
+from modelcheck.gate.explanation import MISREAD, explain_judgement
 from modelcheck.gate.inputs import describe_settings
 from modelcheck.gate.settings import Settings, write_options
 from modelcheck.judgement.criteria import Criterion
@@ -44,6 +43,7 @@ from modelcheck.judgement.document import (
 from modelcheck.judgement.findings import Finding, Verdict, overall
 from modelcheck.judgement.waivers import Use, WaiverState, apply_waivers
 from modelcheck.signature import Signature
+from modelcheck.signature.misreading import find_misreadings
 from modelcheck.support.provenance import differences
 
 __all__ = ["Outcome", "error_document", "exit_status", "verdict_document", "write_document"]
@@ -286,11 +286,10 @@ def _reasons(
     derived = explain_judgement(
         verdict, rows, metrics=metrics, criteria=criteria, never_failing=never, approval=approval, panel=panel
     )
+    # Told where it may be why, and before what follows from it: what passes is released as it was read.
+    reasons += find_misreadings(evidence.candidate) if evidence and verdict in MISREAD else []
     # Of a part of the suites nobody can say what the whole asks.
-    reasons += [row for row in derived if not (missing and row["kind"] == "questions")]
-    # Told where it may be why: what passes is released as it was fed.
-    better = find_better_preprocessing(evidence.candidate) if evidence and verdict in FED_OTHERWISE else None
-    return reasons if better is None else [*reasons, better]
+    return reasons + [row for row in derived if not (missing and row["kind"] == "questions")]
 
 
 def _exit_code(verdict: str, settings: Settings, *, plan: Plan | None, outcome: Outcome) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,10 +12,24 @@ from typing import Any
 from modelcheck.support.spelling import did_you_mean
 from modelcheck.support.validation import Check, check_table, check_value, number, one_of
 
-__all__ = ["NONE", "PRESETS", "WORDS", "Preprocessing", "parse_preprocessing", "write_preprocessing"]
+__all__ = [
+    "NONE",
+    "PRESETS",
+    "REVERSED",
+    "WORDS",
+    "Preprocessing",
+    "list_alternatives",
+    "parse_preprocessing",
+    "reverse_channels",
+    "spell_preprocessing",
+    "write_preprocessing",
+]
 
 NONE = "none"
 """The word for no preprocessing: the network takes pictures as the recipe's `input_range` gives them."""
+
+REVERSED = "reversed"
+"""The word in a record for the preprocessing that a network has, with the channels in the other order."""
 
 _MOST = 1e30  # well within what float32 holds
 _FINITE, _POSITIVE = number(), number("a finite number above 0", above=0)
@@ -149,8 +164,11 @@ PRESETS: Mapping[str, Preprocessing] = {
     "tf": Preprocessing(scale=1 / 127.5, mean=(1.0,)),
     "torch": Preprocessing(scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
     "caffe": Preprocessing(mean=(103.939, 116.779, 123.68), order="bgr"),
+    "bgr": Preprocessing(scale=1 / 255, order="bgr"),
 }
-"""By name: values from 0 to 255, from 0 to 1, and the three of ``keras.applications``, by its own names."""
+"""By name: values from 0 to 255, from 0 to 1, the three of ``keras.applications``, by its own names, and
+values from 0 to 1 with blue first, as OpenCV reads pictures.
+"""
 
 WORDS: Mapping[str, str] = {
     NONE: "values as input_range has them",
@@ -159,6 +177,7 @@ WORDS: Mapping[str, str] = {
     "tf": "values from -1 to 1",
     "torch": "values from 0 to 1, less ImageNet's mean and divided by its standard deviation",
     "caffe": "values from 0 to 255, blue first, less ImageNet's mean",
+    "bgr": "values from 0 to 1, blue first",
 }
 """By name, what the network is then given."""
 
@@ -219,3 +238,92 @@ def write_preprocessing(preprocessing: Preprocessing | None) -> str | dict[str, 
             return name
     values = dataclasses.asdict(preprocessing)
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def spell_preprocessing(written: str | Mapping[str, Any]) -> str:
+    """Return a preprocessing as it is typed on a command line: a name, or a table in one line.
+
+    Parameters
+    ----------
+    written : str or mapping
+        From `write_preprocessing`, or as settings have it.
+
+    Examples
+    --------
+    >>> spell_preprocessing("tf"), spell_preprocessing({"scale": 0.5, "mean": [1.0], "order": "bgr"})
+    ('tf', '{ scale = 0.5, mean = [1.0], order = "bgr" }')
+    """
+    # JSON's numbers, texts and lists are TOML's.
+    if isinstance(written, str):
+        return written
+    return f"{{ {', '.join(f'{name} = {json.dumps(part)}' for name, part in written.items())} }}"
+
+
+def reverse_channels(preprocessing: Preprocessing | None, input_range: tuple[float, float]) -> Preprocessing:
+    """Return a preprocessing that makes the same of pictures of three channels, given in the other order.
+
+    It feeds a network whose first kernel has its channels reversed as the other feeds it as it was.
+
+    Parameters
+    ----------
+    preprocessing : Preprocessing or None
+        What is done to pictures now.
+    input_range : tuple of float
+        The values of black and white in the pictures, which matter where nothing is done.
+
+    Examples
+    --------
+    >>> reverse_channels(None, (0.0, 1.0)) == PRESETS["bgr"]
+    True
+    >>> reverse_channels(reverse_channels(PRESETS["torch"], (0.0, 1.0)), (0.0, 1.0)) == PRESETS["torch"]
+    True
+    """
+    low, high = input_range
+    now = preprocessing or Preprocessing(scale=(high - low) / 255.0, mean=(-low,))
+    order = "rgb" if now.order == "bgr" else "bgr"
+    return Preprocessing(scale=now.scale, mean=now.mean[::-1], std=now.std[::-1], order=order)
+
+
+def list_alternatives(
+    preprocessing: Preprocessing | None, input_range: tuple[float, float], *, channels: int
+) -> dict[str, Preprocessing | None]:
+    """Return by name every known preprocessing that makes something else of pictures than the present one.
+
+    Those are `PRESETS`, `NONE`, and for pictures of three channels `REVERSED`, where none of the
+    others does the same.
+
+    Parameters
+    ----------
+    preprocessing : Preprocessing or None
+        What is done to pictures now.
+    input_range : tuple of float
+        The values of black and white in the pictures.
+    channels : int
+        How many channels they have.
+
+    Examples
+    --------
+    >>> list(list_alternatives(None, (0.0, 1.0), channels=1)), list(list_alternatives(None, (0.0, 1.0), channels=3))
+    (['bytes', 'tf'], ['bytes', 'tf', 'torch', 'caffe', 'bgr'])
+    >>> list_alternatives(PRESETS["bytes"], (0.0, 1.0), channels=3)["reversed"]
+    Preprocessing(scale=1.0, mean=(0.0,), std=(1.0,), order='bgr')
+    """
+    known: dict[str, Preprocessing | None] = {
+        name: preset for name, preset in PRESETS.items() if preset.channels in (None, channels)
+    }
+    known[NONE] = None
+    if channels == 3:
+        known[REVERSED] = reverse_channels(preprocessing, input_range)
+    told: dict[str, Preprocessing | None] = {}
+    for name, other in known.items():
+        if not any(_is_same(other, seen, input_range, channels=channels) for seen in (preprocessing, *told.values())):
+            told[name] = other
+    return told
+
+
+def _is_same(
+    one: Preprocessing | None, other: Preprocessing | None, span: tuple[float, float], *, channels: int
+) -> bool:
+    if one is None:
+        return other is None or other.is_same(None, span, channels=channels)
+    return one.is_same(other, span, channels=channels)

@@ -16,12 +16,14 @@ __all__ = [
     "SCHEMA",
     "Action",
     "ApprovalRow",
+    "ClassOrderReason",
     "CriteriaRow",
     "CriterionRow",
     "DocumentError",
     "FindingRow",
     "InterfaceRow",
     "LimitRow",
+    "MisreadingReason",
     "NetworkRow",
     "NextStep",
     "PanelRow",
@@ -375,6 +377,23 @@ class PreprocessingReason(TypedDict):
     own_scaling: list[str]
 
 
+class ClassOrderReason(TypedDict):
+    """The candidate surely answers better with its outputs in another order.
+
+    By output, ``classes`` is what it is read as, the panel's classes, and ``order`` what it seems to
+    stand for. ``now`` and ``reached`` are balanced accuracies.
+    """
+
+    kind: Literal["class_order"]
+    classes: list[str]
+    order: list[str]
+    now: float
+    reached: float
+
+
+MisreadingReason = PreprocessingReason | ClassOrderReason
+
+
 class PassedReason(TypedDict):
     """Of so many checks that gate the release, how many passed and how many are waived."""
 
@@ -406,6 +425,7 @@ Reason = (
     | UncalibratedReason
     | OffScaleReason
     | PreprocessingReason
+    | ClassOrderReason
     | PassedReason
 )
 

@@ -22,7 +22,8 @@ from modelcheck.answers.panel import answer_panel, describe_pictures
 from modelcheck.answers.probes import choose_shown_pictures
 from modelcheck.answers.stickers import measure_panel_shifts
 from modelcheck.attributions import SLOPES
-from modelcheck.interface import Interface, say_better_preprocessing
+from modelcheck.interface import Interface
+from modelcheck.interface.sentences import say_misreading
 from modelcheck.measurement.exchange import (
     CheckedPartner,
     ExchangePartner,
@@ -39,13 +40,13 @@ from modelcheck.measurement.reading import (
     prepare_inputs,
 )
 from modelcheck.measurement.twins import make_untrained_twin
-from modelcheck.metrics.feeding import find_better_feeding
 from modelcheck.network import Network, NetworkError, as_functional, check_agreement, find_augmenting_layers, normalises
 from modelcheck.network.front import name_own_scaling
 from modelcheck.network.loading import load_network
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
 from modelcheck.signature import Signature, check_storable
+from modelcheck.signature.misreading import list_misreadings
 
 __all__ = ["measure"]
 
@@ -60,7 +61,7 @@ def measure(
     stimuli: Signature | ExchangePartner | None = None,
     interface: Interface | None = None,
     twins: bool = True,
-    stop_where_misfed: bool = False,
+    stop_where_misread: bool = False,
     custom_objects: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Signature:
@@ -84,9 +85,9 @@ def measure(
         class are joined by logsumexp, as their probabilities add.
     twins : bool
         Whether to measure the recipe's untrained twins too; a baseline does without.
-    stop_where_misfed : bool
-        Whether a network that surely answers better with its pictures preprocessed otherwise is an
-        error, before anything is rendered.
+    stop_where_misread : bool
+        Whether a network that surely answers better with its pictures preprocessed otherwise, or its
+        outputs in another order, is an error, before anything is rendered.
     custom_objects : sequence of str
         Classes outside Keras that are knowingly allowed; see
         `modelcheck.network.loading.load_network`.
@@ -138,8 +139,8 @@ def measure(
         facts["own_scaling"] = list(own)
     scores = answer_panel(inputs.classifier, inputs.images)
     fed = feed_otherwise(inputs.classifier, panel, interface.front, recipe=recipe, scores=scores)
-    if stop_where_misfed:
-        _refuse_misfed(fed, labels=panel.labels, scores=scores, own_scaling=own)
+    if stop_where_misread:
+        _refuse_misread(fed, scores, panel=panel, recipe=recipe, interface=interface, own_scaling=own)
     signature = _measure_trained(inputs, model, facts=facts, scores=scores, tell=_tell_stage(tell, 0, stages=stages))
     signature = replace(signature, fed_otherwise=fed)
     counterparts = find_partner_layers(partner, signature)
@@ -152,15 +153,29 @@ def measure(
     return replace(signature, interface=interface, twins=tuple(untrained))
 
 
-def _refuse_misfed(
-    fed: Mapping[str, np.ndarray], *, labels: np.ndarray, scores: np.ndarray, own_scaling: tuple[str, ...]
+def _refuse_misread(
+    fed: Mapping[str, np.ndarray],
+    scores: np.ndarray,
+    *,
+    panel: Panel,
+    recipe: Recipe,
+    interface: Interface,
+    own_scaling: Sequence[str],
 ) -> None:
-    """Refuse a network that surely answers better with its pictures preprocessed otherwise."""
-    better = find_better_feeding(fed, labels=labels, scores=scores)
-    if better is not None:
-        now, reached, alike = better.now.value, better.rate.value, better.alike
-        told = say_better_preprocessing(better.name, now=now, reached=reached, alike=alike, own_scaling=own_scaling)
-        raise NetworkError(f"{told} Nothing was rendered. Where that is so, say it: --preprocessing {better.name}")
+    """Refuse a network that surely answers better when it is fed otherwise, or its outputs are in another order."""
+    found = list_misreadings(
+        fed,
+        scores,
+        labels=panel.labels,
+        subjects=panel.shared_subjects,
+        class_names=panel.class_names,
+        interface=interface,
+        input_range=recipe.input_range,
+        own_scaling=own_scaling,
+    )
+    if found:
+        told = " ".join(say_misreading(reason, approving=True) for reason in reversed(found))
+        raise NetworkError(f"Nothing was rendered. {told}")
 
 
 def _measure_trained(

@@ -10,7 +10,9 @@ import numpy as np
 from modelcheck.metrics.accuracy import Rate, balanced_accuracy
 from modelcheck.metrics.separation import is_near_chance, is_surely_better
 
-__all__ = ["BetterFeeding", "find_better_feeding"]
+__all__ = ["BetterFeeding", "find_better_feeding", "summarise_answers"]
+
+_SPREAD = 4.0  # of the scores of a network that is sure, and not of everything
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +22,7 @@ class BetterFeeding:
     Parameters
     ----------
     name : str
-        The preprocessing, as it is written in settings.
+        The preprocessing, by the name under which it was tried.
     now, rate : Rate
         Balanced accuracy on the same pictures, as it is fed and with the other one; 99 %.
     alike : tuple of str
@@ -39,14 +41,15 @@ def find_better_feeding(
 ) -> BetterFeeding | None:
     """Return the preprocessing with which a network surely answers better; None where there is none.
 
-    Of several that are as good, it is the one with which the network is surest of the right answers.
+    Of several that are as good, it is the one with which the network is surest of the right answers,
+    at an equal spread of its scores.
 
     Parameters
     ----------
     kept : mapping of str to np.ndarray
         What was tried: ``rows``, ``(m,)`` positions of pictures, and by the name of a preprocessing
         ``NAME/answers``, ``(m,)`` classes answered, and ``NAME/likelihoods``, ``(m,)`` log likelihood
-        of the picture's label. Empty where nothing was tried.
+        of the picture's label, from `summarise_answers`. Empty where nothing was tried.
     labels : np.ndarray
         ``(n,)`` the classes of all pictures.
     scores : np.ndarray
@@ -77,3 +80,44 @@ def find_better_feeding(
     alike = [name for name, rate in better.items() if not is_surely_better(highest, rate)]
     name = max(alike, key=lambda name: float(np.mean(kept[f"{name}/likelihoods"])))
     return BetterFeeding(name=name, now=now, rate=better[name], alike=tuple(other for other in alike if other != name))
+
+
+def summarise_answers(name: str, scores: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what `find_better_feeding` takes of the answers to pictures that were preprocessed in one way.
+
+    Parameters
+    ----------
+    name : str
+        The preprocessing.
+    scores : np.ndarray
+        ``(m, classes)`` class scores before softmax.
+    labels : np.ndarray
+        ``(m,)`` the classes of the pictures.
+
+    Returns
+    -------
+    dict of str to np.ndarray
+        Empty where a score is not finite: what overflows in that way is not fed so.
+
+    Examples
+    --------
+    >>> kept = summarise_answers("tf", np.zeros((4, 2)), np.arange(4) % 2)
+    >>> kept["tf/answers"].tolist(), kept["tf/likelihoods"].round(2).tolist()[:1]
+    ([0, 0, 0, 0], [-0.6899999976158142])
+    """
+    if not np.isfinite(scores).all():
+        return {}
+    return {f"{name}/answers": scores.argmax(axis=1), f"{name}/likelihoods": _log_likelihoods(scores, labels)}
+
+
+def _log_likelihoods(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the log likelihood of the labels, the scores' spread around each picture's mean brought to `_SPREAD`.
+
+    Pictures of larger values make scores of a larger spread, and where all answers are right surer ones.
+    """
+    centred = scores.astype(np.float64) - scores.mean(axis=1, keepdims=True, dtype=np.float64)
+    spread = float(np.sqrt(np.mean(centred**2)))
+    below = centred * (_SPREAD / spread if spread > 0 else 0.0)
+    below -= below.max(axis=1, keepdims=True)
+    chosen = below[np.arange(len(labels)), labels]
+    return (chosen - np.log(np.exp(below).sum(axis=1))).astype(np.float32)

@@ -12,7 +12,15 @@ from scipy.optimize import linear_sum_assignment
 from modelcheck.metrics.accuracy import Rate, balanced_accuracy
 from modelcheck.metrics.margins import margins
 
-__all__ = ["Reading", "find_best_order", "find_best_threshold", "is_near_chance", "is_surely_better", "rank_separation"]
+__all__ = [
+    "Reading",
+    "assign_classes",
+    "find_best_order",
+    "find_best_threshold",
+    "is_near_chance",
+    "is_surely_better",
+    "rank_separation",
+]
 
 _CONFIDENCE = 0.99
 # The least gain in balanced accuracy for which a reading is called wrong, however many pictures.
@@ -111,7 +119,29 @@ def find_best_order(scores: np.ndarray, labels: np.ndarray) -> Reading:
     >>> found.order, found.rate.value
     ((2, 0, 1), 1.0)
     """
-    answers, n_classes = scores.argmax(axis=1), scores.shape[1]
+    answers = scores.argmax(axis=1)
+    order = assign_classes(answers, labels, n_classes=scores.shape[1])
+    rate = balanced_accuracy(labels, order[answers], confidence=_CONFIDENCE)
+    return Reading(rate=rate, order=tuple(order.tolist()))
+
+
+def assign_classes(answers: np.ndarray, labels: np.ndarray, *, n_classes: int) -> np.ndarray:
+    """Return by output the class for which it answers best, one for each; of equally good orders the one that is.
+
+    Parameters
+    ----------
+    answers : np.ndarray
+        ``(n,)`` which output is the highest.
+    labels : np.ndarray
+        ``(n,)`` the true classes.
+    n_classes : int
+        How many there are.
+
+    Examples
+    --------
+    >>> assign_classes(np.array([1, 1, 0, 0]), np.array([0, 0, 1, 1]), n_classes=3)
+    array([1, 0, 2])
+    """
     recalls = np.zeros((n_classes, n_classes))
     for label in np.unique(labels).tolist():
         recalls[label] = np.bincount(answers[labels == label], minlength=n_classes) / (labels == label).sum()
@@ -119,8 +149,7 @@ def find_best_order(scores: np.ndarray, labels: np.ndarray) -> Reading:
     true, outputs = linear_sum_assignment(-recalls - np.eye(n_classes) * 1e-9)
     order = np.empty(n_classes, np.int64)
     order[outputs] = true
-    rate = balanced_accuracy(labels, order[answers], confidence=_CONFIDENCE)
-    return Reading(rate=rate, order=tuple(order.tolist()))
+    return order
 
 
 def find_best_threshold(scores: np.ndarray, labels: np.ndarray) -> Reading:

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import assert_never
 
 from modelcheck.comparison import METRICS, unit_of
-from modelcheck.interface import say_better_preprocessing
+from modelcheck.interface.sentences import say_misreading
 from modelcheck.judgement.document import (
     Action,
     ApprovalRow,
-    PreprocessingReason,
     Reason,
     VerdictDocument,
     WaiverUseRow,
@@ -31,7 +30,6 @@ __all__ = [
     "list_waivers",
     "main_reason",
     "reasons",
-    "say_preprocessing",
     "verdict_line",
 ]
 
@@ -133,11 +131,8 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
                 "networks of the candidate's architecture as the release was trained, and give them beside its twins: "
                 "modelcheck calibrate BASELINE --twin A.keras --twin B.keras --twin NEW1.keras --twin NEW2.keras"
             )
-        case "preprocessing":
-            return (
-                f"{say_preprocessing(reason)} Where it was trained so, say it: preprocessing = "
-                f'"{reason["name"]}" in [tool.modelcheck], or --modelcheck-preprocessing {reason["name"]}'
-            )
+        case "preprocessing" | "class_order":
+            return say_misreading(reason)
         case "all_advisory":
             return "Every criterion that was judged is advisory: nothing gates the release."
         case "passed":
@@ -147,12 +142,6 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
             return f"{reason['passed']} of {total} checks that gate the release passed; {waived} waived."
         case unknown:
             assert_never(unknown)
-
-
-def say_preprocessing(reason: PreprocessingReason) -> str:
-    """Return the fact that a verdict keeps of a better preprocessing in words; see `modelcheck.interface`."""
-    now, reached, alike, own = reason["now"], reason["reached"], reason["alike"], reason["own_scaling"]
-    return say_better_preprocessing(reason["name"], now=now, reached=reached, alike=alike, own_scaling=own)
 
 
 def _describe_absent(layers: Sequence[str], total: int) -> str:
