@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import onnxruntime
 from ai_edge_litert.interpreter import Interpreter
 
-import onnx_files
+import exported_onnx
 from modelcheck.faces.export import choose_pictures, convert
 from modelcheck.faces.silence import silence
 from modelcheck.network.loading import load_network
@@ -59,8 +59,8 @@ def with_litert(data: bytes) -> Answers:
 
 def with_onnx(data: bytes) -> Answers:
     """Return what answers one picture."""
-    session = onnxruntime.InferenceSession(data, onnx_files.single_thread(), providers=["CPUExecutionProvider"])
-    return lambda picture: session.run(None, {"input": onnx_files.channels_first(picture)})[0]
+    session = onnxruntime.InferenceSession(data, exported_onnx.single_thread(), providers=["CPUExecutionProvider"])
+    return lambda picture: session.run(None, {"input": exported_onnx.channels_first(picture)})[0]
 
 
 def make_files(model: Any, panel: Panel, path: Path) -> dict[str, tuple[int, Answers]]:
@@ -71,8 +71,8 @@ def make_files(model: Any, panel: Panel, path: Path) -> dict[str, tuple[int, Ans
     for to in ("float32", "float16", "dynamic", "int8"):
         data = convert(model, to=to, pictures=chosen)
         files[f"LiteRT {to}"] = len(data), with_litert(data)
-    whole = onnx_files.to_onnx(model)
-    for name, data in (("float32", whole), ("int8 (QDQ)", onnx_files.quantised(whole, chosen))):
+    whole = exported_onnx.to_onnx(model)
+    for name, data in (("float32", whole), ("int8 (QDQ)", exported_onnx.quantised(whole, chosen))):
         files[f"ONNX {name}"] = len(data), with_onnx(data)
     return files
 

@@ -22,6 +22,8 @@ import h5py
 import numpy as np
 
 import hdf5_files
+import onnx_files
+import tflite_files
 
 HONEST = Path(__file__).parents[1] / "networks" / "half_filters.keras"
 Members = dict[str, bytes]
@@ -82,7 +84,8 @@ def layer(module: str, name: str, /, **config: Any) -> dict[str, Any]:
 def corpus(folder: Path, canary: Path) -> dict[str, tuple[str, Path]]:
     """Write the corpus; return, by name, the rule that must refuse it and its path."""
     made: dict[str, tuple[str, Path]] = {}
-    for name, (rule, data) in {**configurations(canary), **archives(), **weights(folder), **formats()}.items():
+    files = {**configurations(canary), **archives(), **weights(folder), **formats()}
+    for name, (rule, data) in {**files, **tflite_files.strange(), **onnx_files.strange()}.items():
         path = folder / f"{name}.keras"
         path.write_bytes(data)
         made[name] = (rule, path)
@@ -288,8 +291,6 @@ def formats() -> Corpus:
         "pickle": ("format", pickled),
         "hdf5": ("format", honest()["model.weights.h5"]),
         "nothing": ("format", b""),
-        "tflite": ("format", b"\x1c\0\0\0TFL3" + b"\0" * 60),
-        "onnx": ("format", b"\x08\x08\x12\x07pytorch" + b"\0" * 60),
         "torch": ("members", torch),
         "script": ("archive", b"#!/usr/bin/env python\nimport os\n"),
         "gzip": ("archive", b"\x1f\x8b\x08" + b"\0" * 40),

@@ -29,8 +29,8 @@ def face_pictures():
     return faces().inputs((0.0, 1.0)).astype(np.float32)
 
 
-def convert(model, precision="float32", *, images=None):
-    """Return a Keras network as a LiteRT file; int8 is calibrated on `images`, with bytes in and out."""
+def convert(model, precision="float32", *, images=None, stored="uint8"):
+    """Return a Keras network as a LiteRT file; int8 is calibrated on `images`, with `stored` in and out."""
     import tensorflow as tf
 
     with warnings.catch_warnings():
@@ -43,7 +43,7 @@ def convert(model, precision="float32", *, images=None):
         if precision == "int8":
             converter.representative_dataset = lambda: ([images[at : at + 1]] for at in range(len(images)))
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            converter.inference_input_type = converter.inference_output_type = tf.uint8
+            converter.inference_input_type = converter.inference_output_type = getattr(tf, stored)
         return converter.convert()
 
 

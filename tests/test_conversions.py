@@ -97,12 +97,12 @@ def test_flipped_bits_are_where_they_should_be(weights, converted):
 
 
 @pytest.fixture(scope="module")
-def onnx_files():
+def exported_onnx():
     pytest.importorskip("onnx", reason="ONNX files are written with onnx")
     pytest.importorskip("onnxruntime", reason="ONNX files are asked with onnxruntime")
-    import onnx_files
+    import exported_onnx
 
-    return onnx_files
+    return exported_onnx
 
 
 def shaken(model):
@@ -132,52 +132,52 @@ def uneven():
 
 
 @pytest.mark.parametrize("name", ["half_filters", "shortcut", "mobile", "uneven"])
-def test_an_onnx_file_answers_as_keras(name, onnx_files):
+def test_an_onnx_file_answers_as_keras(name, exported_onnx):
     """ONNX Runtime gives the answers of Keras on the panel, to 1e-4: kernels and flattened maps are in order."""
     model = {"mobile": lambda: shaken(build("mobile")), "uneven": uneven}.get(name, lambda: conversions.network(name))()
     pictures = conversions.faces().inputs((0.0, 1.0))[::4]
-    ours = onnx_files.answer(onnx_files.to_onnx(model), pictures)
+    ours = exported_onnx.answer(exported_onnx.to_onnx(model), pictures)
     np.testing.assert_allclose(ours, model.predict_on_batch(pictures), atol=1e-4)
 
 
-def test_the_oracle_sees_a_wrong_order(onnx_files, monkeypatch):
+def test_the_oracle_sees_a_wrong_order(exported_onnx, monkeypatch):
     """Were the flattened maps not put in PyTorch's order, the answers would differ."""
-    real = onnx_files._dense
-    monkeypatch.setattr(onnx_files, "_dense", lambda graph, layer, _: real(graph, layer, None))
+    real = exported_onnx._dense
+    monkeypatch.setattr(exported_onnx, "_dense", lambda graph, layer, _: real(graph, layer, None))
     pictures = conversions.faces().inputs((0.0, 1.0))[::4]
-    ours = onnx_files.answer(onnx_files.to_onnx(conversions.network("half_filters")), pictures)
+    ours = exported_onnx.answer(exported_onnx.to_onnx(conversions.network("half_filters")), pictures)
     assert np.abs(ours - conversions.network("half_filters").predict_on_batch(pictures)).max() > 0.1
 
 
-def test_logits_are_those_of_the_softmax(onnx_files):
+def test_logits_are_those_of_the_softmax(exported_onnx):
     """Without its last step the file gives scores whose softmax Keras answers."""
     pictures = conversions.faces().inputs((0.0, 1.0))[::4]
     model = conversions.network("half_filters")
-    scores = onnx_files.answer(onnx_files.to_onnx(model, logits=True), pictures)
+    scores = exported_onnx.answer(exported_onnx.to_onnx(model, logits=True), pictures)
     raised = np.exp(scores - scores.max(axis=1, keepdims=True))
     np.testing.assert_allclose(raised / raised.sum(axis=1, keepdims=True), model.predict_on_batch(pictures), atol=1e-4)
     assert np.abs(scores).max() > 1
 
 
-def test_a_quantised_onnx_file_answers_alike(onnx_files):
+def test_a_quantised_onnx_file_answers_alike(exported_onnx):
     """Eight bits with QDQ nodes change no answer of the panel, and a third of the size is left."""
     import onnx
 
     model, panel = conversions.network("half_filters"), conversions.faces()
-    whole = onnx_files.to_onnx(model)
-    small = onnx_files.quantised(whole, conversions.pictures(panel))
+    whole = exported_onnx.to_onnx(model)
+    small = exported_onnx.quantised(whole, conversions.pictures(panel))
     kinds = {node.op_type for node in onnx.load_from_string(small).graph.node}
     assert {"QuantizeLinear", "DequantizeLinear", "Conv"} <= kinds
     assert len(small) < len(whole) / 3
     pictures = panel.inputs((0.0, 1.0))
-    ours, source = onnx_files.answer(small, pictures), model.predict_on_batch(pictures)
+    ours, source = exported_onnx.answer(small, pictures), model.predict_on_batch(pictures)
     np.testing.assert_array_equal(ours.argmax(axis=1), source.argmax(axis=1))
     assert 1e-3 < np.abs(ours - source).max() <= ALIKE
 
 
 @pytest.mark.parametrize("layer", [keras.layers.AveragePooling2D(2), keras.layers.MaxPooling2D(2, padding="same")])
-def test_what_is_not_written_is_refused(layer, onnx_files):
+def test_what_is_not_written_is_refused(layer, exported_onnx):
     """A layer that the writer does not know is an error, never left out."""
     model = keras.Sequential([keras.layers.Input((8, 8, 1)), layer, keras.layers.Flatten(), keras.layers.Dense(2)])
     with pytest.raises(ValueError, match="not written as ONNX here"):
-        onnx_files.to_onnx(model)
+        exported_onnx.to_onnx(model)

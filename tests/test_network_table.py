@@ -30,7 +30,7 @@ SCANNED = {
     "a custom layer that nobody allowed": lambda: chain(Halve()),
     "a subclass that nobody allowed": lambda: called(Own()),
 }
-FILES = {"HDF5 (.h5)": "hdf5", "a pickle": "pickle", "TensorFlow Lite": "tflite", "ONNX": "onnx"}
+FILES = {"HDF5 (.h5)": "hdf5", "a pickle": "pickle"}
 ALLOWED = [f"network_table>{name}" for name in ("Halve", "bend", "Own")]
 
 

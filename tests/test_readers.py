@@ -32,7 +32,7 @@ from modelcheck.judgement.waiver_file import read_waivers
 from modelcheck.modelfile import scan_model
 from modelcheck.panel import Panel
 from modelcheck.signature import read_manifest, read_signature
-from modelcheck.support.files import hash_file, read_file
+from modelcheck.support.files import hash_file, read_file, read_start
 from signatures import make_signature
 
 PACKAGE = Path(__file__).parents[1] / "modelcheck"
@@ -104,6 +104,7 @@ def without(path):
 READERS = {
     "file": ("x", lambda folder: read_file(folder / "x")),
     "digest": ("x", lambda folder: hash_file(folder / "x")),
+    "start": ("x", lambda folder: read_start(folder / "x", size=8)),
     "network": ("x.keras", lambda folder: scan_model(folder / "x.keras")),
     "panel": ("x.npz", lambda folder: Panel.load(folder / "x.npz")),
     "manifest": ("manifest.json", read_manifest),

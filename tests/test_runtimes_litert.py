@@ -221,6 +221,18 @@ def test_the_input_says_on_what_it_was_calibrated():
     assert dark.clipped > 0.3
     assert dark.high < 0.25
     assert open_file(shipped_half_filters("float32")).describe_input(images) is None
+    outside = open_file(convert(model, "int8", images=255 * images[::8], stored="float32"))  # rounded within
+    assert outside.describe_input(images).levels == 2
+
+
+@pytest.mark.parametrize("stored", ["float32", "int8"])
+def test_what_goes_in_and_out_may_be_stored_otherwise(stored, own):
+    """A file that takes and gives floats or signed bytes, and computes in eight bits, has the same scores."""
+    file = open_file(convert(half_filters(), "int8", images=face_pictures()[::2], stored=stored))
+    scores = file.class_scores(face_pictures())
+    np.testing.assert_array_equal(scores, open_file(shipped_half_filters("int8")).class_scores(face_pictures()))
+    assert file.describe_input(face_pictures()).levels == 256
+    assert file.precision == "int8"
 
 
 def test_halves_are_rounded_to_even():

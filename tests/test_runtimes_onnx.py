@@ -213,6 +213,16 @@ def test_a_scale_that_all_pictures_share_is_no_part_of_an_answer():
         open_file(make(4), panel)
 
 
+def test_the_number_of_a_class_is_no_score():
+    """A file that answers with a class alone is refused."""
+    data = make_onnx(
+        [("Flatten", ["x"], ["flat"], {}), ("ArgMax", ["flat"], ["a"], {"axis": 1}), ("Cast", ["a"], ["y"], {"to": 2})],
+        {}, inputs={"x": ("float32", ["n", 3, 8, 6])}, outputs={"y": ("uint8", ["n", 1])},
+    )  # fmt: skip
+    with pytest.raises(NetworkError, match="answers with whole numbers that have no scale"):
+        open_file(data, PANEL)
+
+
 def test_an_answer_of_nan_is_refused():
     """NaN is never an answer."""
     weights = {**WEIGHTS, "fc.bias": np.full(3, np.nan, np.float32)}

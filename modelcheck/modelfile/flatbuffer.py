@@ -23,6 +23,7 @@ __all__ = ["FlatFile", "Table"]
 
 # Of all that describes the constants. A hundred thousand tensors and operators have less than half of it.
 _MAX_DESCRIPTION = 2**26
+_ANY = 2**32  # no number of elements is larger; whether they are in the file is looked at then
 _WIDTHS = {"?": 1, "b": 1, "B": 1, "i": 4, "I": 4, "f": 4, "o": 4, "q": 8, "Q": 8}
 
 
@@ -199,7 +200,7 @@ class Table:
 
     def count(self, slot: int) -> int:
         """Return how many elements a vector has that is not read."""
-        return self._vector(slot, 0, most=2**32)[1]
+        return self._vector(slot, 0, most=_ANY)[1]
 
     def vector_places(self, slot: int, count: int) -> tuple[int, ...]:
         """Return the addresses of the numbers, of four bytes each, of a vector that was read before."""
@@ -209,12 +210,12 @@ class Table:
 
     def data(self, slot: int) -> memoryview:
         """Return the bytes of a constant, without a copy."""
-        start, count = self._vector(slot, 1, most=len(self.file.data), constant=True)
+        start, count = self._vector(slot, 1, most=_ANY, constant=True)
         return self.file.data[start : start + count]
 
     def text(self, slot: int) -> str:
         """Return a text, which ends with a zero."""
-        start, count = self._vector(slot, 1, most=len(self.file.data))
+        start, count = self._vector(slot, 1, most=_ANY)
         if not start:
             return ""
         self.file.claim(start + count, 1, self.where)
@@ -232,5 +233,5 @@ class Table:
         (count,) = struct.unpack_from("<I", self.file.data, start)
         if count > most:
             raise StrangeFileError.of("size", self.where, f"its field {slot} has {count:,} values, more than {most:,}")
-        self.file.claim(start + 4, count * width, self.where, align=width if count else 1, constant=constant)
+        self.file.claim(start + 4, count * width, self.where, align=max(width, 1) if count else 1, constant=constant)
         return start + 4, int(count)

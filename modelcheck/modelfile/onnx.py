@@ -92,7 +92,7 @@ def looks_like_onnx(data: bytes | memoryview) -> bool:
             place, before = place + (size if kind == "bytes" else 0), number
     except StrangeFileError:
         return False
-    return place > _HEAD  # a note that is longer than what was looked at
+    return len(view) == _HEAD < place  # a note that is longer than what was looked at
 
 
 @dataclass

@@ -50,6 +50,10 @@ _ATTRIBUTE: Layout = {
     23: "bytes*",
 }
 _KINDS = {1: 2, 2: 3, 3: 4, 4: 5, 6: 7, 7: 8, 8: 9}  # the type that an attribute names, and the field of its value
+_LETTERS = {
+    **{"float32": "f", "float16": "e", "float64": "d", "int8": "b", "uint8": "B", "int16": "h", "uint16": "H"},
+    **{"int32": "i", "uint32": "I"},
+}
 _GRAPHS = (6, 11)
 _OTHERS = (10, 14, 15, 21, 22, 23)
 _POSITIVE = ("strides", "dilations", "kernel_shape", "group", "blocksize", "num_groups")
@@ -199,14 +203,14 @@ def attach_scales(tensors: list[Tensor], operators: Sequence[Operator]) -> None:
             index = (given if side == "in" else dict(enumerate(operator.outputs))).get(position, -1)
             if index < 0 or given.get(scale, -1) < 0:
                 raise StrangeFileError.of("operator", operator.name, "it lacks an input or an output that it needs")
-            scales = _numbers(tensors[given[scale]])
-            if scales is None:
+            if tensors[given[scale]].values is None:
                 continue  # computed when it runs: the quantisation is dynamic
-            zeros = _numbers(tensors[given[zero]]) if given.get(zero, -1) >= 0 else (0,) * len(scales)
+            scales = _numbers(tensors[given[scale]])
+            zeros = _numbers(tensors[given[zero]]) if given.get(zero, -1) >= 0 else (0,) * len(scales or ())
             axis = int(operator.attributes.get("axis", usual_axis))
             where = f"{operator.name} of {quote(tensors[index].name)}"
-            if operator.attributes.get("block_size", 0):
-                raise StrangeFileError.of("tensor", where, "it is quantised in blocks")
+            if scales is None or operator.attributes.get("block_size", 0):
+                raise StrangeFileError.of("tensor", where, "it is quantised in blocks, or by scales of another type")
             scaled = _scaled(tensors[index], scales, zeros, axis, where)
             tensors[index] = tensors[index] if tensors[index].scales else scaled
 
@@ -225,10 +229,13 @@ def _scaled(
 
 
 def _numbers(tensor: Tensor) -> tuple[float, ...] | None:
-    """Return the values of a constant of one axis or none; None where it is computed."""
-    letter = {"float32": "f", "float16": "e", "float64": "d", "int8": "b", "uint8": "B", "int16": "h", "uint16": "H"}
-    letter |= {"int32": "i", "uint32": "I"}
-    if tensor.values is None or tensor.dtype not in letter or len(tensor.shape) > 1:
+    """Return the values of a constant of one axis or none; None where it is another, or computed."""
+    if tensor.values is None or len(tensor.shape) > 1:
         return None
-    code = letter[tensor.dtype]
+    if tensor.dtype in ("int4", "uint4"):  # two in a byte, the first in its lower half
+        halves = [half for byte in tensor.values for half in (byte & 0x0F, byte >> 4)][: math.prod(tensor.shape)]
+        return tuple(half - 16 if half > 7 and tensor.dtype == "int4" else half for half in halves)
+    code = _LETTERS.get(tensor.dtype)
+    if code is None:
+        return None
     return struct.unpack(f"<{len(tensor.values) // struct.calcsize(code)}{code}", tensor.values)

@@ -27,7 +27,8 @@ Layout = Mapping[int, str]
 """By the number of a field its type: ``int``, ``float`` or ``bytes``, with ``*`` where many may stand."""
 _VARINT, _BYTES, _FIXED32 = 0, 2, 5
 _WIRE = {"int": _VARINT, "float": _FIXED32, "bytes": _BYTES}
-_MAX_VALUES = 2**21  # fields, and numbers of varying length, of a whole file; the largest networks have some 100,000
+# Fields, and numbers of varying length, of a whole file: the largest networks have some 100,000.
+_MAX_VALUES = 2**19
 
 
 @dataclass
@@ -94,7 +95,9 @@ class Message:
         """Return all inner messages of a field, each called `where` and its number."""
         count = len(self.fields.get(number, []))
         if count > most:
-            raise StrangeFileError.of("size", self.where, f"it has {count:,} of {where}, more than {most:,}")
+            raise StrangeFileError.of(
+                "size", self.where, f"its field {number} is there {count:,} times, more than {most:,}"
+            )
         return [
             read_message(value, layout, f"{where} {index}", self.budget)
             for index, value in enumerate(self.fields.get(number, []))

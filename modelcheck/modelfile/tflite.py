@@ -155,7 +155,10 @@ def _operator_codes(model: Table) -> list[Allowed]:
         if old != min(code, 127) or code < 0:
             raise StrangeFileError.of("operator", table.where, f"it is numbered {old} and {new}: readers would differ")
         version = table.whole(2, 1)
-        name, why = REFUSED.get(code, (f"number {code}", "it is not known"))
+        named = f"number {code}", "it is not known"
+        if code in OPERATORS:
+            named = OPERATORS[code].name, "a built-in operator has no name of its own"
+        name, why = REFUSED.get(code, named)
         if code in OPERATORS and not custom and 1 <= version <= MAX_VERSION:
             allowed.append(OPERATORS[code])
         elif code in OPERATORS and not custom:

@@ -15,7 +15,8 @@ from modelcheck.support.escaping import clean
 
 __all__ = ["Engine", "Feed", "Loader", "Session", "Way", "agrees_in_batches", "make_noise", "run_in_batches"]
 
-BATCH = 32  # pictures that are shown at once, where a file can be resized to it
+# Pictures that are shown at once where a file can be resized to that, and of which hidden layers are kept.
+_BATCH, _KEPT = 32, 8
 
 Way = Literal["usual", "alone", "plain"]
 """With the usual kernels; as the file is used when it is released, a picture at a time; or with the plain kernels."""
@@ -157,7 +158,8 @@ class Engine:
     def _open_new(self, positions: tuple[int, ...], way: Way, *, hidden: bool) -> Session:
         """Load the file for many pictures at once, or else for one; with the plain kernels where others fail."""
         own = self._feed.batch
-        sizes = (own,) if own > 1 else (1,) if way == "alone" or not self._together else (BATCH, 1)
+        many = _KEPT if way == "plain" else _BATCH
+        sizes = (own,) if own > 1 else (1,) if way == "alone" or not self._together else (many, 1)
         kernels: tuple[Way, ...] = ("plain",) if way == "plain" or self.fallback else (way, "plain")
         reasons: dict[Way, str] = {}
         for kind in kernels:
@@ -196,7 +198,7 @@ def run_in_batches(session: Session, pictures: np.ndarray) -> list[np.ndarray]:
     last = pictures[-1:] if n else np.zeros((1, *pictures.shape[1:]), pictures.dtype)
     shown = np.concatenate([pictures, np.repeat(last, fill, axis=0)]) if fill else pictures
     parts = [session.ask(shown[start : start + size]) for start in range(0, len(shown), size)]
-    return [np.concatenate(values)[:n] for values in zip(*parts, strict=True)]
+    return [np.concatenate([np.atleast_1d(part) for part in values])[:n] for values in zip(*parts, strict=True)]
 
 
 def make_noise(shape: Sequence[int], dtype: np.dtype[Any], count: int) -> np.ndarray:

@@ -68,9 +68,12 @@ def open_classifier(
     outputs = [_describe_end(graph, position) for position in graph.outputs]
     output = outputs.index(choose_end("output", interface.output, outputs, name))
     picture = choose_picture(interface.input, inputs, name)
-    entry = find_entry(picture, (height, width, channels), name=name)
+    position = graph.inputs[inputs.index(picture)]
+    own = graph.tensors[position]
+    rounded = wiring.rounded(position) if own.dtype.startswith("float") else own
+    entry = find_entry(picture, (height, width, channels), name=name, rounded=rounded)
     feed = Feed(
-        picture=graph.inputs[inputs.index(picture)],
+        picture=position,
         shape=entry.stored_shape,
         dtype=np.dtype(entry.tensor.dtype),
         batch=entry.tensor.shape[0],
@@ -89,8 +92,8 @@ def open_classifier(
     scores = find_scores(wiring, graph.outputs[output])
     answered = _read(wiring, engine, stored, scores.position, name=name)
     if scores.softening:
-        own = _read(wiring, engine, stored, graph.outputs[output], name=name)
-        _check_scores(wiring, scores, answered, own, output=graph.outputs[output], name=name)
+        softened = _read(wiring, engine, stored, graph.outputs[output], name=name)
+        _check_scores(wiring, scores, answered, softened, output=graph.outputs[output], name=name)
     link = _find_link(wiring, scores, answered)
     gives = scores.softening or next((kind for kind, word in LINKS.items() if word == link), "")
     gives = {"log_softmax": "softmax", "": "linear"}.get(gives, gives)
@@ -134,14 +137,19 @@ def _hold(
 
 def _read(wiring: Wiring, engine: Engine, stored: np.ndarray, position: int, *, name: str) -> np.ndarray:
     """Return ``(n, outputs)`` real numbers of a tensor, which has one row for each picture."""
-    values = engine.run(stored, position)
+    tensor, values = wiring.tensor(position), engine.run(stored, position)
+    if values.dtype.kind != "f" and not tensor.scales:
+        raise NetworkError(
+            f"The network {name!r} answers with whole numbers that have no scale, as the number of a class is, and not "
+            "with class scores. Name another output: output in [tool.modelcheck], or --output"
+        )
     lengths = values.shape[1:]
     if len(values) != len(stored) or sum(length > 1 for length in lengths) > 1:
         raise NetworkError(
             f"The network {name!r} answers with arrays of shape {values.shape}, not with one row of class scores for "
             "each picture. Name another output: output in [tool.modelcheck], or --output"
         )
-    return restore(wiring.tensor(position), values).reshape(len(stored), -1)
+    return restore(tensor, values).reshape(len(stored), -1)
 
 
 def _check_scores(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from modelcheck.runtimes.storing import find_span, store
 __all__ = ["Entry", "InputUse", "find_entry", "prepare_pictures", "preprocess"]
 
 _COLOURS = (1, 3)  # lengths of an axis of channels
+_STORED = ("float32", "float16", "float64", "uint8", "int8", "uint16", "int16", "int32", "int64")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,8 @@ class Entry:
     ----------
     tensor : Tensor
         What the file says of it.
+    rounded : Tensor
+        What it is rounded to before anything else reads it; itself where it is not.
     layout : {'nhwc', 'nchw', 'nhw'}
         The order of its axes; ``nhw`` has none for the one channel.
     shape : tuple of int
@@ -57,6 +60,7 @@ class Entry:
     """
 
     tensor: Tensor
+    rounded: Tensor
     layout: Literal["nhwc", "nchw", "nhw"]
     shape: tuple[int, int, int]
 
@@ -75,20 +79,20 @@ class Entry:
         return np.ascontiguousarray(store(self.tensor, images))
 
     def describe(self, images: np.ndarray) -> InputUse | None:
-        """Return how much pictures use of what the input can hold; None where it is no whole number."""
-        span = find_span(self.tensor)
+        """Return how much pictures use of what the input can hold; None where it is not rounded to whole numbers."""
+        span = find_span(self.rounded)
         if span is None:
             return None
         beyond = (images < span.low - span.step / 2) | (images > span.high + span.step / 2)
         return InputUse(
-            levels=len(np.unique(store(self.tensor, images))),
+            levels=len(np.unique(store(self.rounded, images))),
             clipped=float(beyond.mean()),
             low=span.low,
             high=span.high,
         )
 
 
-def find_entry(end: End, shape: tuple[int, int, int], *, name: str) -> Entry:
+def find_entry(end: End, shape: tuple[int, int, int], *, name: str, rounded: Tensor | None = None) -> Entry:
     """Return how an input of a file takes pictures of a panel.
 
     Parameters
@@ -99,12 +103,19 @@ def find_entry(end: End, shape: tuple[int, int, int], *, name: str) -> Entry:
         Height, width and channels of the panel's pictures.
     name : str
         What the network is called in messages.
+    rounded : Tensor, optional
+        What the input is rounded to before anything else reads it.
 
     Raises
     ------
     NetworkError
         When it takes no pictures, or others.
     """
+    if end.tensor.dtype not in _STORED:
+        raise NetworkError(
+            f"The input {end} of the network {name!r} takes pictures as {end.tensor.dtype}. Convert it to take one of "
+            f"{', '.join(_STORED)}."
+        )
     own = [None if length is None or length < 0 else length for length in end.shape[1:]]
     height, width, channels = shape
     wanted: dict[str, tuple[int, ...]] = {"nhwc": shape, "nchw": (channels, height, width)}
@@ -112,7 +123,8 @@ def find_entry(end: End, shape: tuple[int, int, int], *, name: str) -> Entry:
         wanted["nhw"] = (height, width)
     for layout, lengths in wanted.items():
         if len(own) == len(lengths) and all(a in (None, b) for a, b in zip(own, lengths, strict=True)):
-            return Entry(tensor=end.tensor, layout=layout, shape=shape)  # type: ignore[arg-type]  # one of its words
+            words: Any = layout
+            return Entry(tensor=end.tensor, rounded=rounded or end.tensor, layout=words, shape=shape)
     if len(own) not in (2, 3):
         raise NetworkError(
             f"The input {end} of the network {name!r} takes no pictures, which have a height, a width and channels. "

@@ -45,7 +45,7 @@ def store(tensor: Tensor, values: np.ndarray) -> np.ndarray:
     array([10, 12,  0], dtype=uint8)
     """
     if tensor.dtype == "bool":
-        raise NetworkError(f"The input {tensor.name!r} takes true or false, not numbers.")
+        return np.asarray(values) != 0
     dtype = np.dtype(tensor.dtype)
     if dtype.kind == "f":
         return np.asarray(values, dtype)

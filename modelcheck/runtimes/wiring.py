@@ -67,6 +67,17 @@ class Wiring:
         readers = self.readers.get(position, [])
         return readers[0] if len(readers) == 1 and position not in self.graph.outputs else None
 
+    def rounded(self, position: int) -> Tensor:
+        """Return what an input is rounded to before anything else reads it; itself where it is not rounded."""
+        at = position
+        while (reader := self.read_alone(at)) is not None:
+            at = reader.outputs[0]
+            if reader.name in _QUANTISING:
+                return self.tensor(at)
+            if reader.name not in _RESHAPING | {"TRANSPOSE", "Transpose"}:
+                break
+        return self.tensor(position)
+
     def needed(self, position: int) -> list[Operator]:
         """Return the operators, in order, that must run before a tensor is known."""
         wanted, found = {position}, []
