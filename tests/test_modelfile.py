@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import onnx_files
+import tflite_files
 from hostile import corpus, function, honest, lambda_layer, layer, packed, sequential
 from modelcheck.__main__ import main
 from modelcheck.gate.cache import load_or_measure
@@ -497,3 +499,12 @@ def test_the_command_says_what_it_saw():
     assert done.exit_code == 0
     for word in (scan_model(path).sha256, "conv3", "keras.layers.Conv2D x 3", "CLEAN"):
         assert word in done.output
+
+
+@pytest.mark.parametrize("name", ["litert", "onnx"])
+def test_keras_is_given_keras_files_only(name, tmp_path):
+    """A clean LiteRT or ONNX file is not handed to Keras, and the error says what to give."""
+    data = tflite_files.build(tflite_files.network()) if name == "litert" else onnx_files.network()
+    (tmp_path / "x.keras").write_bytes(data)
+    with pytest.raises(ModelError, match=r"is a file of (LiteRT|ONNX).*model\.save\('network\.keras'\)"):
+        load_network(tmp_path / "x.keras")

@@ -17,6 +17,8 @@ __all__ = ["scan"]
 def scan(ctx: click.Context, model: Path) -> None:
     """Look at MODEL without loading it: what it holds, and why it is refused (exit code 4).
 
+    MODEL is a Keras, LiteRT or ONNX file; which of them, its first bytes say.
+
     \b
     Example:
       modelcheck scan candidate.keras

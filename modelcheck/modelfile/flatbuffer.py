@@ -52,7 +52,7 @@ class FlatFile:
     vtables: dict[int, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, data: bytes | memoryview, identifier: bytes) -> FlatFile:
+    def begin(cls, data: bytes | memoryview, identifier: bytes) -> FlatFile:
         """Begin to look at a file that bears an identifier of four bytes."""
         view = memoryview(data)
         if bytes(view[4:8]) != identifier:

@@ -95,7 +95,7 @@ def read_tflite(data: bytes | memoryview) -> Graph:
     Traceback (most recent call last):
     modelcheck.modelfile.refusal.StrangeFileError: the model: it lies past the file's end
     """
-    file = FlatFile.open(data, IDENTIFIER)
+    file = FlatFile.begin(data, IDENTIFIER)
     model = file.root(_MODEL)
     version = model.whole(0)
     if version != _SCHEMA:
