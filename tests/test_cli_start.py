@@ -1,10 +1,12 @@
 """`modelcheck init`: settings, suites and limits that fit panel and baseline, written once and extended later."""
 
 import errno
+import json
 import os
 import shlex
 import stat
 import tomllib
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from modelcheck.gate.evidence import make_plan
 from modelcheck.gate.settings import read_settings
 from modelcheck.judgement.criteria import criterion_for, find_never_failing, read_criteria
 from modelcheck.judgement.findings import judge
+from modelcheck.modelfile.pictures import read_picture_shape
+from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 from modelcheck.signature import read_signature
 from signatures import make_panel, make_signature
@@ -318,6 +322,59 @@ def test_init_says_the_next_command_last(tmp_path, monkeypatch):
     assert "Next:    pytest suites/ --candidate YOUR_CANDIDATE.keras" in said
     Path("candidate.keras").write_bytes(b"")
     assert command("init")[1].splitlines()[-1] == "Next:    pytest suites/"
+
+
+def write_resized(shape, path):
+    """Write the torch network of the tests' data to a file whose input says another shape of pictures."""
+    with zipfile.ZipFile(ROOT / "tests" / "data" / "torch.keras") as whole, zipfile.ZipFile(path, "w") as written:
+        for name in whole.namelist():
+            text = whole.read(name)
+            if name == "config.json":
+                document = json.loads(text)
+                document["config"]["layers"][0]["config"]["batch_shape"] = [None, *shape]
+                text = json.dumps(document).encode()
+            written.writestr(name, text)
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ((16, 12, 1), ""),
+        ((None, None, 1), ""),
+        ((16, 12), ""),
+        ((7,), ""),
+        ((16, 12, 3), "takes pictures of 16 x 12 x 3, and the panel holds 16 x 12 x 1"),
+        ((None, 32, 1), "takes pictures of any x 32 x 1, and the panel holds 16 x 12 x 1"),
+    ],
+)
+def test_init_says_that_a_candidate_takes_other_pictures(tmp_path, monkeypatch, shape, said):
+    """Read from the file, nothing loaded: a size that is fixed and another is said at once, an open one is none."""
+    monkeypatch.chdir(tmp_path)
+    make_panel().save("heldout.npz")
+    write_resized(shape, Path("candidate.keras"))
+    code, lines = command("init")
+    assert code == 0
+    assert said in lines if said else "The candidate" not in lines
+
+
+def test_init_reads_the_shape_that_keras_wrote():
+    """Files as Keras and its backends wrote them: the drawn release takes the drawn panel's pictures."""
+    assert read_picture_shape(ROOT / "tests" / "data" / "jax.keras") == (16, 16, 3)
+    assert (
+        read_picture_shape(ROOT / "networks" / "experiment0.keras") == Panel.load(DRAWN / "panel.npz").images.shape[1:]
+    )
+
+
+def test_init_says_that_a_candidate_is_no_network(tmp_path, monkeypatch):
+    """What is no .keras file is named, with the command that says what it is; init does its work all the same."""
+    monkeypatch.chdir(tmp_path)
+    make_panel().save("heldout.npz")
+    Path("candidate.keras").write_bytes(b"no network")
+    code, lines = command("init")
+    assert code == 0
+    assert "The candidate candidate.keras could not be looked at" in lines
+    assert "modelcheck scan candidate.keras" in lines
+    assert Path("suites/criteria.toml").exists()
 
 
 @pytest.mark.parametrize("pictures", [0, 8])

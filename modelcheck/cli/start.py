@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from modelcheck.cli.candidate import say_misfit
 from modelcheck.cli.limits import (
     Questions,
     find_questions,
@@ -234,7 +235,10 @@ def init(*, candidate: str, baseline: str, panel: str, folder: Path) -> None:
     for line in [*lines, *(notes if lines[0].startswith("kept") else [])]:
         say(line)
     if pictures is not None:
-        for line in _say_lacking(questions, calibrated=release is not None):
+        for line in (
+            *_say_lacking(questions, calibrated=release is not None),
+            *say_misfit(folder / paths.candidate, pictures),
+        ):
             say(line)
     for line in _say_next(folder, paths, panel=pictures, release=release):
         say(line)

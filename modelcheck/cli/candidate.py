@@ -1,0 +1,43 @@
+"""What a candidate's file says of itself before it is measured: whether it takes the panel's pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modelcheck.support.commands import write_command
+
+if TYPE_CHECKING:
+    from modelcheck.panel import Panel
+
+__all__ = ["say_misfit"]
+
+
+def say_misfit(candidate: Path, panel: Panel) -> Iterator[str]:
+    """Yield what speaks against a candidate on a panel, as far as its file says so without being loaded.
+
+    Parameters
+    ----------
+    candidate : Path
+        The network's file; one that is not there is not spoken of.
+    panel : Panel
+        The held-out pictures.
+    """
+    from modelcheck.modelfile import ScanError
+    from modelcheck.modelfile.pictures import read_picture_shape
+
+    if not candidate.exists():
+        return
+    try:
+        takes = read_picture_shape(candidate)
+    except ScanError as error:
+        yield f"The candidate {candidate} could not be looked at: {str(error).rstrip('.')}."
+        yield f"        What it is: {write_command(['modelcheck', 'scan', str(candidate)])}"
+        return
+    holds = panel.images.shape[1:]
+    if takes is None or all(length in (None, own) for length, own in zip(takes, holds, strict=True)):
+        return
+    written = " x ".join("any" if length is None else str(length) for length in takes)
+    yield f"The candidate {candidate} takes pictures of {written}, and the panel holds {' x '.join(map(str, holds))}:"
+    yield "        the gate refuses it. Make a panel of the network's size: modelcheck panel --help"
