@@ -141,7 +141,7 @@ def read_onnx(data: bytes | memoryview) -> Graph:
     --------
     >>> read_onnx(b"\x08\x08")
     Traceback (most recent call last):
-    modelcheck.modelfile.refusal.StrangeFileError: the model: it has no graph
+    modelcheck.modelfile.refusal.StrangeFileError: the model: its operator set has version 0; 7 to 28 are read
     """
     model = _model(data)
     opset = _versions(model)
