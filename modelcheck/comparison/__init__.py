@@ -4,6 +4,7 @@ from modelcheck.comparison.asking import KERAS, WHOLE, Offer, find_offer, offer_
 from modelcheck.comparison.catalogue import METRICS, plan_metric, possible, shown_in, unit_of
 from modelcheck.comparison.comparison import Comparison, compare, reduce_twin
 from modelcheck.comparison.controversial import ControversialExchange, ExchangeMap, PictureExchanges
+from modelcheck.comparison.conversion import BROKEN_BELOW
 from modelcheck.comparison.layers import LayerComparison
 from modelcheck.comparison.lineage import RELATED
 from modelcheck.comparison.metric import ABOUT, AREAS, PLACES, Metric
@@ -14,6 +15,7 @@ from modelcheck.signature.counterparts import CompareError
 __all__ = [
     "ABOUT",
     "AREAS",
+    "BROKEN_BELOW",
     "KERAS",
     "METRICS",
     "PLACES",

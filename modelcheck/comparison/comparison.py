@@ -15,7 +15,7 @@ from modelcheck.comparison.answers import AnswerChanges, compare_answers, measur
 from modelcheck.comparison.asking import offer_of, say_unasked
 from modelcheck.comparison.catalogue import METRICS, find_floor
 from modelcheck.comparison.controversial import PictureExchanges
-from modelcheck.comparison.conversion import Conversion, adopt_source, compare_with_source, measure_conversion
+from modelcheck.comparison.conversion import Conversion, adopt_source, measure_conversion
 from modelcheck.comparison.decision import measure_decision
 from modelcheck.comparison.exchange import accept_exchange
 from modelcheck.comparison.layers import LayerComparison, is_as_retrained, match_layer, measure_layer
@@ -281,8 +281,7 @@ def compare(
     Comparison(experiment0 -> experiment0, 5 layers, 89 measures)
     """
     _check(baseline, candidate)
-    candidate = adopt_source(candidate, source)
-    conversion = None if source is None else compare_with_source(source, candidate)
+    candidate, conversion = adopt_source(candidate, source)
     trigger, scan = measure_trigger(baseline, candidate)
     reach, reached = measure_reach(baseline, candidate)
     places, exchanges = measure_places(baseline, candidate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,9 +15,10 @@ from modelcheck.metrics.matching import align
 from modelcheck.metrics.similarity import layer_cka
 from modelcheck.signature import Signature
 from modelcheck.signature.counterparts import CompareError
+from modelcheck.signature.storage import PER_LAYER
 from modelcheck.units import LayerKind
 
-__all__ = ["BROKEN_BELOW", "Conversion", "LayerFidelity", "adopt_source", "compare_with_source", "measure_conversion"]
+__all__ = ["BROKEN_BELOW", "Conversion", "LayerFidelity", "adopt_source", "measure_conversion"]
 
 BROKEN_BELOW = 20.0
 """Decibels of signal to noise from which on a layer is no longer what it was: noise of a tenth of the signal.
@@ -78,8 +80,11 @@ class Conversion:
         return min(self.layers, key=lambda layer: layer.snr, default=None)
 
 
-def adopt_source(candidate: Signature, source: Signature | None) -> Signature:
-    """Return a file that ships with what its source alone can give: untrained twins, and what the network is made of.
+def adopt_source(candidate: Signature, source: Signature | None) -> tuple[Signature, Conversion | None]:
+    """Return a file that ships with what its source alone can give, and what became of the source in it.
+
+    The file gets the source's untrained twins, what the network is made of, and the source's names
+    of the layers that both have.
 
     Parameters
     ----------
@@ -92,7 +97,7 @@ def adopt_source(candidate: Signature, source: Signature | None) -> Signature:
         When the two were measured differently, or the file's weights are not the source's.
     """
     if source is None:
-        return candidate
+        return candidate, None
     if candidate.runtime == KERAS:
         raise CompareError(
             f"{candidate.model['file']!r} is a Keras network, which is compared with its baseline alone. Leave the "
@@ -114,12 +119,23 @@ def adopt_source(candidate: Signature, source: Signature | None) -> Signature:
             f"correlate ({related:.2f}). Give the network that it was converted from: --source PARENT.keras"
         )
     given = {name: source.model[name] for name in ("parameters", "normalises") if name in source.model}
-    return replace(candidate, model={**candidate.model, **given}, twins=source.twins)
-
-
-def compare_with_source(source: Signature, candidate: Signature) -> Conversion:
-    """Return what the conversion of a source to a file did, layer by layer and picture by picture."""
     pairs = {**_pair_layers(source, candidate), source.decision.name: candidate.decision.name}
+    conversion = _compare_layers(source, candidate, pairs)
+    renamed = _rename_layers(candidate, {other: name for name, other in pairs.items()})
+    return replace(renamed, model={**candidate.model, **given}, twins=source.twins), conversion
+
+
+def _rename_layers(signature: Signature, names: Mapping[str, str]) -> Signature:
+    """Return a signature with other names of its layers; one that is not renamed gives way to one of its name."""
+    left = {record.name for record in signature.layers} - names.keys()
+    names = {**names, **{name: f"{name} (file)" if name in names.values() else name for name in left}}
+    records = tuple(replace(record, name=names[record.name]) for record in signature.layers)
+    parts = {part: {names[name]: values for name, values in getattr(signature, part).items()} for part in PER_LAYER}
+    return replace(signature, layers=records, **parts)
+
+
+def _compare_layers(source: Signature, candidate: Signature, pairs: Mapping[str, str]) -> Conversion:
+    """Return what the conversion of a source to a file did, layer by layer and picture by picture."""
     layers = [
         _measure_layer(source, candidate, name, pairs[name])
         for name in (record.name for record in source.layers)

@@ -146,6 +146,7 @@ def measure_layer(
             baseline, twin, layer.baseline, partner, _match_units(baseline, twin, layer.baseline, partner)
         )
         for twin in candidate.twins
+        if partner.name in twin.features  # of a file that ships its source may not have the layer
     ]
     evidence = {"map_ssim": _describe_worst(layer)}
     for metric, value in own.items():

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, cast
 
-from modelcheck.comparison import METRICS, plan_metric, possible
+from modelcheck.comparison import BROKEN_BELOW, KERAS, METRICS, Offer, find_offer, plan_metric, possible
 from modelcheck.gate.explanation import MISREAD, explain_judgement
 from modelcheck.judgement.criteria import CriteriaError, Criterion, criterion_for, find_never_failing
 from modelcheck.judgement.document import MisreadingReason, Reason, VerdictDocument
@@ -34,6 +34,7 @@ def find_contradiction(document: VerdictDocument) -> str:
     checks: tuple[Callable[[VerdictDocument, Sequence[Finding]], str], ...] = (
         _find_twice,
         _find_foreign,
+        _find_other_conversion,
         _find_other_parts,  # early: what is expected below is read from the recipe
         _find_invented,
         _find_acknowledged,
@@ -71,9 +72,9 @@ def find_unplanned(document: VerdictDocument, manifest: Mapping[str, Any]) -> st
         return f"The verdict names another {other} than this baseline has."
     acknowledged = _acknowledged(document)
     judged = {(row.measured.metric, row.about) for row in read_findings(document)}
-    criteria = read_limits(document)
+    criteria, offer = read_limits(document), _find_offer(document)
     for metric in dict.fromkeys(row.metric for row in criteria):
-        for about in plan_metric(metric, manifest, acknowledged=acknowledged):
+        for about in plan_metric(metric, manifest, acknowledged=acknowledged, offer=offer):
             if criterion_for(criteria, metric, about) is not None and (metric, about) not in judged:
                 return f"The verdict does not judge {_key(metric, about)}, which its criteria ask of this baseline."
     return ""
@@ -87,6 +88,27 @@ def _find_foreign(document: VerdictDocument, rows: Sequence[Finding]) -> str:
     names = [row.measured.metric for row in rows] + [row.metric for row in read_limits(document)]
     other = next((name for name in names if name not in METRICS), None)
     return "" if other is None else f"it judges by {other!r}, which is no metric of this modelcheck"
+
+
+def _find_other_conversion(document: VerdictDocument, _: Sequence[Finding]) -> str:
+    """Return how a source and what became of it do not belong together, or were measured beyond what can be asked."""
+    source, conversion = "source" in document, document.get("conversion")
+    if source != (conversion is not None):
+        return "it names a source, or what became of one, and not the other"
+    offer = _find_offer(document)
+    for metric, values in document["metrics"].items():
+        if metric in METRICS and values and not offer.holds(METRICS[metric].takes):
+            return f"{metric} was measured, and its candidate cannot be asked for it"
+    if conversion is None:
+        return ""
+    low = [row["source"] for row in conversion["layers"] if row["snr"] < BROKEN_BELOW]
+    if conversion["breaks"] != (low[0] if low else ""):
+        return "its conversion breaks at another layer than its signal to noise says"
+    told = document["metrics"].get("source_agreement", {}).values()
+    share = 1 - conversion["changed"] / conversion["pictures"]
+    if any(value is None or abs(value - share) > _DIGITS for value in told):
+        return "its source_agreement is not the share of the answers that its conversion left"
+    return ""
 
 
 def _find_invented(document: VerdictDocument, rows: Sequence[Finding]) -> str:
@@ -224,6 +246,8 @@ def _find_other_reasons(document: VerdictDocument, rows: Sequence[Finding]) -> s
         never_failing=never,
         approval=approval,
         panel=document["panel"],
+        candidate=document["candidate"],
+        conversion=document.get("conversion"),
     )
     told, misread = _part_misreadings(document)
     if wrong := next(filter(None, (_find_impossible(document, reason) for reason in misread)), ""):
@@ -267,16 +291,23 @@ def _find_impossible(document: VerdictDocument, reason: MisreadingReason) -> str
 
 def _expected(document: VerdictDocument, metric: str) -> set[str]:
     """Return what a metric is about by the rest of the document: other metrics of its kind, panel and recipe."""
-    domain = METRICS[metric].domain
+    domain, offer = METRICS[metric].domain, _find_offer(document)
+    if not offer.holds(METRICS[metric].takes):
+        return set()
     panel, recipe = document["panel"], document["recipe"] or {}
     known: dict[str, Sequence[str]] = {
         "network": [""],
         "subject": panel["subjects"] if panel else [],
         "class": [name for name in panel["classes"] if name not in _unseen(panel)] if panel else [],
-        "method": recipe.get("attribution_methods", []),
+        "method": offer.choose_methods(recipe.get("attribution_methods", [])),
     }
     alike = [name for name in document["metrics"] if name in METRICS and METRICS[name].domain == domain]
     return {*known.get(domain, ()), *(about for name in alike for about in document["metrics"][name])}
+
+
+def _find_offer(document: VerdictDocument) -> Offer:
+    """Return what the candidate could be asked for, by what the document says of it."""
+    return find_offer(str(_network(document, "candidate").get("runtime", KERAS)), source="source" in document)
 
 
 def _is_possible(document: VerdictDocument, row: Finding) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from modelcheck.comparison import AREAS, METRICS
+from modelcheck.comparison import AREAS, KERAS, METRICS, find_offer
 from modelcheck.judgement.criteria import Criterion
-from modelcheck.judgement.document import ApprovalRow, PanelRow, Reason, UnaskedRow
+from modelcheck.judgement.document import ApprovalRow, ConversionRow, NetworkRow, PanelRow, Reason, UnaskedRow
 from modelcheck.judgement.findings import Finding, Verdict
 
 __all__ = ["MISREAD", "explain_judgement"]
@@ -17,6 +17,9 @@ MISREAD = (Verdict.FAIL.value, Verdict.UNMEASURED.value)
 That is then told before what follows from it. It comes of the candidate's signature, not of the rest
 of the document.
 """
+# From which shares on pictures are not those that an input was calibrated for: values that are cut, and what is used of
+# its range.
+_CLIPPED, _REACHED = 0.01, 0.25
 _QUESTIONS = tuple(area for area, row in AREAS.items() if row.question)
 
 
@@ -29,6 +32,8 @@ def explain_judgement(
     never_failing: Sequence[Criterion],
     approval: ApprovalRow | None,
     panel: PanelRow | None,
+    candidate: NetworkRow | None = None,
+    conversion: ConversionRow | None = None,
 ) -> list[Reason]:
     """Return the reasons that follow from what was judged, and by what; other facts of a run come before them.
 
@@ -48,8 +53,13 @@ def explain_judgement(
         The baseline's.
     panel : PanelRow or None
         The pictures.
+    candidate : NetworkRow or None
+        What the document says of it.
+    conversion : ConversionRow or None
+        What became of its source, where that was given.
     """
-    reasons: list[Reason] = [{"kind": "finding", "key": row.key} for row in rows if row.red]
+    reasons: list[Reason] = _explain_conversion(candidate, conversion) if verdict in MISREAD else []
+    reasons += [{"kind": "finding", "key": row.key} for row in rows if row.red]
     if verdict == "pass":
         gating = [row for row in rows if row.gating]
         waived = sum(row.verdict is Verdict.WAIVED for row in gating)
@@ -80,7 +90,40 @@ def explain_judgement(
     unseen = panel.get("classes_without_pictures") if panel else None
     if unseen:
         reasons.append({"kind": "unseen_classes", "classes": list(unseen)})
+    return reasons + _explain_unasked(criteria, candidate, source=conversion is not None)
+
+
+def _explain_conversion(candidate: NetworkRow | None, conversion: ConversionRow | None) -> list[Reason]:
+    """Return what went wrong when a file was converted, told before what follows from it."""
+    reasons: list[Reason] = []
+    use = candidate.get("input_use") if candidate else None
+    if use is not None and (use["clipped"] > _CLIPPED or use["reached"] < _REACHED):
+        reasons.append({"kind": "input_use", **use})
+    rows = conversion["layers"] if conversion else []
+    broken = next((row for row in rows if conversion and row["source"] == conversion["breaks"]), None)
+    if conversion is not None and broken is not None:
+        changed, pictures = conversion["changed"], conversion["pictures"]
+        told: Reason = {
+            "kind": "conversion",
+            "layer": broken["source"],
+            "snr": broken["snr"],
+            "changed": changed,
+            "pictures": pictures,
+        }
+        reasons.append(told)
     return reasons
+
+
+def _explain_unasked(criteria: Sequence[Criterion], candidate: NetworkRow | None, *, source: bool) -> list[Reason]:
+    """Return what criteria ask with a say in the release, and a file that ships cannot be asked for."""
+    runtime = candidate.get("runtime", KERAS) if candidate else KERAS
+    offer = find_offer(runtime, source=source)
+    gating = dict.fromkeys(row.metric for row in criteria if not row.advisory)
+    unasked = [name for name in gating if not offer.holds(METRICS[name].takes)]
+    unasked = [name for name in unasked if runtime != KERAS and ("source" not in METRICS[name].takes)]
+    if not unasked:
+        return []
+    return [{"kind": "black_box", "runtime": runtime, "metrics": unasked, "source": source}]
 
 
 def _find_unasked(

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, cast
 
-from modelcheck.comparison import Comparison
+from modelcheck.comparison import KERAS, Comparison
 from modelcheck.gate.artefacts import describe_candidate
 from modelcheck.gate.evidence import Evidence, Plan
 from modelcheck.gate.explanation import MISREAD, explain_judgement
@@ -28,7 +28,9 @@ from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import (
     SCHEMA,
     Action,
+    ConversionRow,
     FailedTestReason,
+    FidelityRow,
     InterfaceRow,
     LimitRow,
     NetworkRow,
@@ -44,9 +46,13 @@ from modelcheck.judgement.findings import Finding, Verdict, overall
 from modelcheck.judgement.waivers import Use, WaiverState, apply_waivers
 from modelcheck.signature import Signature
 from modelcheck.signature.misreading import find_misreadings
-from modelcheck.support.provenance import differences
+from modelcheck.support.provenance import NOT_RECORDED, Difference, differences
 
 __all__ = ["Outcome", "error_document", "exit_status", "verdict_document", "write_document"]
+
+
+# Facts of a file that ships, of its signature's model.
+_OF_SHIPPED = ("runtime", "precision", "saturation", "input_use", "fallback", "unreadable")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,11 +199,13 @@ def verdict_document(
         "metrics": metrics,
         "findings": [row.to_dict() for row in rows],
         "not_judged": missing,
-        "next": _next_steps(verdict, settings, full=full),
+        "next": _next_steps(
+            verdict, settings, full=full, approvable=not evidence or evidence.candidate.runtime == KERAS
+        ),
         "provenance": {
             "baseline": dict(evidence.baseline.provenance),
             "candidate": dict(evidence.candidate.provenance),
-            "differences": differences(evidence.baseline.provenance, evidence.candidate.provenance),
+            "differences": _find_differences(evidence),
         }
         if evidence
         else None,
@@ -210,6 +218,9 @@ def verdict_document(
             "seconds": round(outcome.seconds, 2),
         },
     }
+    conversion = _describe_conversion(evidence.comparison) if evidence else None
+    if evidence and evidence.comparison.conversion and conversion:
+        document["source"], document["conversion"] = _network(evidence.comparison.conversion.source), conversion
     return {**document, "digest": seal(document)}
 
 
@@ -284,7 +295,15 @@ def _reasons(
     approval = evidence.approval.to_dict() if evidence else None
     panel = _panel(evidence) if evidence else None
     derived = explain_judgement(
-        verdict, rows, metrics=metrics, criteria=criteria, never_failing=never, approval=approval, panel=panel
+        verdict,
+        rows,
+        metrics=metrics,
+        criteria=criteria,
+        never_failing=never,
+        approval=approval,
+        panel=panel,
+        candidate=_network(evidence.candidate) if evidence else None,
+        conversion=_describe_conversion(evidence.comparison) if evidence else None,
     )
     # Told where it may be why, and before what follows from it: what passes is released as it was read.
     reasons += find_misreadings(evidence.candidate) if evidence and verdict in MISREAD else []
@@ -327,9 +346,31 @@ def _network(signature: Signature) -> NetworkRow:
     }
     if model.get("augments"):
         row["augments"] = list(model["augments"])
+    if signature.runtime != KERAS:
+        row |= {name: model[name] for name in _OF_SHIPPED if name in model}  # type: ignore[typeddict-item]
     if signature.interface:
         row["interface"] = cast("InterfaceRow", signature.interface.to_dict())
     return row
+
+
+def _find_differences(evidence: Evidence) -> list[Difference]:
+    """Return in what the two measurements' surroundings differ; of a file that ships, in what both record."""
+    found = differences(evidence.baseline.provenance, evidence.candidate.provenance)
+    if evidence.candidate.runtime == KERAS:
+        return found
+    return [row for row in found if NOT_RECORDED not in (row["baseline"], row["candidate"])]
+
+
+def _describe_conversion(comparison: Comparison) -> ConversionRow | None:
+    """Return what became of the candidate's source; None where none was given."""
+    found = comparison.conversion
+    if found is None:
+        return None
+    rows: list[FidelityRow] = [
+        {"source": row.source, "file": row.file, "snr": round(row.snr, 6), "cosine": round(row.cosine, 6)}
+        for row in found.layers
+    ]
+    return {"layers": rows, "breaks": found.breaks, "changed": len(found.changed), "pictures": found.n}
 
 
 def _candidate(signature: Signature, *, full: bool) -> NetworkRow:
@@ -360,8 +401,8 @@ def _panel(evidence: Evidence) -> PanelRow:
     return row
 
 
-def _next_steps(verdict: str, settings: Settings, *, full: bool) -> list[NextStep]:
-    """Return what can be done now, the first step first; only a full run leads to an approval."""
+def _next_steps(verdict: str, settings: Settings, *, full: bool, approvable: bool = True) -> list[NextStep]:
+    """Return what can be done now, the first step first; only a full run of a Keras network leads to an approval."""
     candidate, baseline = str(settings.candidate or "CANDIDATE.keras"), str(settings.baseline or "BASELINE")
     panel = str(settings.panel or f"{baseline}/panel.npz")
     why = "WHY" if verdict == "pass" else "WHY THE CHANGE IS WANTED"
@@ -370,13 +411,16 @@ def _next_steps(verdict: str, settings: Settings, *, full: bool) -> list[NextSte
     read = [
         f"--modelcheck-{name.removeprefix('--')}={value}" for name, value in zip(said[::2], said[1::2], strict=True)
     ]
-    rerun = _step("rerun", "pytest", "suites/", "--candidate", candidate, "--baseline", baseline, *read)
+    source = [] if settings.source is None else ["--source", str(settings.source)]
+    rerun = _step("rerun", "pytest", "suites/", "--candidate", candidate, *source, "--baseline", baseline, *read)
     approve = _step(
         *("approve", "modelcheck", "approve", candidate, "--panel", panel, "--to", baseline),
         *(*write_options(settings.interface), "--reason", why),
     )
     if verdict == "error" or not full:
         return [rerun]
+    if not approvable:  # a baseline is rendered
+        return [] if verdict == "pass" else [rerun]
     return [approve] if verdict == "pass" else [rerun, approve]
 
 

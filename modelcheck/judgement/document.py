@@ -17,6 +17,7 @@ __all__ = [
     "Action",
     "ApprovalRow",
     "ClassOrderReason",
+    "ConversionRow",
     "CriteriaRow",
     "CriterionRow",
     "DocumentError",
@@ -71,11 +72,24 @@ class InterfaceRow(TypedDict, total=False):
     preprocessing: str | dict[str, Any]
 
 
+class InputUseRow(TypedDict):
+    """What pictures use of an input of whole numbers; see `modelcheck.runtimes.pictures.InputUse`."""
+
+    levels: int
+    clipped: float
+    reached: float
+    low: float
+    high: float
+
+
 class NetworkRow(TypedDict):
     """A network: its file, the folder and digest of its signature where there is one, a baseline's approval.
 
     And its layers that augment in a plain call, and how its inputs and outputs were understood
-    (`modelcheck.interface.Interface`), where there is something to say.
+    (`modelcheck.interface.Interface`), where there is something to say. Of a file that ships, what
+    runs it, in what numbers it computes, the share of pictures whose scores lie at the end of what
+    its outputs can say, what pictures use of its input, and why the runtime's plain kernels run it
+    or its layers cannot be read.
     """
 
     name: str
@@ -88,6 +102,34 @@ class NetworkRow(TypedDict):
     signature: NotRequired[str]
     approval: NotRequired[ApprovalRow]
     interface: NotRequired[InterfaceRow]
+    runtime: NotRequired[str]
+    precision: NotRequired[str]
+    saturation: NotRequired[float]
+    input_use: NotRequired[InputUseRow]
+    fallback: NotRequired[str]
+    unreadable: NotRequired[str]
+
+
+class FidelityRow(TypedDict):
+    """A layer of a file that ships beside its source's: signal to noise in decibels, and cosine."""
+
+    source: str
+    file: str
+    snr: float
+    cosine: float
+
+
+class ConversionRow(TypedDict):
+    """A file that ships beside the network that it was converted from.
+
+    ``breaks`` is the first layer that is no longer what it was, empty for none; ``changed`` of so
+    many ``pictures`` are answered differently.
+    """
+
+    layers: list[FidelityRow]
+    breaks: str
+    changed: int
+    pictures: int
 
 
 class PanelRow(TypedDict):
@@ -394,6 +436,39 @@ class ClassOrderReason(TypedDict):
 MisreadingReason = PreprocessingReason | ClassOrderReason
 
 
+class InputUseReason(TypedDict):
+    """Pictures use little of what a file's input can hold, or more than it: it was calibrated on others."""
+
+    kind: Literal["input_use"]
+    levels: int
+    clipped: float
+    reached: float
+    low: float
+    high: float
+
+
+class ConversionReason(TypedDict):
+    """The first layer of a file that ships that is no longer what it was in its source, and answers that changed."""
+
+    kind: Literal["conversion"]
+    layer: str
+    snr: float
+    changed: int
+    pictures: int
+
+
+class BlackBoxReason(TypedDict):
+    """What criteria that gate ask for, and a file that ships cannot be asked: ``runtime`` runs it.
+
+    ``source`` is whether the network was given that it was converted from.
+    """
+
+    kind: Literal["black_box"]
+    runtime: str
+    metrics: list[str]
+    source: bool
+
+
 class PassedReason(TypedDict):
     """Of so many checks that gate the release, how many passed and how many are waived."""
 
@@ -426,6 +501,9 @@ Reason = (
     | OffScaleReason
     | PreprocessingReason
     | ClassOrderReason
+    | InputUseReason
+    | ConversionReason
+    | BlackBoxReason
     | PassedReason
 )
 
@@ -484,6 +562,8 @@ class VerdictDocument(TypedDict):
     provenance: ProvenanceRow | None
     digest: str
     volatile: VolatileRow
+    source: NotRequired[NetworkRow]
+    conversion: NotRequired[ConversionRow]
 
 
 def check_schema(document: Mapping[str, Any], name: str) -> None:

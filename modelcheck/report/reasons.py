@@ -12,6 +12,7 @@ from modelcheck.interface.sentences import say_misreading
 from modelcheck.judgement.document import (
     Action,
     ApprovalRow,
+    InputUseReason,
     Reason,
     VerdictDocument,
     WaiverUseRow,
@@ -35,6 +36,7 @@ __all__ = [
 
 
 # What it takes to ask a question, at the head of every reader and in full.
+_RUNTIMES = {"litert": "a LiteRT file", "onnx": "an ONNX file"}
 _NEEDS = {"regions": "regions", "twins": "retrained twins", "criteria": "a criterion that gates"}
 _CURES = {
     "regions": "{}: the panel does not say where the evidence may lie; add regions and approve again.",
@@ -133,6 +135,23 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
             )
         case "preprocessing" | "class_order":
             return say_misreading(reason)
+        case "input_use":
+            return _describe_input_use(reason)
+        case "conversion":
+            changed = reason["changed"]
+            answers = f"{changed} of {reason['pictures']} answers changed" if changed else "no answer changed"
+            return (
+                f"The conversion breaks first at {reason['layer']!r}, which keeps {reason['snr']:.0f} dB of signal to "
+                f"noise of its source ({answers}). Look at how that layer was quantised, clipped or left out, and "
+                "convert the source again."
+            )
+        case "black_box":
+            named = ", ".join(head(metric) for metric in reason["metrics"])
+            more = "" if reason["source"] else " With --source PARENT.keras, which it was converted from, more is."
+            return (
+                f"The candidate is {_RUNTIMES[reason['runtime']]}, which answers pictures and from which nothing can "
+                f"be rendered: not asked are {named}.{more}"
+            )
         case "all_advisory":
             return "Every criterion that was judged is advisory: nothing gates the release."
         case "passed":
@@ -142,6 +161,21 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
             return f"{reason['passed']} of {total} checks that gate the release passed; {waived} waived."
         case unknown:
             assert_never(unknown)
+
+
+def _describe_input_use(reason: InputUseReason) -> str:
+    low, high, clipped, reached = reason["low"], reason["high"], reason["clipped"], reason["reached"]
+    holds = f"from {low:.4g} to {high:.4g}"
+    cure = "Convert it again with representative pictures that are prepared as the network takes them."
+    if reached < 0.25:
+        return (
+            f"The file's input holds values {holds}, and the pictures use {reached:.1%} of that, "
+            f"{count(reason['levels'], 'stored value')}: it was calibrated on pictures of another range. {cure}"
+        )
+    return (
+        f"The file's input holds values {holds}, and {clipped:.0%} of the pictures' values lie beyond and are cut: it "
+        f"was calibrated on other pictures. {cure}"
+    )
 
 
 def _describe_absent(layers: Sequence[str], total: int) -> str:

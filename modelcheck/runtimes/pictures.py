@@ -33,12 +33,15 @@ class InputUse:
         How many different stored values the pictures come to.
     clipped : float
         The share of their values that lie beyond the first or the last stored value.
+    reached : float
+        The share of its range that lies between the pictures' lowest and highest value.
     low, high : float
         What the first and the last stored value stand for.
     """
 
     levels: int
     clipped: float
+    reached: float
     low: float
     high: float
 
@@ -87,6 +90,7 @@ class Entry:
         return InputUse(
             levels=len(np.unique(store(self.rounded, images))),
             clipped=float(beyond.mean()),
+            reached=float(np.ptp(images)) / (span.high - span.low),
             low=span.low,
             high=span.high,
         )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict
 
-__all__ = ["Difference", "differences"]
+__all__ = ["NOT_RECORDED", "Difference", "differences"]
 
-_UNKNOWN = "not recorded"
+NOT_RECORDED = "not recorded"
+"""What stands where one of the two does not say."""
 
 
 class Difference(TypedDict):
@@ -41,9 +42,9 @@ def differences(baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> li
     """
     one, other = dict(_flat(baseline)), dict(_flat(candidate))
     return [
-        {"name": name, "baseline": one.get(name, _UNKNOWN), "candidate": other.get(name, _UNKNOWN)}
+        {"name": name, "baseline": one.get(name, NOT_RECORDED), "candidate": other.get(name, NOT_RECORDED)}
         for name in sorted({*one, *other})
-        if one.get(name, _UNKNOWN) != other.get(name, _UNKNOWN)
+        if one.get(name, NOT_RECORDED) != other.get(name, NOT_RECORDED)
     ]
 
 
