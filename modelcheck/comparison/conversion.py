@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -130,7 +131,9 @@ def _rename_layers(signature: Signature, names: Mapping[str, str]) -> Signature:
     left = {record.name for record in signature.layers} - names.keys()
     names = {**names, **{name: f"{name} (file)" if name in names.values() else name for name in left}}
     records = tuple(replace(record, name=names[record.name]) for record in signature.layers)
-    parts = {part: {names[name]: values for name, values in getattr(signature, part).items()} for part in PER_LAYER}
+    parts: dict[str, Any] = {
+        part: {names[name]: values for name, values in getattr(signature, part).items()} for part in PER_LAYER
+    }
     return replace(signature, layers=records, **parts)
 
 
