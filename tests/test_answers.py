@@ -17,6 +17,7 @@ from modelcheck.answers.maps import score_views
 from modelcheck.answers.occlusion import choose_window, occlude
 from modelcheck.answers.panel import answer_panel, describe_pictures
 from modelcheck.answers.probes import choose_probe_rows, choose_shown_pictures
+from modelcheck.answers.rise import see_through_masks
 from modelcheck.answers.stickers import measure_panel_shifts
 from modelcheck.attributions import attribute
 from modelcheck.interface import Interface
@@ -119,6 +120,27 @@ def test_a_window_is_a_fifth_of_a_picture_and_moves_by_a_third(height):
     window, stride = choose_window(height)
     assert 1 <= stride <= window <= height
     assert abs(window - height / 5) <= max(0.5, 1 - height / 5)
+
+
+# Random masks
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_random_masks_show_what_they_show_of_networks_that_can_be_looked_into(head):
+    """The same masks, and the same means of the score; another seed gives another map."""
+    images, labels = pictures_of(head)[:3], panel_of(head).labels[:3]
+    ours = see_through_masks(ask_keras(head), images, labels, samples=300, seed=3)
+    theirs = attribute(make_model(head), images, labels, method="rise", samples=300, seed=3)
+    np.testing.assert_allclose(ours, theirs[..., 0], atol=1e-4)
+    assert np.abs(ours).max() > 0.01
+    assert np.abs(ours - see_through_masks(ask_keras(head), images, labels, samples=300, seed=4)).max() > 1e-3
+
+
+def test_as_many_masks_are_drawn_as_networks_that_can_be_looked_into_get():
+    """A recipe names the method alone: what it is told by default must be one thing on both ways."""
+    images, labels = pictures_of("three")[:1], panel_of("three").labels[:1]
+    theirs = attribute(make_model("three"), images, labels, method="rise")
+    np.testing.assert_allclose(see_through_masks(ask_keras("three"), images, labels), theirs[..., 0], atol=1e-4)
 
 
 # Condensing

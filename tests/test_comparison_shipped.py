@@ -72,11 +72,11 @@ def test_what_is_planned_follows_from_what_takes_it():
     assert {"mapped_units", "reach", "randomisation"}.isdisjoint(planned["file"])
 
 
-def test_a_file_is_asked_for_occlusion_alone():
+def test_a_file_is_asked_for_what_takes_answers_alone():
     """Of the recipe's methods those that take gradients are left out, whatever the source."""
     for source in (False, True):
         offer = find_offer("litert", source=source)
-        assert offer.choose_methods(("smoothgrad", "occlusion")) == ("occlusion",)
+        assert offer.choose_methods(("rise", "smoothgrad", "occlusion")) == ("rise", "occlusion")
         assert plan_metric("flipping_gain", MANIFEST, offer=offer) == ["occlusion"]
         assert not find_offer("litert", source=source).choose_methods(("smoothgrad",))
     assert plan_metric("flipping_gain", MANIFEST) == ["smoothgrad", "occlusion"]

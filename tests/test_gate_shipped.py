@@ -33,6 +33,7 @@ at_least = 20
 optional = true
 why = "no layer breaks"
 """
+RECIPE = Recipe(probe_pictures=4, attribution_methods=("smoothgrad", "rise", "occlusion"))
 BESIDE = ("--source", "same.keras")
 
 
@@ -310,7 +311,7 @@ def test_a_file_is_measured_without_tensorflow(file, tmp_path):
     else:
         model.save(tmp_path / file)
     panel.save(tmp_path / "panel.npz")
-    asked_for = Request(network=tmp_path / file, panel=tmp_path / "panel.npz", recipe=Recipe(probe_pictures=12))
+    asked_for = Request(network=tmp_path / file, panel=tmp_path / "panel.npz", recipe=RECIPE)
     (tmp_path / "request.json").write_text(asked_for.to_json())
     command = [sys.executable, "-c", HOOK, str(tmp_path / "request.json"), str(tmp_path / "signature")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -322,7 +323,7 @@ def test_a_file_is_measured_without_tensorflow(file, tmp_path):
     signature = read_signature(tmp_path / "signature")
     assert signature.runtime in ("litert", "onnx")
     assert [record.name for record in signature.layers][-1] == signature.decision.name
-    assert signature.attributions.keys() == {"occlusion"}
+    assert signature.attributions.keys() == {"occlusion", "rise"}
     assert all(np.isnan(maps).all() for maps in signature.maps.values())
     assert {"tensorflow", "keras"}.isdisjoint(signature.provenance["versions"])
 

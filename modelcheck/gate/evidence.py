@@ -39,6 +39,7 @@ from modelcheck.judgement.waiver_file import check_waivers, read_waivers
 from modelcheck.judgement.waivers import Waiver
 from modelcheck.modelfile import tell_format
 from modelcheck.panel import Panel, PanelError
+from modelcheck.recipe import BLACK_BOX
 from modelcheck.signature import Approval, Signature, find_approval, read_manifest, read_signature
 from modelcheck.signature.counterparts import check_given
 from modelcheck.signature.misreading import find_better_preprocessing
@@ -182,7 +183,7 @@ def make_plan(settings: Settings, *, manifest: Mapping[str, Any] | None = None) 
     parts["method"] = offer.choose_methods(manifest["recipe"]["attribution_methods"])
     nothing = {} if parts["subject"] else {"subject": "the panel has no subjects that several pictures share"}
     if offer != WHOLE and not parts["method"]:
-        lacking = "the candidate can be asked for occlusion alone, and the baseline's recipe has none"
+        lacking = f"the candidate can be asked for {' and '.join(BLACK_BOX)} alone, and the baseline's recipe has none"
         nothing |= {"group": lacking, "method": lacking}
     if offer != WHOLE:  # where all limits are on what takes a network's inside, there is nothing to ask
         limited = {(METRICS[metric].about, about) for metric, about in pairs}
