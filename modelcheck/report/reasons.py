@@ -170,7 +170,8 @@ def _describe_input_use(reason: InputUseReason) -> str:
     if reached < 0.25:
         return (
             f"The file's input holds values {holds}, and the pictures use {reached:.1%} of that, "
-            f"{count(reason['levels'], 'stored value')}: it was calibrated on pictures of another range. {cure}"
+            f"{count(reason['levels'], 'stored value')}: it was calibrated on pictures of another range, or takes "
+            f"others than it is given. {cure}"
         )
     return (
         f"The file's input holds values {holds}, and {clipped:.0%} of the pictures' values lie beyond and are cut: it "
