@@ -132,6 +132,8 @@ def test_the_documents_show_the_schema_in_use():
 
 TYPES = {
     "network": document.NetworkRow,
+    "input_use": document.InputUseRow,
+    "conversion": document.ConversionRow,
     "interface": document.InterfaceRow,
     "panel": document.PanelRow,
     "criteria": document.CriteriaRow,

@@ -40,7 +40,8 @@ FIRST = {
 }
 # Answers and decision are as before: what breaks is seen beside the source alone.
 UNSEEN_ALONE = {"without_rescaling", "clipped", "clipped_first", "sees_half"}
-BY_DEFAULT = {("signs_int8", True), ("blue_first", True), ("cyclic", False), ("takes_half", False)}
+BY_DEFAULT = {("signs_int8", True), ("blue_first", False), ("cyclic", True)}
+PATIENCE = 1800  # seconds on the clock for measuring a file and its source, on a busy machine
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +86,9 @@ def projects(tmp_path_factory):
 def run(folder, data, *, source, name="phone.tflite"):
     """Return exit status and verdict of a file, alone or beside its source; whoever reads it finds no contradiction."""
     (folder / name).write_bytes(data)
-    done, document = gates.gate(folder, "--candidate", name, *(["--source", "source.keras"] if source else []))
+    done, document = gates.gate(
+        folder, "--candidate", name, *(["--source", "source.keras"] if source else []), seconds=PATIENCE
+    )
     assert done.returncode == document["exit_code"]
     if document["verdict"] != "error":
         assert find_contradiction(read_verdict(folder / "report" / "verdict.json")) == ""
@@ -100,7 +103,7 @@ def cases():
                 yield pytest.param(name, source, marks=slow, id=f"{name}-{'source' if source else 'alone'}")
 
 
-@pytest.mark.parametrize(("name", "source"), cases())
+@pytest.mark.parametrize(("name", "source"), list(cases()))
 def test_a_case_is_told(name, source, projects, converted):
     """Its verdict, and what is said first."""
     code, document = run(projects(CASES[name].source), converted(name), source=source)
@@ -169,7 +172,7 @@ def test_another_training_passes_beside_its_own_source(projects, tmp_path):
         data = convert(model, to="int8", pictures=conversions.pictures(conversions.faces()))
     folder = projects("faces")
     (folder / "twin.tflite").write_bytes(data)
-    done, document = gates.gate(folder, "--candidate", "twin.tflite", "--source", twin)
+    done, document = gates.gate(folder, "--candidate", "twin.tflite", "--source", twin, seconds=PATIENCE)
     assert done.returncode == 0, main_reason(document)
     assert document["source"]["file"] == "twin.keras"
     assert document["conversion"]["breaks"] == ""
