@@ -27,6 +27,16 @@ LIGHT = Recipe(
     steps=4, copies=2, units_per_layer=4, untrained_twins=1, sticker_faces=0, exchange_pictures=30, mosaics=60,
     probe_pictures=48, attribution_methods=("occlusion",),
 )  # fmt: skip
+STARTER = ("", "_places", "_subjects")
+# The released network fails some strangers, and so does whatever is made of it.
+STRANGERS = """
+[[criterion]]
+metric = "subject_accuracy"
+about = "visitor_*"
+optional = true
+at_least = 0.45
+why = "Known, and watched."
+"""
 READS = {"bytes": Interface(preprocessing="bytes")}
 # How the first sentence starts: of a file alone, and beside its source.
 BREAKS = "The conversion breaks first at "
@@ -55,7 +65,7 @@ def projects(tmp_path_factory):
         folder = tmp_path_factory.mktemp(name)
         (folder / "suites").mkdir()
         suites = ["test_held_out_subjects.py", "test_same_features.py", "test_same_places.py"]
-        limits = [ROOT / "modelcheck" / "cli" / "starter" / f"criteria{part}.toml" for part in ("", "_places")]
+        limits = [ROOT / "modelcheck" / "cli" / "starter" / f"criteria{part}.toml" for part in STARTER]
         if name == "faces":
             suites, limits = (
                 [path.name for path in (ROOT / "suites").glob("test_*.py")],
@@ -63,7 +73,7 @@ def projects(tmp_path_factory):
             )
         for suite in suites:
             shutil.copy(ROOT / "suites" / suite, folder / "suites")
-        (folder / "suites" / "criteria.toml").write_text("\n".join(path.read_text() for path in limits))
+        (folder / "suites" / "criteria.toml").write_text("\n".join([*(path.read_text() for path in limits), STRANGERS]))
         source, baseline = folder / "source.keras", ROOT / "baselines" / "drawn-faces"
         panel = SOURCES[name][1]()
         if name == "faces":
