@@ -232,6 +232,7 @@ def _describe_use(classifier: ShippedClassifier, images: np.ndarray) -> dict[str
         "runtime": classifier.wiring.graph.format,
         "precision": classifier.precision,
         "saturation": round(classifier.saturation(images), 6),
+        **({"probabilities": True} if classifier.coarse else {}),
         **({} if use is None else {"input_use": {name: round(value, 6) for name, value in asdict(use).items()}}),
         **{name: words for name, words in said.items() if words},
     }

@@ -1,6 +1,6 @@
 """Two signatures beside each other: layers, subjects, regions, and the catalogue of metrics that they fill."""
 
-from modelcheck.comparison.asking import KERAS, WHOLE, Offer, find_offer, offer_of
+from modelcheck.comparison.asking import KERAS, WHOLE, Offer, find_offer, is_saturated, offer_of, say_saturated
 from modelcheck.comparison.catalogue import METRICS, plan_metric, possible, shown_in, unit_of
 from modelcheck.comparison.comparison import Comparison, compare, reduce_twin
 from modelcheck.comparison.controversial import ControversialExchange, ExchangeMap, PictureExchanges
@@ -34,11 +34,13 @@ __all__ = [
     "count_missing",
     "find_classes_without_map",
     "find_offer",
+    "is_saturated",
     "measure_sureness",
     "offer_of",
     "plan_metric",
     "possible",
     "reduce_twin",
+    "say_saturated",
     "shown_in",
     "unit_of",
 ]

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from modelcheck.comparison.answers import AnswerChanges, compare_answers, measure_answers
-from modelcheck.comparison.asking import offer_of, say_unasked
+from modelcheck.comparison.asking import is_saturated, offer_of, say_saturated, say_unasked
 from modelcheck.comparison.catalogue import METRICS, find_floor
 from modelcheck.comparison.controversial import PictureExchanges
 from modelcheck.comparison.conversion import Conversion, adopt_source, measure_conversion
@@ -301,6 +301,8 @@ def compare(
     ]
     offer = offer_of(candidate)
     asked = [item for item in measures if offer.holds(METRICS[item.metric].takes)]
+    if is_saturated(candidate.model):
+        asked = [_without_margins(item, candidate) for item in asked]
     return Comparison(
         baseline=baseline,
         candidate=candidate,
@@ -311,6 +313,14 @@ def compare(
         reach=reached,
         conversion=conversion,
     )
+
+
+def _without_margins(item: Measured, candidate: Signature) -> Measured:
+    """Return a measure that rests on margins as one that could not be made."""
+    if "margins" not in METRICS[item.metric].takes:
+        return item
+    why = say_saturated(float(candidate.model["saturation"]))
+    return Measured(metric=item.metric, about=item.about, value=math.nan, n=item.n, evidence=why)
 
 
 def _measure_layers(

@@ -52,7 +52,7 @@ __all__ = ["Outcome", "error_document", "exit_status", "verdict_document", "writ
 
 
 # Facts of a file that ships, of its signature's model.
-_OF_SHIPPED = ("runtime", "precision", "saturation", "input_use", "fallback", "unreadable")
+_OF_SHIPPED = ("runtime", "precision", "saturation", "probabilities", "input_use", "fallback", "unreadable")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -105,6 +105,7 @@ class NetworkRow(TypedDict):
     runtime: NotRequired[str]
     precision: NotRequired[str]
     saturation: NotRequired[float]
+    probabilities: NotRequired[bool]
     input_use: NotRequired[InputUseRow]
     fallback: NotRequired[str]
     unreadable: NotRequired[str]
@@ -447,6 +448,13 @@ class InputUseReason(TypedDict):
     high: float
 
 
+class SaturatedReason(TypedDict):
+    """A file answers with probabilities so coarse that on this share of the pictures nothing is known of margins."""
+
+    kind: Literal["saturated"]
+    share: float
+
+
 class ConversionReason(TypedDict):
     """The first layer of a file that ships that is no longer what it was in its source, and answers that changed."""
 
@@ -502,6 +510,7 @@ Reason = (
     | PreprocessingReason
     | ClassOrderReason
     | InputUseReason
+    | SaturatedReason
     | ConversionReason
     | BlackBoxReason
     | PassedReason

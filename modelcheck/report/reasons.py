@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import assert_never
 
-from modelcheck.comparison import METRICS, unit_of
+from modelcheck.comparison import METRICS, say_saturated, unit_of
 from modelcheck.interface.sentences import say_misreading
 from modelcheck.judgement.document import (
     Action,
@@ -137,6 +137,8 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
             return say_misreading(reason)
         case "input_use":
             return _describe_input_use(reason)
+        case "saturated":
+            return say_saturated(reason["share"])
         case "conversion":
             changed = reason["changed"]
             answers = f"{changed} of {reason['pictures']} answers changed" if changed else "no answer changed"
