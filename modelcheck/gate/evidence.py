@@ -24,6 +24,7 @@ from modelcheck.comparison import (
 )
 from modelcheck.gate.cache import load_or_measure
 from modelcheck.gate.child import ChildError
+from modelcheck.gate.renderable import refuse_shipped
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings, SettingsError
 from modelcheck.interface.sentences import say_misreading
@@ -334,6 +335,9 @@ def _find_offer(settings: Settings) -> Offer:
     """Return what the candidate can be asked for, by the first bytes of its file."""
     path = settings.require("candidate")
     runtime = tell_format(path)
+    if settings.source is not None:
+        instead = ["pytest", "suites/", "--candidate", as_argument(path), "--source", "PARENT.keras"]
+        refuse_shipped(settings.source, what="a source", instead=instead)
     if settings.source is not None and runtime == KERAS:
         raise SettingsError(
             f"source is the network that a .tflite or .onnx candidate was converted from, and {str(path)!r} is none. "
@@ -347,6 +351,8 @@ def _check_baseline_model(settings: Settings, manifest: Mapping[str, Any]) -> No
     path = settings.baseline_model
     if path is None:
         return
+    given = ["pytest", "suites/", "--modelcheck-baseline-model", "PARENT.keras"]
+    refuse_shipped(path, what="a baseline", instead=given)
     try:
         sha = hash_file(path)
     except OSError as error:
