@@ -36,6 +36,7 @@ from modelcheck.judgement.criteria import (
     inform_where_calibrated,
     read_criteria,
 )
+from modelcheck.judgement.document import TimingsRow
 from modelcheck.judgement.waiver_file import check_waivers, read_waivers
 from modelcheck.judgement.waivers import Waiver
 from modelcheck.modelfile import tell_format
@@ -114,6 +115,8 @@ class Evidence:
         What its history says of it.
     note : str
         Why the cache was not believed, where it was not; else empty.
+    seconds_per_picture : TimingsRow or None
+        How long an answer took, for information; None where that of the candidate was not kept.
     """
 
     panel: Panel
@@ -122,6 +125,7 @@ class Evidence:
     baseline_folder: Path
     approval: Approval
     note: str = ""
+    seconds_per_picture: TimingsRow | None = None
 
     def __repr__(self) -> str:
         return one_line_repr("Evidence", f"{len(self.panel)} pictures", self.comparison)
@@ -303,8 +307,10 @@ def gather(
     _check_answers(loaded.signature)
     source = None
     if parts.source is not None:
-        source = load_or_measure(parts.source, digests=digests, settings=settings, tell=tell).signature
-    comparison = compare(baseline, loaded.signature, layers=settings.layers, source=source)
+        source = load_or_measure(parts.source, digests=digests, settings=settings, tell=tell)
+    comparison = compare(
+        baseline, loaded.signature, layers=settings.layers, source=None if source is None else source.signature
+    )
     return Evidence(
         panel=panel,
         comparison=comparison,
@@ -312,6 +318,12 @@ def gather(
         note=loaded.note,
         baseline_folder=settings.require("baseline"),
         approval=find_approval(settings.require("baseline"), signature=digests["baseline"]),
+        seconds_per_picture=None
+        if loaded.seconds_per_picture is None
+        else {
+            "candidate": loaded.seconds_per_picture,
+            "source": None if source is None else source.seconds_per_picture,
+        },
     )
 
 
