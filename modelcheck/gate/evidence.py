@@ -48,7 +48,7 @@ from modelcheck.support.commands import as_argument, write_command
 from modelcheck.support.escaping import clean, one_line_repr
 from modelcheck.support.files import hash_file
 
-__all__ = ["Evidence", "Parts", "Plan", "check_panel", "gather", "make_plan", "read_parts"]
+__all__ = ["Evidence", "Parts", "Plan", "check_answers", "check_panel", "gather", "make_plan", "read_parts"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,7 +304,7 @@ def gather(
     if settings.baseline_model is not None:
         digests["baseline_model"] = str(baseline.model["sha256"])
     loaded = load_or_measure(parts.request, digests=digests, settings=settings, tell=tell)
-    _check_answers(loaded.signature)
+    check_answers(loaded.signature)
     source = None
     if parts.source is not None:
         source = load_or_measure(parts.source, digests=digests, settings=settings, tell=tell)
@@ -340,6 +340,29 @@ def check_panel(panel: Panel, path: Path) -> None:
             f"The panel {str(path)!r} holds one subject only, {clean(panel.subjects[0], longest=80)!r}: how others "
             "would fare cannot be said. Add pictures of at least one more, or, where its pictures are independent of "
             "each other, leave the subjects out of the panel."
+        )
+
+
+def check_answers(candidate: Signature) -> None:
+    """Refuse scores that no criterion may need to look at: NaN wins every argmax, a constant is right by chance.
+
+    Raises
+    ------
+    CompareError
+        When a score is NaN or infinite, or every picture is answered alike.
+    """
+    scores = candidate.scores
+    name = candidate.model["file"]
+    if not np.isfinite(scores).all():
+        bad = int((~np.isfinite(scores).all(axis=1)).sum())
+        raise CompareError(
+            f"{name!r} answers NaN or infinity on {bad} of {len(scores)} pictures: nothing can be judged."
+        )
+    better = find_better_preprocessing(candidate)
+    if float(np.ptp(scores, axis=0).max()) <= 1e-6 * max(1.0, float(np.abs(scores).max())):
+        raise CompareError(
+            f"{name!r} gives every picture the same scores: it has learned nothing, or its input does not reach it."
+            + (f" {say_misreading(better)}" if better else "")
         )
 
 
@@ -388,21 +411,4 @@ def _check_possible(row: Criterion, manifest: Mapping[str, Any]) -> None:
         raise CriteriaError(
             f"The criterion on {row.metric!r} can never hold: {row.limits} is asked, and the metric lies between "
             f"{low:g} and {high:g}."
-        )
-
-
-def _check_answers(candidate: Signature) -> None:
-    """Refuse scores that no criterion may need to look at: NaN wins every argmax, a constant is right by chance."""
-    scores = candidate.scores
-    name = candidate.model["file"]
-    if not np.isfinite(scores).all():
-        bad = int((~np.isfinite(scores).all(axis=1)).sum())
-        raise CompareError(
-            f"{name!r} answers NaN or infinity on {bad} of {len(scores)} pictures: nothing can be judged."
-        )
-    better = find_better_preprocessing(candidate)
-    if float(np.ptp(scores, axis=0).max()) <= 1e-6 * max(1.0, float(np.abs(scores).max())):
-        raise CompareError(
-            f"{name!r} gives every picture the same scores: it has learned nothing, or its input does not reach it."
-            + (f" {say_misreading(better)}" if better else "")
         )
