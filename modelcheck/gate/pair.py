@@ -90,7 +90,8 @@ def compare_pair(
     """
     first, second = _read(one), _read(other)
     given = ["modelcheck", "compare", "PARENT.keras", as_argument(other), "--panel", panel or "PANEL.npz"]
-    refuse_shipped(one, what="a baseline", instead=given, runtime=None if first is None else first.runtime)
+    file, runtime = (one, None) if first is None else (first.model["file"], first.runtime)
+    refuse_shipped(file, what="a baseline", instead=given, runtime=runtime)
     _refuse_unused(one, other, known=(first, second), recipe=recipe, interface=interface)
     pictures = None if panel is None else Panel.load(panel, max_gib=settings.panel_size)
     for place, signature in ((one, first), (other, second)):
