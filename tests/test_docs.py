@@ -147,6 +147,9 @@ TYPES = {
     "difference": document.Difference,
     "provenance": document.ProvenanceRow,
     "volatile": document.VolatileRow,
+    "timings": document.TimingsRow,
+    "input_use": document.InputUseRow,
+    "conversion": document.ConversionRow,
 }
 SCHEMA = json.loads((ROOT / "docs" / "verdict.schema.json").read_text(encoding="utf-8"))
 

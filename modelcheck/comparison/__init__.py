@@ -4,7 +4,7 @@ from modelcheck.comparison.asking import KERAS, WHOLE, Offer, find_offer, is_sat
 from modelcheck.comparison.catalogue import METRICS, plan_metric, possible, shown_in, unit_of
 from modelcheck.comparison.comparison import Comparison, compare, reduce_twin
 from modelcheck.comparison.controversial import ControversialExchange, ExchangeMap, PictureExchanges
-from modelcheck.comparison.conversion import BROKEN_BELOW
+from modelcheck.comparison.conversion import BROKEN_BELOW, say_unrelated
 from modelcheck.comparison.layers import LayerComparison
 from modelcheck.comparison.lineage import RELATED
 from modelcheck.comparison.metric import ABOUT, AREAS, PLACES, Metric
@@ -41,6 +41,7 @@ __all__ = [
     "possible",
     "reduce_twin",
     "say_saturated",
+    "say_unrelated",
     "shown_in",
     "unit_of",
 ]

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from modelcheck.comparison.answers import AnswerChanges, compare_answers, measure_answers
-from modelcheck.comparison.asking import is_saturated, offer_of, say_saturated, say_unasked
+from modelcheck.comparison.asking import Offer, find_offer, is_saturated, say_saturated, say_unasked
 from modelcheck.comparison.catalogue import METRICS, find_floor
 from modelcheck.comparison.controversial import PictureExchanges
 from modelcheck.comparison.conversion import Conversion, adopt_source, measure_conversion
@@ -111,6 +111,11 @@ class Comparison:
         known = (item for (metric, _), item in self.measures.items() if metric == "layer_likeness")
         return tuple(item.about for item in known if is_as_retrained(item))
 
+    @property
+    def _offer(self) -> Offer:
+        """What the candidate can be asked for."""
+        return find_offer(self.candidate.runtime, source=self.conversion is not None)
+
     @cached_property
     def answer_changes(self) -> AnswerChanges:
         """The pictures on which the candidate's answer turned wrong, and how many turned right."""
@@ -143,7 +148,7 @@ class Comparison:
             raise CompareError(f"There is no metric {metric!r}. {did_you_mean(metric, METRICS)}")
         if (metric, about) in self.measures:
             return self.measures[metric, about]
-        if not offer_of(self.candidate).holds(METRICS[metric].takes):
+        if not self._offer.holds(METRICS[metric].takes):
             return Measured(
                 metric=metric, about=about, value=math.nan, evidence=say_unasked(self.candidate), asked=False
             )
@@ -218,7 +223,7 @@ class Comparison:
         if sort == "layer":
             return tuple(layer.baseline.name for layer in self.layers)
         if sort == "method":
-            return offer_of(self.candidate).choose_methods(self.candidate.recipe.attribution_methods)
+            return self._offer.choose_methods(self.candidate.recipe.attribution_methods)
         if sort == "class_name":
             return self.baseline.class_names
         return self.subjects if sort == "subject" else tuple(sorted(set(self.baseline.pictures["groups"].tolist())))
@@ -299,7 +304,7 @@ def compare(
         reach,
         *measure_conversion(conversion, about=baseline.decision.name),
     ]
-    offer = offer_of(candidate)
+    offer = find_offer(candidate.runtime, source=conversion is not None)
     asked = [item for item in measures if offer.holds(METRICS[item.metric].takes)]
     if is_saturated(candidate.model):
         asked = [_without_margins(item, candidate) for item in asked]

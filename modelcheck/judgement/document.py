@@ -32,6 +32,7 @@ __all__ = [
     "ProvenanceRow",
     "Reason",
     "SettingsRow",
+    "TimingsRow",
     "UnaskedRow",
     "VerdictDocument",
     "VolatileRow",
@@ -532,11 +533,19 @@ class ProvenanceRow(TypedDict):
     differences: list[Difference]
 
 
+class TimingsRow(TypedDict):
+    """The median time of an answer to one picture, for information: the candidate's, and its source's."""
+
+    candidate: float
+    source: float | None
+
+
 class VolatileRow(TypedDict):
     """The only part that differs between two runs on the same files.
 
     ``measured`` says whether this run measured the candidate or found it in the cache; None where
-    it did neither.
+    it did neither. ``seconds_per_picture`` is how long an answer took where it was measured, where
+    that was kept.
     """
 
     written: str
@@ -544,6 +553,7 @@ class VolatileRow(TypedDict):
     today: str
     host: str
     seconds: float
+    seconds_per_picture: NotRequired[TimingsRow]
 
 
 class VerdictDocument(TypedDict):
