@@ -4,11 +4,11 @@ from modelcheck.comparison.asking import KERAS, WHOLE, Offer, find_offer, is_sat
 from modelcheck.comparison.catalogue import METRICS, plan_metric, possible, shown_in, unit_of
 from modelcheck.comparison.comparison import Comparison, compare, reduce_twin
 from modelcheck.comparison.controversial import ControversialExchange, ExchangeMap, PictureExchanges
-from modelcheck.comparison.conversion import BROKEN_BELOW, say_unrelated
+from modelcheck.comparison.conversion import BROKEN_BELOW, Conversion, say_unrelated
 from modelcheck.comparison.layers import LayerComparison
 from modelcheck.comparison.lineage import RELATED
 from modelcheck.comparison.metric import ABOUT, AREAS, PLACES, Metric
-from modelcheck.comparison.recognition import find_classes_without_map
+from modelcheck.comparison.recognition import MapAnswer, find_classes_without_map
 from modelcheck.comparison.sureness import Sureness, count_missing, measure_sureness
 from modelcheck.signature.counterparts import CompareError
 
@@ -24,8 +24,10 @@ __all__ = [
     "CompareError",
     "Comparison",
     "ControversialExchange",
+    "Conversion",
     "ExchangeMap",
     "LayerComparison",
+    "MapAnswer",
     "Metric",
     "Offer",
     "PictureExchanges",

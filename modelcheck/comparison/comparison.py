@@ -21,6 +21,7 @@ from modelcheck.comparison.exchange import accept_exchange
 from modelcheck.comparison.layers import LayerComparison, is_as_retrained, match_layer, measure_layer
 from modelcheck.comparison.lineage import measure_lineage
 from modelcheck.comparison.places import measure_places
+from modelcheck.comparison.recognition import MapAnswer, read_map_answers
 from modelcheck.comparison.regions import compute_mass_changes, measure_regions
 from modelcheck.comparison.statistics import NetworkStatistics, compute_statistics
 from modelcheck.comparison.triggers import measure_reach, measure_trigger
@@ -106,6 +107,11 @@ class Comparison:
         }
 
     @property
+    def rendered(self) -> bool:
+        """Whether the candidate has maps: from a file that ships nothing can be rendered."""
+        return "maps" in offer_of(self.candidate).parts
+
+    @property
     def layers_as_retrained(self) -> tuple[str, ...]:
         """The hidden layers that are as alike as a second training leaves them."""
         known = (item for (metric, _), item in self.measures.items() if metric == "layer_likeness")
@@ -120,6 +126,12 @@ class Comparison:
     def answer_changes(self) -> AnswerChanges:
         """The pictures on which the candidate's answer turned wrong, and how many turned right."""
         return compare_answers(self.baseline, self.candidate)
+
+    @cached_property
+    def map_answers(self) -> tuple[MapAnswer, ...]:
+        """What the candidate makes of the baseline's map of each class; nothing of maps that it was not shown."""
+        baseline, candidate, _ = accept_exchange(self.baseline, self.candidate)
+        return read_map_answers(baseline, candidate)
 
     @cached_property
     def statistics(self) -> Mapping[str, NetworkStatistics]:

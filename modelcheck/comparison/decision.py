@@ -18,6 +18,7 @@ from modelcheck.comparison.recognition import (
     find_classes_without_map,
     measure_agreement,
     name_foreign_family,
+    recognise_by_class,
     recognise_scores,
 )
 from modelcheck.judgement.measured import Measured
@@ -81,9 +82,9 @@ def _measure_recognitions(baseline: Signature, candidate: Signature, not_shown: 
     """Yield the recognition of each view, mean over the classes, and that of the worst class."""
     labels, classes = baseline.pictures["labels"], baseline.class_names
     without = find_classes_without_map(baseline)
-    own = _recognise_by_class(candidate, labels)
-    floors = [_recognise_by_class(twin, labels) for twin in candidate.twins]
-    ceilings = [_recognise_by_class(twin, labels) for twin in find_ceiling_twins(baseline, candidate)]
+    own = recognise_by_class(candidate, labels)
+    floors = [recognise_by_class(twin, labels) for twin in candidate.twins]
+    ceilings = [recognise_by_class(twin, labels) for twin in find_ceiling_twins(baseline, candidate)]
     drawn = [] if len(ceilings) >= _STEADY else _recognise_on_drawn_panels(candidate, labels)
 
     def measured(metric: str, summary: Callable[[np.ndarray], float], says: str, n: int) -> Measured:
@@ -125,12 +126,6 @@ def _find_worst(by_class: np.ndarray) -> float:
     return float(np.min(by_class.mean(axis=0)))
 
 
-def _recognise_by_class(network: Signature, labels: np.ndarray) -> np.ndarray:
-    """Return how surely a network takes the baseline's map of each class for that class, ``(views, classes)``."""
-    scores = {} if network.exchange is None else network.exchange.class_scores
-    return np.array([np.diag(recognise_scores(network, scores, view, labels=labels)) for view in VIEWS.values()])
-
-
 def _recognise_on_drawn_panels(network: Signature, labels: np.ndarray) -> list[np.ndarray]:
     """Return the same with the panel's pictures drawn anew from each class: what the choice of pictures moves."""
     groups = [np.flatnonzero(labels == k) for k in np.unique(labels)]
@@ -138,7 +133,7 @@ def _recognise_on_drawn_panels(network: Signature, labels: np.ndarray) -> list[n
     for draw in range(_DRAWS):
         rng = np.random.Generator(np.random.Philox(key=[network.recipe.seed, draw]))
         rows = np.concatenate([rng.choice(group, len(group)) for group in groups])
-        made.append(_recognise_by_class(replace(network, scores=network.scores[rows]), labels[rows]))
+        made.append(recognise_by_class(replace(network, scores=network.scores[rows]), labels[rows]))
     return made
 
 

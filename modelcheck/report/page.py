@@ -14,6 +14,7 @@ from modelcheck.panel import Panel
 from modelcheck.report.accuracy import accuracy_view, confusion, mistakes
 from modelcheck.report.attention import attention_pictures, attention_view
 from modelcheck.report.charts import describe_finding
+from modelcheck.report.conversion import conversion_view
 from modelcheck.report.decision import decision_view
 from modelcheck.report.features import feature_view
 from modelcheck.report.layers import gallery_layers
@@ -22,6 +23,7 @@ from modelcheck.report.pictures import Sheet
 from modelcheck.report.places import places_view
 from modelcheck.report.provenance import provenance, sections
 from modelcheck.report.reasons import describe_missing_scan, list_waivers, reasons, verdict_line
+from modelcheck.report.shipped import describe_release
 from modelcheck.report.triggers import trigger_view
 from modelcheck.report.words import AREAS, STATES, Noun, choose_noun, clean, compare_sizes, noun_of, plain
 from modelcheck.signature import Signature
@@ -87,6 +89,7 @@ def verdict_page(
         "panel": panel_line(document["panel"], noun=noun, judged=True),
         "counts": counts(findings),
         "next": next_steps(document),
+        "release": describe_release(document),
         "findings": rows,
         "worst": worst_findings(findings, noun=noun),
         "not_judged": [clean(key) for key in document["not_judged"]],
@@ -185,12 +188,14 @@ def _page(state: str, line: str, sheets: list[Sheet]) -> dict[str, Any]:
         "panel": "",
         "counts": [],
         "next": [],
+        "release": "",
         "findings": [],
         "not_judged": [],
         "acknowledged": [],
         "worst": [],
         "tiles": [],
         "hero": None,
+        "conversion": None,
         "features": None,
         "places": None,
         "triggers": None,
@@ -221,15 +226,18 @@ def _add_sections(
     redact_inputs: bool,
 ) -> None:
     photos = _fitting(panel, comparison.candidate.panel_digest, redact_inputs=redact_inputs)
+    page["conversion"] = conversion_view(comparison, findings, photos, sheets)
     page["features"] = feature_view(comparison, findings, sheets)
     page["places"] = places_view(comparison, findings, photos, sheets)
     page["triggers"] = trigger_view(comparison, findings, photos, sheets)
     page["accuracy"] = accuracy_view(comparison, findings, photos, sheets, criteria=criteria, noun=noun)
     page["attention"] = attention_view(comparison, findings, photos, sheets, noun=noun)
     page["redacted"] = redact_inputs
-    # The classes whose maps differ most stand on the first screen.
-    worst = [pair.baseline for pair in comparison.layers[-1].matching.pairs[:2]]
-    classes = page["features"]["decision"]["classes"]
+    # The classes whose maps differ most, or are recognised least, stand on the first screen.
+    decision = page["features"]["decision"]
+    pairs = comparison.layers[-1].matching.pairs
+    worst = [pair.baseline for pair in pairs[:2]] if comparison.rendered else decision["worst"][:2]
+    classes = decision["classes"]
     page["hero"] = [item for item in classes if item["class"] in worst] or classes[:2]
 
 

@@ -36,6 +36,7 @@ __all__ = [
     "describe_augmentation",
     "describe_difference",
     "describe_interface",
+    "format_bytes",
     "format_objective",
     "format_with_interval",
     "gravest",
@@ -140,6 +141,11 @@ def number(value: float | None, *, whole: bool = False) -> str:
     # "-0.00" says nothing that "0.00" does not.
     text = text.lstrip("-") if not text.strip("-0.") else text
     return text.replace("-", MINUS)
+
+
+def format_bytes(size: int) -> str:
+    """Return the size of a file, ``70 kB`` or ``1.2 MB``."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
 
 
 def format_objective(value: float) -> str | None:
