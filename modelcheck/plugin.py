@@ -188,14 +188,13 @@ def check(request: pytest.FixtureRequest, evidence: Evidence) -> Callable[..., N
     def judge_all(*measures: Measured) -> None:
         __tracebackhide__ = True
         settings, plan = run.load()
-        findings = []
-        asked = [item for item in measures if item.asked]
-        if measures and not asked:
-            pytest.skip(f"Nothing to ask: {clean(measures[0].evidence, longest=300)}")
-        for item in asked:
-            criterion = criterion_for(plan.criteria, item.metric, item.about)
-            if criterion is not None:
-                findings.append(judge(item, criterion))
+        rows = [(item, criterion_for(plan.criteria, item.metric, item.about)) for item in measures]
+        findings = [judge(item, criterion) for item, criterion in rows if item.asked and criterion is not None]
+        unasked = next((item for item, criterion in rows if not item.asked and criterion is not None), None)
+        if unasked is None and measures and not any(item.asked for item in measures):
+            unasked = measures[0]
+        if unasked is not None and not findings:
+            pytest.skip(f"Nothing to ask: {clean(unasked.evidence, longest=300)}")
         # What this process judged by, and whether it measured: the controller holds it against its own.
         facts = {"measured": evidence.measured, "inputs": run.digest_inputs().to_json()}
         request.node.user_properties.append((INPUTS, json.dumps(facts)))

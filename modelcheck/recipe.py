@@ -10,10 +10,10 @@ from typing import Any
 
 from modelcheck.support.validation import check_keys, check_value, name_list, number, number_range, whole_number
 
-__all__ = ["OCCLUSION", "Recipe"]
+__all__ = ["BLACK_BOX", "Recipe"]
 
-OCCLUSION = "occlusion"
-"""The attribution method that takes answers alone, so that a file that ships can be asked for it too."""
+BLACK_BOX = ("occlusion", "rise")
+"""The attribution methods that take answers alone, so that a file that ships can be asked for them too."""
 
 _COUNT, _COUNT_OR_NONE = whole_number(at_least=1), whole_number(at_least=0)
 _STRENGTH = number("a finite number, 0 or more", at_least=0)

@@ -197,6 +197,32 @@ def show(candidate: Signature, baseline: Signature) -> Signature:
     return replace(whole, twins=tuple(twins))
 
 
+def ship(network: Signature, *, file: str = "phone.tflite", runtime: str = "litert", **facts: Any) -> Signature:
+    """Return a network as the file that was made of it is measured: it answers, and nothing is rendered from it."""
+    model = {**network.model, "file": file, "runtime": runtime, "precision": "int8", "saturation": 0.0, **facts}
+    return replace(
+        network,
+        model=model,
+        layers=tuple(replace(record, objective="", patch=False) for record in network.layers),
+        maps={name: np.full((len(maps), 1, 1, maps.shape[-1]), np.nan, np.float32) for name, maps in _hidden(network)}
+        | {network.decision.name: np.full_like(network.natural, np.nan)},
+        activations={name: np.full_like(values, np.nan) for name, values in network.activations.items()},
+        at_rest={
+            name: values if name == network.decision.name else np.full_like(values, np.nan)
+            for name, values in network.at_rest.items()
+        },
+        natural=np.full_like(network.natural, np.nan),
+        natural_activations=np.full_like(network.natural_activations, np.nan),
+        attributions={name: maps for name, maps in network.attributions.items() if name == "occlusion"},
+        flipping={name: curve for name, curve in network.flipping.items() if name in ("occlusion", "random")},
+        twins=(),
+    )
+
+
+def _hidden(network: Signature) -> list[tuple[str, np.ndarray]]:
+    return [(name, maps) for name, maps in network.maps.items() if name != network.decision.name]
+
+
 def recognising(network: Signature, level: float, labels: np.ndarray) -> Signature:
     """Return a network of two classes that recognises every map it is shown with this level, from -1 to 1."""
     leads = network.scores[:, :1] - network.scores[:, 1:]

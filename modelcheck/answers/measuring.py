@@ -20,13 +20,14 @@ from modelcheck.answers.maps import score_views
 from modelcheck.answers.occlusion import choose_window, occlude
 from modelcheck.answers.panel import answer_panel, describe_pictures
 from modelcheck.answers.probes import choose_probe_rows, choose_shown_pictures
+from modelcheck.answers.rise import see_through_masks
 from modelcheck.answers.stickers import measure_panel_shifts
 from modelcheck.interface import Interface
 from modelcheck.metrics.exchanges import choose_stimuli
 from modelcheck.metrics.margins import margins
 from modelcheck.modelfile.shipped import read_shipped
 from modelcheck.panel import Panel, PanelError
-from modelcheck.recipe import OCCLUSION, Recipe
+from modelcheck.recipe import BLACK_BOX, Recipe
 from modelcheck.runtimes import NetworkError
 from modelcheck.runtimes.opening import open_classifier
 from modelcheck.runtimes.shipped import ShippedClassifier
@@ -59,7 +60,7 @@ def measure_shipped(
     panel : Panel
         Held-out pictures, whose size and classes fit the network.
     recipe : Recipe, optional
-        How to measure. Of the attribution methods only occlusion can be had.
+        How to measure. Of the attribution methods those can be had that take answers alone.
     stimuli : Signature, optional
         Another network, usually the baseline, whose maps of the decision are shown to this one.
     interface : Interface, optional
@@ -118,8 +119,8 @@ def measure_shipped(
     exchanges = measure_exchanges(classifier, images, panel.labels, scores=scores, stimuli=exchanged)
     tell("stickers", 0.45)
     stickers = measure_panel_shifts(classifier, panel, scores, recipe=recipe)
-    tell("attributions by occlusion", 0.7)
-    relevance = _occlude_probes(classifier, panel, images, probes=probes, recipe=recipe)
+    tell("attributions", 0.7)
+    relevance = _attribute_probes(classifier, panel, images, probes=probes, recipe=recipe)
     tell("activations", 0.9)
     layers, per_layer = _read_layers(classifier, images, probes=probes, scores=scores, recipe=recipe)
     fed = feed_otherwise(classifier, panel, interface.front, recipe=recipe, scores=scores)
@@ -174,17 +175,20 @@ def _no_maps(classifier: ShippedClassifier) -> np.ndarray:
     return np.full((classifier.n_classes, *classifier.input_shape), np.nan, np.float32)
 
 
-def _occlude_probes(
+def _attribute_probes(
     classifier: ShippedClassifier, panel: Panel, images: np.ndarray, *, probes: np.ndarray, recipe: Recipe
 ) -> dict[str, np.ndarray]:
     """Return the attributions that take answers alone, by method; none where the recipe asks for none."""
-    if OCCLUSION not in recipe.attribution_methods:
-        return {}
-    window, stride = choose_window(images.shape[1])
-    reference = images.mean(axis=0)
-    targets = panel.labels[probes]
-    maps = occlude(classifier, images[probes], targets, window=window, stride=stride, reference=reference)
-    return {OCCLUSION: maps}
+    shown, targets = images[probes], panel.labels[probes]
+    found = {}
+    for method in (name for name in recipe.attribution_methods if name in BLACK_BOX):
+        if method == "rise":
+            found[method] = see_through_masks(classifier, shown, targets)
+        else:
+            window, stride = choose_window(images.shape[1])
+            reference = images.mean(axis=0)
+            found[method] = occlude(classifier, shown, targets, window=window, stride=stride, reference=reference)
+    return found
 
 
 def _read_layers(

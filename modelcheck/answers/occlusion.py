@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from modelcheck.metrics.margins import margins
+from modelcheck.answers.targets import read_targets
 from modelcheck.runtimes import Classifier
 
 __all__ = ["choose_window", "occlude"]
@@ -51,26 +51,18 @@ def occlude(
     """
     _, height, width, _ = images.shape
     rows, columns = (_find_covered(length, window, stride) for length in (height, width))
-    whole = _read_targets(classifier, images, targets)
+    whole = read_targets(classifier, images, targets)
     total = np.zeros(images.shape[:3])
     for row in rows:
         hidden = []
         for column in columns:
             cover = np.outer(row, column)[None, :, :, None]
             hidden.append(np.where(cover, reference, images))
-        after = _read_targets(classifier, np.concatenate(hidden).astype(np.float32), np.tile(targets, len(columns)))
+        after = read_targets(classifier, np.concatenate(hidden).astype(np.float32), np.tile(targets, len(columns)))
         falls = whole - after.reshape(len(columns), len(images))
         total += np.einsum("cn,h,cw->nhw", falls, row, columns)
     covered = np.outer(rows.sum(axis=0), columns.sum(axis=0))
     return np.divide(total, covered, out=np.zeros_like(total), where=covered > 0).astype(np.float32)
-
-
-def _read_targets(classifier: Classifier, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Return each picture's score of its target; of a single unit its score, or minus that, by margins."""
-    scores = classifier.class_scores(images).astype(np.float64)
-    if scores.shape[1] == 2 and not scores[:, 0].any():
-        scores = margins(scores)
-    return scores[np.arange(len(images)), targets]
 
 
 def _find_covered(length: int, size: int, step: int) -> np.ndarray:

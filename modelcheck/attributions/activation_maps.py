@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from modelcheck.attributions.interpolation import resize_bilinear
 from modelcheck.attributions.reading import AttributionError, Reading
+from modelcheck.metrics.interpolation import resize_bilinear
 from modelcheck.network import Network
 from modelcheck.network.kinds import CONVOLUTIONS, StepKind
 from modelcheck.support.spelling import did_you_mean

@@ -6,15 +6,14 @@ channels of a pixel are hidden together, and each carries the pixel's value.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from modelcheck.attributions.hiding import count_rows_that_fit, score_windows
-from modelcheck.attributions.interpolation import interpolation_weights
 from modelcheck.attributions.reading import AttributionError, Reading, cut_blocks, fill_reference
+from modelcheck.metrics.random_masks import draw_masks
 
 __all__ = ["occlusion", "rise"]
 
@@ -144,32 +143,17 @@ def rise(
     graph = reading.compile_graph(
         ("rise", cells), call, (None, *images.shape[1:]), (None, height, side), (None, side, side), (None, width, side)
     )
-    grid, shifts = _draw_grids(samples, cells, probability, seed)
+    masks = draw_masks(samples, cells=cells, probability=probability, seed=seed)
     origins = fill_reference(reference, images, "reference")
     total = np.zeros(images.shape[:3], np.float64)
     shown, scores = np.zeros_like(total), np.zeros(len(images))
     for part, own in cut_blocks(reading, len(images), samples):
-        down, across = (
-            interpolation_weights(
-                (np.arange(length) + 0.5) * cells / length - 0.5 + shifts[own, axis, None], side
-            ).astype(images.dtype)
-            for axis, length in enumerate((height, width))
-        )
+        down, across = (weights.astype(images.dtype) for weights in masks[own].weigh(height, width))
         arrays = (images[part], targets[part], origins[part])
-        found, mask, score = graph(*arrays, down, grid[own].astype(images.dtype), across)
+        found, mask, score = graph(*arrays, down, masks.squares[own].astype(images.dtype), across)
         total[part] += found
         shown[part] += mask
         scores[part] += score
     offset = scores[:, None, None] / samples if centred else 0.0
     mean = np.divide(total, shown, out=np.zeros_like(total), where=shown > 0) - np.where(shown > 0, offset, 0)
     return np.repeat(mean[..., None], channels, axis=3).astype(images.dtype)
-
-
-@lru_cache(maxsize=4)
-def _draw_grids(samples: int, cells: int, probability: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the masks' squares ``(samples, cells + 1, cells + 1)`` and their shifts in squares ``(samples, 2)``."""
-    side = cells + 1
-    draws = np.stack(
-        [np.random.Generator(np.random.Philox(key=[seed, sample])).random(side * side + 2) for sample in range(samples)]
-    )
-    return (draws[:, :-2] < probability).reshape(samples, side, side).astype(np.float64), draws[:, -2:]

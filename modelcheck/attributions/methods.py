@@ -18,6 +18,7 @@ from modelcheck.attributions import (
     taylor,
 )
 from modelcheck.attributions.reading import AttributionError, check_images, check_targets, read
+from modelcheck.recipe import BLACK_BOX
 from modelcheck.support.spelling import did_you_mean
 
 __all__ = ["BLACK_BOX", "SLOPES", "attribute", "attribution_methods"]
@@ -58,7 +59,6 @@ _METHODS: dict[str, Callable[..., np.ndarray]] = {
     "rise": blackbox.rise,
 }
 
-BLACK_BOX = ("occlusion", "rise")
 # Their maps say, with a sign, how the score changes when the pixel does; no others do.
 SLOPES = ("gradient", "smoothgrad", "deconvolution", "guided_backprop")
 

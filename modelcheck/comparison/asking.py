@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modelcheck.recipe import OCCLUSION
+from modelcheck.recipe import BLACK_BOX
 from modelcheck.signature import Signature
 
 __all__ = ["KERAS", "WHOLE", "Offer", "find_offer", "is_saturated", "offer_of", "say_saturated", "say_unasked"]
@@ -41,8 +41,8 @@ class Offer:
         return self.parts >= set(takes)
 
     def choose_methods(self, methods: Sequence[str]) -> tuple[str, ...]:
-        """Return those of some attribution methods that it can be asked for: all, or occlusion alone."""
-        return tuple(method for method in methods if "maps" in self.parts or method == OCCLUSION)
+        """Return those of some attribution methods that it can be asked for: all, or what takes answers alone."""
+        return tuple(method for method in methods if "maps" in self.parts or method in BLACK_BOX)
 
 
 WHOLE = Offer(parts=frozenset(("margins", "maps", "layers", "weights", "untrained")))

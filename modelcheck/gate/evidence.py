@@ -41,6 +41,7 @@ from modelcheck.judgement.waiver_file import check_waivers, read_waivers
 from modelcheck.judgement.waivers import Waiver
 from modelcheck.modelfile import tell_format
 from modelcheck.panel import Panel, PanelError
+from modelcheck.recipe import BLACK_BOX
 from modelcheck.signature import Approval, Signature, find_approval, read_manifest, read_signature
 from modelcheck.signature.counterparts import check_given
 from modelcheck.signature.misreading import find_better_preprocessing
@@ -182,21 +183,26 @@ def make_plan(settings: Settings, *, manifest: Mapping[str, Any] | None = None) 
     pairs = {pair: row for pair, row in matched.items() if row is not None}
     criteria = inform_where_calibrated(criteria, {row.metric for row in pairs.values() if not row.advisory})
     layers = [layer["name"] for layer in manifest["layers"] if layer["name"] not in settings.acknowledged]
-    if offer != WHOLE:  # of a layer whose maps alone have limits there is nothing to ask
-        layers = [name for name in layers if any(METRICS[m].about == "layer" and about == name for m, about in pairs)]
     asked = {METRICS[metric].domain for metric, _ in pairs}
-    parts = {"subject": manifest["subjects"], "group": manifest["groups"]}
+    parts = {"layer": layers, "subject": manifest["subjects"], "group": manifest["groups"]}
     parts["method"] = offer.choose_methods(manifest["recipe"]["attribution_methods"])
     nothing = {} if parts["subject"] else {"subject": "the panel has no subjects that several pictures share"}
+    if offer != WHOLE and not parts["method"]:
+        lacking = f"the candidate can be asked for {' and '.join(BLACK_BOX)} alone, and the baseline's recipe has none"
+        nothing |= {"group": lacking, "method": lacking}
+    if offer != WHOLE:  # where all limits are on what takes a network's inside, there is nothing to ask
+        limited = {(METRICS[metric].about, about) for metric, about in pairs}
+        for name in ("layer", "group", "method"):
+            parts[name] = [about for about in parts[name] if (name, about) in limited]
+            if not parts[name]:
+                nothing.setdefault(name, "no criterion is about what a file that ships can be asked for")
     for name in ("group", "method"):
         if manifest.get("regions", True) is False and name not in asked:
             nothing[name] = "the panel has no regions, and no criterion asks where the network looks"
-        elif not parts["method"] and offer != WHOLE:
-            nothing[name] = "the candidate can be asked for occlusion alone, and the baseline's recipe has none"
     return Plan(
         criteria=criteria,
         pairs=frozenset(pairs),
-        layers=tuple(layers),
+        layers=tuple(parts["layer"]),
         subjects=tuple(parts["subject"]),
         class_names=tuple(plan_metric("class_accuracy", manifest)),
         groups=() if "group" in nothing else tuple(parts["group"]),
