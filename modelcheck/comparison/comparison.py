@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from modelcheck.comparison.answers import AnswerChanges, compare_answers, measure_answers
-from modelcheck.comparison.asking import Offer, find_offer, is_saturated, say_saturated, say_unasked
+from modelcheck.comparison.asking import Offer, find_offer, is_saturated, offer_of, say_saturated, say_unasked
 from modelcheck.comparison.catalogue import METRICS, find_floor
 from modelcheck.comparison.controversial import PictureExchanges
 from modelcheck.comparison.conversion import Conversion, adopt_source, measure_conversion
