@@ -52,7 +52,7 @@ def measure_decision(baseline: Signature, candidate: Signature, *, refusal: str 
     floors = [_compare_by_class(baseline, twin) for twin in candidate.twins]
     for metric, by_class in own.items():
         floor, ceiling = collect_twin_values(
-            f"{metric}[{name}]", baseline, [float(np.mean(values[metric])) for values in floors]
+            f"{metric}[{name}]", baseline, [_average_rendered(values[metric]) for values in floors]
         )
         yield Measured(
             metric=metric,
@@ -118,6 +118,12 @@ def _measure_recognitions(baseline: Signature, candidate: Signature, not_shown: 
     )
 
 
+def _average_rendered(by_class: np.ndarray) -> float:
+    """Return the mean over the classes of which an untrained twin has a map: of many classes not all are rendered."""
+    known = by_class[np.isfinite(by_class)]
+    return float(known.mean()) if len(known) else math.nan
+
+
 def _average(by_class: np.ndarray, *, row: int, there: Sequence[int]) -> float:
     return float(np.mean(by_class[row, there])) if there else math.nan
 
@@ -148,7 +154,7 @@ def _measure_transfer_back(baseline: Signature, candidate: Signature, refusal: s
     """Return how happy the candidate's maps make the baseline, with its recognition of both views of them."""
     name = baseline.decision.name
     by_class = _compute_transfer_back(baseline, candidate)
-    twins = [float(np.mean(_compute_transfer_back(baseline, twin))) for twin in candidate.twins]
+    twins = [_average_rendered(_compute_transfer_back(baseline, twin)) for twin in candidate.twins]
     reached = [value for value in twins if math.isfinite(value)]
     floor, ceiling = collect_twin_values(f"transfer_back[{name}]", baseline, reached)
     evidence = refusal or NO_WAY_BACK

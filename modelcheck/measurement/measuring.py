@@ -51,6 +51,8 @@ from modelcheck.signature.misreading import list_misreadings
 __all__ = ["measure_network"]
 
 _MIN_PICTURES = 4  # debiased alignment is undefined for fewer
+# Of untrained twins the maps of so many classes are rendered: their mean is a floor, and nobody looks at one.
+_TWIN_CLASSES = 16
 
 
 def measure_network(  # noqa: PLR0913 - those of `measure`, and the clock
@@ -164,7 +166,8 @@ def _measure_twin(inputs: Inputs, model: Any, *, number: int, tell: Progress) ->
     # The twins borrow the network, which nobody else holds: what was traced for it serves them too.
     holder = as_functional(model)
     holder.set_weights(make_untrained_twin(holder, seed=inputs.recipe.seed + number).get_weights())
-    parts = _shared_parts(inputs, measure_arrays(inputs, tell, scores=answer_panel(inputs.classifier, inputs.images)))
+    scores = answer_panel(inputs.classifier, inputs.images)
+    parts = _shared_parts(inputs, measure_arrays(inputs, tell, scores=scores, most_classes=_TWIN_CLASSES))
     return Signature(model={"name": f"untrained twin {number}"}, pictures={}, **parts)
 
 
