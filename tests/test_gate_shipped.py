@@ -12,13 +12,14 @@ from click.testing import CliRunner
 
 import gates
 import tflite_files
+from modelcheck.gate.contradictions import find_contradiction
 from modelcheck.gate.request import Request
 from modelcheck.judgement.document import seal
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 from modelcheck.report.reasons import describe_reason, main_reason
 from modelcheck.signature import read_signature
-from signatures import make_signature, ship
+from signatures import make_panel, make_signature, ship
 
 OF_SOURCE = """
 [[criterion]]
@@ -46,7 +47,7 @@ def spoil(made):
 def starve(made):
     """Return a file of which the panel's pictures use a hundredth of the input's range."""
     use = {"low": 0.0, "high": 255.0, "clipped": 0.0, "reached": 0.0039, "levels": 2}
-    made = dataclasses.replace(made, scores=made.scores[:, ::-1] * [[1.0, 0.0]])
+    made = dataclasses.replace(made, scores=made.scores[:, ::-1])
     return dataclasses.replace(made, model={**made.model, "input_use": use})
 
 
@@ -54,7 +55,7 @@ def starve(made):
 def project(tmp_path_factory):
     """A project with a passing network, and the files that were made of it: as it is, spoiled and starved."""
     folder = tmp_path_factory.mktemp("shipped") / "project"
-    gates.build(folder)
+    gates.build(folder, panel=make_panel(subjects=("ada", "ben"), per_subject=40))
     criteria = folder / "suites" / "criteria.toml"
     criteria.write_text(criteria.read_text() + OF_SOURCE)
     changes = {"phone.tflite": lambda made: made, "spoiled.tflite": spoil, "starved.tflite": starve}
@@ -124,7 +125,7 @@ def test_beside_its_source_it_is_asked_more(beside, project):
     assert document["source"]["file"] == "same.keras"
     conversion = document["conversion"]
     assert [row["source"] for row in conversion["layers"]] == ["conv1", "dense1", "decision"]
-    assert (conversion["breaks"], conversion["changed"], conversion["pictures"]) == ("", 0, 16)
+    assert (conversion["breaks"], conversion["changed"], conversion["pictures"]) == ("", 0, 80)
     judged = {row["metric"]: row["value"] for row in document["findings"]}
     assert judged["source_agreement"] == 1
     assert judged["conversion_snr"] == min(row["snr"] for row in conversion["layers"])
@@ -172,6 +173,10 @@ def test_an_input_of_another_range_is_the_first_reason(project):
     said = main_reason(document)
     assert said.startswith("The file's input holds values from 0 to 255, and the pictures use 0.4% of that")
     assert "it was calibrated on pictures of another range" in said
+    assert document["reasons"][1]["kind"] == "class_order"  # what it looks like, and follows from that
+    assert find_contradiction(document) == ""
+    first, second, *rest = document["reasons"]
+    assert find_contradiction({**document, "reasons": [second, first, *rest]})
 
 
 @pytest.mark.parametrize(
@@ -266,8 +271,6 @@ def test_an_altered_pass_releases_nothing(beside, project, change):
 @pytest.mark.parametrize("change", [breaks_nowhere, breaks_elsewhere, louder, no_reason, another_layer, fewer_changes])
 def test_an_altered_failure_is_a_contradiction(broken, change):
     """The layer that breaks is the first below the border, and the reason names it."""
-    from modelcheck.gate.contradictions import find_contradiction
-
     document = copy.deepcopy(broken[1])
     assert find_contradiction(document) == ""
     change(document)
@@ -297,7 +300,6 @@ def test_a_file_is_measured_without_tensorflow(file, tmp_path):
     """The child measures it while nothing may import TensorFlow or Keras; of a Keras network it cannot."""
     import networks
     import shipped
-    from signatures import make_panel
 
     panel, model = make_panel(size=(12, 10)), networks.plain()
     if file.endswith(".onnx"):

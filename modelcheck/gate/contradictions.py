@@ -260,12 +260,16 @@ def _find_other_reasons(document: VerdictDocument, rows: Sequence[Finding]) -> s
 
 
 def _part_misreadings(document: VerdictDocument) -> tuple[list[Reason], list[MisreadingReason]]:
-    """Return the reasons that follow from the rest, and before them how the candidate is misread: once in each way."""
+    """Return the reasons that follow from the rest, and how the candidate is misread: once in each way, at their head.
+
+    What the input was calibrated for alone comes before.
+    """
     told, misread = list(document["reasons"]), list[MisreadingReason]()
     if document["verdict"] in MISREAD:
+        place = int(any(row["kind"] == "input_use" for row in told))
         for kind in ("preprocessing", "class_order"):
-            if told and told[0]["kind"] == kind:
-                misread.append(cast("MisreadingReason", told.pop(0)))
+            if len(told) > place and told[place]["kind"] == kind:
+                misread.append(cast("MisreadingReason", told.pop(place)))
     return told, misread
 
 

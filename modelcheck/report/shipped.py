@@ -130,7 +130,8 @@ def describe_input_use(reason: InputUseReason) -> str:
     if reason["reached"] < _REACHED:
         return (
             f"The file's input holds values {holds}, and the pictures use {reason['reached']:.1%} of that, "
-            f"{count(reason['levels'], 'stored value')}: it was calibrated on pictures of another range. {cure}"
+            f"{count(reason['levels'], 'stored value')}: it was calibrated on pictures of another range, or takes "
+            f"others than it is given. {cure}"
         ).replace("%", " %")
     return (
         f"The file's input holds values {holds}, and {_say_percent(reason['clipped'])} of the pictures' values lie "
