@@ -7,6 +7,7 @@ from .measurement import measure
 from .metrics.similarity import ssim, ssim_matrix
 from .panel import Panel
 from .recipe import Recipe
+from .report import write_comparison, write_gallery
 from .signature import Signature, read_signature
 from .units import Unit
 
@@ -32,4 +33,6 @@ __all__ = [
     "render_happy_maps",
     "ssim",
     "ssim_matrix",
+    "write_comparison",
+    "write_gallery",
 ]

@@ -25,6 +25,8 @@ FUNCTIONS = {
     "render_happy_maps": "happymaps",
     "ssim": "metrics.similarity",
     "ssim_matrix": "metrics.similarity",
+    "write_comparison": "report",
+    "write_gallery": "report",
 }
 CLASSES = {
     "Comparison": "comparison",

@@ -17,6 +17,7 @@ from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import Finding, Verdict
 from modelcheck.support.escaping import clean
+from modelcheck.support.numbers import MINUS, NOTHING, number
 from modelcheck.support.provenance import Difference
 
 __all__ = [
@@ -54,8 +55,6 @@ __all__ = [
     "worst",
 ]
 
-# Dashes that look right in a column of numbers.
-MINUS, NOTHING = "\N{MINUS SIGN}", "\N{EN DASH}"
 STATES = tuple(reversed(Verdict))  # most severe first
 # The areas of the catalogue with their headings, and the metrics whose values are whole numbers.
 AREAS = {key: area.title for key, area in _CATALOGUE_AREAS.items()}
@@ -125,22 +124,6 @@ def meaning(metric: str) -> str:
 def area_of(metric: str) -> str:
     """Return the part of the report that a metric belongs to, a key of `AREAS`."""
     return METRICS[metric].area if metric in METRICS else "other"
-
-
-def number(value: float | None, *, whole: bool = False) -> str:
-    """Return a number with two digits behind the point, or none when it is whole; a dash where there is no number.
-
-    Examples
-    --------
-    >>> number(0.123), number(0.5), number(12.345), number(2.0, whole=True)
-    ('0.12', '0.50', '12.35', '2')
-    """
-    if value is None or not math.isfinite(value):
-        return NOTHING
-    text = f"{value:.0f}" if whole else f"{value:.4g}" if abs(value) >= 10 else f"{value:.2f}"
-    # "-0.00" says nothing that "0.00" does not.
-    text = text.lstrip("-") if not text.strip("-0.") else text
-    return text.replace("-", MINUS)
 
 
 def format_bytes(size: int) -> str:
