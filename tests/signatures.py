@@ -185,6 +185,46 @@ def make_signature(
     )
 
 
+def ship(
+    source: Signature, name: str = "phone", *, noise: float = 0.0, runtime: str = "litert", **said: Any
+) -> Signature:
+    """Return a file that was converted from a network: it answers and cannot be rendered, and has no twins.
+
+    `noise` is added to the features of its layers, beside their size; `said` is what its record says of it.
+    """
+    features = {
+        layer: values + noise * values.std() * _random(f"noise of {layer}", 0).standard_normal(values.shape)
+        for layer, values in source.features.items()
+    }
+    nothing = {
+        "maps": {layer: np.full((len(maps), 1, 1, maps.shape[-1]), np.nan) for layer, maps in source.maps.items()},
+        "activations": {layer: np.full_like(values, np.nan) for layer, values in source.activations.items()},
+        "at_rest": {layer: np.full_like(values, np.nan) for layer, values in source.at_rest.items()},
+    }
+    nothing["maps"][source.decision.name] = np.full_like(source.maps[source.decision.name], np.nan)
+    given = {part: source.model[part] for part in ("parameters", "bytes")}
+    return replace(
+        source,
+        model={
+            **given,
+            "name": name,
+            "file": f"{name}.{'tflite' if runtime == 'litert' else 'onnx'}",
+            "sha256": f"{zlib.crc32(name.encode()):08x}" * 8,
+            "runtime": runtime,
+            "precision": "int8",
+            "saturation": 0.0,
+            **said,
+        },
+        **nothing,
+        features=features,
+        natural=np.full_like(source.natural, np.nan),
+        natural_activations=np.full_like(source.natural_activations, np.nan),
+        attributions={method: maps for method, maps in source.attributions.items() if method == "occlusion"},
+        flipping={method: curves for method, curves in source.flipping.items() if method != "smoothgrad"},
+        twins=(),
+    )
+
+
 def show(candidate: Signature, baseline: Signature) -> Signature:
     """Return a candidate that was shown this baseline's maps, as its untrained twins were."""
     shown = baseline.stimuli_sha256()

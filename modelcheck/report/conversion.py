@@ -13,7 +13,7 @@ from modelcheck.panel import Panel
 from modelcheck.report.charts import Axis, row
 from modelcheck.report.pictures import Sheet, photograph_sheet
 from modelcheck.report.shipped import format_decibels, list_facts, say_break
-from modelcheck.report.words import clean, count
+from modelcheck.report.words import MINUS, clean, count
 
 __all__ = ["conversion_view"]
 
@@ -60,7 +60,7 @@ def conversion_view(
                 "name": clean(layer.source),
                 "file": clean(layer.file) if layer.file != layer.source else "",
                 "snr": format_decibels(layer.snr),
-                "cosine": f"{layer.cosine:.5f}",
+                "cosine": f"{layer.cosine:.5f}".replace("-", MINUS),
                 "mark": _mark(layer.snr, first=layer is broken),
             }
             for k, layer in enumerate(found.layers)
@@ -105,7 +105,7 @@ def _draw(found: Conversion) -> dict[str, Any]:
             "x": f"{x:.2f}%",
             "y": down(layer.snr),
             "label": (name if named else str(k + 1)) if k % every == 0 else "",
-            "value": f"{layer.snr:.0f}".replace("-", "\N{MINUS SIGN}") if many <= _LABELS else "",
+            "value": f"{layer.snr:.0f}".replace("-", MINUS) if many <= _LABELS else "",
             "broken": layer.snr < BROKEN_BELOW,
             "first": layer.source == found.breaks,
             "anchor": "start" if x < 20 else "end" if x > 80 else "middle",

@@ -99,9 +99,9 @@ def _table(findings: Sequence[Finding], noun: Noun) -> list[str]:
     """Return the findings as a table, one a row; columns in which nothing stands are left out."""
     rows = [_cells(found, noun) for found in findings]
     shown = [k for k in range(len(_HEADS)) if any(cells[k] not in ("", NOTHING) for cells in rows)]
-    lines = [[_HEADS[k] for k in shown], ["---" for _ in shown]]
-    lines += [[markdown(cells[k]) for k in shown] for cells in rows]
-    return [f"| {' | '.join(cells)} |" for cells in lines]
+    lines = [[_HEADS[k] for k in shown], *([markdown(cells[k]) for k in shown] for cells in rows)]
+    head, *body = (f"| {' | '.join(cells)} |" for cells in lines)
+    return [head, f"|{'---|' * len(shown)}", *body]
 
 
 def _cells(found: Finding, noun: Noun) -> list[str]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelcheck.comparison import AREAS, shown_in
+from modelcheck.comparison import AREAS, METRICS, shown_in
 from modelcheck.judgement.document import PanelRow, VerdictDocument
 from modelcheck.judgement.findings import Finding, Verdict
 from modelcheck.report.charts import describe_finding
@@ -125,6 +125,7 @@ def tiles(findings: Sequence[Finding], *, noun: Noun) -> list[dict[str, Any]]:
         made.append(
             {
                 "area": area,
+                "anchor": "conversion" if head and "source" in METRICS[head.measured.metric].takes else area,
                 "name": name,
                 "question": question,
                 "state": state,

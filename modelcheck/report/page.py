@@ -23,7 +23,7 @@ from modelcheck.report.pictures import Sheet
 from modelcheck.report.places import places_view
 from modelcheck.report.provenance import provenance, sections
 from modelcheck.report.reasons import describe_missing_scan, list_waivers, reasons, verdict_line
-from modelcheck.report.shipped import describe_release
+from modelcheck.report.shipped import describe_release, is_shipped, name_file
 from modelcheck.report.triggers import trigger_view
 from modelcheck.report.words import AREAS, STATES, Noun, choose_noun, clean, compare_sizes, noun_of, plain
 from modelcheck.signature import Signature
@@ -147,18 +147,25 @@ def gallery_page(
     sheets: list[Sheet] = []
     name = clean(signature.model.get("name", "network"))
     photos = _fitting(panel, signature.panel_digest, redact_inputs=redact_inputs)
-    page = _page("info", f"What did each layer of {name} learn?", sheets)
+    rendered = not is_shipped(signature.model)
+    page = _page(
+        "info",
+        f"What {'did each layer of' if rendered else 'does'} {name} {'learn' if rendered else 'answer'}?",
+        sheets,
+    )
     network, statistics = {"candidate": signature}, {"candidate": compute_statistics(signature)}
     return page | {
         "title": f"Gallery: {name}",
-        "reasons": ["Every picture is the input that makes one unit of the network happiest."],
+        "reasons": ["Every picture is the input that makes one unit of the network happiest."]
+        if rendered
+        else [f"It is {name_file(signature.runtime)}, which answers pictures: nothing can be rendered from it."],
         "networks": [{**networks(signature.model, None)[0], "role": "Network"}],
         "panel": panel_line(about_panel(signature), noun=choose_noun(signature.subjects, subject_name)),
         "redacted": redact_inputs,
         "hero": None,
         "gallery": {
-            "decision": decision_view(network, statistics, sheets),
-            "layers": gallery_layers(signature, statistics["candidate"], sheets),
+            "decision": decision_view(network, statistics, sheets) if rendered else None,
+            "layers": gallery_layers(signature, statistics["candidate"], sheets) if rendered else [],
             "confusion": confusion(statistics["candidate"].confusion, signature.class_names),
             "mistakes": mistakes(statistics["candidate"].confusion, signature.class_names),
             "classes": [clean(name) for name in signature.class_names],

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelcheck.judgement.document import CriteriaRow, VerdictDocument
+from modelcheck.report.shipped import describe_record
 from modelcheck.report.words import NOTHING, clean
 from modelcheck.support.provenance import Difference
 
@@ -27,7 +28,8 @@ def provenance(document: VerdictDocument) -> list[dict[str, Any]]:
             "Panel": panel,
             "Recipe": document["recipe"],
             "Baseline": document["baseline"],
-            "Candidate": document["candidate"],
+            "Candidate": describe_record(document["candidate"]) if document["candidate"] else None,
+            "Source of the candidate": document.get("source"),
             "Measured with other versions or on another machine": _name_differences(given["differences"])
             if given
             else None,

@@ -7,12 +7,13 @@ from typing import Any
 
 from modelcheck.comparison import KERAS
 from modelcheck.judgement.document import BlackBoxReason, InputUseReason, VerdictDocument
-from modelcheck.report.words import MINUS, NOTHING, clean, count, format_bytes, head
+from modelcheck.report.words import MINUS, NOTHING, clean, count, format_bytes, group_digits, head
 
 __all__ = [
     "count_unasked",
     "describe_black_box",
     "describe_input_use",
+    "describe_record",
     "describe_release",
     "describe_shipped",
     "format_decibels",
@@ -26,7 +27,14 @@ __all__ = [
 _RUNTIMES = {"litert": "LiteRT", "onnx": "ONNX Runtime"}
 _FORMATS = {KERAS: "Keras", "litert": "LiteRT", "onnx": "ONNX"}
 _FILES = {"litert": "a LiteRT file", "onnx": "an ONNX file"}
+_WORDED = ("runtime", "precision", "saturation", "input_use", "fallback", "unreadable")
 _REACHED = 0.25  # from which share of its range on an input was calibrated on pictures of another one
+
+
+def describe_record(network: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a network's row of a verdict document, what is particular to files that ship in words."""
+    told = dict(describe_shipped(network))
+    return {key: value for key, value in network.items() if key not in _WORDED} | told
 
 
 def is_shipped(network: Mapping[str, Any] | None) -> bool:
@@ -79,9 +87,13 @@ def describe_shipped(network: Mapping[str, Any] | None) -> list[tuple[str, str]]
 
 
 def _describe_input(use: Mapping[str, Any]) -> str:
-    cut = f"; {_say_percent(use['clipped'])} of their values lie beyond and are cut" if use["clipped"] > 0 else ""
+    """Return what an input of whole numbers holds, and what the pictures use of it; they may reach far beyond."""
+    stored = count(use["levels"], "stored value")
     holds = f"holds {use['low']:.4g} to {use['high']:.4g}".replace("-", MINUS)
-    return f"{holds}, pictures use {_say_percent(use['reached'])} of it ({count(use['levels'], 'stored value')}){cut}"
+    if use["clipped"] > 0:
+        cut = f"{_say_percent(use['clipped'])} of the pictures' values lie beyond and are cut"
+        return f"{holds}; {cut} ({stored} used)"
+    return f"{holds}, pictures use {_say_percent(use['reached'])} of it ({stored})"
 
 
 def summarise_shipped(candidate: Mapping[str, Any] | None, source: Mapping[str, Any] | None) -> str:
@@ -119,7 +131,7 @@ def _list_facts(network: Mapping[str, Any]) -> dict[str, str]:
         "Format": _name_format(network),
         "Precision": clean(network.get("precision") or ""),
         "Size": format_bytes(int(size)) if size else "",
-        "Parameters": count(int(parameters), "").strip() if parameters else "",
+        "Parameters": group_digits(int(parameters)) if parameters else "",
     }
 
 

@@ -41,6 +41,7 @@ __all__ = [
     "format_objective",
     "format_with_interval",
     "gravest",
+    "group_digits",
     "head",
     "limits",
     "meaning",
@@ -240,7 +241,7 @@ def compare_sizes(candidate: Mapping[str, Any] | None, baseline: Mapping[str, An
     own, other = int(candidate["parameters"]), int(baseline["parameters"])
     word = proportion(own, other)
     tail = "parameters as the baseline" if word == "as many" else "parameters of the baseline"
-    sizes = _group_digits(own) if own == other else f"{_group_digits(own)} against {_group_digits(other)}"
+    sizes = group_digits(own) if own == other else f"{group_digits(own)} against {group_digits(other)}"
     return f"The candidate has {word} {tail}: {sizes}."
 
 
@@ -272,7 +273,8 @@ def describe_augmentation(network: Mapping[str, Any] | None) -> str:
     )
 
 
-def _group_digits(amount: int) -> str:
+def group_digits(amount: int) -> str:
+    """Return a whole number with its thousands set apart."""
     return f"{amount:,}".replace(",", "\u2009")
 
 
