@@ -185,46 +185,6 @@ def make_signature(
     )
 
 
-def ship(
-    source: Signature, name: str = "phone", *, noise: float = 0.0, runtime: str = "litert", **said: Any
-) -> Signature:
-    """Return a file that was converted from a network: it answers and cannot be rendered, and has no twins.
-
-    `noise` is added to the features of its layers, beside their size; `said` is what its record says of it.
-    """
-    features = {
-        layer: values + noise * values.std() * _random(f"noise of {layer}", 0).standard_normal(values.shape)
-        for layer, values in source.features.items()
-    }
-    nothing = {
-        "maps": {layer: np.full((len(maps), 1, 1, maps.shape[-1]), np.nan) for layer, maps in source.maps.items()},
-        "activations": {layer: np.full_like(values, np.nan) for layer, values in source.activations.items()},
-        "at_rest": {layer: np.full_like(values, np.nan) for layer, values in source.at_rest.items()},
-    }
-    nothing["maps"][source.decision.name] = np.full_like(source.maps[source.decision.name], np.nan)
-    given = {part: source.model[part] for part in ("parameters", "bytes")}
-    return replace(
-        source,
-        model={
-            **given,
-            "name": name,
-            "file": f"{name}.{'tflite' if runtime == 'litert' else 'onnx'}",
-            "sha256": f"{zlib.crc32(name.encode()):08x}" * 8,
-            "runtime": runtime,
-            "precision": "int8",
-            "saturation": 0.0,
-            **said,
-        },
-        **nothing,
-        features=features,
-        natural=np.full_like(source.natural, np.nan),
-        natural_activations=np.full_like(source.natural_activations, np.nan),
-        attributions={method: maps for method, maps in source.attributions.items() if method == "occlusion"},
-        flipping={method: curves for method, curves in source.flipping.items() if method != "smoothgrad"},
-        twins=(),
-    )
-
-
 def show(candidate: Signature, baseline: Signature) -> Signature:
     """Return a candidate that was shown this baseline's maps, as its untrained twins were."""
     shown = baseline.stimuli_sha256()
@@ -237,19 +197,31 @@ def show(candidate: Signature, baseline: Signature) -> Signature:
     return replace(whole, twins=tuple(twins))
 
 
-def ship(network: Signature, *, file: str = "phone.tflite", runtime: str = "litert", **facts: Any) -> Signature:
-    """Return a network as the file that was made of it is measured: it answers, and nothing is rendered from it."""
-    model = {**network.model, "file": file, "runtime": runtime, "precision": "int8", "saturation": 0.0, **facts}
+def ship(network: Signature, *, file: str = "", runtime: str = "litert", noise: float = 0.0, **facts: Any) -> Signature:
+    """Return a network as the file that was made of it is measured: it answers, and nothing is rendered from it.
+
+    `noise` is added to the features of its layers, beside their size; `facts` are what its record
+    says of it.
+    """
+    file = file or f"phone.{'tflite' if runtime == 'litert' else 'onnx'}"
+    said = {"name": file.partition(".")[0], "file": file}
+    said |= {"runtime": runtime, "precision": "int8", "saturation": 0.0, **facts}
+    last = network.decision.name
     return replace(
         network,
-        model=model,
+        model={**{part: network.model[part] for part in ("parameters", "bytes", "sha256")}, **said},
         layers=tuple(replace(record, objective="", patch=False) for record in network.layers),
-        maps={name: np.full((len(maps), 1, 1, maps.shape[-1]), np.nan, np.float32) for name, maps in _hidden(network)}
-        | {network.decision.name: np.full_like(network.natural, np.nan)},
+        maps={
+            name: np.full_like(maps, np.nan) if name == last else np.full((len(maps), 1, 1, maps.shape[-1]), np.nan)
+            for name, maps in network.maps.items()
+        },
         activations={name: np.full_like(values, np.nan) for name, values in network.activations.items()},
         at_rest={
-            name: values if name == network.decision.name else np.full_like(values, np.nan)
-            for name, values in network.at_rest.items()
+            name: values if name == last else np.full_like(values, np.nan) for name, values in network.at_rest.items()
+        },
+        features={
+            name: values + noise * values.std() * _random(f"noise of {name}", 0).standard_normal(values.shape)
+            for name, values in network.features.items()
         },
         natural=np.full_like(network.natural, np.nan),
         natural_activations=np.full_like(network.natural_activations, np.nan),
@@ -257,10 +229,6 @@ def ship(network: Signature, *, file: str = "phone.tflite", runtime: str = "lite
         flipping={name: curve for name, curve in network.flipping.items() if name in ("occlusion", "random")},
         twins=(),
     )
-
-
-def _hidden(network: Signature) -> list[tuple[str, np.ndarray]]:
-    return [(name, maps) for name, maps in network.maps.items() if name != network.decision.name]
 
 
 def recognising(network: Signature, level: float, labels: np.ndarray) -> Signature:
