@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from rich.console import Console
 
 from modelcheck.comparison import BROKEN_BELOW, Conversion, compare
@@ -19,6 +20,8 @@ from modelcheck.comparison.decision import measure_decision
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.findings import judge, read_findings
 from modelcheck.judgement.measured import Measured
+from modelcheck.metrics.margins import margins
+from modelcheck.metrics.recognition import recognise
 from modelcheck.report import print_summary, summary_markdown, write_comparison, write_gallery, write_report
 from modelcheck.report.conversion import conversion_view
 from modelcheck.report.page import comparison_page, verdict_page
@@ -98,6 +101,23 @@ def test_map_answers_are_the_recognition(level):
     [judged] = [item for item in measure_decision(baseline, file) if item.metric == "recognition"]
     assert math.isclose(np.mean([item.value for item in answers]), judged.value, abs_tol=1e-6)
     assert all(math.isclose(item.value, level, abs_tol=1e-4) for item in answers)
+
+
+@given(arrays(np.float32, (2, 2, 2), elements=st.floats(-8, 8, width=32)))
+@settings(max_examples=40, deadline=None)
+def test_each_map_has_its_own_answer(scores):
+    """Class and value of every map are those of its own row, view and class, as computed from the scores alone."""
+    panel, views = make_panel(), ("free", "natural")
+    baseline = make_signature(panel=panel)
+    file = show(ship(make_signature("p", panel=panel, seed=3)), baseline)
+    shown = dataclasses.replace(file.exchange, class_scores=dict(zip(views, scores, strict=True)))
+    answers = compare(baseline, dataclasses.replace(file, exchange=shown)).map_answers
+    assert len(answers) == 4
+    for item in answers:
+        own = scores[views.index(item.view)]
+        value = recognise(margins(own), margins(file.scores), panel.labels)[item.shown, item.shown]
+        assert math.isclose(item.value, value, abs_tol=1e-6)
+        assert own[item.shown, item.answer] == own[item.shown].max()
 
 
 def test_answers_to_other_maps_are_not_told(case):

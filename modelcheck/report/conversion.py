@@ -20,7 +20,7 @@ __all__ = ["conversion_view"]
 _SIDE = 96
 _CHANGED = 8  # pictures at most whose answer changed
 _LEFT, _RIGHT = 9.0, 97.0  # per cent of the chart's width between which its layers stand
-_TOP, _BOTTOM = 30, 170  # pixels from the top of the chart
+_TOP, _BOTTOM = 40, 180  # pixels from the top of the chart
 _LABELS = 12  # layers that are written beneath the chart
 _LETTERS = 50  # of the layers' names, for which there is room
 
@@ -109,8 +109,6 @@ def _draw(found: Conversion) -> dict[str, Any]:
             "broken": layer.snr < BROKEN_BELOW,
             "first": layer.source == found.breaks,
             "anchor": "start" if x < 20 else "end" if x > 80 else "middle",
-            # Above its value where there is no room beneath.
-            "note": down(layer.snr) + (20 if down(layer.snr) < _BOTTOM - 24 else -24),
         }
         for k, (x, layer, name) in enumerate(zip(across, found.layers, written, strict=True))
     ]
