@@ -9,6 +9,7 @@ from .panel import Panel
 from .recipe import Recipe
 from .report import write_comparison, write_gallery
 from .signature import Signature, read_signature
+from .support.progress import progress_bar
 from .units import Unit
 
 __version__: str
@@ -29,6 +30,7 @@ __all__ = [
     "compare",
     "judge",
     "measure",
+    "progress_bar",
     "read_signature",
     "render_happy_maps",
     "ssim",

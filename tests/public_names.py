@@ -21,6 +21,7 @@ FUNCTIONS = {
     "compare": "comparison",
     "judge": "judgement",
     "measure": "measurement",
+    "progress_bar": "support.progress",
     "read_signature": "signature",
     "render_happy_maps": "happymaps",
     "ssim": "metrics.similarity",

@@ -138,7 +138,7 @@ def test_a_broken_conversion_is_the_first_reason(broken):
     assert done.returncode == 1
     first = document["reasons"][0]
     assert (first["kind"], first["layer"], first["changed"]) == ("conversion", "dense1", 0)
-    assert main_reason(document).startswith("The conversion breaks first at 'dense1', which keeps −")
+    assert main_reason(document).startswith("The conversion breaks first at 'dense1', which keeps ")
     assert [row["kind"] for row in document["reasons"]].count("conversion") == 1
 
 

@@ -26,7 +26,7 @@ from modelcheck.report import print_summary, summary_markdown, write_comparison,
 from modelcheck.report.conversion import conversion_view
 from modelcheck.report.page import comparison_page, verdict_page
 from modelcheck.report.reasons import reasons, verdict_line
-from modelcheck.report.shipped import describe_shipped, list_facts, summarise_shipped
+from modelcheck.report.shipped import describe_shipped, list_facts, summarise_shipped, time_fact
 from modelcheck.report.words import MINUS, NOTHING, number
 from reports import CORPUS, make_case, make_document, make_shipped_case, make_shipped_document
 from signatures import make_panel, make_signature, recognising, ship, show
@@ -398,3 +398,10 @@ def test_columns_of_the_summary_hold_something(case):
     assert "| Baseline |" in summary_markdown(document)
     assert "| Baseline |" not in summary_markdown(bare)
     assert len(read_findings(bare)) == summary_markdown(bare).count("\n| ") - 1
+
+
+def test_the_time_of_one_picture_stands_beside_the_files():
+    """In milliseconds, a dash where one was not timed, and no row where none was."""
+    [row] = time_fact({"candidate": 0.000064, "source": None})
+    assert (row["file"], row["source"]) == ("0.064 ms", NOTHING)
+    assert time_fact(None) == []

@@ -96,6 +96,7 @@ REASONS = {
         {"levels": 2, "clipped": 0.0, "reached": 0.004, "low": 0.0, "high": 255.0},
         ["values from 0 to 255", "use 0.4 % of that, 2 stored values", "Convert it again"],
     ),
+    "saturated": ({"share": 0.92}, ["probabilities of whole numbers", "92%", "Convert it with its scores"]),
     "conversion": (
         {"layer": "dense1", "snr": -3.2, "changed": 4, "pictures": 24},
         ["breaks first at 'dense1'", "keeps \N{MINUS SIGN}3 dB", "4 of 24 answers changed"],

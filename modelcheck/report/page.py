@@ -23,7 +23,7 @@ from modelcheck.report.pictures import Sheet
 from modelcheck.report.places import places_view
 from modelcheck.report.provenance import provenance, sections
 from modelcheck.report.reasons import describe_missing_scan, list_waivers, reasons, verdict_line
-from modelcheck.report.shipped import describe_release, is_shipped, name_file
+from modelcheck.report.shipped import describe_release, is_shipped, name_file, time_fact
 from modelcheck.report.triggers import trigger_view
 from modelcheck.report.words import AREAS, STATES, Noun, choose_noun, clean, compare_sizes, noun_of, plain
 from modelcheck.signature import Signature
@@ -101,6 +101,8 @@ def verdict_page(
         by_key = {found.key: found for found in findings}
         limits = read_limits(document)
         _add_sections(page, comparison, by_key, panel, sheets, criteria=limits, noun=noun, redact_inputs=redact_inputs)
+        if page["conversion"] and page["conversion"]["source"]:
+            page["conversion"]["facts"] += time_fact(document["volatile"].get("seconds_per_picture"))
         page["tiles"] = tiles(findings, noun=noun)
     return page
 

@@ -12,6 +12,7 @@ from modelcheck.support.provenance import Difference
 
 __all__ = ["provenance", "sections"]
 
+_SHOWN_ELSEWHERE = "seconds_per_picture"  # beside the facts of a conversion
 _VOLATILE = ("written", "measured", "today", "host", "seconds")
 
 
@@ -19,6 +20,7 @@ def provenance(document: VerdictDocument) -> list[dict[str, Any]]:
     """Return what a verdict document rests on."""
     given, panel, waivers = document["provenance"], document["panel"], document["waivers"]
     volatile: Mapping[str, Any] = document["volatile"]
+    others = sorted(volatile.keys() - {*_VOLATILE, _SHOWN_ELSEWHERE})
     return sections(
         {
             "Criteria": _summarise_criteria(document["criteria"]),
@@ -36,7 +38,7 @@ def provenance(document: VerdictDocument) -> list[dict[str, Any]]:
             "Measured the baseline with": given["baseline"] if given else None,
             "Measured the candidate with": given["candidate"] if given else None,
             "This run": {"run_id": document["run_id"]}
-            | {key: volatile[key] for key in (*_VOLATILE, *sorted(set(volatile) - set(_VOLATILE))) if key in volatile},
+            | {key: volatile[key] for key in (*_VOLATILE, *others) if key in volatile},
         }
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelcheck.comparison import KERAS
-from modelcheck.judgement.document import BlackBoxReason, InputUseReason, VerdictDocument
+from modelcheck.judgement.document import BlackBoxReason, InputUseReason, TimingsRow, VerdictDocument
 from modelcheck.report.words import MINUS, NOTHING, clean, count, format_bytes, group_digits, head
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "name_file",
     "say_break",
     "summarise_shipped",
+    "time_fact",
 ]
 
 _RUNTIMES = {"litert": "LiteRT", "onnx": "ONNX Runtime"}
@@ -122,6 +123,21 @@ def list_facts(candidate: Mapping[str, Any], source: Mapping[str, Any]) -> list[
         for name in sides["source"]
         if any(facts[name] for facts in sides.values())
     ]
+
+
+def time_fact(seconds: TimingsRow | None) -> list[dict[str, str]]:
+    """Return how long each answers one picture, as a row of `list_facts`; none where nothing was timed.
+
+    Parameters
+    ----------
+    seconds : TimingsRow or None
+        Of the ``candidate`` and its ``source``, as a verdict's volatile part has them.
+    """
+    if not seconds:
+        return []
+    sides = {"source": seconds["source"], "file": seconds["candidate"]}
+    words = {side: NOTHING if value is None else f"{1000 * value:.2g} ms" for side, value in sides.items()}
+    return [{"name": "One picture, where it was measured", **words}]
 
 
 def _list_facts(network: Mapping[str, Any]) -> dict[str, str]:
