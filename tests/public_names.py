@@ -41,6 +41,7 @@ CLASSES = {
     "Unit": "units",
     "Verdict": "judgement",
 }
+GIVE_NOTHING = {"progress_bar"}
 NAMES = {**FUNCTIONS, **CLASSES}
 ROOMS = sorted(set(NAMES.values()))
 WAYS = {
