@@ -137,7 +137,7 @@ def time_fact(seconds: TimingsRow | None) -> list[dict[str, str]]:
         return []
     sides = {"source": seconds["source"], "file": seconds["candidate"]}
     words = {side: NOTHING if value is None else f"{1000 * value:.2g} ms" for side, value in sides.items()}
-    return [{"name": "One picture, where it was measured", **words}]
+    return [{"name": "One picture", **words}]
 
 
 def _list_facts(network: Mapping[str, Any]) -> dict[str, str]:
