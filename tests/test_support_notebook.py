@@ -239,6 +239,17 @@ def test_a_signature_shows_its_layers_and_decision():
     assert set(SIGNATURE.class_names) <= set(look.runs)
 
 
+def test_a_file_that_ships_shows_no_maps():
+    """Of a LiteRT file nothing was rendered: it says so, shows no picture, and no unit counts as rendered."""
+    blank = {name: np.full_like(values, np.nan) for name, values in SIGNATURE.activations.items()}
+    shipped = dataclasses.replace(SIGNATURE, model={**SIGNATURE.model, "runtime": "litert"}, activations=blank)
+    look = Look(shipped._repr_html_())
+    assert look.pictures == []
+    assert "nothing can be rendered from it" in look.words
+    assert "runtime litert" in look.words
+    assert look.words.endswith("decisiondecision200")  # kind, units, rendered, with a map
+
+
 def test_a_comparison_shows_both_decisions_and_its_numbers():
     """A comparison shows the maps of the baseline, then those of the candidate, and numbers with what they rest on."""
     look = Look(COMPARISON._repr_html_())

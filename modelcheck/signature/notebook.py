@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["show_decision", "show_signature"]
 
 _CLASSES, _LAYERS = 12, 40
+_RENDERED = ("keras",)  # the runtimes whose networks have maps
 
 
 def show_signature(signature: Signature) -> str:
@@ -56,6 +57,8 @@ def show_decision(signature: Signature, *, most_bytes: int, title: str = "Maps o
     title : str
         What stands above them.
     """
+    if signature.runtime not in _RENDERED:
+        return [heading(title, note="none: a file that ships answers, and nothing can be rendered from it")]
     name = signature.decision.name
     units, maps, reached = (part[name] for part in (signature.units, signature.maps, signature.activations))
     places = choose_evenly(len(units), _CLASSES)
@@ -71,11 +74,10 @@ def show_decision(signature: Signature, *, most_bytes: int, title: str = "Maps o
             )
         )
     note = f"{len(places)} of {len(units)} classes" if len(places) < len(units) else ""
-    if not shown:
-        note = "none: a file that ships is asked for answers alone"
     return [heading(title, note=note), figures(shown, most_bytes=most_bytes)]
 
 
 def _count_maps(signature: Signature, layer: str) -> tuple[int, int]:
+    """Return how many units were rendered, and how many of them have a map."""
     reached = signature.activations[layer]
-    return len(reached), int(np.isfinite(reached).sum())
+    return len(reached) if signature.runtime in _RENDERED else 0, int(np.isfinite(reached).sum())
