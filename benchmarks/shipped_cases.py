@@ -19,7 +19,7 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -241,12 +241,36 @@ def main() -> None:
                 writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
                 writer.writeheader()
                 writer.writerows(rows)
-    wrong = [row for row in rows if (row["verdict"] == "pass") != (row["must"] == "pass")]
-    print("| file | `--source` | verdict | breaks first at | answers changed | the first sentence |\n|" + "---|" * 6)
-    for row in rows:
-        cells = [row["why"], row["source"], row["verdict"], row["breaks"], row["changed"], row["first"]]
-        print(f"| {' | '.join(map(str, cells))} |")
-    print(f"\n{len(rows)} rows, {len(wrong)} with another verdict than they must have.")
+    print_table(rows)
+
+
+def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print a line for each file, what must pass first, and how many verdicts are other than they must be."""
+    print("| what was done | alone | with `--source` | lowest layer, dB | answers changed |\n|" + "---|" * 5)
+    cases = {row["case"]: row for row in rows}
+    for name in sorted(cases, key=lambda name: cases[name]["must"] != "pass"):
+        alone, beside = (find_row(rows, name, source) for source in ("no", "yes"))
+        cells = [cases[name]["why"], *(say(row) for row in (alone, beside))]
+        print(f"| {' | '.join(cells)} | {beside.get('lowest', '')} | {beside.get('changed', '')} |")
+    for source in ("no", "yes"):
+        judged = [row for row in rows if row["source"] == source]
+        wrong = [row["case"] for row in judged if (row["verdict"] == "pass") != (row["must"] == "pass")]
+        print(
+            f"\n--source: {source}; {len(judged)} files, another verdict than it must be: {', '.join(wrong) or 'none'}"
+        )
+
+
+def find_row(rows: Sequence[Mapping[str, Any]], name: str, source: str) -> Mapping[str, Any]:
+    """Return a file's row; empty for none."""
+    return next((row for row in rows if (row["case"], row["source"]) == (name, source)), {})
+
+
+def say(row: Mapping[str, Any]) -> str:
+    """Return a verdict, and the first sentence where it is no pass."""
+    if not row or row["verdict"] == "pass":
+        return row["verdict"] if row else ""
+    first = row["first"].split("modelcheck: ")[-1].split(". ")[0].rstrip(".").replace("|", "/")
+    return f"{row['verdict']}, exit {row['exit']}: {first}."
 
 
 if __name__ == "__main__":

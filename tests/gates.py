@@ -144,23 +144,23 @@ def measured(folder, file, *, change=None, baseline_model=None, **options):
         evidence.gather(settings)  # what does not fit together is for the gate itself to say
 
 
-def run(folder, *arguments, environment=None):
-    """Run pytest in the project, in a process of its own."""
+def run(folder, *arguments, environment=None, seconds=120):
+    """Run pytest in the project, in a process of its own, which is ended after so many seconds."""
     log = folder / ".log"
     process = _server().Process(target=_pytest, args=(str(folder), [*map(str, arguments)], str(log), environment or {}))
     process.start()
-    process.join(120)
+    process.join(seconds)
     if process.is_alive():
         process.kill()
         process.join()
     return Done(process.exitcode, log.read_text(errors="replace"))
 
 
-def gate(folder, *arguments, environment=None):
+def gate(folder, *arguments, environment=None, seconds=120):
     """Run the suites of a project; return the process and the verdict, None where none was written."""
     import jsonschema
 
-    done = run(folder, "suites/", "-q", *arguments, environment=environment)
+    done = run(folder, "suites/", "-q", *arguments, environment=environment, seconds=seconds)
     path = folder / "report" / "verdict.json"
     if not path.exists():
         return done, None

@@ -132,6 +132,8 @@ def test_the_documents_show_the_schema_in_use():
 
 TYPES = {
     "network": document.NetworkRow,
+    "input_use": document.InputUseRow,
+    "conversion": document.ConversionRow,
     "interface": document.InterfaceRow,
     "panel": document.PanelRow,
     "criteria": document.CriteriaRow,
@@ -148,8 +150,6 @@ TYPES = {
     "provenance": document.ProvenanceRow,
     "volatile": document.VolatileRow,
     "timings": document.TimingsRow,
-    "input_use": document.InputUseRow,
-    "conversion": document.ConversionRow,
 }
 SCHEMA = json.loads((ROOT / "docs" / "verdict.schema.json").read_text(encoding="utf-8"))
 

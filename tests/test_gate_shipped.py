@@ -165,6 +165,24 @@ def test_without_its_source_a_broken_layer_may_stay_unseen(project):
     assert gates.gate(project, "--candidate", "spoiled.tflite")[0].returncode == 0
 
 
+def test_a_broken_conversion_without_a_limit_is_told_after_the_verdict(project):
+    """Limits that do not know of sources let it pass, and the layer is named all the same."""
+    criteria = project / "suites" / "criteria.toml"
+    before = criteria.read_text()
+    try:
+        criteria.write_text(before.replace(OF_SOURCE, ""))
+        done, document = gates.gate(project, "--candidate", "spoiled.tflite", *BESIDE)
+    finally:
+        criteria.write_text(before)
+    assert (done.returncode, document["verdict"]) == (0, "pass")
+    kinds = [row["kind"] for row in document["reasons"]]
+    assert kinds[0] == "passed"
+    assert "conversion" in kinds
+    assert asked(project, document, candidate="spoiled.tflite")[0] == 0
+    document["reasons"] = [row for row in document["reasons"] if row["kind"] != "conversion"]
+    assert "its reasons are not all there" in asked(project, document, candidate="spoiled.tflite")[1]
+
+
 def test_an_input_of_another_range_is_the_first_reason(project):
     """What pictures use of the input is told before what follows from it."""
     done, document = gates.gate(project, "--candidate", "starved.tflite")

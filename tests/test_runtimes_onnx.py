@@ -157,6 +157,25 @@ def test_a_quantised_kernel_is_restored():
     file.check_shown(IMAGES)
 
 
+def test_an_answer_that_is_rounded_to_eight_bits_follows_from_its_scores():
+    """A softmax before QuantizeLinear and DequantizeLinear misses its scores' by half a step, and is no other."""
+    weights = np.random.default_rng(5).normal(size=(144, 3)).astype(np.float32)
+    constants = {"w": weights, "s": np.float32(1 / 255), "z": np.uint8(0)}
+    nodes = [
+        ("Flatten", ["picture"], ["flat"], {}),
+        ("Gemm", ["flat", "w"], ["logits"], {}),
+        ("Softmax", ["logits"], ["soft"], {}),
+        ("QuantizeLinear", ["soft", "s", "z"], ["stored"], {}),
+        ("DequantizeLinear", ["stored", "s", "z"], ["y"], {}),
+    ]
+    data = make_onnx(
+        nodes, constants, inputs={"picture": ("float32", ["n", 3, 8, 6])}, outputs={"y": ("float32", ["n", 3])}
+    )
+    file = open_file(data, PANEL)
+    wanted = IMAGES.transpose(0, 3, 1, 2).reshape(len(IMAGES), -1) @ weights
+    np.testing.assert_allclose(file.class_scores(IMAGES), wanted, rtol=1e-4, atol=1e-4)
+
+
 def test_sigmoid_units_are_asked_one_by_one():
     """Several sigmoids answer several questions: which is judged has to be said, with Keras' sentence."""
     panel = noise_panel((8, 6, 3), "no", "yes")

@@ -27,6 +27,16 @@ LIGHT = Recipe(
     steps=4, copies=2, units_per_layer=4, untrained_twins=1, sticker_faces=0, exchange_pictures=30, mosaics=60,
     probe_pictures=48, attribution_methods=("occlusion",),
 )  # fmt: skip
+STARTER = ("", "_places", "_subjects")
+# The released network fails some strangers, and so does whatever is made of it.
+STRANGERS = """
+[[criterion]]
+metric = "subject_accuracy"
+about = "visitor_*"
+optional = true
+at_least = 0.45
+why = "Known, and watched."
+"""
 READS = {"bytes": Interface(preprocessing="bytes")}
 # How the first sentence starts: of a file alone, and beside its source.
 BREAKS = "The conversion breaks first at "
@@ -40,7 +50,8 @@ FIRST = {
 }
 # Answers and decision are as before: what breaks is seen beside the source alone.
 UNSEEN_ALONE = {"without_rescaling", "clipped", "clipped_first", "sees_half"}
-BY_DEFAULT = {("signs_int8", True), ("blue_first", True), ("cyclic", False), ("takes_half", False)}
+BY_DEFAULT = {("signs_int8", True), ("blue_first", False), ("cyclic", True)}
+PATIENCE = 1800  # seconds on the clock for measuring a file and its source, on a busy machine
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +65,7 @@ def projects(tmp_path_factory):
         folder = tmp_path_factory.mktemp(name)
         (folder / "suites").mkdir()
         suites = ["test_held_out_subjects.py", "test_same_features.py", "test_same_places.py"]
-        limits = [ROOT / "modelcheck" / "cli" / "starter" / f"criteria{part}.toml" for part in ("", "_places")]
+        limits = [ROOT / "modelcheck" / "cli" / "starter" / f"criteria{part}.toml" for part in STARTER]
         if name == "faces":
             suites, limits = (
                 [path.name for path in (ROOT / "suites").glob("test_*.py")],
@@ -62,7 +73,7 @@ def projects(tmp_path_factory):
             )
         for suite in suites:
             shutil.copy(ROOT / "suites" / suite, folder / "suites")
-        (folder / "suites" / "criteria.toml").write_text("\n".join(path.read_text() for path in limits))
+        (folder / "suites" / "criteria.toml").write_text("\n".join([*(path.read_text() for path in limits), STRANGERS]))
         source, baseline = folder / "source.keras", ROOT / "baselines" / "drawn-faces"
         panel = SOURCES[name][1]()
         if name == "faces":
@@ -85,7 +96,9 @@ def projects(tmp_path_factory):
 def run(folder, data, *, source, name="phone.tflite"):
     """Return exit status and verdict of a file, alone or beside its source; whoever reads it finds no contradiction."""
     (folder / name).write_bytes(data)
-    done, document = gates.gate(folder, "--candidate", name, *(["--source", "source.keras"] if source else []))
+    done, document = gates.gate(
+        folder, "--candidate", name, *(["--source", "source.keras"] if source else []), seconds=PATIENCE
+    )
     assert done.returncode == document["exit_code"]
     if document["verdict"] != "error":
         assert find_contradiction(read_verdict(folder / "report" / "verdict.json")) == ""
@@ -100,7 +113,7 @@ def cases():
                 yield pytest.param(name, source, marks=slow, id=f"{name}-{'source' if source else 'alone'}")
 
 
-@pytest.mark.parametrize(("name", "source"), cases())
+@pytest.mark.parametrize(("name", "source"), list(cases()))
 def test_a_case_is_told(name, source, projects, converted):
     """Its verdict, and what is said first."""
     code, document = run(projects(CASES[name].source), converted(name), source=source)
@@ -169,7 +182,7 @@ def test_another_training_passes_beside_its_own_source(projects, tmp_path):
         data = convert(model, to="int8", pictures=conversions.pictures(conversions.faces()))
     folder = projects("faces")
     (folder / "twin.tflite").write_bytes(data)
-    done, document = gates.gate(folder, "--candidate", "twin.tflite", "--source", twin)
+    done, document = gates.gate(folder, "--candidate", "twin.tflite", "--source", twin, seconds=PATIENCE)
     assert done.returncode == 0, main_reason(document)
     assert document["source"]["file"] == "twin.keras"
     assert document["conversion"]["breaks"] == ""

@@ -24,7 +24,7 @@ __all__ = ["BROKEN_BELOW", "Conversion", "LayerFidelity", "adopt_source", "measu
 BROKEN_BELOW = 20.0
 """Decibels of signal to noise from which on a layer is no longer what it was: noise of a tenth of the signal.
 
-Conversions to float16, dynamic range and int8 of the worked example reach 40 to 106; see docs/shipped_files.md.
+Right conversions of the worked example keep 40 or more in every layer; see docs/shipped_files.md.
 """
 _MOST = 120.0  # decibels: about what float32 can tell apart
 

@@ -58,7 +58,8 @@ def explain_judgement(
     conversion : ConversionRow or None
         What became of its source, where that was given.
     """
-    reasons: list[Reason] = _explain_conversion(candidate, conversion) if verdict in MISREAD else []
+    converted = _explain_conversion(candidate, conversion)
+    reasons: list[Reason] = list(converted) if verdict in MISREAD else []
     reasons += [{"kind": "finding", "key": row.key} for row in rows if row.red]
     if verdict == "pass":
         gating = [row for row in rows if row.gating]
@@ -90,11 +91,13 @@ def explain_judgement(
     unseen = panel.get("classes_without_pictures") if panel else None
     if unseen:
         reasons.append({"kind": "unseen_classes", "classes": list(unseen)})
+    if verdict not in MISREAD:  # no limit is on it, or it informs: told all the same, and after the verdict's reason
+        reasons += converted
     return reasons + _explain_unasked(criteria, candidate, source=conversion is not None)
 
 
 def _explain_conversion(candidate: NetworkRow | None, conversion: ConversionRow | None) -> list[Reason]:
-    """Return what went wrong when a file was converted, told before what follows from it."""
+    """Return what went wrong when a file was converted."""
     reasons: list[Reason] = []
     use = candidate.get("input_use") if candidate else None
     if use is not None and (use["clipped"] > _CLIPPED or use["reached"] < _REACHED):

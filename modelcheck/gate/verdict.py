@@ -309,9 +309,10 @@ def _reasons(
     )
     # Told where it may be why, and before what follows from it: what passes is released as it was read. An input that
     # was calibrated on other pictures comes first, for that looks like pictures that are prepared otherwise.
-    reasons += [row for row in derived if row["kind"] == "input_use"]
-    reasons += find_misreadings(evidence.candidate) if evidence and verdict in MISREAD else []
-    derived = [row for row in derived if row["kind"] != "input_use"]
+    if verdict in MISREAD:
+        reasons += [row for row in derived if row["kind"] == "input_use"]
+        reasons += find_misreadings(evidence.candidate) if evidence else []
+        derived = [row for row in derived if row["kind"] != "input_use"]
     # Of a part of the suites nobody can say what the whole asks.
     return reasons + [row for row in derived if not (missing and row["kind"] == "questions")]
 

@@ -190,7 +190,7 @@ def _number_constant(settings: dict[str, Any]) -> Tensor | None:
 
 
 def attach_scales(tensors: list[Tensor], operators: Sequence[Operator]) -> None:
-    """Give quantised tensors, in place, the scales and zero points that stand beside them as constants.
+    """Give quantised tensors, in place, the scales and zero points that stand beside them as constants, and their type.
 
     Raises
     ------
@@ -212,6 +212,8 @@ def attach_scales(tensors: list[Tensor], operators: Sequence[Operator]) -> None:
             if scales is None or operator.attributes.get("block_size", 0):
                 raise StrangeFileError.of("tensor", where, "it is quantised in blocks, or by scales of another type")
             scaled = _scaled(tensors[index], scales, zeros, axis, where)
+            if not scaled.dtype and given.get(zero, -1) >= 0:  # files rarely say it of what is computed
+                scaled = replace(scaled, dtype=tensors[given[zero]].dtype)
             tensors[index] = tensors[index] if tensors[index].scales else scaled
 
 
