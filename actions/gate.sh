@@ -3,6 +3,7 @@
 set -uo pipefail
 arguments=("$SUITES" --junitxml junit.xml)
 if [ -n "$CANDIDATE" ]; then arguments+=(--candidate "$CANDIDATE"); fi
+if [ -n "$SOURCE" ]; then arguments+=(--source "$SOURCE"); fi
 if [ "$WORKERS" != 0 ]; then arguments+=(-n "$WORKERS"); fi
 if [ "$REPORT_ONLY" = true ]; then arguments+=(--modelcheck-report-only); fi
 python -m pytest "${arguments[@]}"

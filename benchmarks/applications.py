@@ -61,6 +61,15 @@ for norm, momentum in zip(norms, before):
     norm.momentum = momentum
 network.save(path)
 """
+# Looked at alone: the file is scanned, flattened, and its steps must answer noise as Keras does.
+LOOK = """
+import sys, numpy as np
+from modelcheck.network import check_agreement, flatten
+from modelcheck.network.loading import load_network
+network = flatten(load_network(sys.argv[1])[0])
+check_agreement(network, np.random.default_rng(0).random((4, *network.input_shape), np.float32))
+print(len(network.unit_layers()), network.model.count_params())
+"""
 FIELDS = ("network", "side", "parameters", "layers", "scan", "measured_layers", "processor_seconds", "peak_gib", "told")
 
 
@@ -77,14 +86,16 @@ def make_panel(side: int, count: int = 16) -> Panel:
     )
 
 
-def measure(name: str, side: int, folder: Path, *, timeout: float) -> dict[str, Any]:
-    """Build, scan and measure one network; return its row."""
+def measure(name: str, side: int, folder: Path, *, timeout: float, look: bool) -> dict[str, Any]:
+    """Build and scan one network, and measure it or look at its steps alone; return its row."""
     path = folder / f"{name}.keras"
     subprocess.run([sys.executable, "-c", BUILD, name, str(side), str(path)], check=True, capture_output=True)
     report = scan_model(path)
     row = {"network": name, "side": side, "layers": len(report.layers), "scan": "clean"}
     if report.refusals:
         return row | {"scan": "refused", "told": str(report.refusals[0])}
+    if look:
+        return row | _look(path, timeout=timeout)
     make_panel(side).save(folder / "panel.npz")
     request = Request(network=path, panel=folder / "panel.npz", recipe=LIGHT, twins=False)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -102,18 +113,35 @@ def measure(name: str, side: int, folder: Path, *, timeout: float) -> dict[str, 
     }
 
 
+def _look(path: Path, *, timeout: float) -> dict[str, Any]:
+    """Return how many layers have units, where the network's steps answer as Keras does; else why not."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-c", LOOK, str(path)]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=timeout)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if ended.returncode != 0:
+        return {"told": (ended.stderr.strip().splitlines() or ["it said nothing"])[-1][:300]}
+    layers, parameters = ended.stdout.split()[-2:]
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    facts = {"measured_layers": int(layers), "parameters": int(parameters)}
+    return {**facts, "processor_seconds": round(seconds), "peak_gib": round(after.ru_maxrss / 2**20, 2)}
+
+
 def main() -> None:
     """Append one row for each network that the table lacks."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--to", type=Path, required=True, help="the table (.csv); rows are added to it")
     options.add_argument("--only", nargs="*", help="these networks alone")
     options.add_argument("--timeout", type=float, default=1800, help="seconds for each network")
+    options.add_argument(
+        "--look", action="store_true", help="scan, and hold the steps against Keras, without measuring"
+    )
     options.add_argument("--one", help=argparse.SUPPRESS)
     given = options.parse_args()
     sides = {name: side for side, names in SIDES.items() for name in names}
     if given.one:
         with tempfile.TemporaryDirectory() as place:
-            row = measure(given.one, sides[given.one], Path(place), timeout=given.timeout)
+            row = measure(given.one, sides[given.one], Path(place), timeout=given.timeout, look=given.look)
         with given.to.open("a", newline="", encoding="utf-8") as table:
             csv.DictWriter(table, FIELDS, lineterminator="\n").writerow(row)
         return
@@ -125,6 +153,7 @@ def main() -> None:
     for name in (name for name in given.only or sides if name not in done):
         # A process for each: the peak of a process' children is that of the largest it ever had.
         command = [sys.executable, __file__, "--to", str(given.to), "--timeout", str(given.timeout), "--one", name]
+        command += ["--look"] if given.look else []
         ended = subprocess.run(command, check=False)
         print(f"{name}: {'done' if ended.returncode == 0 else f'ended with {ended.returncode}'}", flush=True)
 

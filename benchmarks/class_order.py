@@ -7,8 +7,8 @@ network (0.95) that takes its first two classes for each other half of the time.
 outputs are put into an order that moves every class (`all`), or its first two exchanged (`two`). As
 many pictures of each class as the panel's size allows; each picture is a subject of its own.
 
-Run: ``nice -n 19 python benchmarks/class_order.py [trials] [seed]`` from the project's folder. It
-takes about ten minutes on one core for 400 trials.
+Run: ``python benchmarks/class_order.py [trials] [seed]`` from the project's folder. It takes a few
+minutes on one core.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def count(classes: int, pictures: int, *, trials: int, seed: int, draw: Draw) ->
     return found / trials
 
 
-def main(trials: int = 400, seed: int = 0) -> None:
+def main(trials: int = 100, seed: int = 0) -> None:
     """Print one row for each size of panel, and the largest share of false alarms."""
     heads = [*(f"{accuracy:g}" for accuracy in WEAK), "shuffled", "confused"]
     heads += [f"{kind} {accuracy:g}" for kind in ("all", "two") for accuracy in GOOD]

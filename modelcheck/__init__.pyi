@@ -7,7 +7,9 @@ from .measurement import measure
 from .metrics.similarity import ssim, ssim_matrix
 from .panel import Panel
 from .recipe import Recipe
+from .report import write_comparison, write_gallery
 from .signature import Signature, read_signature
+from .support.progress import progress_bar
 from .units import Unit
 
 __version__: str
@@ -28,8 +30,11 @@ __all__ = [
     "compare",
     "judge",
     "measure",
+    "progress_bar",
     "read_signature",
     "render_happy_maps",
     "ssim",
     "ssim_matrix",
+    "write_comparison",
+    "write_gallery",
 ]

@@ -21,10 +21,13 @@ FUNCTIONS = {
     "compare": "comparison",
     "judge": "judgement",
     "measure": "measurement",
+    "progress_bar": "support.progress",
     "read_signature": "signature",
     "render_happy_maps": "happymaps",
     "ssim": "metrics.similarity",
     "ssim_matrix": "metrics.similarity",
+    "write_comparison": "report",
+    "write_gallery": "report",
 }
 CLASSES = {
     "Comparison": "comparison",
@@ -38,6 +41,7 @@ CLASSES = {
     "Unit": "units",
     "Verdict": "judgement",
 }
+GIVE_NOTHING = {"progress_bar"}
 NAMES = {**FUNCTIONS, **CLASSES}
 ROOMS = sorted(set(NAMES.values()))
 WAYS = {

@@ -8,7 +8,7 @@ from modelcheck.comparison import compare
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import SCHEMA, seal
 from modelcheck.judgement.findings import judge, overall
-from signatures import document_parts, make_panel, make_signature, show
+from signatures import document_parts, make_panel, make_signature, recognising, ship, show
 
 HOSTILE = '</script><img src=x onerror="window.hacked=1"><svg onload="window.hacked=2">'
 CORPUS = (
@@ -114,3 +114,34 @@ def make_case(*, hostile=None, **options):
         **options,
     )
     return panel, compare(baseline, show(candidate, baseline))
+
+
+def make_shipped_case(
+    *, source=True, level=0.6, accuracy=1.0, changed=0, noise=0.0, runtime="litert", panel=None, **said
+):
+    """Return a panel, and a baseline beside a file that ships, which answers some pictures otherwise than its source.
+
+    The file recognises every map of the baseline with `level`; the baseline has two retrained twins.
+    """
+    panel = panel or make_panel(subjects=("ada", "ben", "eve"))
+    baseline, parent = make_signature(panel=panel), make_signature("parent", panel=panel, accuracy=accuracy, seed=3)
+    twins = (show(make_signature(f"twin {k}", panel=panel, seed=9 + k), baseline) for k in range(2))
+    kept = tuple(recognising(twin, 0.8, panel.labels).reduce_to_twin({}) for twin in twins)
+    baseline = dataclasses.replace(baseline, retrained=kept)
+    file = ship(parent, noise=noise, runtime=runtime, **said)
+    scores = file.scores.copy()
+    scores[:changed] = scores[:changed, ::-1]
+    file = recognising(show(dataclasses.replace(file, scores=scores), baseline), level, panel.labels)
+    return panel, compare(baseline, file, source=show(parent, baseline) if source else None)
+
+
+def make_shipped_document(comparison, **changes):
+    """Return the verdict on a file that ships, as far as a report reads it, with the criteria that it was not asked."""
+    document = make_document(comparison)
+    runtime, source = comparison.candidate.runtime, comparison.conversion is not None
+    unasked = {"kind": "black_box", "runtime": runtime, "metrics": ["mapped_units", "reach"], "source": source}
+    document = {**document, "reasons": [unasked], "next": []}
+    if comparison.conversion is not None:
+        document["source"] = dict(comparison.conversion.source.model)
+    document |= changes
+    return {**document, "digest": seal(document)}

@@ -197,19 +197,31 @@ def show(candidate: Signature, baseline: Signature) -> Signature:
     return replace(whole, twins=tuple(twins))
 
 
-def ship(network: Signature, *, file: str = "phone.tflite", runtime: str = "litert", **facts: Any) -> Signature:
-    """Return a network as the file that was made of it is measured: it answers, and nothing is rendered from it."""
-    model = {**network.model, "file": file, "runtime": runtime, "precision": "int8", "saturation": 0.0, **facts}
+def ship(network: Signature, *, file: str = "", runtime: str = "litert", noise: float = 0.0, **facts: Any) -> Signature:
+    """Return a network as the file that was made of it is measured: it answers, and nothing is rendered from it.
+
+    `noise` is added to the features of its layers, beside their size; `facts` are what its record
+    says of it.
+    """
+    file = file or f"phone.{'tflite' if runtime == 'litert' else 'onnx'}"
+    said = {"name": file.partition(".")[0], "file": file}
+    said |= {"runtime": runtime, "precision": "int8", "saturation": 0.0, **facts}
+    last = network.decision.name
     return replace(
         network,
-        model=model,
+        model={**{part: network.model[part] for part in ("parameters", "bytes", "sha256")}, **said},
         layers=tuple(replace(record, objective="", patch=False) for record in network.layers),
-        maps={name: np.full((len(maps), 1, 1, maps.shape[-1]), np.nan, np.float32) for name, maps in _hidden(network)}
-        | {network.decision.name: np.full_like(network.natural, np.nan)},
+        maps={
+            name: np.full_like(maps, np.nan) if name == last else np.full((len(maps), 1, 1, maps.shape[-1]), np.nan)
+            for name, maps in network.maps.items()
+        },
         activations={name: np.full_like(values, np.nan) for name, values in network.activations.items()},
         at_rest={
-            name: values if name == network.decision.name else np.full_like(values, np.nan)
-            for name, values in network.at_rest.items()
+            name: values if name == last else np.full_like(values, np.nan) for name, values in network.at_rest.items()
+        },
+        features={
+            name: values + noise * values.std() * _random(f"noise of {name}", 0).standard_normal(values.shape)
+            for name, values in network.features.items()
         },
         natural=np.full_like(network.natural, np.nan),
         natural_activations=np.full_like(network.natural_activations, np.nan),
@@ -217,10 +229,6 @@ def ship(network: Signature, *, file: str = "phone.tflite", runtime: str = "lite
         flipping={name: curve for name, curve in network.flipping.items() if name in ("occlusion", "random")},
         twins=(),
     )
-
-
-def _hidden(network: Signature) -> list[tuple[str, np.ndarray]]:
-    return [(name, maps) for name, maps in network.maps.items() if name != network.decision.name]
 
 
 def recognising(network: Signature, level: float, labels: np.ndarray) -> Signature:

@@ -254,3 +254,52 @@ def test_the_network_is_left_as_it_was(networks):
     assert network.layers[-1].activation is activation
     for now, then in zip(network.get_weights(), before, strict=True):
         np.testing.assert_array_equal(now, then)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")  # Keras saves so
+def test_a_file_a_model_and_a_network_have_the_same_maps(networks, tmp_path):
+    """A path, a keras.Model and a Network are explained alike, and by SmoothGrad where no method is named."""
+    model, images = networks["plain"], pictures(2)
+    model.save(tmp_path / "network.keras")
+    wanted = attribute(model, images, 1, method="smoothgrad")
+    for given in (model, flatten(model), tmp_path / "network.keras", str(tmp_path / "network.keras")):
+        np.testing.assert_array_equal(attribute(given, images, 1), wanted)
+
+
+def test_a_class_is_named_or_counted(networks):
+    """Names give the maps of their positions in class_names: one for all pictures, or one for each."""
+    model, images = networks["plain"], pictures(2)
+    names = [f"class {k}" for k in range(flatten(model).n_classes)]
+    for named, counted in ((names[1], 1), (names[::-1], [2, 1, 0]), (np.array(names, object), [0, 1, 2]), (0, 0)):
+        wanted = attribute(model, images, np.array(counted), method="gradient")
+        found = attribute(model, images, named, method="gradient", class_names=names)
+        np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize(
+    ("targets", "names", "words"),
+    [
+        ("left", None, r"Targets are names, such as 'left'.*class_names=panel.class_names"),
+        (["left", "other"], None, r"Targets are names, such as 'left'"),
+        ("lft", ("other", "left", "up"), r"There is no class 'lft'. Did you mean 'left'"),
+        (["left"], ("other", "left", "up"), r"one per picture \(3\)"),
+        ("left", ("other", "left"), r"The network has 3 classes, and class_names has 2 names"),
+        ("left", ("left", "left"), r"class_names are distinct names"),
+        (0, "left", r"class_names are distinct names.*not 'left'"),
+        ([], ("other", "left", "up"), r"one per picture \(3\)"),
+        ([], None, r"one per picture \(3\)"),
+        (["left", 1], ("other", "left", "up"), r"There is no class '1'"),
+    ],
+)
+def test_a_name_that_means_no_class_is_refused(networks, targets, names, words):
+    """Names without class_names, unknown ones, too few, and class_names that do not fit are errors that say so."""
+    with pytest.raises(AttributionError, match=words):
+        attribute(networks["plain"], pictures(2), targets, class_names=names)
+
+
+def test_what_is_no_model_is_named():
+    """What is neither a path nor can be called is refused by its type, with what is expected."""
+    with pytest.raises(
+        AttributionError, match=r"path of a .keras file, a keras.Model, a Network or a callable, not int"
+    ):
+        attribute(7, pictures(1), 0)

@@ -377,6 +377,52 @@ def test_init_says_that_a_candidate_is_no_network(tmp_path, monkeypatch):
     assert Path("suites/criteria.toml").exists()
 
 
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ((1, 16, 12, 1), ""),
+        ((1, 1, 16, 12), ""),
+        ((-1, 16, 12), ""),
+        ((1, 96, 96, 3), "takes pictures of 96 x 96 x 3, and the panel holds 16 x 12 x 1"),
+        ((1, 3, 96, 64), "takes pictures of 96 x 64 x 3, and the panel holds 16 x 12 x 1"),
+        ((1, 7), ""),
+    ],
+)
+def test_init_looks_at_a_candidate_that_ships(tmp_path, monkeypatch, shape, said):
+    """Its pictures are read from its graph, whichever axis comes first; what the gate of it takes is said."""
+    onnx = pytest.importorskip("onnx", reason="ONNX files are made with onnx: pip install onnx")
+    from shipped import make_onnx
+
+    monkeypatch.chdir(tmp_path)
+    make_panel().save("heldout.npz")
+    lengths = [None if length < 0 else length for length in shape]
+    ends = {"x": ("float32", lengths)}, {"y": ("float32", lengths)}
+    Path("phone.onnx").write_bytes(make_onnx([("Relu", ["x"], ["y"], {})], {}, inputs=ends[0], outputs=ends[1]))
+    assert onnx.load("phone.onnx").graph.node[0].op_type == "Relu"
+    code, lines = command("init", "--candidate", "phone.onnx")
+    assert code == 0
+    assert "Wherever the gate runs: pip install 'modelcheck[onnx]'" in lines
+    assert "--source PARENT.keras" in lines
+    assert said in lines if said else "takes pictures of" not in lines
+
+
+def test_init_writes_the_source_of_a_candidate_that_ships(tmp_path, monkeypatch):
+    """The network that it was converted from is a setting; where there are settings without it, that is said."""
+    monkeypatch.chdir(tmp_path)
+    Path("phone.tflite").write_bytes(bytes(4) + b"TFL3")
+    code, lines = command("init", "--candidate", "phone.tflite", "--source", "parent.keras")
+    assert code == 0
+    assert "modelcheck[litert]" in lines
+    assert "--source PARENT.keras" not in lines
+    assert read_settings(tmp_path).source == Path("parent.keras")
+    assert "Not used: --source other.keras" in command("init", "--source", "other.keras")[1]
+    Path("pyproject.toml").write_text('[tool.modelcheck]\ncandidate = "phone.tflite"\n')
+    lines = command("init", "--source", "other.keras")[1]
+    assert 'source = "other.keras"' in lines
+    make_panel().save("heldout.npz")
+    assert "The candidate phone.tflite could not be looked at: it is refused" in command("init")[1]
+
+
 @pytest.mark.parametrize("pictures", [0, 8])
 def test_approve_asks_by_starting_limits_what_its_recipe_measures(tmp_path, monkeypatch, pictures):
     """As init does for the baseline that it makes: nothing about places where no pictures are exchanged."""

@@ -12,7 +12,7 @@ from modelcheck.comparison import METRICS, CompareError, compare, plan_metric, r
 from modelcheck.comparison.statistics import compute_statistics
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.findings import Verdict, judge
-from modelcheck.signature import Signature, read_manifest, read_signature
+from modelcheck.signature import Signature, SignatureError, read_manifest, read_signature
 from signatures import make_panel, make_signature, recognising, show
 
 PANEL = make_panel(groups=("straight", "left"))
@@ -623,3 +623,34 @@ def test_answers_that_turned_are_counted_and_the_surest_comes_first():
     ]
     assert comparison.answer_changes.turned_wrong.tolist() == [row for _, row in sorted(wrong, key=lambda x: -x[0])]
     assert comparison.answer_changes.turned_right == 0
+
+
+def test_folders_and_signatures_are_compared_alike(tmp_path):
+    """A signature and the folder where it is kept give the same measures, on either side and as a source."""
+    make_signature("baseline", seed=1).write(tmp_path / "baseline")
+    make_signature("candidate", seed=2).write(tmp_path / "candidate")
+    kept = [read_signature(tmp_path / name) for name in ("baseline", "candidate")]
+    wanted = compare(*kept)
+    for baseline, candidate in (
+        (tmp_path / "baseline", str(tmp_path / "candidate")),
+        (kept[0], tmp_path / "candidate"),
+    ):
+        found = compare(baseline, candidate)
+        assert found.measures.keys() == wanted.measures.keys()
+        assert all(repr(found.measures[key]) == repr(item) for key, item in wanted.measures.items())
+
+
+@pytest.mark.parametrize("role", ["baseline", "candidate", "source"])
+def test_what_is_no_signature_is_named_with_its_role(role, tmp_path):
+    """A network's file, and whatever is neither a signature nor a folder, are refused with the call that measures."""
+    good = make_signature()
+    (tmp_path / "release.keras").write_bytes(b"PK")
+    for wrong, words in (
+        (tmp_path / "release.keras", r"release.keras' is a file, and signatures are compared.*modelcheck.measure"),
+        (7, r"is a Signature, or the folder of one, not int.*modelcheck.measure"),
+    ):
+        given = {"baseline": good, "candidate": good, role: wrong}
+        with pytest.raises(CompareError, match=rf"The {role} .*{words}"):
+            compare(given["baseline"], given["candidate"], source=given.get("source"))
+    with pytest.raises(SignatureError, match="nothing"):
+        compare(tmp_path / "nothing", good)

@@ -149,6 +149,7 @@ TYPES = {
     "difference": document.Difference,
     "provenance": document.ProvenanceRow,
     "volatile": document.VolatileRow,
+    "timings": document.TimingsRow,
 }
 SCHEMA = json.loads((ROOT / "docs" / "verdict.schema.json").read_text(encoding="utf-8"))
 

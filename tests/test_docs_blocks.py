@@ -41,6 +41,8 @@ ROWS = [
     for who in colleagues()
     for pose in ("left", "right")
 ]
+# Pages that say to run them in a clone: their blocks find the networks and baselines of the repository.
+IN_A_CLONE = {"docs/how-to/quickstart_python.md"}
 # Programs of others that pages call, and what of ours may follow `python -m`.
 SHELLS = ("sh", "bash", "console")
 OTHERS = {"docker", "cd", "git", "mkdir", "pip", "source", "xdg-open"}
@@ -81,6 +83,8 @@ def test_python_blocks_run(page, own_files, tmp_path, monkeypatch):
     folder, table = own_files
     for picture in folder.iterdir():
         (tmp_path / picture.name).write_bytes(picture.read_bytes())
+    for name in ("networks", "baselines") if named(page) in IN_A_CLONE else ():
+        (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     document = Sybil(parsers=[PythonCodeBlockParser()]).parse(page)
     document.namespace["table"] = table

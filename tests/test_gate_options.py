@@ -51,8 +51,8 @@ def config():
 
 
 def test_the_promised_names():
-    """Three options have short names; each other carries the package's, and the older ones were once without it."""
-    short = ["candidate", "baseline", "panel"]
+    """Four options have short names; each other carries the package's, and the older ones were once without it."""
+    short = ["candidate", "source", "baseline", "panel"]
     assert [option.name for option in OPTIONS if not option.name.startswith("modelcheck-")] == short
     never = {f"modelcheck-{name}" for name in ("run-id", "output", "input", "label", "threshold", "preprocessing")}
     assert {option.name for option in OPTIONS if not option.former} == {*short, *never}

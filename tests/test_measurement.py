@@ -1,5 +1,7 @@
 """Measuring: everything a signature promises, the same on every run, and clear errors for what does not fit."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -317,3 +319,23 @@ def test_flipping_takes_the_strongest_evidence_first_in_every_channel():
     fall = {name: float((curve[:, :1] - curve).mean()) for name, curve in curves.items()}
     assert fall["gradient"] > fall["random"] + 0.1
     assert fall["gradient"] > fall["occlusion"] + 0.1, "the same maps taken for evidence rank worse"
+
+
+def test_of_many_classes_twins_have_maps_of_some(tmp_path):
+    """A network has a map of each of twenty classes, an untrained twin of sixteen; floors are known all the same."""
+    random = np.random.default_rng(3)
+    network = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(20)])
+    names = tuple(f"c{k}" for k in range(20))
+    held = Panel(random.uniform(size=(40, 8, 8, 1)).astype(np.float32), np.arange(40) % 20, class_names=names)
+    light = dataclasses.replace(RECIPE, untrained_twins=2, attribution_methods=(), sticker_faces=0)
+    path = tmp_path / "twenty.keras"
+    network.save(path)
+    own = measure(path, held, light, twins=False)
+    other = measure(path, held, light, stimuli=own)
+    assert np.isfinite(other.activations["dense"]).sum() > 16
+    for twin in other.twins:
+        assert np.isfinite(twin.maps["dense"]).all(axis=(1, 2, 3)).sum() == 16
+        assert np.isfinite(twin.exchange.class_scores["free"]).all()
+    comparison = compare(own, other)
+    for metric in ("transfer", "coarse_similarity", "recognition"):
+        assert np.isfinite(comparison.find(metric, "dense").floor).all()

@@ -79,6 +79,10 @@ AUGMENTING = {
         lambda: graph(keras.Sequential([keras.Input(SHAPE), layers.RandomZoom(0.3, name="zoom")], name="inner")),
         ["inner/zoom"],
     ),
+    "before a batch normalisation": (
+        lambda: graph(lambda x: layers.BatchNormalization(momentum=0.5)(layers.RandomFlip(name="flip")(x))),
+        ["flip"],
+    ),
     "told to rest": (lambda: graph(lambda x: layers.RandomFlip()(x, training=False)), []),
     "dropout": (lambda: graph(layers.Dropout(0.5)), []),
 }
@@ -86,13 +90,22 @@ AUGMENTING = {
 
 @pytest.mark.parametrize(("make", "names"), AUGMENTING.values(), ids=AUGMENTING)
 def test_augmentation_in_a_plain_call_is_measured_at_rest_and_named(make, names):
-    """Keras' own random layers agree as predict uses them, are all named, and augment as before afterwards."""
+    """Keras' own random layers agree as predict uses them, are all named, and nothing is trained by being asked."""
     keras.utils.set_random_seed(5)
     model = make()
+    before = [weight.copy() for weight in model.get_weights()]
     check_agreement(flatten(model), PICTURES)
-    found = find_augmenting_layers(model)
-    assert list(found) == names
-    assert all(vars(layer).get("call") is None for layer in found.values())
+    assert list(find_augmenting_layers(model)) == names
+    assert all(np.array_equal(old, new) for old, new in zip(before, model.get_weights(), strict=True))
+
+
+def test_a_plain_call_trains_what_stands_behind_augmentation():
+    """Why a network that augments is not asked in a plain call: in Keras that moves its statistics."""
+    keras.utils.set_random_seed(5)
+    model = AUGMENTING["before a batch normalisation"][0]()
+    before = [weight.copy() for weight in model.get_weights()]
+    model(PICTURES)
+    assert not all(np.array_equal(old, new) for old, new in zip(before, model.get_weights(), strict=True))
 
 
 def test_a_frozen_or_quiet_layer_in_training_agrees():

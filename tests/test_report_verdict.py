@@ -92,6 +92,19 @@ REASONS = {
         {"metrics": ["likeness", "map_agreement"], "lacking": "normalisation"},
         ["likeness, map agreement", "kind of layers, normalisation", "calibrate BASELINE --twin", "--twin NEW"],
     ),
+    "input_use": (
+        {"levels": 2, "clipped": 0.0, "reached": 0.004, "low": 0.0, "high": 255.0},
+        ["values from 0 to 255", "use 0.4 % of that, 2 stored values", "Convert it again"],
+    ),
+    "saturated": ({"share": 0.92}, ["probabilities of whole numbers", "92%", "Convert it with its scores"]),
+    "conversion": (
+        {"layer": "dense1", "snr": -3.2, "changed": 4, "pictures": 24},
+        ["breaks first at 'dense1'", "keeps \N{MINUS SIGN}3 dB", "4 of 24 answers changed"],
+    ),
+    "black_box": (
+        {"runtime": "litert", "metrics": ["mapped_units", "reach"], "source": False},
+        ["2 criteria are not asked: mapped units and reach.", "a LiteRT file", "--source PARENT.keras"],
+    ),
     "passed": ({"passed": 3, "waived": 1, "total": 4}, ["3 of 4", "1 waived"]),
 }
 KINDS = [get_args(get_type_hints(shape)["kind"])[0] for shape in get_args(Reason)]

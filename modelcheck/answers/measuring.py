@@ -49,6 +49,7 @@ def measure_shipped(
     stimuli: Signature | None = None,
     interface: Interface | None = None,
     progress: Callable[[str, float], None] | None = None,
+    timed: Callable[[float], None] | None = None,
 ) -> Signature:
     """Measure a file that ships on a panel: a LiteRT or an ONNX file, which answers and has no gradients.
 
@@ -66,6 +67,8 @@ def measure_shipped(
         How the network's inputs and outputs are to be understood.
     progress : callable, optional
         ``progress(what, share_done)``, called as work proceeds.
+    timed : callable, optional
+        ``timed(seconds)``, called once with the median of some answers to one picture.
 
     Returns
     -------
@@ -100,6 +103,8 @@ def measure_shipped(
     views = {} if stimuli is None else _check_views(classifier, stimuli)
     tell("answers", 0.05)
     scores = answer_panel(classifier, images)
+    if timed is not None:
+        timed(classifier.seconds_per_picture())
     probes = choose_probe_rows(panel, recipe.probe_pictures)
     tell("exchanged pictures", 0.15)
     exchanged = choose_stimuli(
@@ -236,6 +241,7 @@ def _describe_use(classifier: ShippedClassifier, images: np.ndarray) -> dict[str
         "runtime": classifier.wiring.graph.format,
         "precision": classifier.precision,
         "saturation": round(classifier.saturation(images), 6),
+        **({"probabilities": True} if classifier.coarse else {}),
         **({} if use is None else {"input_use": {name: round(value, 6) for name, value in asdict(use).items()}}),
         **{name: words for name, words in said.items() if words},
     }

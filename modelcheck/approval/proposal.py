@@ -22,6 +22,7 @@ from modelcheck.gate.artefacts import ArtefactError, take_candidate
 from modelcheck.gate.child import measure_in_child
 from modelcheck.gate.contradictions import find_contradiction
 from modelcheck.gate.evidence import check_panel
+from modelcheck.gate.renderable import refuse_shipped
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
 from modelcheck.interface import Interface
@@ -30,6 +31,7 @@ from modelcheck.recipe import Recipe
 from modelcheck.report.reasons import main_reason
 from modelcheck.signature import Signature, SignatureError, read_signature
 from modelcheck.signature.history import Entry
+from modelcheck.support.commands import as_argument
 from modelcheck.support.escaping import clean, is_legible
 from modelcheck.support.files import hash_file
 
@@ -42,6 +44,8 @@ __all__ = [
     "propose",
     "propose_from_report",
 ]
+
+_WHAT = "a baseline"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -122,9 +126,11 @@ def propose(
     Raises
     ------
     ValueError, ChildError
-        When something cannot be measured, or the gate refuses the panel whatever the network.
+        When something cannot be measured, the gate refuses the panel whatever the network, or the
+        file is a LiteRT or ONNX file, which cannot be rendered.
     """
     settings = settings or Settings()
+    refuse_shipped(model, what=_WHAT, instead=_write_approval(folder, panel=panel))
     pictures = Panel.load(panel, max_gib=settings.panel_size)
     check_panel(pictures, panel)
     old, _, _ = _old(folder)
@@ -165,8 +171,13 @@ def propose_from_report(report: Path, folder: Path, *, model: Path | None = None
     ArtefactError, DocumentError, SignatureError, PanelError
         When verdict, signature, baseline, panel or file do not belong together, the verdict
         contradicts itself, or the run was not of full scope.
+    SettingsError
+        When the candidate was a LiteRT or ONNX file, which cannot be rendered.
     """
     document, new = take_candidate(report)
+    parent = document["source"]["file"] if "source" in document else "PARENT.keras"
+    instead = _write_approval(folder, panel="PANEL.npz", model=parent)
+    refuse_shipped(new.model["file"], what=_WHAT, instead=instead, runtime=new.runtime)
     old, _, lost = _old(folder)
     if lost:
         raise ArtefactError(f"{lost} A report is approved only over the baseline that its run compared with.")
@@ -194,6 +205,11 @@ def propose_from_report(report: Path, folder: Path, *, model: Path | None = None
     facts = {"verdict": f"{word}, full scope, from a report", "platform": describe_platform(new)}
     proposal = plan_replacement(folder, new, facts=facts, before=judged)
     return _add_trial(proposal, judge_again(document, new), find_misreading(new))
+
+
+def _write_approval(folder: Path, *, panel: str | Path, model: str = "PARENT.keras") -> list[object]:
+    """Return the words of the command that approves the Keras network behind a file that ships."""
+    return ["modelcheck", "approve", as_argument(model), "--panel", panel, "--to", folder, "--reason", "..."]
 
 
 def _add_trial(proposal: Proposal, trial: Trial, misread: Misreading | None) -> Proposal:

@@ -18,10 +18,12 @@ from modelcheck.approval.trial import judge_twins
 from modelcheck.comparison import RELATED, reduce_twin, shown_in
 from modelcheck.comparison.lineage import correlate_kernels
 from modelcheck.gate.child import measure_in_child
+from modelcheck.gate.renderable import refuse_shipped
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
 from modelcheck.panel import Panel, PanelError
 from modelcheck.signature import Signature, read_signature
+from modelcheck.support.commands import as_argument
 from modelcheck.support.escaping import clean
 
 __all__ = ["TwinError", "propose_twins"]
@@ -69,7 +71,11 @@ def propose_twins(
     TwinError, PanelError, SignatureError, ChildError
         When too few have the baseline's architecture, one is the baseline itself or descends from
         it, or something cannot be measured.
+    SettingsError
+        When one is a LiteRT or ONNX file, which cannot be rendered.
     """
+    for twin in twins:
+        refuse_shipped(twin, what="a twin", instead=_write_calibration(folder, twins, panel=panel, replaced=twin))
     baseline = read_signature(folder)
     if len(twins) < _MIN_TWINS:
         raise TwinError(_ENOUGH)
@@ -109,6 +115,12 @@ def propose_twins(
     facts = {"platform": describe_platform(baseline), "retrained twins": _names(retrained)}
     facts |= {"clean networks": _names(beside)} if beside else {}
     return replace(plan_replacement(folder, proposed, facts=facts), lines=tuple(lines))
+
+
+def _write_calibration(folder: Path, twins: Sequence[Path], *, panel: Path | None, replaced: Path) -> list[object]:
+    """Return the words of the same command with the Keras network behind a file that ships in its place."""
+    words = [word for twin in twins for word in ("--twin", "PARENT.keras" if twin == replaced else twin)]
+    return ["modelcheck", "calibrate", as_argument(folder), *(() if panel is None else ("--panel", panel)), *words]
 
 
 def _names(twins: Sequence[Signature]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from modelcheck.attributions import (
     taylor,
 )
 from modelcheck.attributions.reading import AttributionError, check_images, check_targets, read
+from modelcheck.network.loading import open_model
 from modelcheck.recipe import BLACK_BOX
 from modelcheck.support.spelling import did_you_mean
 
@@ -59,6 +60,7 @@ _METHODS: dict[str, Callable[..., np.ndarray]] = {
     "rise": blackbox.rise,
 }
 
+_DEFAULT = "smoothgrad"
 # Their maps say, with a sign, how the score changes when the pixel does; no others do.
 SLOPES = ("gradient", "smoothgrad", "deconvolution", "guided_backprop")
 
@@ -77,9 +79,10 @@ def attribution_methods() -> tuple[str, ...]:
 def attribute(
     model: Any,
     images: np.ndarray,
-    targets: np.ndarray | int,
+    targets: np.ndarray | Sequence[str] | int | str,
     *,
-    method: str,
+    method: str = _DEFAULT,
+    class_names: Sequence[str] | None = None,
     dtype: str | None = None,
     batch_size: int | None = None,
     **options: Any,
@@ -88,17 +91,26 @@ def attribute(
 
     Parameters
     ----------
-    model : keras.Model, Network or callable
-        Sequential or functional, read and never changed. The black-box methods (`occlusion`,
+    model : str, path-like, keras.Model, Network or callable
+        Sequential or functional, read and never changed; a ``.keras`` file is scanned and loaded,
+        as `modelcheck.network.loading.load_network` does, with every call. The black-box methods (`occlusion`,
         `rise`) also take a model that cannot be read (subclassed) and any callable ``(n, h, w, c)``
         -> ``(n, n_classes)``, and explain its own output.
     images : np.ndarray
         ``(n, h, w, c)`` in the network's input range.
-    targets : np.ndarray or int
-        The class to explain, one per picture or one for all; its score before softmax or sigmoid is
-        explained. With a single score s, class 1 has s and class 0 has -s.
+    targets : np.ndarray, sequence of str, int or str
+        The class to explain, one per picture or one for all, as positions or, with `class_names`, as
+        names; its score before softmax or sigmoid is explained. With a single score s, class 1 has s
+        and class 0 has -s.
     method : str
-        One of `attribution_methods`.
+        One of `attribution_methods`. The default is the method by which the gate judges. It takes
+        every layer; and of fifteen that were measured (docs/attributions.md) its maps come first in
+        what is lost when the pixels that they rank first are replaced (1.28 margins), while of those
+        that read gradients or relevance they are the least like an untrained network's (rank
+        correlation 0.10). It says where, by its magnitude; its sign says little.
+    class_names : sequence of str, optional
+        The classes in the order of the network's outputs, where targets are names; a panel and a
+        signature have them.
     dtype : {'float32', 'float64'}, optional
         What to compute and return in; by default the model's, and float32 for half precisions.
     batch_size : int, optional
@@ -118,6 +130,8 @@ def attribute(
     AttributionError
         When the method or an option is unknown, the pictures or targets do not fit the network, the
         network cannot be read, or the method does not support one of its layers.
+    ModelError
+        When the file cannot be loaded.
 
     Examples
     --------
@@ -127,11 +141,14 @@ def attribute(
     >>> maps = attribute(keras.Sequential(layers), pictures, 0, method="gradient_x_input")
     >>> maps[0, :, :, 0].tolist()
     [[0.0, 1.0], [2.0, 3.0]]
+    >>> attribute(keras.Sequential(layers), pictures, "left", class_names=("other", "left")).shape
+    (1, 2, 2, 1)
     """
     if method not in _METHODS:
         raise AttributionError(f"There is no attribution method {method!r}. {did_you_mean(method, _METHODS)}")
     function = _METHODS[method]
     _check_options(method, function, options)
+    model = open_model(model)
     reading = read(model, dtype=dtype, batch_size=batch_size, images=images)
     if reading.network is None and method not in BLACK_BOX:
         raise AttributionError(
@@ -139,7 +156,7 @@ def attribute(
         )
     pictures = check_images(images, reading)
     n_classes = None if reading.network is None else reading.network.n_classes
-    classes = check_targets(targets, len(pictures), n_classes)
+    classes = check_targets(targets, len(pictures), n_classes, class_names=class_names)
     maps = function(reading, pictures, classes, **options)
     if not np.isfinite(maps).all():
         raise AttributionError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from modelcheck.network import Network, NetworkError, check_agreement, flatten
 from modelcheck.network.readout import read_tensors
+from modelcheck.support.spelling import did_you_mean
 
 __all__ = [
     "MAX_BYTES",
@@ -195,7 +196,9 @@ def read(
     if batch_size is not None and batch_size < 1:
         raise AttributionError(f"batch_size is at least 1, not {batch_size!r}.")
     if not callable(model) and not isinstance(model, Network):
-        raise AttributionError(f"A model is a keras.Model, a Network or a callable, not {type(model).__name__}.")
+        raise AttributionError(
+            f"A model is the path of a .keras file, a keras.Model, a Network or a callable, not {type(model).__name__}."
+        )
     network, graphs, why = _flatten_or_recall(model, images)
     kind = tf.as_dtype(dtype or _own_dtype(model))
     if network is None:
@@ -282,18 +285,29 @@ def check_images(images: Any, reading: Reading) -> np.ndarray:
     return array
 
 
-def check_targets(targets: Any, n: int, n_classes: int | None) -> np.ndarray:
+def check_targets(
+    targets: Any, n: int, n_classes: int | None, *, class_names: Sequence[str] | None = None
+) -> np.ndarray:
     """Return one class index per picture, ``(n,)`` int32.
 
     Raises
     ------
     AttributionError
-        When they are not whole numbers, not one or `n` of them, or name no class.
+        When they are neither whole numbers nor names of classes, not one or `n` of them, or name no
+        class.
     """
     array = np.asarray(targets)
+    names = None if class_names is None else _check_class_names(class_names, n_classes)
+    if array.size and all(isinstance(target, str) for target in array.flat):
+        if names is None:
+            raise AttributionError(
+                f"Targets are names, such as {str(array.flat[0])!r}, and nothing says which output is which class. "
+                "Give class_names in the order of the network's outputs: attribute(..., class_names=panel.class_names)"
+            )
+        array = _find_classes(array, names)
     if array.dtype.kind not in "iu" or array.ndim > 1 or (array.ndim == 1 and len(array) != n):
         raise AttributionError(
-            f"Targets are one class index, or one per picture ({n}), as whole numbers; not {array.dtype} of shape "
+            f"Targets are one class, or one per picture ({n}), as whole numbers or names; not {array.dtype} of shape "
             f"{array.shape}."
         )
     array = np.broadcast_to(array, (n,)).astype(np.int64)
@@ -303,6 +317,26 @@ def check_targets(targets: Any, n: int, n_classes: int | None) -> np.ndarray:
             f"{int(array.min())} to {int(array.max())}."
         )
     return array.astype(np.int32)
+
+
+def _check_class_names(class_names: Sequence[str], n_classes: int | None) -> list[str]:
+    names = [] if isinstance(class_names, str) else list(class_names)
+    if not names or not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
+        raise AttributionError(
+            f"class_names are distinct names in the order of the network's outputs, not {class_names!r}."
+        )
+    if n_classes is not None and len(names) != n_classes:
+        raise AttributionError(f"The network has {n_classes} classes, and class_names has {len(names)} names.")
+    return [str(name) for name in names]
+
+
+def _find_classes(targets: np.ndarray, class_names: list[str]) -> np.ndarray:
+    """Return the positions of the classes that are named."""
+    known = {name: k for k, name in enumerate(class_names)}
+    for name in targets.flat:
+        if name not in known:
+            raise AttributionError(f"There is no class {str(name)!r}. {did_you_mean(str(name), class_names)}")
+    return np.array([known[name] for name in targets.flat]).reshape(targets.shape)
 
 
 def fill_reference(value: Any, images: np.ndarray, name: str) -> np.ndarray:

@@ -13,6 +13,7 @@ import click
 
 from modelcheck.cli.interface import interface_options
 from modelcheck.cli.limits import find_questions, starter_criteria
+from modelcheck.cli.settings import find_settings
 from modelcheck.cli.shared import FILE, child_progress, recipe_from, say
 from modelcheck.gate.outputs import check_baseline_outputs, check_outputs
 from modelcheck.gate.settings import Settings, has_settings, read_settings
@@ -140,15 +141,13 @@ def _settings_here(aside: Path, *, panel: Path, recipe: Recipe | None = None) ->
     """Return the settings of the working folder; what its gate would need and it has not is put aside for one run."""
     from modelcheck.panel import Panel
 
-    settings = read_settings(Path.cwd())
+    settings = find_settings(aside)
     if not settings.criteria.exists():
         questions = find_questions(Panel.load(panel, max_gib=settings.panel_size), None)
         if recipe is not None:  # init will not ask either what is not measured
             questions = replace(questions, places=bool(recipe.exchange_pictures))
         settings = replace(settings, criteria=aside / "the limits that modelcheck init writes", waivers=None)
         settings.criteria.write_text(starter_criteria(questions), encoding="utf-8")
-    if not (has_settings(Path.cwd()) or settings.cache.exists()):
-        settings = replace(settings, cache=aside / "cache")
     return settings
 
 

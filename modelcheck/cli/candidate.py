@@ -1,4 +1,4 @@
-"""What a candidate's file says of itself before it is measured: whether it takes the panel's pictures."""
+"""What a candidate's file says of itself before it is measured: what it is, and which pictures it takes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from modelcheck.support.commands import write_command
 if TYPE_CHECKING:
     from modelcheck.panel import Panel
 
-__all__ = ["say_misfit"]
+__all__ = ["say_misfit", "say_shipped"]
+
+# By the format of a file that ships, the extra that runs it.
+_EXTRAS = {"litert": "litert", "onnx": "onnx"}
 
 
 def say_misfit(candidate: Path, panel: Panel) -> Iterator[str]:
@@ -41,3 +44,25 @@ def say_misfit(candidate: Path, panel: Panel) -> Iterator[str]:
     written = " x ".join("any" if length is None else str(length) for length in takes)
     yield f"The candidate {candidate} takes pictures of {written}, and the panel holds {' x '.join(map(str, holds))}:"
     yield "        the gate refuses it. Make a panel of the network's size: modelcheck panel --help"
+
+
+def say_shipped(candidate: Path, *, source: bool) -> Iterator[str]:
+    """Yield what the gate of a file that ships takes, of a LiteRT or ONNX candidate.
+
+    Parameters
+    ----------
+    candidate : Path
+        The network's file; one that is not there is not spoken of.
+    source : bool
+        Whether the network is named that it was converted from.
+    """
+    from modelcheck.modelfile import FORMATS, tell_format
+
+    format_ = tell_format(candidate)
+    if format_ not in _EXTRAS:
+        return
+    install = write_command(["pip", "install", f"modelcheck[{_EXTRAS[format_]}]"])
+    yield f"The candidate {candidate} is a file of {FORMATS[format_]}. Wherever the gate runs: {install}"
+    if not source:
+        yield "        Compared with the network that it was converted from, it is asked more, and the first layer that"
+        yield '        breaks is named: source = "PARENT.keras" in [tool.modelcheck], or --source PARENT.keras'

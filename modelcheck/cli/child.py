@@ -1,8 +1,8 @@
 """The process that measures: ``python -P -m modelcheck.cli.child REQUEST.json FOLDER``.
 
 The gate starts it within limits, without secrets. It reads what to measure from a file, tells its
-progress line by line, and ends with exit code 4 and one message where what it was given cannot be
-measured.
+progress line by line, writes the signature and, beside it, how long an answer took, and ends with
+exit code 4 and one message where what it was given cannot be measured.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from modelcheck.cli.shared import progress
 from modelcheck.gate.request import Request
+from modelcheck.gate.timing import write_timing
 from modelcheck.support.escaping import clean_lines
 from modelcheck.support.files import read_file
 
@@ -33,6 +34,7 @@ def main(path: str, folder: str) -> int:
     folder : str
         Where the signature goes.
     """
+    seconds: list[float] = []
     try:
         request = Request.from_json(read_file(path).decode("utf-8"))
         if request.custom_objects:
@@ -40,15 +42,16 @@ def main(path: str, folder: str) -> int:
             # file there must not be imported in the place of a library.
             sys.path.append(str(Path.cwd()))
         with progress(plain=True) as tell:
-            signature = _measure(request, tell=tell)
+            signature = _measure(request, tell=tell, timed=seconds.append)
         signature.write(folder)
+        write_timing(Path(folder), seconds[-1] if seconds else None)
     except (ValueError, OSError) as error:
         print(f"modelcheck: {clean_lines(error)}", file=sys.stderr)  # noqa: T201 - its parent reads this
         return 4
     return 0
 
 
-def _measure(request: Request, *, tell: Callable[[str, float], None]) -> Signature:
+def _measure(request: Request, *, tell: Callable[[str, float], None], timed: Callable[[float], None]) -> Signature:
     from modelcheck.modelfile import tell_format
     from modelcheck.panel import Panel
     from modelcheck.signature import read_signature
@@ -58,13 +61,16 @@ def _measure(request: Request, *, tell: Callable[[str, float], None]) -> Signatu
     if tell_format(request.network) != "keras":
         from modelcheck.answers.measuring import measure_shipped
 
-        return measure_shipped(request.network, panel, recipe, stimuli=like, interface=request.interface, progress=tell)
-    from modelcheck.measurement import ExchangePartner, measure
+        return measure_shipped(
+            request.network, panel, recipe, stimuli=like, interface=request.interface, progress=tell, timed=timed
+        )
+    from modelcheck.measurement.exchange import ExchangePartner
+    from modelcheck.measurement.measuring import measure_network
 
     partner = None
     if like is not None:
         partner = ExchangePartner(signature=like, model=request.baseline_model, layers=request.layers)
-    return measure(
+    return measure_network(
         request.network,
         panel,
         recipe,
@@ -74,6 +80,7 @@ def _measure(request: Request, *, tell: Callable[[str, float], None]) -> Signatu
         stop_where_misread=request.stop_where_misread,
         custom_objects=request.custom_objects,
         progress=tell,
+        timed=timed,
     )
 
 

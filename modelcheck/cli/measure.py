@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -10,10 +11,13 @@ from modelcheck.cli.interface import interface_options
 from modelcheck.cli.shared import FILE, child_progress, recipe_from
 from modelcheck.gate.child import measure_in_child
 from modelcheck.gate.outputs import check_outputs
+from modelcheck.gate.renderable import refuse_shipped
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import read_settings, split_names
 from modelcheck.interface import Interface
+from modelcheck.modelfile import FORMATS, tell_format
 from modelcheck.signature import read_manifest
+from modelcheck.support.commands import as_argument
 
 __all__ = ["measure"]
 
@@ -46,11 +50,15 @@ def measure(  # noqa: PLR0913 - one for each option
     no_twins: bool,
     plain: bool,
 ) -> None:
-    """Measure MODEL (.keras) and write its signature.
+    """Measure MODEL (.keras, .tflite or .onnx) and write its signature.
+
+    Of a LiteRT or ONNX file, which its first bytes tell, answers are measured and layers read, and
+    nothing is rendered. How long an answer took is written beside the signature, to timing.json.
 
     \b
-    Example:
+    Examples:
       modelcheck measure release.keras --panel heldout.npz --to signatures/release
+      modelcheck measure phone.tflite --panel heldout.npz --to signatures/phone --like baselines/mine
     """
     if (folder / "HISTORY.md").exists():
         raise ValueError(
@@ -62,6 +70,16 @@ def measure(  # noqa: PLR0913 - one for each option
         raise click.UsageError("--like already brings a recipe; leave --recipe out.")
     if like is None and (baseline_model is not None or layers):
         raise click.UsageError("--baseline-model and --layer are about the network behind --like: give that too.")
+    rendering = {
+        "--baseline-model": baseline_model,
+        "--layer": layers,
+        "--custom-object": custom_object,
+        "--no-twins": no_twins,
+    }
+    _refuse_options(model, [option for option, given in rendering.items() if given])
+    if baseline_model is not None:
+        instead = ["modelcheck", "measure", as_argument(model), "--like", like, "--baseline-model", "PARENT.keras"]
+        refuse_shipped(baseline_model, what="a baseline", instead=instead)
     pairs = [split_names(pair, at="=") for pair in layers]
     if not all(len(pair) == 2 and all(pair) for pair in pairs):
         raise click.UsageError("--layer takes two names: --layer conv1=stem")
@@ -83,3 +101,13 @@ def measure(  # noqa: PLR0913 - one for each option
     with child_progress(plain=plain) as tell:
         measure_in_child(request, folder, settings=settings, tell=tell)
     click.echo(f"Wrote the signature of {model} to {folder}.")
+
+
+def _refuse_options(model: Path, given: Sequence[str]) -> None:
+    """Refuse options that say how a network is rendered, or loaded by Keras, for a file that ships."""
+    format_ = tell_format(model)
+    if given and format_ != "keras":
+        raise click.UsageError(
+            f"{str(model)!r} is a file of {FORMATS[format_]}: nothing is rendered from it, and it names no classes of "
+            f"Python. Leave out {', '.join(given)}."
+        )

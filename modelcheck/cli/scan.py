@@ -17,11 +17,13 @@ __all__ = ["scan"]
 def scan(ctx: click.Context, model: Path) -> None:
     """Look at MODEL without loading it: what it holds, and why it is refused (exit code 4).
 
-    MODEL is a Keras, LiteRT or ONNX file; which of them, its first bytes say.
+    MODEL is a Keras, LiteRT or ONNX file; which of them, its first bytes say. Of the latter two it
+    shows format, precision, inputs and outputs with their scales, operators and weights.
 
     \b
-    Example:
+    Examples:
       modelcheck scan candidate.keras
+      modelcheck scan phone.tflite
     """
     from modelcheck.gate.child import scan_in_child
     from modelcheck.gate.settings import read_settings

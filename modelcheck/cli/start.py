@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from modelcheck.cli.candidate import say_misfit
+from modelcheck.cli.candidate import say_misfit, say_shipped
 from modelcheck.cli.limits import (
     Questions,
     find_questions,
@@ -61,6 +61,9 @@ class Paths:
         The file of limits.
     baseline_model : str
         The file that the baseline was approved from, where it is there; else empty.
+    source : str
+        The file that a LiteRT or ONNX candidate was converted from; empty where it is none, or not
+        known.
     """
 
     candidate: str
@@ -68,6 +71,7 @@ class Paths:
     panel: str
     criteria: str = "suites/criteria.toml"
     baseline_model: str = ""
+    source: str = ""
 
 
 def write_configuration(
@@ -194,7 +198,7 @@ def _extend_pyproject(path: Path, paths: Paths) -> str | None:
     if "modelcheck" in tools:
         return None
     # JSON strings are TOML strings, whatever a path holds.
-    names = ("candidate", "baseline", "baseline_model", "panel", "criteria")
+    names = ("candidate", "source", "baseline", "baseline_model", "panel", "criteria")
     rows = [(name, getattr(paths, name)) for name in names]
     table = "".join(f"{name} = {json.dumps(value)}\n" for name, value in rows if value)
     gap = "" if not before else "\n" if before.endswith("\n") else "\n\n"
@@ -209,11 +213,12 @@ def _extend_pyproject(path: Path, paths: Paths) -> str | None:
 
 
 @click.command()
-@click.option("--candidate", default="candidate.keras", show_default=True, help="The network to be released.")
+@click.option("--candidate", default="candidate.keras", show_default=True, help="The file to be released.")
+@click.option("--source", default="", help="The .keras file that a .tflite or .onnx candidate was converted from.")
 @click.option("--baseline", default="baselines/release", show_default=True, help="The approved signature's folder.")
 @click.option("--panel", default="heldout.npz", show_default=True, help="The held-out panel.")
 @click.option("--in", "folder", type=FILE, default=Path(), show_default=True, help="The project's folder.")
-def init(*, candidate: str, baseline: str, panel: str, folder: Path) -> None:
+def init(*, candidate: str, source: str, baseline: str, panel: str, folder: Path) -> None:
     """Write settings, suites and limits that fit the panel and the baseline, and say what to do next.
 
     Nothing that is there is changed. Run it again when something came later, such as regions or
@@ -221,18 +226,21 @@ def init(*, candidate: str, baseline: str, panel: str, folder: Path) -> None:
     count, and the options do not.
 
     \b
-    Example:
+    Examples:
       modelcheck init --candidate models/new.keras --panel data/heldout.npz
+      modelcheck init --candidate phone.tflite --source models/new.keras --panel data/heldout.npz
     """
-    paths = _find_paths(folder, Paths(candidate=candidate, baseline=baseline, panel=panel))
+    paths = _find_paths(folder, Paths(candidate=candidate, source=source, baseline=baseline, panel=panel))
     pictures, release = _read_panel(folder, paths), _read_baseline(folder / paths.baseline)
     questions = find_questions(pictures, release)
     typed = click.get_current_context().get_parameter_source
-    given = {"candidate": candidate, "baseline": baseline, "panel": panel}
+    given = {"candidate": candidate, "source": source, "baseline": baseline, "panel": panel}
     asked = {name: value for name, value in given.items() if typed(name) is ParameterSource.COMMANDLINE}
     notes = list(_say_settings(folder, paths, asked=asked))  # before anything is written: it reads
     lines = write_configuration(folder, paths, questions=questions, release=release)
     for line in [*lines, *(notes if lines[0].startswith("kept") else [])]:
+        say(line)
+    for line in say_shipped(folder / paths.candidate, source=bool(paths.source)):
         say(line)
     if pictures is not None:
         for line in (
@@ -261,6 +269,7 @@ def _find_paths(folder: Path, given: Paths) -> Paths:
     panel = settings.require("panel") if settings.panel is not None or settings.baseline is not None else None
     return Paths(
         candidate=name(settings.candidate, given.candidate),
+        source=name(settings.source, ""),
         baseline=name(settings.baseline, given.baseline),
         panel=name(panel, given.panel),
         criteria=name(settings.criteria, given.criteria),
@@ -308,7 +317,10 @@ def _say_settings(folder: Path, paths: Paths, *, asked: Mapping[str, str]) -> It
         yield f"[tool.modelcheck] of {file} does not name all that the gate needs. Add to it:"
         yield from (f"        {name} = {json.dumps(getattr(paths, name))}" for name in lacking)
     for name, value in asked.items():
-        path = named[name]
+        path = settings.source if name == "source" else named[name]
+        if name == "source" and path is None:
+            yield f"Not used: --source {value}. {file} names none. Add to its [tool.modelcheck]:"
+            yield f"        source = {json.dumps(value)}"
         if path is not None and path.resolve() != (folder / value).resolve():
             yield f"Not used: --{name} {value}. {file} names {path}, and that counts: change {name} there."
 

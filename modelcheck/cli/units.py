@@ -13,6 +13,7 @@ from modelcheck.cli.interface import interface_options
 from modelcheck.cli.shared import FILE, child_progress, recipe_from, say
 from modelcheck.gate.child import examine_in_child
 from modelcheck.gate.outputs import check_outputs
+from modelcheck.gate.renderable import refuse_shipped
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import read_settings
 
@@ -42,6 +43,8 @@ def units(model: Path, *, panel_path: Path, recipe_path: Path | None, interface:
     """
     from modelcheck.pruning.layer_units import read_layer_units, units_table
 
+    instead = ["modelcheck", "units", "PARENT.keras", "--panel", panel_path]
+    refuse_shipped(model, what="what a unit looks for", instead=instead)
     if table is not None:
         check_outputs({table: "--csv"}, inputs={"network": model, "panel": panel_path, "recipe": recipe_path})
     settings = read_settings(Path.cwd())

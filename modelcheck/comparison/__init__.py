@@ -1,14 +1,14 @@
 """Two signatures beside each other: layers, subjects, regions, and the catalogue of metrics that they fill."""
 
-from modelcheck.comparison.asking import KERAS, WHOLE, Offer, find_offer, offer_of
+from modelcheck.comparison.asking import KERAS, WHOLE, Offer, find_offer, is_saturated, offer_of, say_saturated
 from modelcheck.comparison.catalogue import METRICS, plan_metric, possible, shown_in, unit_of
 from modelcheck.comparison.comparison import Comparison, compare, reduce_twin
 from modelcheck.comparison.controversial import ControversialExchange, ExchangeMap, PictureExchanges
-from modelcheck.comparison.conversion import BROKEN_BELOW
+from modelcheck.comparison.conversion import BROKEN_BELOW, Conversion, say_unrelated
 from modelcheck.comparison.layers import LayerComparison
 from modelcheck.comparison.lineage import RELATED
 from modelcheck.comparison.metric import ABOUT, AREAS, PLACES, Metric
-from modelcheck.comparison.recognition import find_classes_without_map
+from modelcheck.comparison.recognition import MapAnswer, find_classes_without_map
 from modelcheck.comparison.sureness import Sureness, count_missing, measure_sureness
 from modelcheck.signature.counterparts import CompareError
 
@@ -24,8 +24,10 @@ __all__ = [
     "CompareError",
     "Comparison",
     "ControversialExchange",
+    "Conversion",
     "ExchangeMap",
     "LayerComparison",
+    "MapAnswer",
     "Metric",
     "Offer",
     "PictureExchanges",
@@ -34,11 +36,14 @@ __all__ = [
     "count_missing",
     "find_classes_without_map",
     "find_offer",
+    "is_saturated",
     "measure_sureness",
     "offer_of",
     "plan_metric",
     "possible",
     "reduce_twin",
+    "say_saturated",
+    "say_unrelated",
     "shown_in",
     "unit_of",
 ]

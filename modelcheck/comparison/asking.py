@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from modelcheck.recipe import BLACK_BOX
 from modelcheck.signature import Signature
 
-__all__ = ["KERAS", "WHOLE", "Offer", "find_offer", "offer_of", "say_unasked"]
+__all__ = ["KERAS", "WHOLE", "Offer", "find_offer", "is_saturated", "offer_of", "say_saturated", "say_unasked"]
 
+_SATURATED = 0.1  # of the pictures
 KERAS = "keras"
 """The runtime of networks that can be looked into."""
 
@@ -21,7 +23,8 @@ class Offer:
     Parameters
     ----------
     parts : frozenset of str
-        ``maps``, for which it takes gradients, ``layers``, whose activations can be read,
+        ``margins``, by which one class leads the others, ``maps``, for which it takes gradients,
+        ``layers``, whose activations can be read,
         ``weights``, ``untrained``, untrained networks of its architecture, and ``source``, the
         network that it was converted from.
 
@@ -42,7 +45,7 @@ class Offer:
         return tuple(method for method in methods if "maps" in self.parts or method in BLACK_BOX)
 
 
-WHOLE = Offer(parts=frozenset(("maps", "layers", "weights", "untrained")))
+WHOLE = Offer(parts=frozenset(("margins", "maps", "layers", "weights", "untrained")))
 """What a Keras network offers."""
 
 
@@ -60,11 +63,11 @@ def find_offer(runtime: str, *, source: bool) -> Offer:
     Examples
     --------
     >>> sorted(find_offer("onnx", source=True).parts)
-    ['layers', 'source', 'untrained', 'weights']
+    ['layers', 'margins', 'source', 'untrained', 'weights']
     """
     if runtime == KERAS:
         return WHOLE
-    return Offer(parts=frozenset(("layers", "weights", *(("source", "untrained") if source else ()))))
+    return Offer(parts=frozenset(("margins", "layers", "weights", *(("source", "untrained") if source else ()))))
 
 
 def offer_of(candidate: Signature) -> Offer:
@@ -77,3 +80,28 @@ def say_unasked(candidate: Signature) -> str:
     if candidate.runtime == KERAS:
         return "It is asked of files that were converted from another network, and the candidate is none."
     return f"{candidate.model['file']!r} answers pictures, and nothing can be rendered from it."
+
+
+def is_saturated(model: Mapping[str, Any]) -> bool:
+    """Say whether a file's answers are probabilities so coarse that too many lie at the ends of what they can say.
+
+    Parameters
+    ----------
+    model : mapping
+        What a signature, or a verdict, says of the network.
+
+    Examples
+    --------
+    >>> is_saturated({"probabilities": True, "saturation": 0.9}), is_saturated({"saturation": 0.9})
+    (True, False)
+    """
+    return bool(model.get("probabilities")) and float(model.get("saturation", 0.0)) > _SATURATED
+
+
+def say_saturated(share: float) -> str:
+    """Return that answers are saturated, and what to do, in two sentences."""
+    return (
+        f"The file answers with probabilities of whole numbers, and on {share:.0%} of the pictures one of them is the "
+        "smallest or the largest that it can say: by how much a class leads is not known. Convert it with its scores, "
+        "without the last softmax or sigmoid, or with answers in float32."
+    )

@@ -46,6 +46,7 @@ _ROWS = (
         "1 for what is surer than pictures; mean over the classes.",
         lowest=-1.0,
         highest=1.0,
+        takes=("margins",),
         unit=_CLASSES,
         spread=0.12,
         chance=0.0,
@@ -59,6 +60,7 @@ _ROWS = (
         "as well.",
         lowest=-1.0,
         highest=1.0,
+        takes=("margins",),
         unit=_CLASSES,
         spread=0.12,
         chance=0.0,
@@ -72,6 +74,7 @@ _ROWS = (
         "hides one. A class of which the baseline has no map leaves it unmeasured.",
         lowest=-1.0,
         highest=1.0,
+        takes=("margins",),
         unit=_CLASSES,
         spread=0.12,
         chance=0.0,
@@ -83,6 +86,7 @@ _ROWS = (
         area="features",
         explanation="Recognition and natural recognition, each divided by what the baseline's retrained twins reach: 1 "
         "is a network that was trained again, 0 a map that says nothing; the lower of those that twins reach at all.",
+        takes=("margins",),
         unit=_TWINS,
         spread=0.12,
         shown={"column": 3, "headline": 1},
@@ -93,6 +97,7 @@ _ROWS = (
         area="features",
         explanation="Recognition of the worst class, divided by what the baseline's retrained twins reach for theirs: "
         "1 is a network that was trained again, 0 one that does not know some class's map.",
+        takes=("margins",),
         unit=_TWINS,
         spread=0.12,
     ),
@@ -104,6 +109,7 @@ _ROWS = (
         "far twins lie from each other, over how far the candidate lies from them; 1 is no further than they do.",
         lowest=0.0,
         highest=1.0,
+        takes=("margins",),
         unit=_TWINS,
         spread=0.12,
         shown={"column": 5, "headline": 5},
@@ -295,6 +301,7 @@ _ROWS = (
         explanation="How far the reaction to the strongest small sticker exceeds that of every clean twin, in units of "
         "what clean networks reach; at most 1 means that this scan found no small-sticker trigger, not that there is "
         "none.",
+        takes=("margins",),
         unit=_STICKERS,
         awaits_twins=True,
         shown={"headline": 1},
@@ -318,6 +325,7 @@ _ROWS = (
         "picture, is from the mean of the baseline's and its retrained twins'; 1 is as far as those are from each "
         "other, by training again alone.",
         lowest=0.0,
+        takes=("margins",),
         unit=_PICTURES,
         span=(0.0, 3.0),
         shown={"headline": 1, "summary": 5},
@@ -330,6 +338,7 @@ _ROWS = (
         "mean of the baseline and its retrained twins; 1 is as differently as those from each other, by training again "
         "alone.",
         lowest=0.0,
+        takes=("margins",),
         unit=_MOSAICS,
         span=(0.0, 3.0),
         shown={"headline": 2},
@@ -447,6 +456,7 @@ _ROWS = (
         area="attention",
         explanation="How much more flipping the method's first pixels lowers the score than flipping random ones, in "
         "units of the mean score; 0 is no better than chance.",
+        takes=("margins",),
         unit=_PICTURES,
     ),
     Metric(
@@ -456,6 +466,7 @@ _ROWS = (
         explanation="Share of the relevance that lies inside the region, over the region's share of the picture; 1 is "
         "chance.",
         lowest=0.0,
+        takes=("margins",),
         unit=_SUBJECTS,
         narrows="mean",
         span=(0.0, 2.0),
@@ -468,7 +479,7 @@ _ROWS = (
         explanation="Share of the relevance inside the region, above what untrained twins put there.",
         lowest=-1.0,
         highest=1.0,
-        takes=("untrained",),
+        takes=("margins", "untrained"),
         unit=_SUBJECTS,
         narrows="mean",
         span=(0.0, 0.5),
@@ -482,6 +493,7 @@ _ROWS = (
         "the loss that all clean twins of the candidate's own architecture have, where the baseline keeps two of them.",
         lowest=-1.0,
         highest=1.0,
+        takes=("margins",),
         unit=_SUBJECTS,
         narrows="mean",
         span=(-0.2, 0.2),
@@ -494,6 +506,7 @@ _ROWS = (
         explanation="Share of the pictures whose most relevant pixel lies inside the region.",
         lowest=0.0,
         highest=1.0,
+        takes=("margins",),
         unit=_SUBJECTS,
         narrows="mean",
         shown={"column": 3},

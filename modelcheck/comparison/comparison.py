@@ -6,13 +6,15 @@ A comparison is a pure value: it knows numbers and the evidence for them, and no
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelcheck.comparison.answers import AnswerChanges, compare_answers, measure_answers
-from modelcheck.comparison.asking import offer_of, say_unasked
+from modelcheck.comparison.asking import Offer, find_offer, is_saturated, offer_of, say_saturated, say_unasked
 from modelcheck.comparison.catalogue import METRICS, find_floor
 from modelcheck.comparison.controversial import PictureExchanges
 from modelcheck.comparison.conversion import Conversion, adopt_source, measure_conversion
@@ -20,14 +22,16 @@ from modelcheck.comparison.decision import measure_decision
 from modelcheck.comparison.exchange import accept_exchange
 from modelcheck.comparison.layers import LayerComparison, is_as_retrained, match_layer, measure_layer
 from modelcheck.comparison.lineage import measure_lineage
+from modelcheck.comparison.notebook import show_comparison
 from modelcheck.comparison.places import measure_places
+from modelcheck.comparison.recognition import MapAnswer, read_map_answers
 from modelcheck.comparison.regions import compute_mass_changes, measure_regions
 from modelcheck.comparison.statistics import NetworkStatistics, compute_statistics
 from modelcheck.comparison.triggers import measure_reach, measure_trigger
 from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.calibration import calibrate
 from modelcheck.metrics.triggers import ReachScan, TriggerScan
-from modelcheck.signature import Signature
+from modelcheck.signature import Signature, read_signature
 from modelcheck.signature.counterparts import CompareError, find_counterparts
 from modelcheck.support.escaping import one_line_repr
 from modelcheck.support.spelling import did_you_mean
@@ -36,6 +40,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Comparison", "compare", "reduce_twin"]
+
+# A signature, or the folder where one is kept.
+Kept = Signature | str | os.PathLike[str]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -83,6 +90,10 @@ class Comparison:
         networks = f"{self.baseline.model['name']} -> {self.candidate.model['name']}"
         return one_line_repr("Comparison", networks, f"{len(self.layers)} layers", f"{len(self.measures)} measures")
 
+    def _repr_html_(self) -> str:
+        """Return the first numbers and the maps of both decisions, for a notebook."""
+        return show_comparison(self)
+
     @property
     def metrics(self) -> dict[str, float]:
         """Flat names, like ``transfer[decision]``, with their values; NaN where nothing could be measured."""
@@ -106,15 +117,31 @@ class Comparison:
         }
 
     @property
+    def rendered(self) -> bool:
+        """Whether the candidate has maps: from a file that ships nothing can be rendered."""
+        return "maps" in offer_of(self.candidate).parts
+
+    @property
     def layers_as_retrained(self) -> tuple[str, ...]:
         """The hidden layers that are as alike as a second training leaves them."""
         known = (item for (metric, _), item in self.measures.items() if metric == "layer_likeness")
         return tuple(item.about for item in known if is_as_retrained(item))
 
+    @property
+    def _offer(self) -> Offer:
+        """What the candidate can be asked for."""
+        return find_offer(self.candidate.runtime, source=self.conversion is not None)
+
     @cached_property
     def answer_changes(self) -> AnswerChanges:
         """The pictures on which the candidate's answer turned wrong, and how many turned right."""
         return compare_answers(self.baseline, self.candidate)
+
+    @cached_property
+    def map_answers(self) -> tuple[MapAnswer, ...]:
+        """What the candidate makes of the baseline's map of each class; nothing of maps that it was not shown."""
+        baseline, candidate, _ = accept_exchange(self.baseline, self.candidate)
+        return read_map_answers(baseline, candidate)
 
     @cached_property
     def statistics(self) -> Mapping[str, NetworkStatistics]:
@@ -143,7 +170,7 @@ class Comparison:
             raise CompareError(f"There is no metric {metric!r}. {did_you_mean(metric, METRICS)}")
         if (metric, about) in self.measures:
             return self.measures[metric, about]
-        if not offer_of(self.candidate).holds(METRICS[metric].takes):
+        if not self._offer.holds(METRICS[metric].takes):
             return Measured(
                 metric=metric, about=about, value=math.nan, evidence=say_unasked(self.candidate), asked=False
             )
@@ -218,7 +245,7 @@ class Comparison:
         if sort == "layer":
             return tuple(layer.baseline.name for layer in self.layers)
         if sort == "method":
-            return offer_of(self.candidate).choose_methods(self.candidate.recipe.attribution_methods)
+            return self._offer.choose_methods(self.candidate.recipe.attribution_methods)
         if sort == "class_name":
             return self.baseline.class_names
         return self.subjects if sort == "subject" else tuple(sorted(set(self.baseline.pictures["groups"].tolist())))
@@ -242,23 +269,24 @@ class Comparison:
 
 
 def compare(
-    baseline: Signature,
-    candidate: Signature,
+    baseline: Kept,
+    candidate: Kept,
     *,
     layers: Mapping[str, str | None] | None = None,
-    source: Signature | None = None,
+    source: Kept | None = None,
 ) -> Comparison:
     """Compare two signatures that were measured alike.
 
     Parameters
     ----------
-    baseline, candidate : Signature
-        Two networks that were measured with one recipe on one panel. What the candidate answers to
+    baseline, candidate : Signature, str or path-like
+        Two networks that were measured with one recipe on one panel, or the folders where their
+        signatures are kept. What the candidate answers to
         the baseline's maps, where it was shown them, gives recognition and happiness transfer.
     layers : mapping of str to str or None, optional
         Counterparts that are given instead of found: baseline layer to candidate layer, or None
         where the candidate has none on purpose.
-    source : Signature, optional
+    source : Signature, str or path-like, optional
         The Keras network that a LiteRT or ONNX candidate was converted from, measured as a candidate
         is: its untrained twins are then the file's, and the two are compared layer by layer.
 
@@ -270,8 +298,10 @@ def compare(
     Raises
     ------
     CompareError
-        When recipe, panel or classes differ, `layers` names a layer that is not there, or the
-        candidate was not converted from its source.
+        When one is no signature, recipe, panel or classes differ, `layers` names a layer that is not
+        there, or the candidate was not converted from its source.
+    SignatureError
+        When a folder holds no signature that can be read.
 
     Examples
     --------
@@ -279,9 +309,12 @@ def compare(
     >>> baseline = read_signature("baselines/drawn-faces")
     >>> compare(baseline, baseline, layers={"conv2": None})
     Comparison(experiment0 -> experiment0, 5 layers, 89 measures)
+    >>> compare("baselines/drawn-faces", "baselines/drawn-faces").find("kappa").value
+    1.0
     """
+    baseline, candidate = _read("baseline", baseline), _read("candidate", candidate)
     _check(baseline, candidate)
-    candidate, conversion = adopt_source(candidate, source)
+    candidate, conversion = adopt_source(candidate, None if source is None else _read("source", source))
     trigger, scan = measure_trigger(baseline, candidate)
     reach, reached = measure_reach(baseline, candidate)
     places, exchanges = measure_places(baseline, candidate)
@@ -299,8 +332,10 @@ def compare(
         reach,
         *measure_conversion(conversion, about=baseline.decision.name),
     ]
-    offer = offer_of(candidate)
+    offer = find_offer(candidate.runtime, source=conversion is not None)
     asked = [item for item in measures if offer.holds(METRICS[item.metric].takes)]
+    if is_saturated(candidate.model):
+        asked = [_without_margins(item, candidate) for item in asked]
     return Comparison(
         baseline=baseline,
         candidate=candidate,
@@ -311,6 +346,14 @@ def compare(
         reach=reached,
         conversion=conversion,
     )
+
+
+def _without_margins(item: Measured, candidate: Signature) -> Measured:
+    """Return a measure that rests on margins as one that could not be made."""
+    if "margins" not in METRICS[item.metric].takes:
+        return item
+    why = say_saturated(float(candidate.model["saturation"]))
+    return Measured(metric=item.metric, about=item.about, value=math.nan, n=item.n, evidence=why)
 
 
 def _measure_layers(
@@ -349,6 +392,23 @@ def _round(item: Measured) -> Measured:
 
 def _round_value(value: float) -> float:
     return round(float(value), 6) + 0.0  # which turns minus zero into zero
+
+
+def _read(role: str, kept: Kept) -> Signature:
+    """Return a signature as it is given, or read the folder that is."""
+    if isinstance(kept, Signature):
+        return kept
+    if not isinstance(kept, str | os.PathLike):
+        raise CompareError(
+            f"The {role} is a Signature, or the folder of one, not {type(kept).__name__}. Networks are measured "
+            "first: modelcheck.measure(path, panel)"
+        )
+    if Path(kept).is_file():
+        raise CompareError(
+            f"The {role} {os.fspath(kept)!r} is a file, and signatures are compared, or the folders of such. "
+            "Measure a network first: modelcheck.measure(path, panel)"
+        )
+    return read_signature(kept)
 
 
 def _check(baseline: Signature, candidate: Signature) -> None:

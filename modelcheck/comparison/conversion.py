@@ -19,7 +19,7 @@ from modelcheck.signature.counterparts import CompareError
 from modelcheck.signature.storage import PER_LAYER
 from modelcheck.units import LayerKind
 
-__all__ = ["BROKEN_BELOW", "Conversion", "LayerFidelity", "adopt_source", "measure_conversion"]
+__all__ = ["BROKEN_BELOW", "Conversion", "LayerFidelity", "adopt_source", "measure_conversion", "say_unrelated"]
 
 BROKEN_BELOW = 20.0
 """Decibels of signal to noise from which on a layer is no longer what it was: noise of a tenth of the signal.
@@ -113,17 +113,24 @@ def adopt_source(candidate: Signature, source: Signature | None) -> tuple[Signat
     ):
         if one != other:
             raise CompareError(f"The candidate and its source differ in their {what}. Measure both alike.")
-    related, known = correlate_kernels(source, candidate)
-    if known and not related > RELATED:
-        raise CompareError(
-            f"{candidate.model['file']!r} was not converted from {source.model['file']!r}: their weights do not "
-            f"correlate ({related:.2f}). Give the network that it was converted from: --source PARENT.keras"
-        )
+    if unrelated := say_unrelated(candidate, source):
+        raise CompareError(f"{unrelated} Give the network that it was converted from: --source PARENT.keras")
     given = {name: source.model[name] for name in ("parameters", "normalises") if name in source.model}
     pairs = {**_pair_layers(source, candidate), source.decision.name: candidate.decision.name}
     conversion = _compare_layers(source, candidate, pairs)
     renamed = _rename_layers(candidate, {other: name for name, other in pairs.items()})
     return replace(renamed, model={**candidate.model, **given}, twins=source.twins), conversion
+
+
+def say_unrelated(candidate: Signature, source: Signature) -> str:
+    """Return why a file cannot have been converted from a network, in a sentence; empty where it can have been."""
+    related, known = correlate_kernels(source, candidate)
+    if not known or related > RELATED:
+        return ""
+    return (
+        f"{candidate.model['file']!r} was not converted from {source.model['file']!r}: their weights do not correlate "
+        f"({related:.2f})."
+    )
 
 
 def _rename_layers(signature: Signature, names: Mapping[str, str]) -> Signature:

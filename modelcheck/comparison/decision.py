@@ -18,6 +18,7 @@ from modelcheck.comparison.recognition import (
     find_classes_without_map,
     measure_agreement,
     name_foreign_family,
+    recognise_by_class,
     recognise_scores,
 )
 from modelcheck.judgement.measured import Measured
@@ -51,7 +52,7 @@ def measure_decision(baseline: Signature, candidate: Signature, *, refusal: str 
     floors = [_compare_by_class(baseline, twin) for twin in candidate.twins]
     for metric, by_class in own.items():
         floor, ceiling = collect_twin_values(
-            f"{metric}[{name}]", baseline, [float(np.mean(values[metric])) for values in floors]
+            f"{metric}[{name}]", baseline, [_average_rendered(values[metric]) for values in floors]
         )
         yield Measured(
             metric=metric,
@@ -81,9 +82,9 @@ def _measure_recognitions(baseline: Signature, candidate: Signature, not_shown: 
     """Yield the recognition of each view, mean over the classes, and that of the worst class."""
     labels, classes = baseline.pictures["labels"], baseline.class_names
     without = find_classes_without_map(baseline)
-    own = _recognise_by_class(candidate, labels)
-    floors = [_recognise_by_class(twin, labels) for twin in candidate.twins]
-    ceilings = [_recognise_by_class(twin, labels) for twin in find_ceiling_twins(baseline, candidate)]
+    own = recognise_by_class(candidate, labels)
+    floors = [recognise_by_class(twin, labels) for twin in candidate.twins]
+    ceilings = [recognise_by_class(twin, labels) for twin in find_ceiling_twins(baseline, candidate)]
     drawn = [] if len(ceilings) >= _STEADY else _recognise_on_drawn_panels(candidate, labels)
 
     def measured(metric: str, summary: Callable[[np.ndarray], float], says: str, n: int) -> Measured:
@@ -117,18 +118,18 @@ def _measure_recognitions(baseline: Signature, candidate: Signature, not_shown: 
     )
 
 
+def _average_rendered(by_class: np.ndarray) -> float:
+    """Return the mean over the classes of which an untrained twin has a map: of many classes not all are rendered."""
+    known = by_class[np.isfinite(by_class)]
+    return float(known.mean()) if len(known) else math.nan
+
+
 def _average(by_class: np.ndarray, *, row: int, there: Sequence[int]) -> float:
     return float(np.mean(by_class[row, there])) if there else math.nan
 
 
 def _find_worst(by_class: np.ndarray) -> float:
     return float(np.min(by_class.mean(axis=0)))
-
-
-def _recognise_by_class(network: Signature, labels: np.ndarray) -> np.ndarray:
-    """Return how surely a network takes the baseline's map of each class for that class, ``(views, classes)``."""
-    scores = {} if network.exchange is None else network.exchange.class_scores
-    return np.array([np.diag(recognise_scores(network, scores, view, labels=labels)) for view in VIEWS.values()])
 
 
 def _recognise_on_drawn_panels(network: Signature, labels: np.ndarray) -> list[np.ndarray]:
@@ -138,7 +139,7 @@ def _recognise_on_drawn_panels(network: Signature, labels: np.ndarray) -> list[n
     for draw in range(_DRAWS):
         rng = np.random.Generator(np.random.Philox(key=[network.recipe.seed, draw]))
         rows = np.concatenate([rng.choice(group, len(group)) for group in groups])
-        made.append(_recognise_by_class(replace(network, scores=network.scores[rows]), labels[rows]))
+        made.append(recognise_by_class(replace(network, scores=network.scores[rows]), labels[rows]))
     return made
 
 
@@ -153,7 +154,7 @@ def _measure_transfer_back(baseline: Signature, candidate: Signature, refusal: s
     """Return how happy the candidate's maps make the baseline, with its recognition of both views of them."""
     name = baseline.decision.name
     by_class = _compute_transfer_back(baseline, candidate)
-    twins = [float(np.mean(_compute_transfer_back(baseline, twin))) for twin in candidate.twins]
+    twins = [_average_rendered(_compute_transfer_back(baseline, twin)) for twin in candidate.twins]
     reached = [value for value in twins if math.isfinite(value)]
     floor, ceiling = collect_twin_values(f"transfer_back[{name}]", baseline, reached)
     evidence = refusal or NO_WAY_BACK

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,10 +16,13 @@ from modelcheck.signature import Signature
 
 __all__ = [
     "VIEWS",
+    "MapAnswer",
     "find_ceiling_twins",
     "find_classes_without_map",
     "measure_agreement",
     "name_foreign_family",
+    "read_map_answers",
+    "recognise_by_class",
     "recognise_scores",
 ]
 
@@ -29,6 +33,35 @@ _MIN_TWINS = 2
 # On a scale from -1 to 1: twins whose answers differ by less are all certain of everything, and a candidate that
 # differs from them by as little is no different.
 _LEAST_DISTANCE = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapAnswer:
+    """What a network makes of the baseline's map of one class.
+
+    Parameters
+    ----------
+    view : str
+        ``free``, the map as drawn, or ``natural``, that among natural pictures.
+    shown, answer : int
+        The class whose map it is, and the class that the network answers to it.
+    value : float
+        How surely the network takes the map for the class whose map it is, from -1 to 1; see
+        `modelcheck.metrics.recognition.recognise`.
+    twins : tuple of float
+        The same of the retrained twins that make its scale; see `find_ceiling_twins`.
+
+    Examples
+    --------
+    >>> MapAnswer(view="free", shown=1, answer=1, value=0.67, twins=(0.71, 0.84)).answer
+    1
+    """
+
+    view: str
+    shown: int
+    answer: int
+    value: float
+    twins: tuple[float, ...]
 
 
 def recognise_scores(
@@ -48,6 +81,39 @@ def recognise_scores(
         ``(pictures,)`` the classes of the panel's pictures.
     """
     return recognise(_read_margins(network, scores, view), margins(network.scores), labels)
+
+
+def recognise_by_class(network: Signature, labels: np.ndarray) -> np.ndarray:
+    """Return how surely a network takes the baseline's map of each class for that class, ``(views, classes)``."""
+    scores = {} if network.exchange is None else network.exchange.class_scores
+    return np.array([np.diag(recognise_scores(network, scores, view, labels=labels)) for view in VIEWS.values()])
+
+
+def read_map_answers(baseline: Signature, candidate: Signature) -> tuple[MapAnswer, ...]:
+    """Return what the candidate makes of the baseline's maps, by view and class; nothing of one it was not shown.
+
+    Parameters
+    ----------
+    baseline, candidate : Signature
+        The two networks, with exchanges of the baseline's maps alone; see
+        `modelcheck.comparison.exchange.accept_exchange`.
+    """
+    labels, scores = baseline.pictures["labels"], {} if candidate.exchange is None else candidate.exchange.class_scores
+    own = recognise_by_class(candidate, labels)
+    others = [recognise_by_class(twin, labels) for twin in find_ceiling_twins(baseline, candidate)]
+    return tuple(
+        MapAnswer(
+            view=view,
+            shown=k,
+            answer=int(scores[view][k].argmax()),
+            value=float(own[row, k]),
+            twins=tuple(float(twin[row, k]) for twin in others if np.isfinite(twin[row, k])),
+        )
+        for row, view in enumerate(VIEWS.values())
+        if view in scores
+        for k in range(len(baseline.class_names))
+        if np.isfinite(scores[view][k]).all()
+    )
 
 
 def _read_margins(network: Signature, scores: Mapping[str, np.ndarray], view: str) -> np.ndarray:

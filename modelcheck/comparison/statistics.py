@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from modelcheck.comparison.asking import KERAS
 from modelcheck.comparison.decision import scale_decision_maps
 from modelcheck.comparison.regions import compute_relevance_mass
 from modelcheck.metrics.health import unit_health
@@ -26,7 +27,8 @@ class NetworkStatistics:
     confusion : np.ndarray
         ``(classes, classes)`` how often each class, in rows, was answered by each, in columns.
     unit_health : mapping of str to mapping of int to str
-        By hidden layer and rendered unit, a word of `modelcheck.metrics.health.HEALTH`.
+        By hidden layer and rendered unit, a word of `modelcheck.metrics.health.HEALTH`; empty for a
+        network from which nothing can be rendered.
     relevance_mass : mapping of str to np.ndarray
         By attribution method, ``(probes,)`` shares of the relevance inside the region, from 0 to 1;
         NaN for an empty map and where the panel has no regions.
@@ -52,10 +54,11 @@ def compute_statistics(signature: Signature) -> NetworkStatistics:
     signature : Signature
         The network.
     """
+    rendered = signature.layers[:-1] if signature.runtime == KERAS else ()
     masses = {method: _compute_masses(signature, method) for method in signature.attributions}
     return NetworkStatistics(
         confusion=_count_answers(signature),
-        unit_health={record.name: _describe_units(signature, record) for record in signature.layers[:-1]},
+        unit_health={record.name: _describe_units(signature, record) for record in rendered},
         relevance_mass=masses,
         least_inside={method: _order_by_gain(signature, values) for method, values in masses.items()},
         decision_maps=scale_decision_maps(signature),

@@ -20,6 +20,7 @@ from modelcheck.gate.child import ChildError, RefusedError
 from modelcheck.gate.entries import KEY, hold_entry, is_sealed, load_cached, make_cache, read_key, seal
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
+from modelcheck.gate.timing import read_timing
 from modelcheck.modelfile import ScanError, ScanReport
 from modelcheck.signature import Signature
 from modelcheck.support.commands import write_command
@@ -46,7 +47,7 @@ MEASURING = (
         "interface",
     ),
     *("runtimes", "signature", "support", "units"),
-    *("cli/__init__", "cli/child", "cli/shared", "gate/__init__", "gate/progress", "gate/request"),
+    *("cli/__init__", "cli/child", "cli/shared", "gate/__init__", "gate/progress", "gate/request", "gate/timing"),
 )
 _VERSIONS = ("modelcheck", "tensorflow", "keras", "numpy", "scipy", "scikit-image")
 _RUNTIMES = ("ai-edge-litert", "onnxruntime")  # where they are installed
@@ -65,11 +66,14 @@ class Loaded:
         Whether this process measured it, or found it in the cache.
     note : str
         Why the cache was not believed, where it was not; else empty.
+    seconds_per_picture : float or None
+        How long it took for one answer, for information; None where that was not kept.
     """
 
     signature: Signature
     measured: Literal["now", "cached"]
     note: str = ""
+    seconds_per_picture: float | None = None
 
 
 def load_or_measure(
@@ -125,6 +129,7 @@ def load_or_measure(
                 signature = _measure(request, folder, sha=report.sha256, settings=settings, tell=tell)
                 if key is not None:
                     seal(folder, signature, name=name, key=key)
+            seconds = read_timing(folder)
     except FolderBusyError as error:
         raise ChildError(str(error)) from error
     return Loaded(
@@ -132,6 +137,7 @@ def load_or_measure(
         signature=replace(signature, model={**signature.model, "file": network.name}),
         measured=measured,
         note="" if believed else f"{str(folder)!r} is not sealed by {KEY}, and {network.name} was measured again.",
+        seconds_per_picture=seconds,
     )
 
 

@@ -24,6 +24,7 @@ from modelcheck.comparison import (
 )
 from modelcheck.gate.cache import load_or_measure
 from modelcheck.gate.child import ChildError
+from modelcheck.gate.renderable import refuse_shipped
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings, SettingsError
 from modelcheck.interface.sentences import say_misreading
@@ -35,6 +36,7 @@ from modelcheck.judgement.criteria import (
     inform_where_calibrated,
     read_criteria,
 )
+from modelcheck.judgement.document import TimingsRow
 from modelcheck.judgement.waiver_file import check_waivers, read_waivers
 from modelcheck.judgement.waivers import Waiver
 from modelcheck.modelfile import tell_format
@@ -47,7 +49,7 @@ from modelcheck.support.commands import as_argument, write_command
 from modelcheck.support.escaping import clean, one_line_repr
 from modelcheck.support.files import hash_file
 
-__all__ = ["Evidence", "Parts", "Plan", "check_panel", "gather", "make_plan", "read_parts"]
+__all__ = ["Evidence", "Parts", "Plan", "check_answers", "check_panel", "gather", "make_plan", "read_parts"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +116,8 @@ class Evidence:
         What its history says of it.
     note : str
         Why the cache was not believed, where it was not; else empty.
+    seconds_per_picture : TimingsRow or None
+        How long an answer took, for information; None where that of the candidate was not kept.
     """
 
     panel: Panel
@@ -122,6 +126,7 @@ class Evidence:
     baseline_folder: Path
     approval: Approval
     note: str = ""
+    seconds_per_picture: TimingsRow | None = None
 
     def __repr__(self) -> str:
         return one_line_repr("Evidence", f"{len(self.panel)} pictures", self.comparison)
@@ -305,11 +310,13 @@ def gather(
     if settings.baseline_model is not None:
         digests["baseline_model"] = str(baseline.model["sha256"])
     loaded = load_or_measure(parts.request, digests=digests, settings=settings, tell=tell)
-    _check_answers(loaded.signature)
+    check_answers(loaded.signature)
     source = None
     if parts.source is not None:
-        source = load_or_measure(parts.source, digests=digests, settings=settings, tell=tell).signature
-    comparison = compare(baseline, loaded.signature, layers=settings.layers, source=source)
+        source = load_or_measure(parts.source, digests=digests, settings=settings, tell=tell)
+    comparison = compare(
+        baseline, loaded.signature, layers=settings.layers, source=None if source is None else source.signature
+    )
     return Evidence(
         panel=panel,
         comparison=comparison,
@@ -317,6 +324,12 @@ def gather(
         note=loaded.note,
         baseline_folder=settings.require("baseline"),
         approval=find_approval(settings.require("baseline"), signature=digests["baseline"]),
+        seconds_per_picture=None
+        if loaded.seconds_per_picture is None
+        else {
+            "candidate": loaded.seconds_per_picture,
+            "source": None if source is None else source.seconds_per_picture,
+        },
     )
 
 
@@ -336,10 +349,36 @@ def check_panel(panel: Panel, path: Path) -> None:
         )
 
 
+def check_answers(candidate: Signature) -> None:
+    """Refuse scores that no criterion may need to look at: NaN wins every argmax, a constant is right by chance.
+
+    Raises
+    ------
+    CompareError
+        When a score is NaN or infinite, or every picture is answered alike.
+    """
+    scores = candidate.scores
+    name = candidate.model["file"]
+    if not np.isfinite(scores).all():
+        bad = int((~np.isfinite(scores).all(axis=1)).sum())
+        raise CompareError(
+            f"{name!r} answers NaN or infinity on {bad} of {len(scores)} pictures: nothing can be judged."
+        )
+    better = find_better_preprocessing(candidate)
+    if float(np.ptp(scores, axis=0).max()) <= 1e-6 * max(1.0, float(np.abs(scores).max())):
+        raise CompareError(
+            f"{name!r} gives every picture the same scores: it has learned nothing, or its input does not reach it."
+            + (f" {say_misreading(better)}" if better else "")
+        )
+
+
 def _find_offer(settings: Settings) -> Offer:
     """Return what the candidate can be asked for, by the first bytes of its file."""
     path = settings.require("candidate")
     runtime = tell_format(path)
+    if settings.source is not None:
+        instead = ["pytest", "suites/", "--candidate", as_argument(path), "--source", "PARENT.keras"]
+        refuse_shipped(settings.source, what="a source", instead=instead)
     if settings.source is not None and runtime == KERAS:
         raise SettingsError(
             f"source is the network that a .tflite or .onnx candidate was converted from, and {str(path)!r} is none. "
@@ -353,6 +392,8 @@ def _check_baseline_model(settings: Settings, manifest: Mapping[str, Any]) -> No
     path = settings.baseline_model
     if path is None:
         return
+    given = ["pytest", "suites/", "--modelcheck-baseline-model", "PARENT.keras"]
+    refuse_shipped(path, what="a baseline", instead=given)
     try:
         sha = hash_file(path)
     except OSError as error:
@@ -376,21 +417,4 @@ def _check_possible(row: Criterion, manifest: Mapping[str, Any]) -> None:
         raise CriteriaError(
             f"The criterion on {row.metric!r} can never hold: {row.limits} is asked, and the metric lies between "
             f"{low:g} and {high:g}."
-        )
-
-
-def _check_answers(candidate: Signature) -> None:
-    """Refuse scores that no criterion may need to look at: NaN wins every argmax, a constant is right by chance."""
-    scores = candidate.scores
-    name = candidate.model["file"]
-    if not np.isfinite(scores).all():
-        bad = int((~np.isfinite(scores).all(axis=1)).sum())
-        raise CompareError(
-            f"{name!r} answers NaN or infinity on {bad} of {len(scores)} pictures: nothing can be judged."
-        )
-    better = find_better_preprocessing(candidate)
-    if float(np.ptp(scores, axis=0).max()) <= 1e-6 * max(1.0, float(np.abs(scores).max())):
-        raise CompareError(
-            f"{name!r} gives every picture the same scores: it has learned nothing, or its input does not reach it."
-            + (f" {say_misreading(better)}" if better else "")
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from modelcheck.comparison import AREAS, KERAS, METRICS, find_offer
+from modelcheck.comparison import AREAS, KERAS, METRICS, find_offer, is_saturated
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import ApprovalRow, ConversionRow, NetworkRow, PanelRow, Reason, UnaskedRow
 from modelcheck.judgement.findings import Finding, Verdict
@@ -102,6 +102,8 @@ def _explain_conversion(candidate: NetworkRow | None, conversion: ConversionRow 
     use = candidate.get("input_use") if candidate else None
     if use is not None and (use["clipped"] > _CLIPPED or use["reached"] < _REACHED):
         reasons.append({"kind": "input_use", **use})
+    if candidate is not None and is_saturated(candidate):
+        reasons.append({"kind": "saturated", "share": candidate["saturation"]})
     rows = conversion["layers"] if conversion else []
     broken = next((row for row in rows if conversion and row["source"] == conversion["breaks"]), None)
     if conversion is not None and broken is not None:

@@ -46,8 +46,8 @@ class Option:
 
 
 OPTIONS = (
-    Option(name="candidate", metavar="FILE", help="the .keras, .tflite or .onnx file that is proposed for release"),
-    Option(name="source", metavar="FILE", help="the .keras file that a .tflite or .onnx candidate was converted from"),
+    Option(name="candidate", metavar="FILE", help="the .keras, .tflite or .onnx file to be released"),
+    Option(name="source", metavar="FILE", help="the .keras file that a candidate was converted from"),
     Option(name="baseline", metavar="FOLDER", help="the approved signature that it is compared with"),
     Option(name="panel", metavar="FILE", help="the held-out panel (.npz), if not the baseline's own"),
     Option(name="modelcheck-criteria", metavar="FILE", help="the limits (.toml); default suites/criteria.toml"),

@@ -6,10 +6,11 @@ import re
 import time
 from collections.abc import Callable
 
+from modelcheck.support.progress import draw_bar
+
 __all__ = ["Estimate", "progress_line", "read_progress"]
 
 _LINE = re.compile(r"measuring: +(\d{1,3})% ?(.*)")
-_WIDTH = 24
 _SOON = 0.02  # of the work: before that, an estimate would be a guess
 
 
@@ -50,8 +51,7 @@ class Estimate:
 
     def bar(self, what: str, share: float) -> str:
         """Return the line to show: a bar, the share, the time left, and what is being done."""
-        full = round(_WIDTH * min(max(share, 0.0), 1.0))
-        return f"measuring [{'#' * full}{'.' * (_WIDTH - full)}] {share:4.0%} {self.words(what, share)}"
+        return draw_bar(self.words(what, share), share)
 
 
 def _spoken(seconds: float) -> str:

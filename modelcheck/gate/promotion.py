@@ -20,6 +20,7 @@ from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import read_findings, read_limits
 from modelcheck.judgement.waivers import WaiverError, recheck_waivers
 from modelcheck.report.reasons import count_absent, main_reason
+from modelcheck.report.shipped import count_unasked
 from modelcheck.signature import find_approval, read_manifest
 from modelcheck.support.files import hash_file
 
@@ -97,7 +98,7 @@ def promotable(document: VerdictDocument) -> str:
     gating = [found for found in read_findings(document) if found.gating]
     waived = sorted(found.waiver["expires"] for found in gating if found.waiver is not None)
     tail = f"; {len(waived)} of them waived, the first until {waived[0]}" if waived else ""
-    tail += count_absent(document)
+    tail += count_absent(document) + count_unasked(document)
     network = document["candidate"]
     if network is None:
         raise ValueError("The verdict does not say which candidate was judged: nothing may be released by it.")

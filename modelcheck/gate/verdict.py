@@ -52,7 +52,7 @@ __all__ = ["Outcome", "error_document", "exit_status", "verdict_document", "writ
 
 
 # Facts of a file that ships, of its signature's model.
-_OF_SHIPPED = ("runtime", "precision", "saturation", "input_use", "fallback", "unreadable")
+_OF_SHIPPED = ("runtime", "precision", "saturation", "probabilities", "input_use", "fallback", "unreadable")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,6 +218,8 @@ def verdict_document(
             "seconds": round(outcome.seconds, 2),
         },
     }
+    if evidence and evidence.seconds_per_picture:
+        document["volatile"]["seconds_per_picture"] = evidence.seconds_per_picture
     conversion = _describe_conversion(evidence.comparison) if evidence else None
     if evidence and evidence.comparison.conversion and conversion:
         document["source"], document["conversion"] = _network(evidence.comparison.conversion.source), conversion

@@ -8,8 +8,9 @@ in a batch, and permuting channels permutes maps. Maps are never contrast-stretc
 """
 
 from modelcheck.happymaps.answers import unit_answers
-from modelcheck.happymaps.ascent import Ascent, Climbs, HappyMaps, ascend, choose_units, render_happy_maps
+from modelcheck.happymaps.ascent import Ascent, Climbs, ascend, choose_units, render_happy_maps
 from modelcheck.happymaps.canvas import NaturalPictures, natural_pictures
+from modelcheck.happymaps.maps import HappyMaps
 from modelcheck.happymaps.objectives import OBJECTIVES, Objective, margins
 
 __all__ = [

@@ -6,20 +6,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from modelcheck.happymaps.answers import count_maps_at_once, make_answer
 from modelcheck.happymaps.canvas import Canvas, NaturalPictures, free_pixels, on_natural_pictures, view_of
+from modelcheck.happymaps.maps import HappyMaps, count_maps
 from modelcheck.happymaps.objectives import objective_of
 from modelcheck.network import Network, NetworkError, UnitLayer, check_agreement, flatten
+from modelcheck.network.loading import open_model
 from modelcheck.network.receptive import receptive_field
 from modelcheck.recipe import Recipe
 from modelcheck.support.escaping import one_line_repr
 from modelcheck.support.spelling import did_you_mean
-from modelcheck.units import LayerKind
+from modelcheck.units import LayerKind, Unit
 
-__all__ = ["Ascent", "Climbs", "HappyMaps", "ascend", "choose_units", "render_happy_maps"]
+__all__ = ["Ascent", "Climbs", "ascend", "choose_units", "render_happy_maps"]
 
 Tensor = Any  # tensorflow ships no types
 
@@ -31,24 +34,6 @@ Climbs = dict[tuple[Any, ...], Callable[..., Any]]
 _CALMER = (0.1, 0.03, 0.0)
 _PLAIN_STARTS = 4  # of plain ascent, where even that is not enough: from grey a class may lie behind a hill
 _MIN_CHANGE_SHARE = 0.01  # a map that moved less than this share of the range has not been made by its unit
-
-
-class HappyMaps(NamedTuple):
-    """What `render_happy_maps` returns.
-
-    Parameters
-    ----------
-    maps : np.ndarray
-        ``(n_units, h, w, c)`` float32 in the recipe's input range; NaN for a unit that has no map.
-    activations : np.ndarray
-        ``(n_units,)`` float32: the objective reached; NaN for a unit that has no map.
-    """
-
-    maps: np.ndarray
-    activations: np.ndarray
-
-    def __repr__(self) -> str:
-        return one_line_repr("HappyMaps", *_counts(self.maps, self.activations))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,13 +66,7 @@ class Ascent:
     patch: bool
 
     def __repr__(self) -> str:
-        return one_line_repr("Ascent", *_counts(self.maps, self.activations), f"objective: {self.objective}")
-
-
-def _counts(maps: np.ndarray, activations: np.ndarray) -> tuple[str, str]:
-    """Return what a `__repr__` says of maps: how many units have one, and how large they are."""
-    found = int(np.isfinite(activations).sum())
-    return f"{found} of {len(activations)} units have a map", "x".join(map(str, maps.shape[1:]))
+        return one_line_repr("Ascent", *count_maps(self.maps, self.activations), f"objective: {self.objective}")
 
 
 def render_happy_maps(
@@ -104,8 +83,9 @@ def render_happy_maps(
 
     Parameters
     ----------
-    model : keras.Model or Network
-        The network; it is not changed.
+    model : str, path-like, keras.Model or Network
+        The network; it is not changed. A ``.keras`` file is scanned and loaded, as
+        `modelcheck.network.loading.load_network` does, with every call.
     layer : str
         The layer's name; nested networks are written ``backbone/conv1``.
     units : sequence of int, optional
@@ -128,14 +108,16 @@ def render_happy_maps(
     Returns
     -------
     HappyMaps
-        The maps and the activations reached. Units of a convolution whose receptive field is
-        smaller than the picture yield patches of exactly that field.
+        The maps and the activations reached, which a notebook shows. Units of a convolution whose
+        receptive field is smaller than the picture yield patches of exactly that field.
 
     Raises
     ------
     NetworkError
-        When there is no such layer, unit or objective, or the network cannot be read, or does not
-        answer as its layers do.
+        When it is no network, there is no such layer, unit or objective, or the network cannot be
+        read, or does not answer as its layers do.
+    ModelError
+        When the file cannot be loaded.
 
     References
     ----------
@@ -149,6 +131,11 @@ def render_happy_maps(
     >>> found.maps.shape, found.activations.shape
     ((1, 4, 4, 1), (1,))
     """
+    model = open_model(model)
+    if not isinstance(model, Network | keras.Model):
+        raise NetworkError(
+            f"A network is the path of a .keras file, a keras.Model or a Network, not {type(model).__name__}."
+        )
     network = model if isinstance(model, Network) else flatten(model)
     layers = {item.name: item for item in network.unit_layers()}
     if layer not in layers:
@@ -162,7 +149,8 @@ def render_happy_maps(
     outcome = ascend(
         network, layers[layer], recipe=recipe, units=units, objective=objective, directions=directions, among=among
     )
-    return HappyMaps(outcome.maps, outcome.activations)
+    names = [str(Unit(layer, k)) if directions is None else f"{layer}, direction {k}" for k in outcome.units.tolist()]
+    return HappyMaps(outcome.maps, outcome.activations, names=tuple(names), input_range=recipe.input_range)
 
 
 def choose_units(layer: UnitLayer, recipe: Recipe) -> np.ndarray:

@@ -32,6 +32,7 @@ __all__ = [
     "ProvenanceRow",
     "Reason",
     "SettingsRow",
+    "TimingsRow",
     "UnaskedRow",
     "VerdictDocument",
     "VolatileRow",
@@ -105,6 +106,7 @@ class NetworkRow(TypedDict):
     runtime: NotRequired[str]
     precision: NotRequired[str]
     saturation: NotRequired[float]
+    probabilities: NotRequired[bool]
     input_use: NotRequired[InputUseRow]
     fallback: NotRequired[str]
     unreadable: NotRequired[str]
@@ -447,6 +449,13 @@ class InputUseReason(TypedDict):
     high: float
 
 
+class SaturatedReason(TypedDict):
+    """A file answers with probabilities so coarse that on this share of the pictures nothing is known of margins."""
+
+    kind: Literal["saturated"]
+    share: float
+
+
 class ConversionReason(TypedDict):
     """The first layer of a file that ships that is no longer what it was in its source, and answers that changed."""
 
@@ -502,6 +511,7 @@ Reason = (
     | PreprocessingReason
     | ClassOrderReason
     | InputUseReason
+    | SaturatedReason
     | ConversionReason
     | BlackBoxReason
     | PassedReason
@@ -523,11 +533,19 @@ class ProvenanceRow(TypedDict):
     differences: list[Difference]
 
 
+class TimingsRow(TypedDict):
+    """The median time of an answer to one picture, for information: the candidate's, and its source's."""
+
+    candidate: float
+    source: float | None
+
+
 class VolatileRow(TypedDict):
     """The only part that differs between two runs on the same files.
 
     ``measured`` says whether this run measured the candidate or found it in the cache; None where
-    it did neither.
+    it did neither. ``seconds_per_picture`` is how long an answer took where it was measured, where
+    that was kept.
     """
 
     written: str
@@ -535,6 +553,7 @@ class VolatileRow(TypedDict):
     today: str
     host: str
     seconds: float
+    seconds_per_picture: NotRequired[TimingsRow]
 
 
 class VerdictDocument(TypedDict):

@@ -1,15 +1,11 @@
-"""Measure a network: everything that needs Keras, once, into a signature that needs none."""
+"""Measure a network: everything that needs Keras, once, into a signature that needs none.
 
-from modelcheck.measurement.exchange import ExchangePartner
-from modelcheck.measurement.fitting import fit_network
-from modelcheck.measurement.measuring import measure
-from modelcheck.measurement.reading import compute_layer_features
-from modelcheck.measurement.twins import make_untrained_twin
+The names stand in ``__init__.pyi``. `measure` itself is light: a LiteRT or ONNX file is measured
+without TensorFlow, and the others are imported when they are first used.
+"""
 
-__all__ = [
-    "ExchangePartner",
-    "compute_layer_features",
-    "fit_network",
-    "make_untrained_twin",
-    "measure",
-]
+import lazy_loader
+
+from modelcheck.measurement.routing import measure as measure
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

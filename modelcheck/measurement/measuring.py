@@ -1,11 +1,11 @@
-"""From a network's file to its signature."""
+"""From a Keras network's file to its signature."""
 
 from __future__ import annotations
 
 import os
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -48,12 +48,14 @@ from modelcheck.recipe import Recipe
 from modelcheck.signature import Signature, check_storable
 from modelcheck.signature.misreading import list_misreadings
 
-__all__ = ["measure"]
+__all__ = ["measure_network"]
 
 _MIN_PICTURES = 4  # debiased alignment is undefined for fewer
+# Of untrained twins the maps of so many classes are rendered: their mean is a floor, and nobody looks at one.
+_TWIN_CLASSES = 16
 
 
-def measure(
+def measure_network(  # noqa: PLR0913 - those of `measure`, and the clock
     model_path: str | os.PathLike[str],
     panel: Panel,
     recipe: Recipe | None = None,
@@ -64,60 +66,12 @@ def measure(
     stop_where_misread: bool = False,
     custom_objects: Sequence[str] = (),
     progress: Progress | None = None,
+    timed: Callable[[float], None] | None = None,
 ) -> Signature:
-    """Measure a network on a panel.
+    """Measure a Keras network on a panel; see `modelcheck.measurement.measure`.
 
-    Parameters
-    ----------
-    model_path : str or path-like
-        A ``.keras`` file.
-    panel : Panel
-        Held-out pictures, whose size and classes fit the network.
-    recipe : Recipe, optional
-        How to measure.
-    stimuli : Signature or ExchangePartner, optional
-        Another network, usually the baseline, whose maps are shown to this one: those of the
-        decision, and where it was measured with the same panel and recipe those of each hidden
-        layer to the layer that corresponds to it. An `modelcheck.measurement.ExchangePartner` adds
-        its file, for the way back, and given counterparts of its layers.
-    interface : Interface, optional
-        How the network's inputs and outputs are to be understood. Scores of outputs that mean one
-        class are joined by logsumexp, as their probabilities add.
-    twins : bool
-        Whether to measure the recipe's untrained twins too; a baseline does without.
-    stop_where_misread : bool
-        Whether a network that surely answers better with its pictures preprocessed otherwise, or its
-        outputs in another order, is an error, before anything is rendered.
-    custom_objects : sequence of str
-        Classes outside Keras that are knowingly allowed; see
-        `modelcheck.network.loading.load_network`.
-    progress : callable, optional
-        ``progress(what, share_done)``, called as work proceeds.
-
-    Returns
-    -------
-    Signature
-        Everything that is kept of the network.
-
-    Raises
-    ------
-    ModelError, NetworkError, PanelError
-        When the file, the network or the panel cannot be measured together, the network does not
-        answer as its layers do, or the partner's file is another network than the one behind its
-        signature.
-    SignatureError
-        When a layer has a name under which nothing can be kept.
-    CompareError
-        When given counterparts name a layer that is not there.
-
-    Examples
-    --------
-    >>> from modelcheck import Panel, Recipe
-    >>> panel = Panel.load("baselines/drawn-faces/panel.npz")
-    >>> light = Recipe(steps=1, copies=1, starts=1, units_per_layer=1, untrained_twins=0,
-    ...                sticker_faces=0, probe_pictures=8, attribution_methods=())
-    >>> measure("networks/half_filters.keras", panel, light).scores.shape
-    (224, 2)
+    ``timed(seconds)`` is called once with the median of some answers to one picture: for information,
+    for it is different each time, and no part of the signature.
     """
     recipe, interface = recipe or Recipe(), interface or Interface()
     tell = progress or (lambda what, share: None)
@@ -138,6 +92,8 @@ def measure(
     if own := name_own_scaling(network):
         facts["own_scaling"] = list(own)
     scores = answer_panel(inputs.classifier, inputs.images)
+    if timed is not None:
+        timed(inputs.classifier.seconds_per_picture(inputs.images))
     fed = feed_otherwise(inputs.classifier, panel, interface.front, recipe=recipe, scores=scores)
     if stop_where_misread:
         _refuse_misread(fed, scores, panel=panel, recipe=recipe, interface=interface, own_scaling=own)
@@ -210,7 +166,8 @@ def _measure_twin(inputs: Inputs, model: Any, *, number: int, tell: Progress) ->
     # The twins borrow the network, which nobody else holds: what was traced for it serves them too.
     holder = as_functional(model)
     holder.set_weights(make_untrained_twin(holder, seed=inputs.recipe.seed + number).get_weights())
-    parts = _shared_parts(inputs, measure_arrays(inputs, tell, scores=answer_panel(inputs.classifier, inputs.images)))
+    scores = answer_panel(inputs.classifier, inputs.images)
+    parts = _shared_parts(inputs, measure_arrays(inputs, tell, scores=scores, most_classes=_TWIN_CLASSES))
     return Signature(model={"name": f"untrained twin {number}"}, pictures={}, **parts)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from modelcheck.answers.exchanges import measure_exchanges
 from modelcheck.answers.occlusion import choose_window
 from modelcheck.answers.probes import choose_probe_rows
 from modelcheck.attributions import attribute
-from modelcheck.happymaps import Climbs, NaturalPictures, ascend, natural_pictures
+from modelcheck.happymaps import Ascent, Climbs, NaturalPictures, ascend, natural_pictures
 from modelcheck.metrics.exchanges import Stimuli, choose_stimuli
 from modelcheck.network import KerasClassifier, Network, UnitLayer
 from modelcheck.panel import Panel
@@ -96,10 +96,14 @@ def prepare_inputs(network: Network, panel: Panel, *, recipe: Recipe) -> Inputs:
     )
 
 
-def measure_arrays(inputs: Inputs, tell: Progress, *, scores: np.ndarray) -> dict[str, Any]:
+def measure_arrays(
+    inputs: Inputs, tell: Progress, *, scores: np.ndarray, most_classes: int | None = None
+) -> dict[str, Any]:
     """Return all that a signature holds about one network's weights, its ``relevance`` with every channel.
 
-    `scores` are those of `modelcheck.answers.panel.answer_panel`, with the weights that the network has now.
+    `scores` are those of `modelcheck.answers.panel.answer_panel`, with the weights that the network
+    has now. Of the decision the maps of at most `most_classes` classes are rendered, evenly spread;
+    the others are NaN.
     """
     network, panel, images, recipe = inputs.network, inputs.panel, inputs.images, inputs.recipe
     layers = network.unit_layers()
@@ -109,7 +113,10 @@ def measure_arrays(inputs: Inputs, tell: Progress, *, scores: np.ndarray) -> dic
     work = len(layers) + 2 * len(recipe.attribution_methods) + 3
     for number, layer in enumerate(layers):
         tell(f"HappyMaps of {layer.name}", number / work)
-        outcome = ascend(network, layer, recipe=recipe, climbs=inputs.climbs)
+        if layer.kind == LayerKind.DECISION:
+            outcome = _ascend_classes(inputs, layer, most=most_classes)
+        else:
+            outcome = ascend(network, layer, recipe=recipe, climbs=inputs.climbs)
         n_units = len(outcome.units) if layer.kind == LayerKind.DECISION else layer.n_units
         records.append(
             LayerRecord(
@@ -119,7 +126,7 @@ def measure_arrays(inputs: Inputs, tell: Progress, *, scores: np.ndarray) -> dic
         for name, values in parts.items():
             values[layer.name] = getattr(outcome, name)
     tell("HappyMaps among natural pictures", len(layers) / work)
-    natural = ascend(network, layers[-1], recipe=recipe, among=inputs.natural, climbs=inputs.climbs)
+    natural = _ascend_classes(inputs, layers[-1], most=most_classes, among=inputs.natural)
     tell("activations", (len(layers) + 1) / work)
     features = compute_layer_features(network, layers, images=images[probes])
     relevance = {}
@@ -141,6 +148,22 @@ def measure_arrays(inputs: Inputs, tell: Progress, *, scores: np.ndarray) -> dic
         "exchanges": measure_exchanges(inputs.classifier, images, panel.labels, scores=scores, stimuli=inputs.stimuli),
         "relevance": relevance,
     }
+
+
+def _ascend_classes(
+    inputs: Inputs, layer: UnitLayer, *, most: int | None, among: NaturalPictures | None = None
+) -> Ascent:
+    """Render the decision's maps, of at most so many classes, with NaN for the others."""
+    count = inputs.network.n_classes
+    every = np.arange(count)
+    shown = every if most is None else np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+    found = ascend(inputs.network, layer, recipe=inputs.recipe, units=shown, among=among, climbs=inputs.climbs)
+    if len(shown) == count:
+        return found
+    maps = np.full((count, *found.maps.shape[1:]), np.nan, found.maps.dtype)
+    reached, at_rest = np.full((2, count), np.nan, found.activations.dtype)
+    maps[shown], reached[shown], at_rest[shown] = found.maps, found.activations, found.at_rest
+    return replace(found, units=every, maps=maps, activations=reached, at_rest=at_rest)
 
 
 def _options(method: str, recipe: Recipe, images: np.ndarray) -> dict[str, Any]:

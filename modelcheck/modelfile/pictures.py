@@ -1,11 +1,13 @@
-"""Which pictures a network's file says that it takes: read from its configuration, nothing is built."""
+"""Which pictures a network's file says that it takes: read from its configuration or its graph, nothing is built."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from modelcheck.modelfile import ScanError, read_model_file
+from modelcheck.modelfile import Port, ScanError, read_model_file, scan_bytes, tell_format
 from modelcheck.modelfile.config import read_json
 from modelcheck.support.archive import ArchiveError, list_members, read_member
 from modelcheck.support.files import MAX_NETWORK_BYTES
@@ -14,10 +16,11 @@ __all__ = ["read_picture_shape"]
 
 _CONFIG, _MAX_CONFIG_BYTES = "config.json", 2**23
 _MAX_LENGTH = 2**31
+_COLOURS = (1, 3)  # channels that a picture may have
 
 
 def read_picture_shape(path: str | os.PathLike[str]) -> tuple[int | None, ...] | None:
-    """Return the shape of the pictures that a ``.keras`` file takes, as its only input layer says it.
+    """Return the shape of the pictures that a network file takes, as its only input says it.
 
     A hint, and no judgement: whether the file may be loaded is for the scan to say, and whether
     network and panel fit for the measurement.
@@ -36,7 +39,8 @@ def read_picture_shape(path: str | os.PathLike[str]) -> tuple[int | None, ...] |
     Raises
     ------
     ScanError
-        When there is no such file, or it is no archive with a configuration that can be read.
+        When there is no such file, it is no archive with a configuration that can be read, or the
+        scan refuses a LiteRT or ONNX file.
 
     Examples
     --------
@@ -44,6 +48,11 @@ def read_picture_shape(path: str | os.PathLike[str]) -> tuple[int | None, ...] |
     (60, 64, 1)
     """
     data = read_model_file(path)
+    if tell_format(data) != "keras":
+        report = scan_bytes(data, name=Path(path).name)
+        if report.refusals:
+            raise ScanError(f"it is refused: {report.refusals[0]}")
+        return _find_shape_of_input(report.inputs)
     try:
         members = {member.name: member for member in list_members(data, max_bytes=MAX_NETWORK_BYTES)}
         if _CONFIG not in members or members[_CONFIG].size > _MAX_CONFIG_BYTES:
@@ -54,6 +63,17 @@ def read_picture_shape(path: str | os.PathLike[str]) -> tuple[int | None, ...] |
     if wrong is not None:
         raise ScanError(wrong.reason)
     return _find_shape(document.get("config"))
+
+
+def _find_shape_of_input(inputs: Sequence[Port]) -> tuple[int | None, ...] | None:
+    """Return height, width and channels of the only input of a graph, whichever of them comes first."""
+    shape = inputs[0].shape if len(inputs) == 1 else ()
+    if len(shape) not in (3, 4):
+        return None
+    own = tuple(length if length > 0 else None for length in shape[1:])
+    if len(own) == 2:
+        return (*own, 1)
+    return (own[1], own[2], own[0]) if own[0] in _COLOURS and own[2] not in _COLOURS else own
 
 
 def _find_shape(config: Any) -> tuple[int | None, ...] | None:

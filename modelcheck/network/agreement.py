@@ -9,7 +9,7 @@ asked as its users ask it, and the two must agree before anything else is measur
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, NoReturn
@@ -24,7 +24,6 @@ from modelcheck.network.diagnosis import (
     find_changing_layer,
     find_differing_layer,
     find_mixing_layer,
-    with_augmentation_at_rest,
 )
 from modelcheck.network.steps import Network, NetworkError
 from modelcheck.network.unfold import find_graph
@@ -101,8 +100,10 @@ def check_agreement(network: Network, images: np.ndarray, *, released: bool = Tr
     that all scores have in common nor a single loud picture widens it. A class may differ only
     where the best one leads by less than that, and on one picture of a hundred.
 
-    In a plain call Keras' own augmentation layers augment. They are put to rest for it: what is
-    measured is the network in use, and `find_augmenting_layers` says of which layers that is true.
+    A plain call of a network with Keras' own augmentation layers is a call for training: they augment,
+    and tell every layer behind them to train, so that batch normalisation moves its statistics. Such
+    a network is not asked in that way. What is measured is the network in use, and
+    `find_augmenting_layers` says of which layers that is true.
 
     Examples
     --------
@@ -207,23 +208,24 @@ def _ask_keras(model: Any, images: np.ndarray) -> Iterator[tuple[str, np.ndarray
     graph = find_graph(model)
     form = graph.input  # a tensor, or one in a list or a dictionary
     images = images[..., 0] if len(graph.inputs[0].shape) == 3 else images
+
+    def at_rest(batch: np.ndarray) -> Any:
+        return model(batch, training=False)
+
     ways: list[tuple[str, np.ndarray, int, Callable[[np.ndarray], Any]]] = [
-        ("model(images, training=False)", every, _BATCH, lambda batch: model(batch, training=False)),
+        ("model(images, training=False)", every, _BATCH, at_rest),
         (_IN_NO_MODE[0], every, _BATCH, model),
         (_IN_NO_MODE[1], alone, 1, model),
         ("model.predict(images)", every, len(images), lambda batch: model.predict(batch, verbose=0)),
     ]
+    if find_augmenting_layers(model):  # a plain call would train it
+        ways[1:3] = [("model(images[row : row + 1], training=False)", alone, 1, at_rest)]
     for way, rows, size, ask in ways:
         batches = _cut(images[rows], size)
-        with _as_refusal(model, way), _as_called(model, way):
+        with _as_refusal(model, way):
             given = (keras.tree.map_structure(lambda _, batch=batch: batch, form) for batch in batches)
             parts = [tf.cast(keras.tree.flatten(ask(batch))[0], tf.float64).numpy() for batch in given]
         yield way, rows, np.concatenate(parts)
-
-
-def _as_called(model: Any, way: str) -> AbstractContextManager[None]:
-    """Put augmentation layers to rest for a plain call, and for no other."""
-    return with_augmentation_at_rest(find_augmenting_layers(model).values()) if way in _IN_NO_MODE else nullcontext()
 
 
 def _find_distant_rows(own: _Answers, outputs: np.ndarray) -> np.ndarray:
@@ -289,8 +291,7 @@ def _refuse(network: Network, images: np.ndarray, *, way: str, n: int, rounded: 
     model = network.model
     share = _TOLERANCES[coarsest_dtype(model)]
     training = None if way in _IN_NO_MODE else False
-    with _as_called(model, way):
-        layer = find_differing_layer(model, network.feed(images[:_BATCH]), training=training, share=share)
+    layer = find_differing_layer(model, network.feed(images[:_BATCH]), training=training, share=share)
     last = network.steps[-1].name
     end = "which rounds away what its scores say" if rounded else "while no layer before does by itself"
     first = f"first at {layer}" if layer else f"first at its output {last!r}, {end}"

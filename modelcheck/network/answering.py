@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ __all__ = ["KerasClassifier"]
 
 _BATCH_BYTES = 2 * 2**20  # of pictures in one step; larger batches are no faster on a CPU
 _LEAST = 64  # pictures in one step, however large they are
+_TIMED = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +76,22 @@ class KerasClassifier:
             self._ask(tf.constant(images[start : start + at_once])).numpy() for start in range(0, len(images), at_once)
         ]
         return np.concatenate([np.zeros((0, self.n_classes), np.float32), *parts]).astype(np.float32)
+
+    def seconds_per_picture(self, images: np.ndarray) -> float:
+        """Return the median of some calls with one picture, on as many threads as TensorFlow takes: for information.
+
+        Parameters
+        ----------
+        images : np.ndarray
+            ``(n, h, w, c)`` pictures in the input range, one at least.
+        """
+        seconds = []
+        for at in np.arange(_TIMED + 1) % len(images):
+            shown = tf.constant(images[at : at + 1], tf.float32)
+            start = time.perf_counter()
+            self._ask(shown).numpy()
+            seconds.append(time.perf_counter() - start)
+        return float(np.median(seconds[1:]))
 
     def check_shown(self, images: np.ndarray) -> None:
         """Refuse a network that Keras answers otherwise on pictures than its layers do.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -24,7 +23,6 @@ __all__ = [
     "find_differing_layer",
     "find_mixing_layer",
     "list_dtypes",
-    "with_augmentation_at_rest",
 ]
 
 Tensor = Any  # tensorflow ships no types
@@ -96,26 +94,6 @@ def find_augmenting_layers(model: Any) -> dict[str, Any]:
         if name_family(layer) in AUGMENTATIONS:
             found[name if node.operation is layer else f"{name}/{layer.name}"] = layer
     return found
-
-
-@contextmanager
-def with_augmentation_at_rest(layers: Iterable[Any]) -> Iterator[None]:
-    """Let augmentation layers answer every call, also one for training, as they do in use."""
-    stopped = list(dict.fromkeys(layers))
-    for layer in stopped:
-        layer.call = _make_resting_call(layer.call)
-    try:
-        yield
-    finally:
-        for layer in stopped:
-            del layer.call
-
-
-def _make_resting_call(call: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def rest(data: Any, training: bool = False) -> Tensor:
-        return call(data, training=False)
-
-    return rest
 
 
 def find_changing_layer(model: Any) -> str:

@@ -13,7 +13,7 @@ import keras
 
 from modelcheck.modelfile import FORMATS, ScanError, read_model_file, scan_bytes
 
-__all__ = ["ModelError", "load_network"]
+__all__ = ["ModelError", "load_network", "open_model"]
 
 
 class ModelError(ValueError):
@@ -75,6 +75,24 @@ def load_network(path: str | os.PathLike[str], *, custom_objects: Collection[str
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise ModelError(f"Keras refused {name!r} (safe mode): {reason}") from error
     return model, report.sha256
+
+
+def open_model(model: Any) -> Any:
+    """Return a model as it is given, or that of the ``.keras`` file whose path is given: see `load_network`.
+
+    Raises
+    ------
+    ModelError
+        When the file cannot be loaded, or is a folder.
+    """
+    if not isinstance(model, str | os.PathLike):
+        return model
+    if Path(model).is_dir():
+        raise ModelError(
+            f"{os.fspath(model)!r} is a folder, and a network is the path of a .keras file, a keras.Model or a "
+            "Network. What a signature's folder keeps is read by modelcheck.read_signature."
+        )
+    return load_network(model)[0]
 
 
 def _import_custom(named: Mapping[str, str]) -> dict[str, Any]:

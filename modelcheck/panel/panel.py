@@ -23,6 +23,7 @@ from modelcheck.panel.checks import (
 from modelcheck.panel.conversion import Conversion
 from modelcheck.panel.errors import PanelError, count
 from modelcheck.panel.folders import list_folder
+from modelcheck.panel.notebook import show_panel
 from modelcheck.panel.reading import read_rows
 from modelcheck.panel.remarks import find_remarks
 from modelcheck.panel.storage import MAX_GIB, read_parts, write_parts
@@ -125,6 +126,10 @@ class Panel:
         parts = [pictures] if self.subjects is None else [pictures, count(len(set(self.subjects.tolist())), "subject")]
         parts.append(f"classes: {', '.join(self.class_names)}")
         return one_line_repr("Panel", *parts, *([] if self.conversion is None else [self.conversion]))
+
+    def _repr_html_(self) -> str:
+        """Return some pictures of each class, with their names, for a notebook."""
+        return show_panel(self)
 
     @property
     def shared_subjects(self) -> np.ndarray | None:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from modelcheck.answers.probes import choose_probe_rows, choose_shown_pictures
 from modelcheck.happymaps import ascend
 from modelcheck.interface import Interface
-from modelcheck.measurement import compute_layer_features, fit_network
+from modelcheck.measurement.fitting import fit_network
+from modelcheck.measurement.reading import compute_layer_features
 from modelcheck.metrics.health import unit_health
 from modelcheck.network import check_agreement
 from modelcheck.network.loading import load_network

@@ -119,10 +119,42 @@ def write_comparison(
     as_files: bool = False,
     subject_name: Sequence[str] = (),
 ) -> Path:
-    """Write the page of two networks beside each other, without criteria and without a verdict.
+    """Write the page of two networks beside each other, without criteria and without a verdict: ``index.html``.
 
-    Parameters and errors are those of `write_report`; `subject_name` is what one and several subjects
-    of the panel are called.
+    Parameters
+    ----------
+    folder : path
+        Made where it is not there; other files in it are left alone.
+    comparison : Comparison
+        The two networks.
+    panel : Panel, optional
+        The pictures that both were measured on, which the page then shows.
+    redact_inputs : bool
+        Leave the panel's pictures out; HappyMaps, regions and attributions stay.
+    as_files : bool
+        Write the pictures into ``pictures/`` beside the page, which then needs them, instead of
+        into the page.
+    subject_name : sequence of str
+        What one and several subjects of the panel are called, for example person and people.
+
+    Returns
+    -------
+    Path
+        Of the page.
+
+    Raises
+    ------
+    ReportError
+        When the panel is not the one that was measured.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from modelcheck import compare
+    >>> comparison = compare("baselines/drawn-faces", "baselines/drawn-faces")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_comparison(folder, comparison).name
+    'index.html'
     """
     page = comparison_page(comparison, panel, redact_inputs=redact_inputs, subject_name=subject_name)
     return _page(Path(folder), page, as_files=as_files)
@@ -137,10 +169,34 @@ def write_gallery(
     as_files: bool = False,
     subject_name: Sequence[str] = (),
 ) -> Path:
-    """Write the page of one network alone, which shows what each layer learned.
+    """Write the page of one network alone, which shows what each layer learned: ``index.html``.
 
-    Parameters and errors are those of `write_report`; `subject_name` is what one and several subjects
-    of the panel are called.
+    Parameters
+    ----------
+    folder : path
+        Made where it is not there; other files in it are left alone.
+    signature : Signature
+        The network.
+    panel, redact_inputs, as_files, subject_name
+        As of `write_comparison`.
+
+    Returns
+    -------
+    Path
+        Of the page.
+
+    Raises
+    ------
+    ReportError
+        When the panel is not the one that was measured.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from modelcheck import read_signature
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_gallery(folder, read_signature("baselines/drawn-faces")).name
+    'index.html'
     """
     page = gallery_page(signature, panel, redact_inputs=redact_inputs, subject_name=subject_name)
     return _page(Path(folder), page, as_files=as_files)

@@ -58,7 +58,7 @@ def calibration_view(comparison: Comparison) -> dict[str, Any]:
         "untrained": len(comparison.candidate.twins),
         "retrained": len(comparison.baseline.twins_like(comparison.baseline)),
         "meanings": {title(item.metric): meaning(item.metric) for item in measures},
-        "alike": [clean(layer) for layer in comparison.layers_as_retrained],
+        "alike": [clean(layer) for layer in comparison.layers_as_retrained] if comparison.rendered else [],
     }
 
 

@@ -14,9 +14,9 @@ from modelcheck.report.pictures import Sheet, as_bytes, likeness_sheet, sheet
 from modelcheck.report.words import clean, format_objective
 from modelcheck.signature import Signature
 
-__all__ = ["decision_view"]
+__all__ = ["LARGE", "choose_classes", "decision_view"]
 
-_LARGE = 192
+LARGE = 192  # pixels at most of the longer side of a map of the decision
 _CLASSES = 12  # whose maps fit into a page
 
 
@@ -43,16 +43,16 @@ def decision_view(
     """
     made: dict[str, Any] = {"classes": [], "sides": {}}
     candidate, baseline = networks["candidate"], networks.get("baseline")
-    shown = _choose_classes(len(candidate.class_names), ranked)
+    shown = choose_classes(len(candidate.class_names), ranked)
     made |= {"total": len(candidate.class_names), "left_out": len(candidate.class_names) - len(shown)}
     for role, signature in networks.items():
         for scale, maps in statistics[role].decision_maps.items():
-            pixels = as_bytes(shrink(maps[shown], side=_LARGE), signature.recipe.input_range)
+            pixels = as_bytes(shrink(maps[shown], side=LARGE), signature.recipe.input_range)
             sheets.append(sheet(f"decision-{role}-{scale}", pixels))
             made["sides"][f"{role}_{scale}"] = sheets[-1]
     if baseline is not None:
         for scale, local in locate_decision_similarity(baseline, candidate).items():
-            sheets.append(likeness_sheet(f"decision-local-{scale}", shrink(local[shown], side=_LARGE)))
+            sheets.append(likeness_sheet(f"decision-local-{scale}", shrink(local[shown], side=LARGE)))
             made["sides"][f"local_{scale}"] = sheets[-1]
     for place, k in enumerate(shown):
         made["classes"].append(
@@ -69,7 +69,7 @@ def decision_view(
     return made
 
 
-def _choose_classes(total: int, ranked: Sequence[int] | None) -> list[int]:
+def choose_classes(total: int, ranked: Sequence[int] | None) -> list[int]:
     """Return the classes whose maps are shown, in order."""
     if total <= _CLASSES:
         return list(range(total))

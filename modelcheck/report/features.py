@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from modelcheck.comparison import Comparison
+from modelcheck.comparison import METRICS, Comparison
 from modelcheck.judgement.findings import Finding
+from modelcheck.report.answered import answered_view
 from modelcheck.report.calibration import calibration_view
 from modelcheck.report.charts import layer_rows, network_map
 from modelcheck.report.decision import decision_view
@@ -35,7 +36,9 @@ def feature_view(comparison: Comparison, findings: Mapping[str, Finding], sheets
     sheets : list of Sheet
         Receives the pictures.
     """
+    rows = layer_rows(comparison, comparison.layers[-1].baseline.name, findings)
     return {
+        "rendered": comparison.rendered,
         "map": _map(comparison),
         "calibration": calibration_view(comparison),
         "decision": decision_view(
@@ -43,8 +46,11 @@ def feature_view(comparison: Comparison, findings: Mapping[str, Finding], sheets
             comparison.statistics,
             sheets,
             ranked=_rank_classes(comparison),
-        ),
-        "decision_rows": layer_rows(comparison, comparison.layers[-1].baseline.name, findings),
+        )
+        if comparison.rendered
+        else answered_view(comparison, sheets),
+        # What is asked beside a source stands in the section on the conversion.
+        "decision_rows": [item for item in rows if "source" not in METRICS[item["metric"]].takes],
         "layers": layer_views(comparison, findings, sheets),
     }
 

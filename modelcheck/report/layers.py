@@ -72,6 +72,8 @@ def _values(shape: tuple[int, ...], side: int) -> int:
 
 def _shapes(comparison: Comparison, layer: LayerComparison) -> tuple[int, list[tuple[int, ...]]]:
     own = comparison.baseline.maps[layer.baseline.name].shape[1:]
+    if not comparison.rendered:
+        return min(len(comparison.baseline.units[layer.baseline.name]), 2 * _FIRST), [own]
     if layer.candidate is None:
         return min(len(layer.matching.unmatched_baseline), 2 * _FIRST), [own]
     return len(layer.matching.pairs), [own, comparison.candidate.maps[layer.candidate.name].shape[1:]]
@@ -91,7 +93,69 @@ def layer_views(comparison: Comparison, findings: Mapping[str, Finding], sheets:
     """
     hidden = comparison.layers[:-1]
     room = _room([_shapes(comparison, layer) for layer in hidden])
-    return [_layer(comparison, layer, k, findings, sheets, room) for k, layer in enumerate(hidden)]
+    show = _layer if comparison.rendered else _baseline_layer
+    return [show(comparison, layer, k, findings, sheets, room) for k, layer in enumerate(hidden)]
+
+
+def _describe_layer(
+    comparison: Comparison, layer: LayerComparison, k: int, findings: Mapping[str, Finding]
+) -> dict[str, Any]:
+    """Return what is said of a layer whether or not the candidate has maps of it."""
+    name, partner = layer.baseline.name, layer.candidate
+    rows = layer_rows(comparison, name, findings)
+    score = "map_ssim" if comparison.rendered else "activation_correlation"
+    return {
+        "anchor": f"layer-{k}",
+        "name": clean(name),
+        "partner": clean(partner.name) if partner else None,
+        "kind": layer.baseline.kind,
+        "objective": _OBJECTIVES.get(layer.baseline.objective, clean(layer.baseline.objective)),
+        "acknowledged": layer.acknowledged,
+        # What ships is not trained any further.
+        "alike": comparison.rendered and name in comparison.layers_as_retrained,
+        "units": (layer.baseline.n_units, partner.n_units if partner else 0),
+        "rows": rows,
+        "verdict": gravest([findings[item["key"]] for item in rows if item["key"] in findings]),
+        "similarity": f"{head(score)} {number(layer.matching.mean)}" if layer.matching.pairs else "",
+    }
+
+
+def _baseline_layer(
+    comparison: Comparison,
+    layer: LayerComparison,
+    k: int,
+    findings: Mapping[str, Finding],
+    sheets: list[Sheet],
+    room: _Room,
+) -> dict[str, Any]:
+    """Return a layer with the baseline's maps alone: the candidate's units are known by their activations."""
+    record, pairs = layer.baseline, layer.matching.pairs
+    mapped, blank = _split_unmatched(
+        comparison.baseline,
+        record,
+        [*(pair.baseline for pair in pairs), *layer.matching.unmatched_baseline],
+        room.most,
+    )
+    partners = {pair.baseline: f"{pair.baseline} ↔ {pair.candidate}" for pair in pairs}
+    scores = {pair.baseline: number(pair.score) for pair in pairs}
+    health = comparison.statistics["baseline"].unit_health[record.name]
+    view, places = _side(f"layer-{k}-baseline", comparison.baseline, record, mapped, None, room, sheets)
+    return {
+        **_describe_layer(comparison, layer, k, findings),
+        "sheet": view,
+        "maps": [
+            {
+                "unit": unit,
+                "at": places[unit],
+                "reached": _describe_unit(comparison.baseline, record, unit, health),
+                "says": partners.get(unit, str(unit)),
+                "score": scores.get(unit, ""),
+            }
+            for unit in mapped
+        ],
+        "left_out": len(comparison.baseline.units[record.name]) - len(mapped) - len(blank),
+        "without_map": len(blank),
+    }
 
 
 def _layer(
@@ -103,20 +167,8 @@ def _layer(
     room: _Room,
 ) -> dict[str, Any]:
     name, partner = layer.baseline.name, layer.candidate
-    rows = layer_rows(comparison, name, findings)
-    judged = [findings[item["key"]] for item in rows if item["key"] in findings]
     made: dict[str, Any] = {
-        "anchor": f"layer-{k}",
-        "name": clean(name),
-        "partner": clean(partner.name) if partner else None,
-        "kind": layer.baseline.kind,
-        "objective": _OBJECTIVES.get(layer.baseline.objective, clean(layer.baseline.objective)),
-        "acknowledged": layer.acknowledged,
-        "alike": name in comparison.layers_as_retrained,
-        "units": (layer.baseline.n_units, partner.n_units if partner else 0),
-        "rows": rows,
-        "verdict": gravest(judged),
-        "similarity": f"{head('map_ssim')} {number(layer.matching.mean)}",
+        **_describe_layer(comparison, layer, k, findings),
         "pairs": [],
         "rest": [],
         "left_out": 0,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import Finding, read_findings
 from modelcheck.report.reasons import describe_action, list_waivers, reasons, verdict_line
+from modelcheck.report.shipped import describe_release, summarise_shipped
 from modelcheck.report.words import (
     COUNTS,
+    NOTHING,
     Noun,
     clean,
     compare_sizes,
@@ -25,6 +29,7 @@ from modelcheck.support.escaping import markdown
 __all__ = ["step_summary", "summary_markdown"]
 
 _ROWS = 200
+_HEADS = ("Result", "What", "Of", "Candidate", "Baseline", "Must be", "Measured on", "Why")
 _STEP = 1024 * 1024  # bytes; GitHub drops the whole summary of a step that is longer
 _SIGNS = {
     "pass": "✅",
@@ -67,21 +72,20 @@ def summary_markdown(document: VerdictDocument, *, rows: int = _ROWS) -> str:
     for k, words in excused[:rows]:
         what = f"{title(findings[k].measured.metric)} {findings[k].about}".strip()
         lines.append(f"- {_SIGNS['waived']} {markdown(f'{what}: {words}')}")
+    facts = summarise_shipped(document["candidate"], document.get("source"))
+    lines += ["", markdown(f"{facts}.")] if facts else []
     sizes = compare_sizes(document["candidate"], document["baseline"])
     lines += ["", markdown(sizes)] if sizes else []
     for other in (describe_augmentation(document["candidate"]), surroundings(document)):
         lines += ["", markdown(other)] if other else []
+    release = describe_release(document)
+    lines += ["", markdown(release)] if release else []
     for step in document["next"][:20]:
         lines += ["", markdown(describe_action(step["action"], verdict=word))]
         # Indented code cannot be closed from inside, whatever the command holds.
         lines += ["", f"    {clean(step['command'], longest=1000)}"]
     if findings:
-        lines += [
-            "",
-            "| Result | What | Of | Candidate | Baseline | Must be | Measured on | Why |",
-            "|---|---|---|---|---|---|---|---|",
-        ]
-        lines += [_row(found, noun_of(document)) for found in findings[:rows]]
+        lines += ["", *_table(findings[:rows], noun_of(document))]
     if len(findings) > rows:
         lines += ["", f"{len(findings) - rows} more findings stand in the report."]
     missed = document["not_judged"]
@@ -91,9 +95,18 @@ def summary_markdown(document: VerdictDocument, *, rows: int = _ROWS) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(found: Finding, noun: Noun) -> str:
+def _table(findings: Sequence[Finding], noun: Noun) -> list[str]:
+    """Return the findings as a table, one a row; columns in which nothing stands are left out."""
+    rows = [_cells(found, noun) for found in findings]
+    shown = [k for k in range(len(_HEADS)) if any(cells[k] not in ("", NOTHING) for cells in rows)]
+    lines = [[_HEADS[k] for k in shown], *([markdown(cells[k]) for k in shown] for cells in rows)]
+    head, *body = (f"| {' | '.join(cells)} |" for cells in lines)
+    return [head, f"|{'---|' * len(shown)}", *body]
+
+
+def _cells(found: Finding, noun: Noun) -> list[str]:
     item = found.measured
-    cells = [
+    return [
         f"{_SIGNS[found.verdict]} {found.verdict}" + ("" if found.gating else " (advisory)"),
         title(item.metric),
         clean(item.about, longest=80),
@@ -103,4 +116,3 @@ def _row(found: Finding, noun: Noun) -> str:
         "; ".join(filter(None, (observations(item.metric, item.n, noun=noun), what_decides(found, noun=noun)))),
         clean(found.criterion.why, longest=300),
     ]
-    return "| " + " | ".join(markdown(cell) for cell in cells) + " |"

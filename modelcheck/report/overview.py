@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelcheck.comparison import AREAS, shown_in
+from modelcheck.comparison import AREAS, METRICS, shown_in
 from modelcheck.judgement.document import PanelRow, VerdictDocument
 from modelcheck.judgement.findings import Finding, Verdict
 from modelcheck.report.charts import describe_finding
 from modelcheck.report.reasons import describe_action
+from modelcheck.report.shipped import describe_shipped
 from modelcheck.report.words import (
     STATES,
     Noun,
@@ -20,6 +21,7 @@ from modelcheck.report.words import (
     count,
     describe_augmentation,
     describe_interface,
+    format_bytes,
     gravest,
     plain,
     worst,
@@ -48,16 +50,13 @@ def networks(candidate: Mapping[str, Any] | None, baseline: Mapping[str, Any] | 
                 "folder": clean(network.get("folder") or ""),
                 "sha256": clean(network.get("sha256") or ""),
                 "parameters": count(int(parameters), "parameter") if parameters else "",
-                "size": _bytes(int(size)) if size else "",
+                "size": format_bytes(int(size)) if size else "",
                 "augments": describe_augmentation(network),
                 "interface": describe_interface(network.get("interface") or {}),
+                "shipped": describe_shipped(network),
             }
         )
     return made
-
-
-def _bytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
 
 
 def about_panel(signature: Signature) -> PanelRow:
@@ -126,6 +125,7 @@ def tiles(findings: Sequence[Finding], *, noun: Noun) -> list[dict[str, Any]]:
         made.append(
             {
                 "area": area,
+                "anchor": "conversion" if head and "source" in METRICS[head.measured.metric].takes else area,
                 "name": name,
                 "question": question,
                 "state": state,

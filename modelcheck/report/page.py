@@ -14,6 +14,7 @@ from modelcheck.panel import Panel
 from modelcheck.report.accuracy import accuracy_view, confusion, mistakes
 from modelcheck.report.attention import attention_pictures, attention_view
 from modelcheck.report.charts import describe_finding
+from modelcheck.report.conversion import conversion_view
 from modelcheck.report.decision import decision_view
 from modelcheck.report.features import feature_view
 from modelcheck.report.layers import gallery_layers
@@ -22,6 +23,7 @@ from modelcheck.report.pictures import Sheet
 from modelcheck.report.places import places_view
 from modelcheck.report.provenance import provenance, sections
 from modelcheck.report.reasons import describe_missing_scan, list_waivers, reasons, verdict_line
+from modelcheck.report.shipped import describe_release, is_shipped, name_file, time_fact
 from modelcheck.report.triggers import trigger_view
 from modelcheck.report.words import AREAS, STATES, Noun, choose_noun, clean, compare_sizes, noun_of, plain
 from modelcheck.signature import Signature
@@ -87,6 +89,7 @@ def verdict_page(
         "panel": panel_line(document["panel"], noun=noun, judged=True),
         "counts": counts(findings),
         "next": next_steps(document),
+        "release": describe_release(document),
         "findings": rows,
         "worst": worst_findings(findings, noun=noun),
         "not_judged": [clean(key) for key in document["not_judged"]],
@@ -98,6 +101,8 @@ def verdict_page(
         by_key = {found.key: found for found in findings}
         limits = read_limits(document)
         _add_sections(page, comparison, by_key, panel, sheets, criteria=limits, noun=noun, redact_inputs=redact_inputs)
+        if page["conversion"] and page["conversion"]["source"]:
+            page["conversion"]["facts"] += time_fact(document["volatile"].get("seconds_per_picture"))
         page["tiles"] = tiles(findings, noun=noun)
     return page
 
@@ -144,18 +149,25 @@ def gallery_page(
     sheets: list[Sheet] = []
     name = clean(signature.model.get("name", "network"))
     photos = _fitting(panel, signature.panel_digest, redact_inputs=redact_inputs)
-    page = _page("info", f"What did each layer of {name} learn?", sheets)
+    rendered = not is_shipped(signature.model)
+    page = _page(
+        "info",
+        f"What {'did each layer of' if rendered else 'does'} {name} {'learn' if rendered else 'answer'}?",
+        sheets,
+    )
     network, statistics = {"candidate": signature}, {"candidate": compute_statistics(signature)}
     return page | {
         "title": f"Gallery: {name}",
-        "reasons": ["Every picture is the input that makes one unit of the network happiest."],
+        "reasons": ["Every picture is the input that makes one unit of the network happiest."]
+        if rendered
+        else [f"It is {name_file(signature.runtime)}, which answers pictures: nothing can be rendered from it."],
         "networks": [{**networks(signature.model, None)[0], "role": "Network"}],
         "panel": panel_line(about_panel(signature), noun=choose_noun(signature.subjects, subject_name)),
         "redacted": redact_inputs,
         "hero": None,
         "gallery": {
-            "decision": decision_view(network, statistics, sheets),
-            "layers": gallery_layers(signature, statistics["candidate"], sheets),
+            "decision": decision_view(network, statistics, sheets) if rendered else None,
+            "layers": gallery_layers(signature, statistics["candidate"], sheets) if rendered else [],
             "confusion": confusion(statistics["candidate"].confusion, signature.class_names),
             "mistakes": mistakes(statistics["candidate"].confusion, signature.class_names),
             "classes": [clean(name) for name in signature.class_names],
@@ -185,12 +197,14 @@ def _page(state: str, line: str, sheets: list[Sheet]) -> dict[str, Any]:
         "panel": "",
         "counts": [],
         "next": [],
+        "release": "",
         "findings": [],
         "not_judged": [],
         "acknowledged": [],
         "worst": [],
         "tiles": [],
         "hero": None,
+        "conversion": None,
         "features": None,
         "places": None,
         "triggers": None,
@@ -221,15 +235,18 @@ def _add_sections(
     redact_inputs: bool,
 ) -> None:
     photos = _fitting(panel, comparison.candidate.panel_digest, redact_inputs=redact_inputs)
+    page["conversion"] = conversion_view(comparison, findings, photos, sheets)
     page["features"] = feature_view(comparison, findings, sheets)
     page["places"] = places_view(comparison, findings, photos, sheets)
     page["triggers"] = trigger_view(comparison, findings, photos, sheets)
     page["accuracy"] = accuracy_view(comparison, findings, photos, sheets, criteria=criteria, noun=noun)
     page["attention"] = attention_view(comparison, findings, photos, sheets, noun=noun)
     page["redacted"] = redact_inputs
-    # The classes whose maps differ most stand on the first screen.
-    worst = [pair.baseline for pair in comparison.layers[-1].matching.pairs[:2]]
-    classes = page["features"]["decision"]["classes"]
+    # The classes whose maps differ most, or are recognised least, stand on the first screen.
+    decision = page["features"]["decision"]
+    pairs = comparison.layers[-1].matching.pairs
+    worst = [pair.baseline for pair in pairs[:2]] if comparison.rendered else decision["worst"][:2]
+    classes = decision["classes"]
     page["hero"] = [item for item in classes if item["class"] in worst] or classes[:2]
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import math
 from dataclasses import dataclass
 
 import numpy as np
+
+from modelcheck.support.drawing import as_bytes, jpeg_uri, lay_out, png_uri
 
 __all__ = ["Sheet", "as_bytes", "likeness_sheet", "outline", "photograph_sheet", "relevance_sheet", "sheet"]
 
@@ -62,29 +61,6 @@ class Sheet:
         return -(position // self.columns) * (self.cell[0] + 2) - 1
 
 
-def as_bytes(pictures: np.ndarray, input_range: tuple[float, float]) -> np.ndarray:
-    """Map pictures linearly from the network's input range to bytes, the same way for every network.
-
-    Parameters
-    ----------
-    pictures : np.ndarray
-        ``(n, h, w, c)``; NaN becomes mid grey. Three channels are colours, any other number is
-        averaged to grey.
-    input_range : tuple of float
-        What becomes black and white.
-
-    Returns
-    -------
-    np.ndarray
-        ``(n, h, w)`` or ``(n, h, w, 3)`` uint8.
-    """
-    low, high = input_range
-    values = np.asarray(pictures, np.float64)
-    values = values if values.shape[-1] == 3 else values.mean(axis=-1)
-    scaled = (np.nan_to_num(values, nan=(low + high) / 2) - low) / (high - low)
-    return np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8)
-
-
 def photograph_sheet(name: str, pictures: np.ndarray, *, together: int = 1) -> Sheet:
     """Lay photographs out at full contrast each, so that a dark one can be made out; HappyMaps never go this way.
 
@@ -101,8 +77,8 @@ def photograph_sheet(name: str, pictures: np.ndarray, *, together: int = 1) -> S
     low, high = np.percentile(groups, (0.5, 99.5), axis=(1, 2, 3, 4), keepdims=True)
     spread = ((groups - low) / np.where(high > low, high - low, 1)).reshape(pictures.shape)
     pixels = as_bytes(spread, (0.0, 1.0))
-    grid, columns, rows = _grid(pixels)
-    uri = _jpeg(grid) if grid.size > _LOSSLESS else _png(grid)
+    grid, columns, rows = lay_out(pixels)
+    uri = jpeg_uri(grid) if grid.size > _LOSSLESS else png_uri(grid)
     return Sheet(name, uri, columns, rows, (pixels.shape[1], pixels.shape[2]))
 
 
@@ -116,8 +92,8 @@ def sheet(name: str, pictures: np.ndarray) -> Sheet:
     pictures : np.ndarray
         ``(n, h, w)`` grey or ``(n, h, w, 3)`` colour, uint8, n at least 1.
     """
-    grid, columns, rows = _grid(pictures)
-    return Sheet(name, _png(grid), columns, rows, (pictures.shape[1], pictures.shape[2]))
+    grid, columns, rows = lay_out(pictures)
+    return Sheet(name, png_uri(grid), columns, rows, (pictures.shape[1], pictures.shape[2]))
 
 
 def relevance_sheet(name: str, relevance: np.ndarray, *, full: float | None = None) -> Sheet:
@@ -139,10 +115,10 @@ def relevance_sheet(name: str, relevance: np.ndarray, *, full: float | None = No
     own = np.where(strong > 0, strong, np.where(largest > 0, largest, 1))
     scale = own if full is None else np.full_like(own, full)
     levels = (np.rint(np.clip(np.nan_to_num(relevance) / scale, -1, 1) * _STEPS) + _STEPS).astype(np.uint8)
-    grid, columns, rows = _grid(levels, fill=_STEPS)
+    grid, columns, rows = lay_out(levels, fill=_STEPS)
     colours = [_COOL] * _STEPS + [(0, 0, 0)] + [_WARM] * _STEPS
     opacity = [round(235 * (abs(level - _STEPS) / _STEPS) ** 0.8) for level in range(2 * _STEPS + 1)]
-    uri = _png(grid, palette=[part for colour in colours for part in colour], opacity=bytes(opacity))
+    uri = png_uri(grid, palette=[part for colour in colours for part in colour], opacity=bytes(opacity))
     return Sheet(name, uri, columns, rows, (relevance.shape[1], relevance.shape[2]))
 
 
@@ -157,10 +133,10 @@ def likeness_sheet(name: str, likeness: np.ndarray) -> Sheet:
         ``(n, h, w)``; NaN is shown as 0.
     """
     levels = np.rint(np.clip(np.nan_to_num(likeness), 0, 1) * (_SHADES - 1)).astype(np.uint8)
-    grid, columns, rows = _grid(levels)
+    grid, columns, rows = lay_out(levels)
     places = np.linspace(0, len(_LIKENESS) - 1, _SHADES)
     shades = np.stack([np.interp(places, range(len(_LIKENESS)), part) for part in zip(*_LIKENESS, strict=True)], axis=1)
-    uri = _png(grid, palette=np.rint(shades).astype(int).ravel().tolist())
+    uri = png_uri(grid, palette=np.rint(shades).astype(int).ravel().tolist())
     return Sheet(name, uri, columns, rows, (likeness.shape[1], likeness.shape[2]))
 
 
@@ -184,41 +160,3 @@ def outline(mask: np.ndarray) -> str:
 def _runs(line: np.ndarray) -> list[tuple[int, int]]:
     edges = np.flatnonzero(np.diff(np.concatenate(([0], line.astype(np.int8), [0]))))
     return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
-
-
-def _grid(pictures: np.ndarray, *, fill: int = 0) -> tuple[np.ndarray, int, int]:
-    pictures = np.pad(pictures, ((0, 0), (1, 1), (1, 1), *((0, 0),) * (pictures.ndim - 3)), mode="edge")
-    n, height, width = pictures.shape[:3]
-    columns = math.ceil(math.sqrt(n))
-    rows = math.ceil(n / columns)
-    full = np.full((rows * columns, *pictures.shape[1:]), fill, np.uint8)
-    full[:n] = pictures
-    grid = full.reshape(rows, columns, height, width, *pictures.shape[3:]).swapaxes(1, 2)
-    return grid.reshape(rows * height, columns * width, *pictures.shape[3:]), columns, rows
-
-
-def _png(pixels: np.ndarray, *, palette: list[int] | None = None, opacity: bytes | None = None) -> str:
-    from PIL import Image
-
-    picture = Image.fromarray(pixels)
-    file = io.BytesIO()
-    if palette is None:
-        picture.save(file, "PNG", optimize=True)
-    else:
-        indexed = Image.frombytes("P", picture.size, pixels.tobytes())
-        indexed.putpalette(palette)
-        options = {} if opacity is None else {"transparency": opacity}
-        indexed.save(file, "PNG", optimize=True, **options)
-    return _uri("png", file)
-
-
-def _jpeg(pixels: np.ndarray) -> str:
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=82, subsampling=0, optimize=True)
-    return _uri("jpeg", file)
-
-
-def _uri(kind: str, file: io.BytesIO) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelcheck.judgement.document import CriteriaRow, VerdictDocument
+from modelcheck.report.shipped import describe_record
 from modelcheck.report.words import NOTHING, clean
 from modelcheck.support.provenance import Difference
 
 __all__ = ["provenance", "sections"]
 
+_SHOWN_ELSEWHERE = "seconds_per_picture"  # beside the facts of a conversion
 _VOLATILE = ("written", "measured", "today", "host", "seconds")
 
 
@@ -18,6 +20,7 @@ def provenance(document: VerdictDocument) -> list[dict[str, Any]]:
     """Return what a verdict document rests on."""
     given, panel, waivers = document["provenance"], document["panel"], document["waivers"]
     volatile: Mapping[str, Any] = document["volatile"]
+    others = sorted(volatile.keys() - {*_VOLATILE, _SHOWN_ELSEWHERE})
     return sections(
         {
             "Criteria": _summarise_criteria(document["criteria"]),
@@ -27,14 +30,15 @@ def provenance(document: VerdictDocument) -> list[dict[str, Any]]:
             "Panel": panel,
             "Recipe": document["recipe"],
             "Baseline": document["baseline"],
-            "Candidate": document["candidate"],
+            "Candidate": describe_record(document["candidate"]) if document["candidate"] else None,
+            "Source of the candidate": document.get("source"),
             "Measured with other versions or on another machine": _name_differences(given["differences"])
             if given
             else None,
             "Measured the baseline with": given["baseline"] if given else None,
             "Measured the candidate with": given["candidate"] if given else None,
             "This run": {"run_id": document["run_id"]}
-            | {key: volatile[key] for key in (*_VOLATILE, *sorted(set(volatile) - set(_VOLATILE))) if key in volatile},
+            | {key: volatile[key] for key in (*_VOLATILE, *others) if key in volatile},
         }
     )
 

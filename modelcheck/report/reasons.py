@@ -7,18 +7,18 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import assert_never
 
-from modelcheck.comparison import METRICS, unit_of
+from modelcheck.comparison import METRICS, say_saturated, unit_of
 from modelcheck.interface.sentences import say_misreading
 from modelcheck.judgement.document import (
     Action,
     ApprovalRow,
-    InputUseReason,
     Reason,
     VerdictDocument,
     WaiverUseRow,
 )
 from modelcheck.judgement.findings import Finding, read_findings
 from modelcheck.judgement.waivers import NOTICE, WaiverState
+from modelcheck.report.shipped import count_unasked, describe_black_box, describe_input_use, is_shipped, say_break
 from modelcheck.report.words import AREAS, count, head, noun_of, title
 from modelcheck.support.escaping import clean
 
@@ -36,7 +36,6 @@ __all__ = [
 
 
 # What it takes to ask a question, at the head of every reader and in full.
-_RUNTIMES = {"litert": "a LiteRT file", "onnx": "an ONNX file"}
 _NEEDS = {"regions": "regions", "twins": "retrained twins", "criteria": "a criterion that gates"}
 _CURES = {
     "regions": "{}: the panel does not say where the evidence may lie; add regions and approve again.",
@@ -50,15 +49,17 @@ def verdict_line(document: VerdictDocument, findings: Iterable[Finding]) -> str:
     candidate = document["candidate"]
     name = clean((candidate["name"] if candidate else "") or "the candidate", longest=60)
     word = document["verdict"]
+    # A baseline is rendered: a file that ships never becomes one.
+    can = "be released" if is_shipped(candidate) else "replace the baseline"
     if word == "pass" and document["scope"] != "full":
         return f"{name} passed the part of the suite that ran."
     if word == "pass":
         excused = sum(found.waiver is not None for found in findings)
         waived = f", with {count(excused, 'waiver')}" if excused else ""
-        return f"{name} may replace the baseline{waived}{count_absent(document)}{count_asked(document)}."
+        return f"{name} may {can}{waived}{count_absent(document)}{count_asked(document)}{count_unasked(document)}."
     return {
-        "fail": f"{name} should not replace the baseline.",
-        "inconclusive": f"It is not settled whether {name} may replace the baseline.",
+        "fail": f"{name} should not {can}.",
+        "inconclusive": f"It is not settled whether {name} may {can}.",
         "unmeasured": f"{name} could not be judged: something that must be measured was not.",
     }.get(word, f"The gate could not judge {name}.")
 
@@ -136,22 +137,13 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
         case "preprocessing" | "class_order":
             return say_misreading(reason)
         case "input_use":
-            return _describe_input_use(reason)
+            return describe_input_use(reason)
+        case "saturated":
+            return say_saturated(reason["share"])
         case "conversion":
-            changed = reason["changed"]
-            answers = f"{changed} of {reason['pictures']} answers changed" if changed else "no answer changed"
-            return (
-                f"The conversion breaks first at {reason['layer']!r}, which keeps {reason['snr']:.0f} dB of signal to "
-                f"noise of its source ({answers}). Look at how that layer was quantised, clipped or left out, and "
-                "convert the source again."
-            )
+            return say_break(*(reason["layer"], reason["snr"]), changed=reason["changed"], pictures=reason["pictures"])
         case "black_box":
-            named = ", ".join(head(metric) for metric in reason["metrics"])
-            more = "" if reason["source"] else " With --source PARENT.keras, which it was converted from, more is."
-            return (
-                f"The candidate is {_RUNTIMES[reason['runtime']]}, which answers pictures and from which nothing can "
-                f"be rendered: not asked are {named}.{more}"
-            )
+            return describe_black_box(reason)
         case "all_advisory":
             return "Every criterion that was judged is advisory: nothing gates the release."
         case "passed":
@@ -161,22 +153,6 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
             return f"{reason['passed']} of {total} checks that gate the release passed; {waived} waived."
         case unknown:
             assert_never(unknown)
-
-
-def _describe_input_use(reason: InputUseReason) -> str:
-    low, high, clipped, reached = reason["low"], reason["high"], reason["clipped"], reason["reached"]
-    holds = f"from {low:.4g} to {high:.4g}"
-    cure = "Convert it again with representative pictures that are prepared as the network takes them."
-    if reached < 0.25:
-        return (
-            f"The file's input holds values {holds}, and the pictures use {reached:.1%} of that, "
-            f"{count(reason['levels'], 'stored value')}: it was calibrated on pictures of another range, or takes "
-            f"others than it is given. {cure}"
-        )
-    return (
-        f"The file's input holds values {holds}, and {clipped:.0%} of the pictures' values lie beyond and are cut: it "
-        f"was calibrated on other pictures. {cure}"
-    )
 
 
 def _describe_absent(layers: Sequence[str], total: int) -> str:

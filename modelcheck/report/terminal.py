@@ -10,6 +10,7 @@ from modelcheck.comparison import shown_in
 from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import Finding, read_findings
 from modelcheck.report.reasons import describe_action, list_waivers, reasons, verdict_line
+from modelcheck.report.shipped import describe_release, summarise_shipped
 from modelcheck.report.words import (
     MINUS,
     NOTHING,
@@ -94,6 +95,9 @@ def _print(document: VerdictDocument, console: Console, report: str | Path | Non
     line = Text.assemble((clean(state).upper(), style), f"  {verdict_line(document, findings)}")
     console.print()
     console.print(line, highlight=False)
+    facts = summarise_shipped(document["candidate"], document.get("source"))
+    if facts:
+        console.print(Text(f"  {facts}", "dim"), highlight=False)
     for reason in reasons(document, findings)[:4]:
         console.print(Text(f"  {clean(reason, longest=600)}"), highlight=False)
     for other in (describe_augmentation(document["candidate"]), surroundings(document)):
@@ -106,15 +110,25 @@ def _print(document: VerdictDocument, console: Console, report: str | Path | Non
         console.print(Padding(row, (0, 0, 0, 2), expand=False), highlight=False)
     if len(excused) > _WORST:
         console.print(Text(f"  … {len(excused) - _WORST} more waived in the report"), highlight=False)
-    for k, step in enumerate(document["next"][:3]):
-        says = describe_action(step["action"], verdict=state)
-        console.print(Text.assemble((f"{'Or:' if k else 'Next:':<9}", "bold"), says), highlight=False)
-        # Never folded: a command that is copied must be whole.
-        console.print(Text(f"{'':9}{clean(step['command'], longest=2000)}"), highlight=False, soft_wrap=True)
+    _print_next(document, console)
     if report is not None:
         console.print(
             Text.assemble(("Report:  ", "bold"), clean(report, longest=2000)), highlight=False, soft_wrap=True
         )
+
+
+def _print_next(document: VerdictDocument, console: Console) -> None:
+    """Print what can be done now: what is released, and commands."""
+    from rich.text import Text
+
+    release = describe_release(document)
+    if release:
+        console.print(Text.assemble((f"{'Next:':<9}", "bold"), release), highlight=False)
+    for k, step in enumerate(document["next"][:3], start=1 if release else 0):
+        says = describe_action(step["action"], verdict=document["verdict"])
+        console.print(Text.assemble((f"{'Or:' if k else 'Next:':<9}", "bold"), says), highlight=False)
+        # Never folded: a command that is copied must be whole.
+        console.print(Text(f"{'':9}{clean(step['command'], longest=2000)}"), highlight=False, soft_wrap=True)
 
 
 def _print_worst(findings: Sequence[Finding], console: Console, noun: Noun) -> None:
@@ -147,7 +161,6 @@ def _table(
 
     ranked = shown_in("column", about=kind)
     used = [metric for metric in ranked if metric in values]
-    columns = [metric for metric in used if metric in ranked[:most]]
     judged: dict[str, list[Finding]] = {about: [] for metric in used for about in values[metric]}
     for found in findings:
         if found.gating and found.measured.metric in used and found.about in judged:
@@ -156,6 +169,18 @@ def _table(
     abouts = sorted(judged, key=lambda about: about in values.get("recognition", {}))
     if not any(judged.values()) and all(values[metric].get(about) is None for metric in used for about in abouts):
         return None  # nothing there, or nothing known of it and nothing asked, as of regions that a panel does not have
+    columns = [
+        metric for metric in used if metric in ranked[:most] and (_is_known(values[metric]) or _has_say(judged, metric))
+    ]
+    there = {"layer": values.get("counterpart", {})}.get(kind, {})  # a subject may be called like a layer
+    # A row of dashes that nobody judged says nothing, unless it says that there is no such layer.
+    abouts = [
+        about
+        for about in abouts
+        if judged[about] or there.get(about) == 0 or any(values[metric].get(about) is not None for metric in columns)
+    ]
+    if not abouts:
+        return None
     hidden = 0
     if len(abouts) > _ROWS:
         kept = sorted(abouts, key=lambda about: -max((found.verdict.gravity for found in judged[about]), default=-1))
@@ -176,7 +201,6 @@ def _table(
         table.add_column(Text(words), justify="right", no_wrap=True, vertical="bottom")
     table.add_column(Text("limit"), min_width=_LIMIT, max_width=34, vertical="bottom")
     states = {about: gravest(judged[about]) for about in abouts}
-    there = {"layer": values.get("counterpart", {})}.get(kind, {})  # a subject may be called like a layer
     verdicts = {
         about: state if state != "info" else _ABSENT if there.get(about) == 0 else _UNJUDGED
         for about, state in states.items()
@@ -193,6 +217,14 @@ def _table(
     if hidden:
         table.add_row(Text(f"… {hidden} more in the report", "dim"))
     return table
+
+
+def _is_known(by_about: Mapping[str, float | None]) -> bool:
+    return any(value is not None for value in by_about.values())
+
+
+def _has_say(judged: Mapping[str, Sequence[Finding]], metric: str) -> bool:
+    return any(found.measured.metric == metric for findings in judged.values() for found in findings)
 
 
 def _limit(findings: Sequence[Finding], used: Sequence[str]) -> str:

@@ -48,6 +48,7 @@ def trigger_view(
         "rows": [
             row(item, findings) for (name, _), item in comparison.measures.items() if METRICS[name].area == "triggers"
         ],
+        "ascent": comparison.rendered,
         **_view_scan(comparison, panel, sheets),
         "classes": _list_reaches(comparison),
     }

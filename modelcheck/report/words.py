@@ -17,6 +17,7 @@ from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import Finding, Verdict
 from modelcheck.support.escaping import clean
+from modelcheck.support.numbers import MINUS, NOTHING, number
 from modelcheck.support.provenance import Difference
 
 __all__ = [
@@ -36,9 +37,11 @@ __all__ = [
     "describe_augmentation",
     "describe_difference",
     "describe_interface",
+    "format_bytes",
     "format_objective",
     "format_with_interval",
     "gravest",
+    "group_digits",
     "head",
     "limits",
     "meaning",
@@ -53,8 +56,6 @@ __all__ = [
     "worst",
 ]
 
-# Dashes that look right in a column of numbers.
-MINUS, NOTHING = "\N{MINUS SIGN}", "\N{EN DASH}"
 STATES = tuple(reversed(Verdict))  # most severe first
 # The areas of the catalogue with their headings, and the metrics whose values are whole numbers.
 AREAS = {key: area.title for key, area in _CATALOGUE_AREAS.items()}
@@ -126,20 +127,9 @@ def area_of(metric: str) -> str:
     return METRICS[metric].area if metric in METRICS else "other"
 
 
-def number(value: float | None, *, whole: bool = False) -> str:
-    """Return a number with two digits behind the point, or none when it is whole; a dash where there is no number.
-
-    Examples
-    --------
-    >>> number(0.123), number(0.5), number(12.345), number(2.0, whole=True)
-    ('0.12', '0.50', '12.35', '2')
-    """
-    if value is None or not math.isfinite(value):
-        return NOTHING
-    text = f"{value:.0f}" if whole else f"{value:.4g}" if abs(value) >= 10 else f"{value:.2f}"
-    # "-0.00" says nothing that "0.00" does not.
-    text = text.lstrip("-") if not text.strip("-0.") else text
-    return text.replace("-", MINUS)
+def format_bytes(size: int) -> str:
+    """Return the size of a file, ``70 kB`` or ``1.2 MB``."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
 
 
 def format_objective(value: float) -> str | None:
@@ -251,7 +241,7 @@ def compare_sizes(candidate: Mapping[str, Any] | None, baseline: Mapping[str, An
     own, other = int(candidate["parameters"]), int(baseline["parameters"])
     word = proportion(own, other)
     tail = "parameters as the baseline" if word == "as many" else "parameters of the baseline"
-    sizes = _group_digits(own) if own == other else f"{_group_digits(own)} against {_group_digits(other)}"
+    sizes = group_digits(own) if own == other else f"{group_digits(own)} against {group_digits(other)}"
     return f"The candidate has {word} {tail}: {sizes}."
 
 
@@ -283,7 +273,8 @@ def describe_augmentation(network: Mapping[str, Any] | None) -> str:
     )
 
 
-def _group_digits(amount: int) -> str:
+def group_digits(amount: int) -> str:
+    """Return a whole number with its thousands set apart."""
     return f"{amount:,}".replace(",", "\u2009")
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from modelcheck.interface import Interface
 from modelcheck.recipe import Recipe
 from modelcheck.signature.exchange import MapExchange
+from modelcheck.signature.notebook import show_signature
 from modelcheck.signature.storage import (
     PER_LAYER,
     build_header,
@@ -183,6 +184,10 @@ class Signature:
         classes = f"classes: {', '.join(self.class_names)}"
         counts = f"{len(self.layers)} layers, {len(self.scores)} pictures"
         return one_line_repr("Signature", self.model["name"], counts, twins, classes)
+
+    def _repr_html_(self) -> str:
+        """Return what it is, its layers and the maps of its decision, for a notebook."""
+        return show_signature(self)
 
     @property
     def runtime(self) -> str:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from modelcheck.comparison import compare
 from modelcheck.report import write_comparison, write_gallery, write_report
-from reports import HOSTILE, make_case, make_document
+from reports import HOSTILE, make_case, make_document, make_shipped_case, make_shipped_document
 from signatures import make_signature
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
@@ -80,6 +80,12 @@ def pixels_of(locator):
     return np.asarray(Image.open(io.BytesIO(locator.screenshot())).convert("RGB")).astype(float)
 
 
+def write_shipped(folder, *, source):
+    """Write the report of a file that ships, whose conversion broke layers and changed answers."""
+    panel, comparison = make_shipped_case(source=source, noise=0.5, changed=9)
+    return write_report(folder, make_shipped_document(comparison), comparison=comparison, panel=panel)
+
+
 def apart(one, other):
     return float(np.abs(one - other).mean())
 
@@ -103,6 +109,16 @@ def test_page_is_quiet_and_never_wider_than_the_window(options, report, visit, t
     if options.get("java_script_enabled", True):
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.get_by_role("heading", level=1).inner_text() == "candidate should not replace the baseline."
+
+
+@pytest.mark.parametrize("width", [320, 390, 700, 1280])
+@pytest.mark.parametrize("source", [True, False], ids=["with source", "alone"])
+def test_page_of_a_file_that_ships_is_never_wider_than_the_window(source, width, visit, tmp_path):
+    """Its chart, its facts and its answers fit a telephone, and the text of the chart keeps its size."""
+    page = visit(write_shipped(tmp_path, source=source), viewport={"width": width, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for label in page.locator("svg.fidelity text").all():
+        assert 8 <= label.bounding_box()["height"] <= 20
 
 
 def test_dark_page_is_dark(report, visit):
@@ -326,7 +342,7 @@ def test_print_opens_the_layers(report, visit, tmp_path):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("kind", ["report", "comparison", "gallery"])
+@pytest.mark.parametrize("kind", ["report", "comparison", "gallery", "shipped", "shipped alone"])
 def test_axe_finds_no_violation(scheme, kind, report, visit, tmp_path):
     """axe-core finds nothing to object to under WCAG 2.2 AA."""
     axe = os.environ.get("MODELCHECK_AXE")
@@ -337,6 +353,8 @@ def test_axe_finds_no_violation(scheme, kind, report, visit, tmp_path):
         "report": lambda: report,
         "comparison": lambda: write_comparison(tmp_path, comparison, panel=panel),
         "gallery": lambda: write_gallery(tmp_path, comparison.candidate, panel=panel),
+        "shipped": lambda: write_shipped(tmp_path, source=True),
+        "shipped alone": lambda: write_shipped(tmp_path, source=False),
     }[kind]()
     page = visit(path, color_scheme=scheme, bypass_csp=True)
     page.evaluate("for (const item of document.querySelectorAll('details')) item.open = true")

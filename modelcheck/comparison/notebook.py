@@ -1,0 +1,84 @@
+"""What a comparison shows of itself in a notebook: its first numbers, and the maps of both decisions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from modelcheck.comparison.catalogue import METRICS, shown_in, unit_of
+from modelcheck.comparison.metric import AREAS
+from modelcheck.judgement.measured import Measured
+from modelcheck.signature.notebook import show_decision
+from modelcheck.support.notebook import MOST_BYTES, card, heading, table
+from modelcheck.support.numbers import NOTHING, number
+
+if TYPE_CHECKING:
+    from modelcheck.comparison.comparison import Comparison
+
+__all__ = ["show_comparison"]
+
+_AN_AREA = 3  # metrics of one area
+
+
+def show_comparison(comparison: Comparison) -> str:
+    """Return the HTML of a comparison; of a metric with one value for each thing, the lowest."""
+    measured = [item for item in comparison.measures.values() if math.isfinite(item.value)]
+    rows = _rows(comparison)
+    head = ("", "metric", "value", "interval", "baseline", "rests on")
+    networks = (("Baseline", comparison.baseline), ("Candidate", comparison.candidate))
+    maps = [
+        "".join(show_decision(signature, most_bytes=MOST_BYTES // 2, title=f"{role}: {signature.model['name']}"))
+        for role, signature in networks
+    ]
+    beside = "".join(f'<div style="flex:1 1 14em">{side}</div>' for side in maps)
+    parts = [
+        table(head, rows, words=2) if rows else heading("No number could be measured"),
+        heading("Maps of the decision", note="what makes each class win, at one scale for both"),
+        f'<div style="display:flex;flex-wrap:wrap;gap:0 2em">{beside}</div>',
+    ]
+    facts = [
+        f"{len(comparison.layers)} layers",
+        f"{len(measured)} of {len(comparison.measures)} measures have a value",
+        "no limits, no verdict",
+    ]
+    names = " → ".join(str(signature.model["name"]) for _, signature in networks)
+    return card("Comparison", names, parts, facts=facts)
+
+
+def _rows(comparison: Comparison) -> list[tuple[str, ...]]:
+    """Return a row for each number; an area is named once."""
+    rows: list[tuple[str, ...]] = []
+    named = ""
+    for item, several in _choose(comparison):
+        area = AREAS[METRICS[item.metric].area].title
+        rows.append(("" if area == named else area, *_cells(item, several=several)))
+        named = area
+    return rows
+
+
+def _choose(comparison: Comparison) -> Iterator[tuple[Measured, int]]:
+    """Yield what is named first of each area that has values: the lowest of a metric, and of how many."""
+    for area in AREAS:
+        found = 0
+        for metric in shown_in("headline", area=area):
+            several = [
+                item for item in comparison.measures.values() if item.metric == metric and math.isfinite(item.value)
+            ]
+            if several and found < _AN_AREA:
+                found += 1
+                yield min(several, key=lambda item: item.value), len(several)
+
+
+def _cells(item: Measured, *, several: int) -> tuple[str, ...]:
+    metric = METRICS[item.metric]
+    about = f"{item.about}, lowest of {several}" if several > 1 else item.about
+    ends = item.interval
+    known = ends is not None and all(map(math.isfinite, ends))
+    return (
+        f"{metric.title} ({about})" if about else metric.title,
+        number(item.value, whole=metric.whole),
+        f"{number(ends[0])} to {number(ends[1])}" if ends is not None and known else NOTHING,
+        NOTHING if item.baseline is None else number(item.baseline, whole=metric.whole),
+        NOTHING if item.n is None else f"{item.n} {unit_of(item.metric)[item.n != 1]}",
+    )
