@@ -324,7 +324,7 @@ def test_flipping_takes_the_strongest_evidence_first_in_every_channel():
 def test_of_many_classes_twins_have_maps_of_some(tmp_path):
     """A network has a map of each of twenty classes, an untrained twin of sixteen; floors are known all the same."""
     random = np.random.default_rng(3)
-    network = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(20)])
+    network = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(20, name="dense")])
     names = tuple(f"c{k}" for k in range(20))
     held = Panel(random.uniform(size=(40, 8, 8, 1)).astype(np.float32), np.arange(40) % 20, class_names=names)
     light = dataclasses.replace(RECIPE, untrained_twins=2, attribution_methods=(), sticker_faces=0)

@@ -267,8 +267,8 @@ def _part_misreadings(document: VerdictDocument) -> tuple[list[Reason], list[Mis
     told, misread = list(document["reasons"]), list[MisreadingReason]()
     if document["verdict"] in MISREAD:
         place = int(any(row["kind"] == "input_use" for row in told))
-        for kind in ("preprocessing", "class_order"):
-            if len(told) > place and told[place]["kind"] == kind:
+        for way in ("preprocessing", "class_order"):
+            if len(told) > place and told[place]["kind"] == way:
                 misread.append(cast("MisreadingReason", told.pop(place)))
     return told, misread
 

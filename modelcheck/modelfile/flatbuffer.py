@@ -150,10 +150,10 @@ class Table:
         file.claim(address + 4, size - 4, where)
         places, taken = [], [(0, 4)]
         for slot, offset in enumerate(offsets):
-            kind = layout[slot] if slot < len(layout) else "x"
-            if offset and kind == "x":
+            form = layout[slot] if slot < len(layout) else "x"
+            if offset and form == "x":
                 raise StrangeFileError.of("structure", where, f"it has a field, number {slot}, that is not known")
-            width = _WIDTHS.get(kind, 0)
+            width = _WIDTHS.get(form, 0)
             if offset and (offset + width > size or (address + offset) % width):
                 raise StrangeFileError.of("structure", where, f"its field {slot} is outside of it, or not aligned")
             taken += [(offset, offset + width)] if offset else []
@@ -193,10 +193,10 @@ class Table:
             for index in range(count)
         ]
 
-    def numbers(self, slot: int, kind: str, *, most: int) -> tuple[int, ...]:
+    def numbers(self, slot: int, form: str, *, most: int) -> tuple[int, ...]:
         """Return a vector of numbers of a `struct` type."""
-        start, count = self._vector(slot, _WIDTHS[kind], most=most)
-        return struct.unpack_from(f"<{count}{kind}", self.file.data, start) if count else ()
+        start, count = self._vector(slot, _WIDTHS[form], most=most)
+        return struct.unpack_from(f"<{count}{form}", self.file.data, start) if count else ()
 
     def count(self, slot: int) -> int:
         """Return how many elements a vector has that is not read."""

@@ -82,14 +82,14 @@ def looks_like_onnx(data: bytes | memoryview) -> bool:
     try:
         while place < len(view):
             number, wire, place = read_tag(view, place, "")
-            kind = _MODEL.get(number, "").rstrip("*")
-            if number < before or wire != {"int": 0, "bytes": 2}.get(kind) or number == 1:
+            form = _MODEL.get(number, "").rstrip("*")
+            if number < before or wire != {"int": 0, "bytes": 2}.get(form) or number == 1:
                 return False
             size, place = read_varint(view, place, "")
             if number == 7:
                 inner, wire, _ = read_tag(view, place, "")
                 return size > 0 and inner in _GRAPH and wire == 2
-            place, before = place + (size if kind == "bytes" else 0), number
+            place, before = place + (size if form == "bytes" else 0), number
     except StrangeFileError:
         return False
     return len(view) == _HEAD < place  # a note that is longer than what was looked at

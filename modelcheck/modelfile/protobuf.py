@@ -128,9 +128,9 @@ def read_message(data: memoryview, layout: Layout, where: str, budget: Budget) -
     while place < len(data):
         budget.pay(where)
         number, wire, place = read_tag(data, place, where)
-        kind, many = layout.get(number, "").rstrip("*"), layout.get(number, "").endswith("*")
-        packed = many and wire == _BYTES and kind != "bytes"
-        if not kind or (wire != _WIRE[kind] and not packed):
+        form, many = layout.get(number, "").rstrip("*"), layout.get(number, "").endswith("*")
+        packed = many and wire == _BYTES and form != "bytes"
+        if not form or (wire != _WIRE[form] and not packed):
             raise StrangeFileError.of("structure", where, f"it has a field, number {number}, that is not known")
         values = fields.setdefault(number, [])
         if values and not many:
@@ -141,7 +141,7 @@ def read_message(data: memoryview, layout: Layout, where: str, budget: Budget) -
                 raise StrangeFileError.of("structure", where, f"its field {number} goes past the end")
             piece = data[place : place + size]
             place += size
-            values += _unpack(piece, kind, where, budget) if packed else [piece]
+            values += _unpack(piece, form, where, budget) if packed else [piece]
         elif wire == _VARINT:
             value, place = read_varint(data, place, where)
             values.append(_signed(value))
@@ -178,9 +178,9 @@ def _signed(value: int) -> int:
     return value - 2**64 if value >= 2**63 else value
 
 
-def _unpack(data: memoryview, kind: str, where: str, budget: Budget) -> list[Any]:
+def _unpack(data: memoryview, form: str, where: str, budget: Budget) -> list[Any]:
     """Return the numbers of a packed field."""
-    if kind == "int":
+    if form == "int":
         values, place = [], 0
         while place < len(data):
             budget.pay(where)

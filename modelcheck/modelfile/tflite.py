@@ -289,7 +289,7 @@ def _operator(table: Table, codes: Sequence[Allowed], index: int) -> Operator:
     kind = table.whole(3)
     if kind not in (0, allowed.options) or (kind == 0) != (not table.place(4)):
         raise StrangeFileError.of("setting", where, f"its settings are of kind {kind}; expected {allowed.options}")
-    layout = "".join(LAYOUTS[kind] for _, kind in allowed.settings)
+    layout = "".join(LAYOUTS[form] for _, form in allowed.settings)
     return Operator(
         name=allowed.name, inputs=inputs, outputs=outputs, attributes=_settings(table, layout, allowed, where)
     )
@@ -298,23 +298,23 @@ def _operator(table: Table, codes: Sequence[Allowed], index: int) -> Operator:
 def _settings(table: Table, layout: str, allowed: Allowed, where: str) -> dict[str, object]:
     options = table.table(4, layout, where)
     if options is None:
-        if any(kind == "positive" for _, kind in allowed.settings):
+        if any(form == "positive" for _, form in allowed.settings):
             raise StrangeFileError.of("setting", where, "it has no settings")
         return {}
     settings: dict[str, object] = {}
-    for slot, (name, kind) in enumerate(allowed.settings):
-        if kind == "-":
+    for slot, (name, form) in enumerate(allowed.settings):
+        if form == "-":
             continue
-        if kind == "ints":
+        if form == "ints":
             settings[name] = options.numbers(slot, "i", most=_MAX_RANK)
             continue
         value = options.number(slot, DEFAULTS.get(name, 0))
-        named = {"activation": ACTIVATIONS, "padding": PADDINGS}.get(kind)
+        named = {"activation": ACTIVATIONS, "padding": PADDINGS}.get(form)
         if named is not None and not 0 <= value < len(named):
             raise StrangeFileError.of("setting", where, f"its {name} has the number {value}")
-        if (kind == "positive" and not 0 < value < _MAX_ELEMENTS) or (kind == "float" and not math.isfinite(value)):
+        if (form == "positive" and not 0 < value < _MAX_ELEMENTS) or (form == "float" and not math.isfinite(value)):
             raise StrangeFileError.of("setting", where, f"its {name} is {value}")
-        settings[name] = named[int(value)] if named is not None else bool(value) if kind == "bool" else value
+        settings[name] = named[int(value)] if named is not None else bool(value) if form == "bool" else value
     return settings
 
 

@@ -171,5 +171,5 @@ def _find_mixed(wiring: Wiring, output: int) -> Iterator[str]:
         if writer is not None and writer.name in _MIXING:
             todo += writer.inputs
         else:
-            kind = "" if writer is None else _SOFTENING.get(writer.name, "")
-            yield kind if kind in ("softmax", "sigmoid") else ""
+            word = "" if writer is None else _SOFTENING.get(writer.name, "")
+            yield word if word in ("softmax", "sigmoid") else ""
