@@ -1,6 +1,6 @@
 """Whether the gate tells right conversions from wrong ones, and what it says first: the table of docs/shipped_files.md.
 
-Run ``python benchmarks/shipped_cases.py --work /tmp/shipped``. Every case of `tests/conversions.py`,
+Run ``python benchmarks/shipped_cases.py --work cases``. Every case of `tests/conversions.py`,
 some ONNX files, and a network that was trained again and then converted go through the whole gate
 of `suites/`, alone and with the network that they were converted from (``--source``). The worked
 example's baseline is the repository's; a network that takes bytes and one for signs in colour get

@@ -15,6 +15,8 @@ import pytest
 pytest.importorskip("keras")
 pytest.importorskip("ai_edge_litert", reason="LiteRT is an extra: pip install modelcheck[litert]")
 
+from shipped_cases import STRANGERS
+
 import gates
 from conversions import CASES, ROOT, SOURCES
 from modelcheck.gate.contradictions import find_contradiction
@@ -30,15 +32,6 @@ LIGHT = Recipe(
     probe_pictures=48, attribution_methods=("occlusion",),
 )  # fmt: skip
 STARTER = ("", "_places", "_subjects")
-# The released network fails some strangers, and so does whatever is made of it.
-STRANGERS = """
-[[criterion]]
-metric = "subject_accuracy"
-about = "visitor_*"
-optional = true
-at_least = 0.45
-why = "Known, and watched."
-"""
 READS = {"bytes": Interface(preprocessing="bytes")}
 # How the first sentence starts: of a file alone, and beside its source.
 BREAKS = "The conversion breaks first at "

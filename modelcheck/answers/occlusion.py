@@ -54,13 +54,10 @@ def occlude(
     whole = read_targets(classifier, images, targets)
     total = np.zeros(images.shape[:3])
     for row in rows:
-        hidden = []
         for column in columns:
-            cover = np.outer(row, column)[None, :, :, None]
-            hidden.append(np.where(cover, reference, images))
-        after = read_targets(classifier, np.concatenate(hidden).astype(np.float32), np.tile(targets, len(columns)))
-        falls = whole - after.reshape(len(columns), len(images))
-        total += np.einsum("cn,h,cw->nhw", falls, row, columns)
+            cover = np.outer(row, column)
+            hidden = np.where(cover[..., None], reference, images).astype(np.float32)
+            total[:, cover] += (whole - read_targets(classifier, hidden, targets))[:, None]
     covered = np.outer(rows.sum(axis=0), columns.sum(axis=0))
     return np.divide(total, covered, out=np.zeros_like(total), where=covered > 0).astype(np.float32)
 

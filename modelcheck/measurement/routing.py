@@ -41,7 +41,7 @@ def measure(
         Held-out pictures, whose size and classes fit the network.
     recipe : Recipe, optional
         How to measure. From a LiteRT or ONNX file nothing is rendered, and of the attribution
-        methods it can be asked for occlusion alone.
+        methods it can be asked for occlusion and RISE.
     stimuli : Signature or ExchangePartner, optional
         Another network, usually the baseline, whose maps are shown to this one: those of the
         decision, and where it was measured with the same panel and recipe those of each hidden
