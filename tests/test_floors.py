@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "modelcheck"
 # Each room may import rooms of lower floors only; a folder is one room.
 FLOORS = [
     {"support", "units"},
-    {"metrics", "modelfile", "judgement", "recipe", "panel", "interface"},
+    {"metrics", "modelfile", "judgement", "recipe", "table_recipe", "panel", "interface"},
     {"signature", "runtimes"},
     {"network", "comparison"},
     {"happymaps", "attributions", "report", "answers"},
@@ -23,7 +23,7 @@ FLOORS = [
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 KERAS_ROOMS = {"network", "happymaps", "attributions", "measurement", "pruning"}
-WINGS = {"faces", "digits"}
+WINGS = {"faces", "digits", "tables"}
 
 
 def room_of(path):

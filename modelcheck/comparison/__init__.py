@@ -1,13 +1,13 @@
 """Two signatures beside each other: layers, subjects, regions, and the catalogue of metrics that they fill."""
 
 from modelcheck.comparison.asking import KERAS, WHOLE, Offer, find_offer, is_saturated, offer_of, say_saturated
-from modelcheck.comparison.catalogue import METRICS, plan_metric, possible, shown_in, unit_of
+from modelcheck.comparison.catalogue import METRICS, plan_metric, possible, shown_in, tell_material, unit_of
 from modelcheck.comparison.comparison import Comparison, compare, reduce_twin
 from modelcheck.comparison.controversial import ControversialExchange, ExchangeMap, PictureExchanges
 from modelcheck.comparison.conversion import BROKEN_BELOW, Conversion, say_unrelated
 from modelcheck.comparison.layers import LayerComparison
 from modelcheck.comparison.lineage import RELATED
-from modelcheck.comparison.metric import ABOUT, AREAS, PLACES, Metric
+from modelcheck.comparison.metric import ABOUT, AREAS, CLASSES, NUMBERS, PICTURES, PLACES, Metric
 from modelcheck.comparison.recognition import MapAnswer, find_classes_without_map
 from modelcheck.comparison.sureness import Sureness, count_missing, measure_sureness
 from modelcheck.signature.counterparts import CompareError
@@ -16,8 +16,11 @@ __all__ = [
     "ABOUT",
     "AREAS",
     "BROKEN_BELOW",
+    "CLASSES",
     "KERAS",
     "METRICS",
+    "NUMBERS",
+    "PICTURES",
     "PLACES",
     "RELATED",
     "WHOLE",
@@ -45,5 +48,6 @@ __all__ = [
     "say_saturated",
     "say_unrelated",
     "shown_in",
+    "tell_material",
     "unit_of",
 ]

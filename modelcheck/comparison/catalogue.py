@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from modelcheck.comparison.asking import WHOLE, Offer
-from modelcheck.comparison.metric import Metric
+from modelcheck.comparison.metric import CLASSES, NUMBERS, PICTURES, Metric
+from modelcheck.comparison.table_rows import TABLE_ROWS
 from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.accuracy import Rate
 
-__all__ = ["METRICS", "find_floor", "plan_metric", "possible", "rate_of", "shown_in", "unit_of"]
+__all__ = ["METRICS", "find_floor", "plan_metric", "possible", "rate_of", "shown_in", "tell_material", "unit_of"]
 
 _PICTURES, _SUBJECTS, _CLASSES = ("picture", "pictures"), ("subject", "subjects"), ("class", "classes")
 _UNITS, _PAIRS, _MAPS = ("unit", "units"), ("pair of units", "pairs of units"), ("map", "maps")
@@ -118,6 +119,7 @@ _ROWS = (
         name="layer_likeness",
         domain="calibrated_hidden",
         area="features",
+        of=(PICTURES, CLASSES, NUMBERS),
         explanation="CKA of the layer's activations on the scale where untrained twins of the candidate stand at 0 and "
         "retrained twins of the baseline at 1. Where its interval reaches 1 the layer is as alike as a second training "
         "leaves it, and could be frozen.",
@@ -208,6 +210,7 @@ _ROWS = (
         name="counterpart",
         domain="hidden",
         area="features",
+        of=(PICTURES, CLASSES, NUMBERS),
         explanation="Whether the candidate has a layer that corresponds to this one: 1, or 0 where it has none and "
         "nothing of this layer can be compared.",
         lowest=0.0,
@@ -220,6 +223,7 @@ _ROWS = (
         name="activation_correlation",
         domain="hidden",
         area="features",
+        of=(PICTURES, CLASSES, NUMBERS),
         explanation="Correlation of matched units' activations over the probe pictures.",
         lowest=-1.0,
         highest=1.0,
@@ -253,6 +257,7 @@ _ROWS = (
         name="cka",
         domain="layer",
         area="features",
+        of=(PICTURES, CLASSES, NUMBERS),
         explanation="Debiased linear CKA (centred kernel alignment) of the layer's activations; compressed towards 1, "
         "so that only its place between twins says something: layer likeness.",
         lowest=-1.0,
@@ -266,6 +271,7 @@ _ROWS = (
         name="lineage",
         domain="network",
         area="features",
+        of=(PICTURES, CLASSES, NUMBERS),
         explanation="Correlation of the two networks' weights by index: near 0 for networks trained apart, high for "
         "fine-tuned, pruned or quantised ones, and for the same initialisation.",
         lowest=-1.0,
@@ -347,6 +353,7 @@ _ROWS = (
         name="subject_accuracy",
         domain="subject",
         area="accuracy",
+        of=(PICTURES, CLASSES),
         explanation="Balanced accuracy on the pictures of one held-out subject.",
         lowest=0.0,
         highest=1.0,
@@ -359,6 +366,7 @@ _ROWS = (
         name="subject_change",
         domain="subject",
         area="accuracy",
+        of=(PICTURES, CLASSES),
         explanation="Balanced accuracy on the pictures of one held-out subject, candidate minus baseline.",
         lowest=-1.0,
         highest=1.0,
@@ -371,6 +379,7 @@ _ROWS = (
         name="group_accuracy",
         domain="network",
         area="accuracy",
+        of=(PICTURES, CLASSES),
         explanation="Balanced accuracy, in which each class counts once; where the panel has subjects, mean over them, "
         "each counting once.",
         lowest=0.0,
@@ -385,6 +394,7 @@ _ROWS = (
         name="accuracy_change",
         domain="network",
         area="accuracy",
+        of=(PICTURES, CLASSES),
         explanation="Balanced accuracy, candidate minus baseline, on the same pictures; where the panel has subjects, "
         "mean over them.",
         lowest=-1.0,
@@ -398,6 +408,7 @@ _ROWS = (
         name="class_accuracy",
         domain="class",
         area="accuracy",
+        of=(PICTURES, CLASSES),
         explanation="Share of a class's pictures that are answered right, whatever subject they are of. Its interval "
         "is that of more pictures of these subjects.",
         lowest=0.0,
@@ -411,6 +422,7 @@ _ROWS = (
         name="class_change",
         domain="class",
         area="accuracy",
+        of=(PICTURES, CLASSES),
         explanation="Share of a class's pictures that are answered right, candidate minus baseline, on the same "
         "pictures.",
         lowest=-1.0,
@@ -424,6 +436,7 @@ _ROWS = (
         name="kappa",
         domain="network",
         area="accuracy",
+        of=(PICTURES, CLASSES),
         explanation="Agreement of the two networks' answers beyond chance (Cohen's kappa).",
         lowest=-1.0,
         highest=1.0,
@@ -434,6 +447,7 @@ _ROWS = (
         name="answers",
         domain="network",
         area="accuracy",
+        of=(PICTURES, CLASSES),
         explanation="How many of the classes the candidate ever answers on the panel.",
         lowest=1.0,
         unit=_PICTURES,
@@ -513,10 +527,10 @@ _ROWS = (
     ),
 )
 
-METRICS: dict[str, Metric] = {row.name: row for row in _ROWS}
+METRICS: dict[str, Metric] = {row.name: row for row in (*_ROWS, *TABLE_ROWS)}
 
 
-def shown_in(place: str, *, area: str | None = None, about: str | None = None) -> tuple[str, ...]:
+def shown_in(place: str, *, area: str | None = None, about: str | None = None, of: str = PICTURES) -> tuple[str, ...]:
     """Return the metrics that a place shows, by rank.
 
     Parameters
@@ -527,6 +541,8 @@ def shown_in(place: str, *, area: str | None = None, about: str | None = None) -
         Only the metrics of this area, a key of `AREAS`.
     about : str, optional
         Only those with one value for each thing of this kind, a value of `ABOUT`.
+    of : str
+        What the networks answer: `PICTURES`, `CLASSES` or `NUMBERS`.
 
     Returns
     -------
@@ -538,8 +554,25 @@ def shown_in(place: str, *, area: str | None = None, about: str | None = None) -
     >>> shown_in("headline", area="features")
     ('likeness', 'recognition', 'natural_recognition', 'worst_recognition', 'map_agreement')
     """
-    rows = [row for row in _ROWS if place in row.shown and area in (None, row.area) and about in (None, row.about)]
+    rows = [
+        row
+        for row in METRICS.values()
+        if of in row.of and place in row.shown and area in (None, row.area) and about in (None, row.about)
+    ]
     return tuple(row.name for row in sorted(rows, key=lambda row: row.shown[place]))
+
+
+def tell_material(manifest: Mapping[str, Any]) -> str:
+    """Return what a baseline's network answers: `PICTURES`, or rows of a table, `CLASSES` or `NUMBERS`.
+
+    Parameters
+    ----------
+    manifest : mapping
+        See `modelcheck.signature.read_manifest`.
+    """
+    if manifest.get("kind") != "table":
+        return PICTURES
+    return CLASSES if manifest["class_names"] else NUMBERS
 
 
 def unit_of(metric: str, *, noun: tuple[str, str] = _SUBJECTS) -> tuple[str, str]:
@@ -596,12 +629,12 @@ def plan_metric(
     offer : Offer
         What the candidate can be asked for: by default all, as a Keras network.
     """
-    if not offer.holds(METRICS[metric].takes):
+    if tell_material(manifest) not in METRICS[metric].of or not offer.holds(METRICS[metric].takes):
         return []
     layers = [name for name in _names(manifest["layers"]) if name not in acknowledged]
     # Not there in a manifest that was written before it was: all classes are planned then.
     unseen: Sequence[str] = manifest.get("classes_without_pictures", ())
-    groups: Sequence[str] = manifest["groups"]
+    groups: Sequence[str] = manifest.get("groups", ())
     methods = offer.choose_methods(manifest["recipe"]["attribution_methods"])
     about = {
         "layer": layers,
@@ -613,6 +646,10 @@ def plan_metric(
         "class": [name for name in manifest["class_names"] if name not in unseen],
         "group": groups if methods or offer == WHOLE else [],
         "method": methods,
+        "column": [column["name"] for column in manifest.get("columns", ())],
+        "effect": manifest.get("effects", ()),
+        "population": manifest.get("populations", ()),
+        "division": manifest.get("divisions", ()),
         "network": [""],
     }[METRICS[metric].domain]
     return list(about)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from modelcheck.metrics.power import Narrowing
 
-__all__ = ["ABOUT", "AREAS", "PLACES", "Area", "Metric"]
+__all__ = ["ABOUT", "AREAS", "CLASSES", "NUMBERS", "PICTURES", "PLACES", "Area", "Metric"]
 
 # What a metric has one value for, and the kind of thing that is: a suite has one test for each. The
 # network as a whole is no such thing.
@@ -23,8 +23,15 @@ ABOUT = {
     "class": "class_name",
     "group": "group",
     "method": "method",
+    "column": "column",
+    "effect": "effect",
+    "population": "population",
+    "division": "division",
     "network": "",
 }
+
+PICTURES, CLASSES, NUMBERS = "pictures", "classes", "numbers"
+"""What networks answer: held-out pictures, rows of a table with a target of classes, or with one of numbers."""
 
 # Where some metrics are shown, beside the section of the report that shows all of an area.
 PLACES = {
@@ -46,16 +53,26 @@ class Area:
         Its heading.
     question : str
         What it asks of the candidate; empty for an area without a tile of its own.
+    of : tuple of str
+        Of what it is asked: `PICTURES`, `CLASSES`, `NUMBERS`.
     """
 
     title: str
     question: str = ""
+    of: tuple[str, ...] = (PICTURES,)
 
 
 AREAS = {
-    "features": Area(title="Same features", question="Does it look for the same things?"),
+    "features": Area(
+        title="Same features", question="Does it look for the same things?", of=(PICTURES, CLASSES, NUMBERS)
+    ),
+    "drivers": Area(title="Same drivers", question="Do the same variables drive it?", of=(CLASSES, NUMBERS)),
+    "effects": Area(title="Same effects", question="Does each variable move it as before?", of=(CLASSES, NUMBERS)),
     "places": Area(title="Same places", question="Does it decide by the same parts of the picture?"),
-    "accuracy": Area(title="Held-out pictures", question="Is it right about pictures it never saw?"),
+    "accuracy": Area(
+        title="Held-out data", question="Is it right about what it never saw?", of=(PICTURES, CLASSES, NUMBERS)
+    ),
+    "populations": Area(title="Sub-populations", question="Is it the same for everyone?", of=(CLASSES, NUMBERS)),
     "attention": Area(title="Attention", question="Does it look where the evidence is?"),
     "triggers": Area(title="Hidden triggers", question="Does a small planted sign flip its answer?"),
     "other": Area(title="Other checks"),
@@ -75,6 +92,8 @@ class Metric:
         ``calibrated_hidden`` the other layers, of a baseline that keeps retrained twins.
     area : str
         The part of the report that shows it, a key of `AREAS`.
+    of : tuple of str
+        Of what it is measured: `PICTURES`, `CLASSES`, `NUMBERS`.
     explanation : str
         One sentence or two for the reader of a report.
     lowest, highest : float
@@ -124,6 +143,7 @@ class Metric:
     name: str
     domain: str
     area: str
+    of: tuple[str, ...] = (PICTURES,)
     explanation: str
     lowest: float = -math.inf
     highest: float = math.inf

@@ -44,6 +44,7 @@ MEASURING = (
         "network",
         "panel",
         "recipe",
+        "table_recipe",
         "interface",
     ),
     *("runtimes", "signature", "support", "units"),

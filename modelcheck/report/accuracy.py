@@ -34,7 +34,7 @@ def accuracy_view(
     criteria: Sequence[Criterion],
     noun: Noun,
 ) -> dict[str, Any]:
-    """Return everything of the section *Held-out pictures*.
+    """Return everything of the section *Held-out data*.
 
     Parameters
     ----------
