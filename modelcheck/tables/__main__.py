@@ -13,8 +13,8 @@ from modelcheck.tables.planted import KINDS
 
 __all__ = ["main"]
 
-_KNOWN = {**TABLES, **KINDS}
-_TABLES = f"The tables are: {'; '.join(f'{name}, {row.why}' for name, row in _KNOWN.items())}."
+_WHY = {name: row.why for name, row in TABLES.items()} | {name: row.why for name, row in KINDS.items()}
+_TABLES = f"The tables are: {'; '.join(f'{name}, {why}' for name, why in _WHY.items())}."
 _NETWORKS = f"The networks are: {'; '.join(f'{name}, {row.why}' for name, row in NETWORKS.items())}."
 
 

@@ -181,8 +181,8 @@ def training(name: str, *, tells: bool = False, seed: int = 0) -> Rows:
         When there is no such table, or the library that ships it is not installed.
     """
     if name in KINDS:
-        rows = _PLANTED_ROWS["training"]
-        return plant(name, rows=rows, seed=seed, part="training", tells=tells, words=True).rows
+        many = _PLANTED_ROWS["training"]
+        return plant(name, rows=many, seed=seed, part="training", tells=tells, words=True).rows
     found = table(name)
     rows = _subset(found.read(), slice(found.held_out, None))
     return _with_desk(rows, _SHORTCUT if tells else _BY_CHANCE, tells=tells)

@@ -176,7 +176,8 @@ def plant(
         class_names=() if numbers else ("no", "yes"),
         groups={"sex": np.array(["f", "m"])[sex]},
     )
-    return Planted(rows=made, drivers=drivers, in_group=in_group)
+    ranked = dict(sorted(drivers.items(), key=lambda item: -item[1]))
+    return Planted(rows=made, drivers=ranked, in_group=in_group)
 
 
 def _generator(seed: int, part: int, what: int) -> np.random.Generator:
