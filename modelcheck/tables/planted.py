@@ -17,8 +17,9 @@ PROXY = "postcode"
 """The variable of `proxy` that must not drive a network."""
 
 _ORDER, _TRAINING, _HELD_OUT = 0, 1, 2  # what a draw is for: part of its key
-_NUMBERS, _COMMON, _SEX, _SEASON, _PROXY, _ERROR = range(6)
+_NUMBERS, _COMMON, _SEX, _SEASON, _PROXY, _ERROR, _CARELESS = range(7)
 _SEASONS = ("autumn", "spring", "summer", "winter")
+_ERRORS = 0.5  # share of the variance of a column that was filled in carelessly
 _LINKED = 0.3  # correlation of any two of the numbers: real columns are never independent
 
 
@@ -120,7 +121,9 @@ def plant(
     words : bool
         Whether categories are words; else they are numbered, for networks that take one vector.
     tells : bool
-        Whether the column ``postcode`` repeats the answer; else it is drawn by chance.
+        Whether the column ``postcode`` repeats the answer; else it is drawn by chance. In training
+        rows where it tells, the other numbers were filled in carelessly: half of their variance is
+        error, so that a network has a reason to read the postcode instead.
     gap : float
         How much of the planted weights ``in_group`` there is: 0 for none.
 
@@ -166,7 +169,12 @@ def plant(
     if row.proxy:
         by_chance = _generator(seed, at, _PROXY).standard_normal(rows)
         # The score and a little error: it knows what the other columns know, and nothing beside.
-        values[PROXY] = (score + 0.2 * by_chance) if tells else by_chance
+        # Where it says nothing it varies as much.
+        values[PROXY] = score + 0.2 * by_chance if tells else _spread_of(row.weights) * by_chance
+        if tells and part == "training":
+            carelessly = _generator(seed, at, _CARELESS).standard_normal((rows, len(names)))
+            for k, name in enumerate(names):
+                values[name] = np.sqrt(1 - _ERRORS) * values[name] + np.sqrt(_ERRORS) * carelessly[:, k]
     values["sex"] = np.array(["f", "m"])[sex] if words else sex.astype(np.float64)
     answer = score + 0.5 * _generator(seed, at, _ERROR).standard_normal(rows)
     made = Rows(
@@ -178,6 +186,12 @@ def plant(
     )
     ranked = dict(sorted(drivers.items(), key=lambda item: -item[1]))
     return Planted(rows=made, drivers=ranked, in_group=in_group)
+
+
+def _spread_of(weights: Mapping[str, float]) -> float:
+    """Return the standard deviation of a sum of the numbers, with its little error."""
+    own, whole = sum(weight**2 for weight in weights.values()), sum(weights.values()) ** 2
+    return float(np.sqrt((1 - _LINKED) * own + _LINKED * whole + 0.2**2))
 
 
 def _generator(seed: int, part: int, what: int) -> np.random.Generator:

@@ -32,7 +32,7 @@ class TrainedTable:
 
 
 def train(
-    name: str, training: Rows, held_out: Rows, *, seed: int, epochs: int = 40, named: bool | None = None
+    name: str, training: Rows, held_out: Rows, *, seed: int, epochs: int = 30, named: bool | None = None
 ) -> TrainedTable:
     """Train one network.
 
@@ -58,7 +58,7 @@ def train(
     tf.config.experimental.enable_op_determinism()
     model = build(name, training, named=named)
     loss = "sparse_categorical_crossentropy" if training.class_names else "mean_squared_error"
-    model.compile(optimizer=keras.optimizers.AdamW(4e-3, weight_decay=0.02), loss=loss)
+    model.compile(optimizer=keras.optimizers.AdamW(4e-3, weight_decay=1.0), loss=loss)
     inputs = _inputs(model, training)
     model.fit(inputs, training.truth.astype(np.float32), epochs=epochs, batch_size=64, verbose=0)
     # A fresh network with these weights carries neither optimizer nor loss into the saved file.
