@@ -182,6 +182,7 @@ TABLE_ROWS = (
         lowest=0.0,
         highest=1.0,
         unit=_GROUPS,
+        two_classes=True,
         shown={"column": 3},
     ),
     Metric(
@@ -194,6 +195,7 @@ TABLE_ROWS = (
         lowest=0.0,
         highest=1.0,
         unit=_GROUPS,
+        two_classes=True,
         shown={"column": 4, "headline": 2},
     ),
     Metric(
