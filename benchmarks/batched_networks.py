@@ -8,6 +8,7 @@ others.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def train_all(
     draws = [np.random.Generator(np.random.Philox(key=[seed, _WEIGHTS])) for seed in seeds]
     orders = [np.random.Generator(np.random.Philox(key=[seed, _ORDER])) for seed in seeds]
     parts: list[np.ndarray] = []
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for fan_in, fan_out in pairwise(sizes):
         reach = np.sqrt(6 / (fan_in + fan_out))  # Glorot's, as in Keras
         parts += [np.stack([draw.uniform(-reach, reach, (fan_in, fan_out)) for draw in draws]).astype(np.float32)]
         parts += [np.zeros((len(seeds), 1, fan_out), np.float32)]

@@ -14,6 +14,7 @@ from modelcheck.answers.cross_checks import (
     shap_drivers,
 )
 from modelcheck.panel.table_panel import TablePanel
+from modelcheck.runtimes import NetworkError
 from modelcheck.tables import plant
 
 
@@ -74,7 +75,7 @@ def test_shap_says_nothing_of_a_constant_and_refuses_nan():
     flat = shap_drivers(Formula(lambda values: np.zeros(len(values["sex"]))), panel, rows=5)
     assert np.isnan(flat.shares).all()
     assert np.isnan(ShapDrivers.correlate(flat, np.full(8, 1 / 8)))
-    with pytest.raises(ValueError, match="NaN or infinity"):
+    with pytest.raises(NetworkError, match="NaN or infinity"):
         shap_drivers(Formula(lambda values: np.full(len(values["sex"]), np.nan)), panel, rows=5)
 
 

@@ -7,8 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-from modelcheck.answers.cross_checks.encoding import answer_matrix, encode_rows
 from modelcheck.answers.cross_checks.extras import load_extra
+from modelcheck.answers.tables import Ask, make_asker
+from modelcheck.metrics.tables import view_scores
+from modelcheck.metrics.tables.encoding import encode_rows
 from modelcheck.panel.columns import ColumnKind
 from modelcheck.panel.table_panel import TablePanel
 from modelcheck.runtimes.table_classifier import TableClassifier
@@ -68,13 +70,13 @@ def effector_curve(
     if column not in place:
         raise ValueError(f"{column!r} is no column of numbers; those are {', '.join(place) or 'none'}.")
     at = place[column]
-    encoded = encode_rows(panel)
+    encoded = encode_rows(panel.values, columns)
     encoded = encoded[np.isfinite(encoded).all(axis=1)]
-    answer = answer_matrix(classifier, columns)
+    ask = make_asker(classifier, columns)
     step = _STEP * (columns[at].high - columns[at].low)
     curves = []
-    for view in range(answer(encoded[:1]).shape[1]):
-        score = _take_view(answer, view)
+    for view in range(view_scores(ask(encoded[:1])).shape[1]):
+        score = _take_view(ask, view)
         slopes = _take_slopes(score, at, step)
         found = effector.RHALE(encoded, score, slopes) if method == "rhale" else effector.ALE(encoded, score)
         found.fit(features=[at], centering=True)
@@ -86,8 +88,8 @@ def effector_curve(
 _Score = Callable[[np.ndarray], np.ndarray]
 
 
-def _take_view(answer: _Score, view: int) -> _Score:
-    return lambda rows: np.asarray(answer(rows)[:, view])
+def _take_view(ask: Ask, view: int) -> _Score:
+    return lambda rows: np.asarray(view_scores(ask(rows))[:, view])
 
 
 def _take_slopes(score: _Score, at: int, step: float) -> _Score:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from modelcheck.answers.cross_checks.extras import load_extra
-from modelcheck.metrics.tables.gaps import adjust_holm
-from modelcheck.metrics.tables.views import view_scores
+from modelcheck.metrics.tables import adjust_holm, view_scores
 from modelcheck.panel.columns import Column, ColumnKind
 from modelcheck.panel.table_panel import TablePanel
 

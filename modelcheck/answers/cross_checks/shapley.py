@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modelcheck.answers.cross_checks.encoding import answer_matrix, encode_rows
 from modelcheck.answers.cross_checks.extras import load_extra
-from modelcheck.metrics.tables.drivers import correlate_ranks
+from modelcheck.answers.tables import make_asker
+from modelcheck.metrics.tables import correlate_ranks, view_scores
+from modelcheck.metrics.tables.encoding import encode_rows
 from modelcheck.panel.table_panel import TablePanel
 from modelcheck.runtimes.table_classifier import TableClassifier
 
@@ -92,25 +93,24 @@ def shap_drivers(
     ------
     MissingExtraError
         When shap is not installed.
-    ValueError
+    NetworkError
         When an answer is NaN or infinite.
     """
     shap = load_extra("shap", "The cross-check of drivers")
-    encoded = encode_rows(panel)
+    encoded = encode_rows(panel.values, panel.columns)
+    ask = make_asker(classifier, panel.columns)
     names = tuple(panel.values)
     explained = _draw(len(panel), rows, seed, _ROWS)
     behind = encoded[_draw(len(panel), background, seed, _BACKGROUND)]
     before = np.random.get_state()  # noqa: NPY002 (SHAP draws from numpy's global generator; it is given back as it was)
     try:
         masker = shap.maskers.Independent(behind, max_samples=len(behind))
-        explainer = shap.PermutationExplainer(answer_matrix(classifier, panel.columns), masker, seed=seed)
+        explainer = shap.PermutationExplainer(lambda asked: view_scores(ask(asked)), masker, seed=seed)
         budget = permutations * (2 * len(names) + 1)
         values = np.asarray(explainer(encoded[explained], max_evals=budget, silent=True).values)
     finally:
         np.random.set_state(before)  # noqa: NPY002 (as above)
     values = values.reshape(len(explained), len(names), -1)
-    if not np.isfinite(values).all():
-        raise ValueError("The network answers NaN or infinity to some rows, so its drivers cannot be checked.")
     strengths = np.abs(values).mean(axis=(0, 2))
     total = strengths.sum()
     shares = strengths / total if total > 0 else np.full(len(names), np.nan)
