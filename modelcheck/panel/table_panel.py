@@ -14,10 +14,7 @@ from modelcheck.panel.columns import Column
 from modelcheck.panel.errors import count
 from modelcheck.support.escaping import one_line_repr
 
-__all__ = ["SMALLEST_GROUP", "TablePanel"]
-
-SMALLEST_GROUP = 10
-"""Rows of a sub-population below which nothing is measured of it: it is named instead."""
+__all__ = ["TablePanel"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -25,13 +25,16 @@ from modelcheck.signature.storage import (
     encode_canonical,
     widen,
 )
+from modelcheck.signature.table_reading import build_table_record, read_column
+from modelcheck.signature.table_record import TableSignature
 from modelcheck.support.archive import ArchiveError
 from modelcheck.support.arrays import read_arrays
 from modelcheck.support.files import read_file
 from modelcheck.support.tables import json_document
 from modelcheck.support.validation import TABLE, TEXT, Check, check_table, name_list
+from modelcheck.table_recipe import TableRecipe
 
-__all__ = ["read_manifest", "read_signature"]
+__all__ = ["read_manifest", "read_record", "read_signature"]
 
 _MAX_BYTES = 4 * 2**30
 _NAMES = name_list("a list of names", accepts=lambda name: True, distinct=False)
@@ -42,6 +45,24 @@ def _is_recipe(value: Any) -> bool:
         return bool(Recipe.from_dict(value))
     except (ValueError, TypeError, OverflowError):
         return False
+
+
+def _is_table_recipe(value: Any) -> bool:
+    try:
+        return bool(TableRecipe.from_dict(value))
+    except (ValueError, TypeError, OverflowError):
+        return False
+
+
+def _are_columns(value: Any) -> bool:
+    try:
+        return isinstance(value, list) and len({read_column(told).name for told in value}) == len(value)
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
+def _are_lists_of_names(value: Any) -> bool:
+    return isinstance(value, dict) and all(_NAMES.accepts(names) for names in value.values())
 
 
 def _is_interface(value: Any) -> bool:
@@ -84,6 +105,26 @@ _OPTIONAL = {
     "classes_without_pictures": _NAMES,
     "interface": Check("an interface", _is_interface),
     "regions": Check("false, where it is there", lambda value: value is False),
+}
+_CHECKS_OF_TABLE = {
+    **dict.fromkeys(
+        (
+            "class_names",
+            "subjects",
+            "populations",
+            "small_populations",
+            "divisions",
+            "division_names",
+            "effects",
+            "classes_without_rows",
+        ),
+        _NAMES,
+    ),
+    **dict.fromkeys(("kind", "target", "panel_digest", "recipe_digest", "profiles_digest"), TEXT),
+    **{name: _CHECKS[name] for name in ("members", "against", "twins", "retrained", "layers", "model", "provenance")},
+    "groups": Check("a table of lists of names", _are_lists_of_names),
+    "columns": Check("a list of columns", _are_columns),
+    "recipe": Check("the recipe of a table", _is_table_recipe),
 }
 _RESTORE = "Restore it from version control, or approve the release again."
 
@@ -135,10 +176,11 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
         intact = False
     if not intact:
         raise SignatureError(f"{str(path)!r} is damaged: its content does not match its digest. {_RESTORE}")
-    rules = {**_CHECKS, **_OPTIONAL}
+    needed = _CHECKS_OF_TABLE if document.get("kind") == "table" else _CHECKS
+    rules = {**needed, **_OPTIONAL}
     known = {key: value for key, value in document.items() if key in rules}
     try:
-        check_table(known, rules, where="the manifest", required=_CHECKS)
+        check_table(known, rules, where="the manifest", required=needed)
     except ValueError as error:
         raise SignatureError(f"{str(path)!r} is not a valid manifest: {error} {_RESTORE}") from error
     return document
@@ -166,6 +208,38 @@ def read_signature(folder: str | os.PathLike[str], *, manifest: Mapping[str, Any
     >>> [layer.name for layer in signature.layers]
     ['conv1', 'conv2', 'conv3', 'dense1', 'decision']
     """
+    found = read_record(folder, manifest=manifest)
+    if isinstance(found, TableSignature):
+        raise SignatureError(
+            f"The signature in {os.fspath(folder)!r} is of a network on a table, and one of a network on pictures is "
+            "asked for. Both are read by modelcheck.read_record."
+        )
+    return found
+
+
+def read_record(
+    folder: str | os.PathLike[str], *, manifest: Mapping[str, Any] | None = None
+) -> Signature | TableSignature:
+    """Read a signature of either kind, of a network on pictures or on a table, after checking every member.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Where the record lies.
+    manifest : mapping, optional
+        The manifest as `read_manifest` returned it before: the members are held against that one,
+        whatever the folder holds by now.
+
+    Raises
+    ------
+    SignatureError
+        When anything is missing, damaged, unknown or of another format.
+
+    Examples
+    --------
+    >>> read_record("baselines/drawn-faces").class_names
+    ('not_left', 'left')
+    """
     document = read_manifest(folder) if manifest is None else manifest
     members, arrays = document.get("members"), dict[str, np.ndarray]()
     if not isinstance(members, dict) or not all(MEMBER.fullmatch(name) for name in members):
@@ -174,15 +248,20 @@ def read_signature(folder: str | os.PathLike[str], *, manifest: Mapping[str, Any
         arrays.update(_member(Path(folder) / name, sha))
     try:
         with np.errstate(all="ignore"):  # what is not finite stays so, and is judged as unmeasured
-            signature = _build(document, arrays)
-            unseen = tuple(document.get("classes_without_pictures", signature.classes_without_pictures))
-            if unseen != signature.classes_without_pictures:
-                raise ValueError("its manifest names other classes without pictures than its pictures give")
-            if "regions" in document and signature.regions is not None:
-                raise ValueError("its manifest says that there are no regions, and there are")
-            return signature
+            return build_table_record(document, arrays) if document.get("kind") else _build_record(document, arrays)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, MemoryError) as error:
         raise SignatureError(f"The signature in {os.fspath(folder)!r} is incomplete: {error}. {_RESTORE}") from error
+
+
+def _build_record(document: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Signature:
+    """Return a record of a network on pictures, whose manifest says of it what its arrays give."""
+    signature = _build(document, arrays)
+    unseen = tuple(document.get("classes_without_pictures", signature.classes_without_pictures))
+    if unseen != signature.classes_without_pictures:
+        raise ValueError("its manifest names other classes without pictures than its pictures give")
+    if "regions" in document and signature.regions is not None:
+        raise ValueError("its manifest says that there are no regions, and there are")
+    return signature
 
 
 def _member(path: Path, sha: str) -> dict[str, np.ndarray]:

@@ -19,7 +19,7 @@ from modelcheck.signature.notebook import show_signature
 from modelcheck.signature.storage import (
     PER_LAYER,
     build_header,
-    encode_canonical,
+    digest_arrays,
     flatten_arrays,
     narrow,
     widen,
@@ -288,11 +288,7 @@ class Signature:
 
     def digest(self) -> str:
         """Return the sha256 of the whole content, in hex; it does not depend on where or when it was written."""
-        digest = hashlib.sha256(encode_canonical(build_header(self)))
-        for key, array in sorted(flatten_arrays(self).items()):
-            digest.update(f"{key}|{array.dtype.str}|{array.shape}|".encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()
+        return digest_arrays(build_header(self), flatten_arrays(self))
 
     def write(self, folder: str | os.PathLike[str]) -> None:
         """Write the record: whole, or not at all.

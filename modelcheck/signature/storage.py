@@ -25,10 +25,12 @@ __all__ = [
     "PER_LAYER",
     "PICTURES",
     "build_header",
+    "digest_arrays",
     "encode_canonical",
     "find_stray_members",
     "flatten_arrays",
     "narrow",
+    "place_record",
     "widen",
     "write_record",
 ]
@@ -58,27 +60,52 @@ EXCHANGE = {
 
 def write_record(target: Path, signature: Signature) -> None:
     """Write a record into a folder whose lock the caller holds: members first, then the manifest, at once."""
-    members: dict[str, str] = {}
-    groups: dict[str, dict[str, np.ndarray]] = {}
-    for key, array in flatten_arrays(signature).items():
-        part = key.split("/", 1)[0]
-        groups.setdefault(part if part in _FILES or _BESIDE.fullmatch(part) else "numbers", {})[key] = array
-    for group, arrays in sorted(groups.items()):
-        packed = io.BytesIO()
-        np.savez_compressed(packed, **arrays)  # type: ignore[arg-type]  # the stub takes keys for its own flags
-        data = packed.getvalue()
-        sha = hashlib.sha256(data).hexdigest()
-        members[f"{group}-{sha[:16]}.npz"] = sha
-        place(target / f"{group}-{sha[:16]}.npz", data)
-    document = {"format": FORMAT, "members": members, **build_header(signature)}
+    document = build_header(signature)
     if signature.classes_without_pictures:  # beside the header: it follows from the arrays, and moves no digest
         document["classes_without_pictures"] = list(signature.classes_without_pictures)
     if signature.regions is None:
         document["regions"] = False
-    document["digest"] = hashlib.sha256(encode_canonical(document)).hexdigest()
-    place(target / MANIFEST, encode_canonical(document))
+    place_record(target, flatten_arrays(signature), document)
+
+
+def place_record(target: Path, arrays: Mapping[str, np.ndarray], document: Mapping[str, Any]) -> None:
+    """Write arrays and what their manifest says of them into a folder: members first, then the manifest, at once.
+
+    Parameters
+    ----------
+    target : Path
+        The folder, whose lock the caller holds.
+    arrays : mapping of str to np.ndarray
+        By flat key, whose first part says in which member an array is kept.
+    document : mapping
+        The manifest, without its format, members and digest.
+    """
+    members: dict[str, str] = {}
+    groups: dict[str, dict[str, np.ndarray]] = {}
+    for key, array in arrays.items():
+        part = key.split("/", 1)[0]
+        groups.setdefault(part if part in _FILES or _BESIDE.fullmatch(part) else "numbers", {})[key] = array
+    for group, kept in sorted(groups.items()):
+        packed = io.BytesIO()
+        np.savez_compressed(packed, **kept)  # type: ignore[arg-type]  # the stub takes keys for its own flags
+        data = packed.getvalue()
+        sha = hashlib.sha256(data).hexdigest()
+        members[f"{group}-{sha[:16]}.npz"] = sha
+        place(target / f"{group}-{sha[:16]}.npz", data)
+    whole = {"format": FORMAT, "members": members, **document}
+    whole["digest"] = hashlib.sha256(encode_canonical(whole)).hexdigest()
+    place(target / MANIFEST, encode_canonical(whole))
     for stray in find_stray_members(target, members):
         remove(stray)
+
+
+def digest_arrays(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+    """Return the sha256 of a record's content, in hex: of its header and its arrays."""
+    digest = hashlib.sha256(encode_canonical(header))
+    for key, array in sorted(arrays.items()):
+        digest.update(f"{key}|{array.dtype.str}|{array.shape}|".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def find_stray_members(folder: Path, members: Mapping[str, str]) -> list[Path]:
