@@ -21,7 +21,7 @@ from modelcheck.approval.trial import Trial, gate_against_itself, judge_again
 from modelcheck.gate.artefacts import ArtefactError, take_candidate
 from modelcheck.gate.child import measure_in_child
 from modelcheck.gate.contradictions import find_contradiction
-from modelcheck.gate.evidence import check_panel
+from modelcheck.gate.heldout import check_panel
 from modelcheck.gate.renderable import refuse_shipped
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings

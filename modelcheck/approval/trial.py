@@ -11,7 +11,8 @@ from pathlib import Path
 
 from modelcheck.comparison import METRICS, Comparison, Sureness, compare, measure_sureness, unit_of
 from modelcheck.gate.child import ChildError
-from modelcheck.gate.evidence import Plan, gather, make_plan
+from modelcheck.gate.evidence import gather
+from modelcheck.gate.plan import Plan, make_plan
 from modelcheck.gate.settings import Settings
 from modelcheck.judgement.criteria import Criterion, criterion_for
 from modelcheck.judgement.document import VerdictDocument

@@ -9,6 +9,13 @@ from modelcheck.comparison.layers import LayerComparison
 from modelcheck.comparison.lineage import RELATED
 from modelcheck.comparison.metric import ABOUT, AREAS, CLASSES, NUMBERS, PICTURES, PLACES, Metric
 from modelcheck.comparison.recognition import MapAnswer, find_classes_without_map
+from modelcheck.comparison.records import (
+    AnyComparison,
+    compare_records,
+    reduce_record,
+    with_retrained,
+    without_untrained,
+)
 from modelcheck.comparison.sureness import Sureness, count_missing, measure_sureness
 from modelcheck.signature.counterparts import CompareError
 
@@ -24,6 +31,7 @@ __all__ = [
     "PLACES",
     "RELATED",
     "WHOLE",
+    "AnyComparison",
     "CompareError",
     "Comparison",
     "ControversialExchange",
@@ -36,6 +44,7 @@ __all__ = [
     "PictureExchanges",
     "Sureness",
     "compare",
+    "compare_records",
     "count_missing",
     "find_classes_without_map",
     "find_offer",
@@ -44,10 +53,13 @@ __all__ = [
     "offer_of",
     "plan_metric",
     "possible",
+    "reduce_record",
     "reduce_twin",
     "say_saturated",
     "say_unrelated",
     "shown_in",
     "tell_material",
     "unit_of",
+    "with_retrained",
+    "without_untrained",
 ]

@@ -633,7 +633,7 @@ def plan_metric(
         return []
     layers = [name for name in _names(manifest["layers"]) if name not in acknowledged]
     # Not there in a manifest that was written before it was: all classes are planned then.
-    unseen: Sequence[str] = manifest.get("classes_without_pictures", ())
+    unseen: Sequence[str] = manifest.get("classes_without_pictures", manifest.get("classes_without_rows", ()))
     groups: Sequence[str] = manifest.get("groups", ())
     methods = offer.choose_methods(manifest["recipe"]["attribution_methods"])
     about = {

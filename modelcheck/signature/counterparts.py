@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from modelcheck.metrics.matching import align
 from modelcheck.metrics.similarity import layer_cka
-from modelcheck.signature import LayerRecord, Signature
+from modelcheck.signature import LayerRecord, Record, Signature
 from modelcheck.support.spelling import did_you_mean
 
 __all__ = ["CompareError", "LayerPair", "check_given", "find_counterparts"]
@@ -83,7 +83,7 @@ def find_counterparts(
     return (*pairs, LayerPair(baseline.decision, candidate.decision))
 
 
-def check_given(baseline: Signature, given: Mapping[str, str | None]) -> None:
+def check_given(baseline: Record, given: Mapping[str, str | None]) -> None:
     """Check the baseline's side of a table of counterparts, before anything is measured.
 
     Raises
