@@ -13,10 +13,12 @@ from modelcheck.comparison.records import (
     AnyComparison,
     compare_records,
     reduce_record,
+    tell_record,
     with_retrained,
     without_untrained,
 )
 from modelcheck.comparison.sureness import Sureness, count_missing, measure_sureness
+from modelcheck.comparison.tables import TableComparison
 from modelcheck.signature.counterparts import CompareError
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "Offer",
     "PictureExchanges",
     "Sureness",
+    "TableComparison",
     "compare",
     "compare_records",
     "count_missing",
@@ -59,6 +62,7 @@ __all__ = [
     "say_unrelated",
     "shown_in",
     "tell_material",
+    "tell_record",
     "unit_of",
     "with_retrained",
     "without_untrained",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from modelcheck.judgement.measured import Measured
-from modelcheck.signature import Signature
+from modelcheck.signature import Record, Signature
 
 __all__ = ["RELATED", "correlate_kernels", "exclude_relatives", "measure_lineage", "select_clean_networks"]
 
@@ -34,7 +34,7 @@ def measure_lineage(baseline: Signature, candidate: Signature) -> Measured:
     return Measured(metric="lineage", value=value, n=known, evidence=words)
 
 
-def correlate_kernels(one: Signature, other: Signature) -> tuple[float, int]:
+def correlate_kernels(one: Record, other: Record) -> tuple[float, int]:
     """Return the mean correlation of two networks' kernels, NaN where they share none, and how many they share."""
     shared = [name for name in one.fingerprint if name in other.fingerprint]
     values = [_correlation(one.fingerprint[name], other.fingerprint[name]) for name in shared]

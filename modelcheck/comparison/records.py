@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from modelcheck.comparison.catalogue import tell_material
 from modelcheck.comparison.comparison import Comparison, compare, reduce_twin
 from modelcheck.comparison.tables.comparison import TableComparison, compare_tables
 from modelcheck.signature import Record, Signature, TableSignature
 from modelcheck.signature.counterparts import CompareError
 
-__all__ = ["AnyComparison", "compare_records", "reduce_record", "with_retrained", "without_untrained"]
+__all__ = ["AnyComparison", "compare_records", "reduce_record", "tell_record", "with_retrained", "without_untrained"]
 
 AnyComparison = Comparison | TableComparison
 """What two networks say about each other, on pictures or on a table."""
@@ -59,6 +60,12 @@ def reduce_record(baseline: Record, twin: Record) -> Record:
     if isinstance(baseline, Signature) and isinstance(twin, Signature):
         return reduce_twin(baseline, twin)
     return twin.reduce_to_twin(compare_records(with_retrained(baseline, ()), twin).metrics)
+
+
+def tell_record(record: Record) -> str:
+    """Return what a network answers: `PICTURES`, or rows of a table, `CLASSES` or `NUMBERS`."""
+    kind = {"kind": "table"} if isinstance(record, TableSignature) else {}
+    return tell_material({**kind, "class_names": record.class_names})
 
 
 def with_retrained(record: Record, twins: Iterable[Record]) -> Record:
