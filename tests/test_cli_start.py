@@ -163,7 +163,8 @@ def test_every_metric_has_a_row_or_is_named(subjects, regions, triggers):
     asked = {
         name
         for name, metric in METRICS.items()
-        if (subjects or metric.domain != "subject")
+        if PICTURES in metric.of
+        and (subjects or metric.domain != "subject")
         and (regions or metric.area != "attention")
         and (triggers or metric.area != "triggers")
     }

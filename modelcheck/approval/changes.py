@@ -91,11 +91,8 @@ def describe_panel(panel: AnyPanel) -> list[str]:
 
 def comparable(old: Record, new: Record) -> bool:
     """Say whether the two were measured alike, so that their numbers compare."""
-    return tell_record(old) == tell_record(new) and (old.panel_digest, old.recipe, old.class_names) == (
-        new.panel_digest,
-        new.recipe,
-        new.class_names,
-    )
+    sides = [(tell_record(side), side.panel_digest, side.recipe, side.class_names) for side in (old, new)]
+    return sides[0] == sides[1]
 
 
 def compare_if_possible(old: Record | None, new: Record) -> AnyComparison | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from modelcheck.approval.changes import describe_missing_maps
 from modelcheck.approval.proposal import Proposal, describe_platform, plan_replacement
 from modelcheck.approval.trial import judge_twins
-from modelcheck.comparison import RELATED, reduce_record, shown_in, tell_record, with_retrained
+from modelcheck.comparison import RELATED, has_same_architecture, reduce_record, shown_in, tell_record, with_retrained
 from modelcheck.comparison.lineage import correlate_kernels
 from modelcheck.gate.child import measure_in_child
 from modelcheck.gate.renderable import refuse_shipped
@@ -105,11 +105,11 @@ def propose_twins(
         measured[twin], kept[twin] = signature, found
         lines.append(_line(baseline, found))
     proposed = with_retrained(baseline, kept.values())
-    retrained = proposed.twins_like(baseline)
+    retrained = [twin for twin in kept.values() if has_same_architecture(twin, baseline)]
     if len(retrained) < _MIN_TWINS:
         raise TwinError(f"Of {len(kept)} networks {len(retrained)} have the baseline's architecture. {_ENOUGH}")
-    beside = [twin for twin in kept.values() if not twin.same_architecture(baseline)]
-    alike = {path: signature for path, signature in measured.items() if signature.same_architecture(baseline)}
+    beside = [twin for twin in kept.values() if twin not in retrained]
+    alike = {path: signature for path, signature in measured.items() if has_same_architecture(signature, baseline)}
     lines += describe_missing_maps(baseline)
     lines += judge_twins(folder, alike, kept=kept, settings=settings)
     facts = {"platform": describe_platform(baseline), "retrained twins": _names(retrained)}
@@ -129,7 +129,7 @@ def _names(twins: Sequence[Record]) -> str:
 
 def _line(baseline: Record, twin: Record) -> str:
     """Say what a twin reaches, and of one of another architecture what it will excuse."""
-    alike = twin.same_architecture(baseline)
+    alike = has_same_architecture(twin, baseline)
     name = baseline.decision.name
     keys = [f"{metric}[{name}]" for metric in shown_in("twin", of=tell_record(baseline))]
     keys += [] if alike else sorted(key for key in twin.against if key.startswith("mass_change["))

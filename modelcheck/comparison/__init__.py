@@ -12,6 +12,7 @@ from modelcheck.comparison.recognition import MapAnswer, find_classes_without_ma
 from modelcheck.comparison.records import (
     AnyComparison,
     compare_records,
+    has_same_architecture,
     reduce_record,
     tell_record,
     with_retrained,
@@ -51,6 +52,7 @@ __all__ = [
     "count_missing",
     "find_classes_without_map",
     "find_offer",
+    "has_same_architecture",
     "is_saturated",
     "measure_sureness",
     "offer_of",

@@ -12,7 +12,15 @@ from modelcheck.comparison.tables.comparison import TableComparison, compare_tab
 from modelcheck.signature import Record, Signature, TableSignature
 from modelcheck.signature.counterparts import CompareError
 
-__all__ = ["AnyComparison", "compare_records", "reduce_record", "tell_record", "with_retrained", "without_untrained"]
+__all__ = [
+    "AnyComparison",
+    "compare_records",
+    "has_same_architecture",
+    "reduce_record",
+    "tell_record",
+    "with_retrained",
+    "without_untrained",
+]
 
 AnyComparison = Comparison | TableComparison
 """What two networks say about each other, on pictures or on a table."""
@@ -66,6 +74,12 @@ def tell_record(record: Record) -> str:
     """Return what a network answers: `PICTURES`, or rows of a table, `CLASSES` or `NUMBERS`."""
     kind = {"kind": "table"} if isinstance(record, TableSignature) else {}
     return tell_material({**kind, "class_names": record.class_names})
+
+
+def has_same_architecture(one: Record, other: Record) -> bool:
+    """Return whether two networks have kernels of the same shapes in the same order, and as many parameters."""
+    kept: Any = other  # of one kind: they were measured on one panel
+    return one.same_architecture(kept)
 
 
 def with_retrained(record: Record, twins: Iterable[Record]) -> Record:
