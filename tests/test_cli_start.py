@@ -18,7 +18,7 @@ from modelcheck.__main__ import main
 from modelcheck.approval import carry_out, plan_replacement
 from modelcheck.cli.baselines import _find_panel, _settings_here
 from modelcheck.cli.limits import Questions, find_questions, fit_to_release, missing_rows, starter_criteria
-from modelcheck.comparison import METRICS, compare
+from modelcheck.comparison import METRICS, PICTURES, compare
 from modelcheck.gate.plan import make_plan
 from modelcheck.gate.settings import read_settings
 from modelcheck.judgement.criteria import criterion_for, find_never_failing, read_criteria
