@@ -19,11 +19,12 @@ from modelcheck.comparison import (
     AnyComparison,
     Comparison,
     TableComparison,
-    compare_records,
+    compare,
     find_classes_without_map,
     shown_in,
     tell_record,
 )
+from modelcheck.comparison.tables.drivers import measure_drivers
 from modelcheck.interface import describe_own_scaling
 from modelcheck.metrics.accuracy import balanced_accuracy
 from modelcheck.panel import AnyPanel, TablePanel
@@ -97,7 +98,7 @@ def comparable(old: Record, new: Record) -> bool:
 
 def compare_if_possible(old: Record | None, new: Record) -> AnyComparison | None:
     """Return the comparison of two signatures, None where their numbers do not compare."""
-    return compare_records(old, new) if old is not None and comparable(old, new) else None
+    return compare(old, new) if old is not None and comparable(old, new) else None
 
 
 def changes(
@@ -208,8 +209,7 @@ def _material_lines(old: Record, new: Record) -> Iterator[str]:
 
 def _first_drivers(new: Record) -> list[str]:
     """Say which variables drive a network that replaces none; of pictures nothing."""
-    found = compare_records(new, new) if isinstance(new, TableSignature) else None
-    return describe_drivers(found, changed=False) if isinstance(found, TableComparison) else []
+    return describe_drivers(measure_drivers(new, new)[1], changed=False) if isinstance(new, TableSignature) else []
 
 
 def _accuracies(signature: Record) -> dict[str, float]:

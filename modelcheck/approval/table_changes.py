@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from modelcheck.comparison import METRICS, TableComparison, shown_in, tell_record
+from modelcheck.comparison import METRICS, Drivers, TableComparison, shown_in, tell_record
 from modelcheck.metrics.accuracy import balanced_accuracy
 from modelcheck.metrics.tables import compute_errors, root_mean_square
 from modelcheck.panel import TablePanel
@@ -96,9 +96,8 @@ def rank_drivers(shares: Sequence[float], *, most: int) -> list[int]:
     return sorted(range(len(shares)), key=lambda place: (-shares[place], place))[:most]
 
 
-def describe_drivers(comparison: TableComparison, *, changed: bool) -> list[str]:
+def describe_drivers(drivers: Drivers | None, *, changed: bool) -> list[str]:
     """Say which variables drive a network most; where it changed, both networks, by the stronger of the two."""
-    drivers = comparison.drivers
     if drivers is None:
         return ["Which variables drive it was not measured: the recipe has exchange_rows = 0."]
     strongest = np.maximum(drivers.baseline, drivers.candidate) if changed else drivers.candidate
@@ -115,7 +114,7 @@ def describe_drivers(comparison: TableComparison, *, changed: bool) -> list[str]
 
 def describe_scores(comparison: TableComparison) -> Iterator[str]:
     """Yield the numbers that stand in an approval's summary."""
-    yield from describe_drivers(comparison, changed=True)
+    yield from describe_drivers(comparison.drivers, changed=True)
     decision = comparison.baseline.decision.name
     for metric in shown_in("summary", of=tell_record(comparison.baseline)):
         found = comparison.measures.get((metric, decision if METRICS[metric].about == "layer" else ""))

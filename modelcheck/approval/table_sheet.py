@@ -10,7 +10,8 @@ import numpy as np
 
 from modelcheck.approval.drawing import GAP, LINE, PAPER, draw_text, label_network
 from modelcheck.approval.table_changes import rank_drivers
-from modelcheck.comparison import TableComparison, compare_records
+from modelcheck.comparison import TableComparison
+from modelcheck.comparison.tables.drivers import measure_drivers
 from modelcheck.panel.columns import Column, ColumnKind
 from modelcheck.signature import TableSignature
 
@@ -72,8 +73,7 @@ def _list_shares(sides: Sequence[TableSignature], comparison: TableComparison | 
         drivers = comparison.drivers
         found = [] if drivers is None else [(drivers.columns, drivers.baseline), (drivers.columns, drivers.candidate)]
     else:
-        alone = [compare_records(side, side) for side in sides]
-        drivers_of = [found.drivers for found in alone if isinstance(found, TableComparison)]
+        drivers_of = [measure_drivers(side, side)[1] for side in sides]
         found = [((), np.empty(0)) if item is None else (item.columns, item.candidate) for item in drivers_of]
     listed = [dict(zip(names, values.tolist(), strict=True)) for names, values in found]
     return [side if all(map(math.isfinite, side.values())) else {} for side in listed or [{} for _ in sides]]

@@ -13,7 +13,7 @@ from modelcheck.comparison import (
     METRICS,
     AnyComparison,
     Sureness,
-    compare_records,
+    compare,
     measure_sureness,
     unit_of,
     with_retrained,
@@ -217,7 +217,7 @@ def judge_again(document: VerdictDocument, new: Record) -> Trial:
     new : Record
         The candidate's, as the baseline that it may become.
     """
-    comparison = compare_records(new, new)
+    comparison = compare(new, new)
     findings, left_out = [], []
     for row in read_findings(document):
         measured = comparison.measures.get((row.measured.metric, row.about))
@@ -274,7 +274,7 @@ def judge_twins(
         manifest = {**on_disk, "retrained": [dict(other.model) for other in others.retrained]}
         try:
             own = replace(settings, candidate=path, baseline=folder, baseline_model=None, waivers=None, layers={})
-            findings = _judge_pairs(make_plan(own, manifest=manifest), compare_records(others, twin))
+            findings = _judge_pairs(make_plan(own, manifest=manifest), compare(others, twin))
         except ValueError as error:
             return [f"Whether the twins would be red by {words} cannot be said: {clean(error, longest=400)}"]
         for found in findings:

@@ -104,7 +104,8 @@ def _lines_of_table(comparison: TableComparison) -> Iterator[str]:
     from modelcheck.comparison import METRICS, shown_in, tell_record
 
     of = tell_record(comparison.baseline)
-    for about in ("layer", "column", "population", "division"):
+    yield from _write_table(comparison.table())
+    for about in ("layer", "population", "division"):
         wanted = shown_in("column", about=about, of=of)
         rows: dict[str, dict[str, float]] = {}
         for item in comparison.measures.values():

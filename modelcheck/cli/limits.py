@@ -238,12 +238,12 @@ def _read_rows(text: str) -> list[dict[str, object]]:
 
 def _measure_release(baseline: Record) -> Sequence[Measured]:
     """Return how right a release is on its own panel."""
-    from modelcheck.comparison import compare_records
+    from modelcheck.comparison import compare
     from modelcheck.comparison.answers import measure_answers
     from modelcheck.signature import TableSignature
 
     if isinstance(baseline, TableSignature):
-        return list(compare_records(baseline, baseline).measures.values())
+        return list(compare(baseline, baseline).measures.values())
     return list(measure_answers(baseline, baseline))
 
 

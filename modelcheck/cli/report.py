@@ -35,7 +35,7 @@ def report(
       modelcheck report baselines/mine signatures/candidate --panel heldout.npz
       modelcheck report baselines/mine
     """
-    from modelcheck.comparison import compare_records
+    from modelcheck.comparison import compare
     from modelcheck.gate.settings import read_settings
     from modelcheck.panel import load_panel
     from modelcheck.report import write_comparison, write_gallery
@@ -51,7 +51,7 @@ def report(
             folder, one, panel=panel, redact_inputs=redact_inputs, as_files=as_files, subject_name=called
         )
     else:
-        found = compare_records(one, read_record(candidate))
+        found = compare(one, read_record(candidate))
         path = write_comparison(
             folder, found, panel=panel, redact_inputs=redact_inputs, as_files=as_files, subject_name=called
         )

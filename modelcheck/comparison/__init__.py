@@ -11,7 +11,6 @@ from modelcheck.comparison.metric import ABOUT, AREAS, CLASSES, NUMBERS, PICTURE
 from modelcheck.comparison.recognition import MapAnswer, find_classes_without_map
 from modelcheck.comparison.records import (
     AnyComparison,
-    compare_records,
     has_same_architecture,
     reduce_record,
     tell_record,
@@ -19,7 +18,17 @@ from modelcheck.comparison.records import (
     without_untrained,
 )
 from modelcheck.comparison.sureness import Sureness, count_missing, measure_sureness
-from modelcheck.comparison.tables import TableComparison
+from modelcheck.comparison.tables import (
+    Drivers,
+    EffectComparison,
+    EffectGap,
+    GroupRates,
+    ProfilePair,
+    TableComparison,
+    TableLayer,
+    compare_tables,
+    reduce_table_twin,
+)
 from modelcheck.signature.counterparts import CompareError
 
 __all__ = [
@@ -39,16 +48,22 @@ __all__ = [
     "Comparison",
     "ControversialExchange",
     "Conversion",
+    "Drivers",
+    "EffectComparison",
+    "EffectGap",
     "ExchangeMap",
+    "GroupRates",
     "LayerComparison",
     "MapAnswer",
     "Metric",
     "Offer",
     "PictureExchanges",
+    "ProfilePair",
     "Sureness",
     "TableComparison",
+    "TableLayer",
     "compare",
-    "compare_records",
+    "compare_tables",
     "count_missing",
     "find_classes_without_map",
     "find_offer",
@@ -59,6 +74,7 @@ __all__ = [
     "plan_metric",
     "possible",
     "reduce_record",
+    "reduce_table_twin",
     "reduce_twin",
     "say_saturated",
     "say_unrelated",

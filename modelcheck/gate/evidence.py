@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from modelcheck.comparison import AnyComparison, CompareError, compare_records
+from modelcheck.comparison import AnyComparison, CompareError, compare
 from modelcheck.gate.cache import load_or_measure
 from modelcheck.gate.child import ChildError
 from modelcheck.gate.heldout import check_fit, check_panel, name_rows
@@ -160,7 +160,7 @@ def gather(
     source = None
     if parts.source is not None:
         source = load_or_measure(parts.source, digests=digests, settings=settings, tell=tell)
-    comparison = compare_records(
+    comparison = compare(
         baseline, loaded.signature, layers=settings.layers, source=None if source is None else source.signature
     )
     return Evidence(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from modelcheck.comparison import KERAS, AnyComparison, CompareError, compare_records, say_unrelated, without_untrained
+from modelcheck.comparison import KERAS, AnyComparison, CompareError, compare, say_unrelated, without_untrained
 from modelcheck.gate.cache import load_or_measure
 from modelcheck.gate.evidence import check_answers
 from modelcheck.gate.heldout import is_table
@@ -206,5 +206,5 @@ def _compare(first: Record, second: Record, *, panel: AnyPanel | None, seconds: 
     if second.runtime != KERAS and isinstance(first, Signature) and isinstance(second, Signature):
         unrelated = say_unrelated(second, first)
         source = None if unrelated else first
-    found = compare_records(without_untrained(first), second, source=source)
+    found = compare(without_untrained(first), second, source=source)
     return Pair(comparison=found, panel=panel, unrelated=unrelated, seconds=seconds)

@@ -6,8 +6,17 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array
 
-__all__ = ["Curve", "accumulate_effect", "find_curve_distance"]
+from modelcheck.metrics.tables.draws import resample_rows
+
+__all__ = ["FEWEST", "Curve", "LocalChanges", "accumulate_effect", "draw_curves", "measure_effect_change"]
+
+FEWEST = 3
+"""Rows of a sub-population in a part or a category, for it to count there."""
+
+_RESAMPLES = 200
+_ENDS = (2.5, 97.5)  # percentiles
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,6 +36,30 @@ class Curve:
     grid: np.ndarray
     weights: np.ndarray
     values: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LocalChanges:
+    """How the answers to each row change with one column; see `modelcheck.metrics.tables.accumulate_effect`.
+
+    Parameters
+    ----------
+    bins : np.ndarray
+        ``(rows,)`` in which part a row lies, or which category it has; -1 where it is missing.
+    changes : np.ndarray
+        ``(rows, views)`` of numbers, ``(rows, categories, views)`` of categories.
+    edges : np.ndarray or None
+        ``(parts + 1,)`` of a column of numbers; None for categories.
+    """
+
+    bins: np.ndarray
+    changes: np.ndarray
+    edges: np.ndarray | None = None
+
+    @property
+    def n_bins(self) -> int:
+        """How many parts or categories there are."""
+        return self.changes.shape[1] if self.edges is None else max(len(self.edges) - 1, 0)
 
 
 def accumulate_effect(bins: np.ndarray, changes: np.ndarray, *, edges: np.ndarray | None = None) -> Curve:
@@ -90,19 +123,99 @@ def _nothing(grid: np.ndarray, views: int) -> Curve:
     return Curve(grid=grid, weights=np.full(len(grid), math.nan), values=np.full((len(grid), views), math.nan))
 
 
-def find_curve_distance(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> float:
-    """Return the root mean square distance of two curves, over rows and views.
+def measure_effect_change(
+    baseline: LocalChanges, candidate: LocalChanges, independent: np.ndarray
+) -> tuple[float, tuple[float, float]]:
+    """Return the root mean square distance of two networks' effects of a column, over rows and views.
 
     Parameters
     ----------
-    one, other : np.ndarray
-        ``(k, views)``.
-    weights : np.ndarray
-        ``(k,)`` summing to 1.
+    baseline, candidate : LocalChanges
+        Of the same rows, parts and categories.
+    independent : np.ndarray
+        ``(rows,)`` words that two rows share where they are not independent.
+
+    Returns
+    -------
+    value : float
+        In units of the scores; NaN where the column is missing in every row.
+    interval : tuple of float
+        Its 95 % interval over what is independent.
 
     Examples
     --------
-    >>> find_curve_distance(np.array([[0.0], [0.0]]), np.array([[-1.0], [1.0]]), np.array([0.5, 0.5]))
-    1.0
+    >>> edges, bins = np.array([0.0, 1.0]), np.zeros(8, int)
+    >>> steep, flat = (LocalChanges(bins=bins, changes=np.full((8, 1), by), edges=edges) for by in (2.0, 0.0))
+    >>> measure_effect_change(flat, steep, np.arange(8))
+    (1.0, (1.0, 1.0))
     """
-    return math.sqrt(float(weights @ ((one - other) ** 2).mean(axis=-1)))
+    changes = np.asarray(candidate.changes, np.float64) - np.asarray(baseline.changes, np.float64)
+    both = LocalChanges(bins=candidate.bins, changes=changes, edges=candidate.edges)
+    counts = np.concatenate([np.ones((1, len(changes))), resample_rows(independent, _RESAMPLES)])
+    curves, shares = draw_curves(both, counts.T[:, None], fewest=1)
+    squares = ((curves[:, :, 0] ** 2).mean(axis=1) * shares).sum(axis=0)
+    if not shares[:, 0].sum() > 0:
+        return math.nan, (math.nan, math.nan)
+    # Curves of rows drawn anew differ a little more than those of the rows that there are.
+    moved = squares[1:] - (squares[1:].mean() - squares[0])
+    value = math.sqrt(squares[0])
+    low, high = np.sqrt(np.maximum(np.percentile(moved, _ENDS), 0.0))
+    return value, (min(float(low), value), max(float(high), value))
+
+
+def draw_curves(part: LocalChanges, weights: np.ndarray, *, fewest: int = FEWEST) -> tuple[np.ndarray, np.ndarray]:
+    """Return the effect of a column in several groups of rows, many times at once.
+
+    Parameters
+    ----------
+    part : LocalChanges
+        Of the column.
+    weights : np.ndarray
+        ``(rows, groups, draws)``: how often each row counts in each group.
+    fewest : int
+        Rows that every group has in a part or category of the common support.
+
+    Returns
+    -------
+    curves : np.ndarray
+        ``(k, views, groups, draws)``, centred on the common support.
+    weights : np.ndarray
+        ``(k, draws)`` of all groups together, summing to 1; 0 off the common support, and everywhere
+        where there is none.
+    """
+    rows, n_groups, draws = weights.shape
+    views, n_bins = part.changes.shape[-1], part.n_bins
+    there = np.flatnonzero(part.bins >= 0)
+    where = (part.bins[there], there)
+    flat = weights.reshape(rows, n_groups * draws)
+    counts = _sum_rows(np.ones(len(there)), where, n_bins, flat).reshape(n_bins, n_groups, draws)
+    common = np.asarray((counts >= fewest).all(axis=1))  # (bins, draws)
+    amounts = np.where(common, counts.sum(axis=1), 0.0)
+    if part.edges is None:
+        sums = part.changes[there].reshape(len(there), n_bins * views).T @ flat[there]
+        curves = sums.reshape(n_bins, views, n_groups, draws) / np.maximum(counts.sum(axis=0), 1.0)
+        shares = _share(amounts)
+    else:
+        sums = np.stack(
+            [_sum_rows(part.changes[there, view], where, n_bins, flat) for view in range(views)], axis=1
+        ).reshape(n_bins, views, n_groups, draws)
+        steps = sums / np.maximum(counts, 1.0)[:, None]
+        # Where not every group has rows nothing is known to differ: all move as their rows do together.
+        together = sums.sum(axis=2, keepdims=True) / np.maximum(counts.sum(axis=1), 1.0)[:, None, None]
+        steps = np.where(common[:, None, None], steps, together)
+        curves = np.zeros((n_bins + 1, views, n_groups, draws))
+        np.cumsum(steps, axis=0, out=curves[1:])
+        ends = np.zeros((n_bins + 1, draws))
+        ends[:-1] += amounts / 2
+        ends[1:] += amounts / 2
+        shares = _share(ends)
+    return curves - np.einsum("kd,kvgd->vgd", shares, curves), shares
+
+
+def _sum_rows(values: np.ndarray, where: tuple[np.ndarray, np.ndarray], n_bins: int, flat: np.ndarray) -> np.ndarray:
+    """Return ``(bins, ...)`` sums of values over rows, each of which lies in one bin, as often as it counts."""
+    return np.asarray(csr_array((values, where), shape=(n_bins, len(flat))) @ flat)
+
+
+def _share(amounts: np.ndarray) -> np.ndarray:
+    return np.asarray(amounts / np.maximum(amounts.sum(axis=0), 1.0))

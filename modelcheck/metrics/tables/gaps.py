@@ -8,41 +8,17 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from modelcheck.metrics.tables.draws import permute_groups, resample_rows
+from modelcheck.metrics.tables.effects import LocalChanges, draw_curves
 
-__all__ = ["Gap", "LocalChanges", "adjust_holm", "measure_gaps"]
+__all__ = ["Gap", "adjust_holm", "measure_gaps"]
 
-_FEWEST = 3  # rows of a sub-population in a part or a category, for it to count
 _PERMUTATIONS = 999  # Holm's correction over 20 columns can then still come to 0.02
 _DEBIASING, _RESAMPLES = 200, 200
 _ENDS = (2.5, 97.5)  # percentiles
+_ROUNDING = 1e-6  # of the largest change, which is kept in single precision
 _CHUNK = 4_000_000  # numbers in memory at a time
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LocalChanges:
-    """How the answers to each row change with one column; see `modelcheck.metrics.tables.accumulate_effect`.
-
-    Parameters
-    ----------
-    bins : np.ndarray
-        ``(rows,)`` in which part a row lies, or which category it has; -1 where it is missing.
-    changes : np.ndarray
-        ``(rows, views)`` of numbers, ``(rows, categories, views)`` of categories.
-    edges : np.ndarray or None
-        ``(parts + 1,)`` of a column of numbers; None for categories.
-    """
-
-    bins: np.ndarray
-    changes: np.ndarray
-    edges: np.ndarray | None = None
-
-    @property
-    def n_bins(self) -> int:
-        """How many parts or categories there are."""
-        return self.changes.shape[1] if self.edges is None else max(len(self.edges) - 1, 0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,7 +51,12 @@ class Gap:
 
 
 def measure_gaps(
-    columns: Mapping[str, LocalChanges], groups: np.ndarray, independent: np.ndarray, *, seed: int = 0
+    columns: Mapping[str, LocalChanges],
+    groups: np.ndarray,
+    independent: np.ndarray,
+    *,
+    tested: bool = True,
+    seed: int = 0,
 ) -> dict[str, Gap]:
     """Return by column how far its effect differs between groups.
 
@@ -93,6 +74,8 @@ def measure_gaps(
         ``(rows,)`` numbers of groups from 0 on; -1 for a row of none.
     independent : np.ndarray
         ``(rows,)`` words that two rows share where they are not independent.
+    tested : bool
+        Whether p-values and intervals are wanted too; they are NaN otherwise.
     seed : int
         Of the permutations and resamples, which are the same for every column.
 
@@ -117,9 +100,9 @@ def measure_gaps(
     plain = np.ones((1, len(groups)))
     own = _collect(columns, [(groups[None], plain)], n_groups)
     permuted = permute_groups(groups, independent, _PERMUTATIONS, seed=seed)
-    chance = _collect(columns, _in_chunks(permuted, plain, n_groups), n_groups)
+    chance = _collect(columns, _in_chunks(permuted[: None if tested else 0], plain, n_groups), n_groups)
     left = _collect(residues, _in_chunks(permuted[:_DEBIASING], plain, n_groups), n_groups)
-    counts = resample_rows(independent, _RESAMPLES, seed=seed)
+    counts = resample_rows(independent, _RESAMPLES if tested else 0, seed=seed)
     drawn = _collect(columns, _in_chunks(groups[None], counts, n_groups), n_groups)
     return {
         name: _conclude(part, groups, n_groups, own[name][0], chance[name], left[name], drawn[name])
@@ -136,7 +119,7 @@ def _conclude(
     left: np.ndarray,
     drawn: np.ndarray,
 ) -> Gap:
-    curves, weights = _draw_curves(part, _weigh(groups[None], np.ones((1, len(groups))), n_groups))
+    curves, weights = draw_curves(part, _weigh(groups[None], np.ones((1, len(groups))), n_groups))
     grid, shown = _list_grid(part, weights[:, 0])
     pairs = list(combinations(range(n_groups), 2))
     if not math.isfinite(own) or not pairs:
@@ -145,7 +128,8 @@ def _conclude(
         return Gap(value=math.nan, interval=nothing, p=math.nan, pair=(0, 0), grid=grid[:0], curves=empty)
     squares = [float(_square_distances(curves[:, :, pair], weights)[0]) for pair in pairs]
     # What rounding leaves of a distance is none; permuted groups without common support differ by nothing.
-    reached = np.nan_to_num(chance) >= own * (1 - 1e-9)
+    rounding = (_ROUNDING * float(np.abs(part.changes).max())) ** 2
+    reached = np.nan_to_num(chance) >= own * (1 - _ROUNDING) - rounding
     bias = float(np.nan_to_num(left).mean()) if len(left) else 0.0
     value = math.sqrt(max(own - bias, 0.0))
     known = drawn[np.isfinite(drawn)]
@@ -211,7 +195,7 @@ def _collect(
 
 
 def _measure_largest(part: LocalChanges, weights: np.ndarray) -> np.ndarray:
-    curves, shares = _draw_curves(part, weights)
+    curves, shares = draw_curves(part, weights)
     pairs = list(combinations(range(weights.shape[1]), 2))
     if not pairs:
         return np.full(weights.shape[-1], math.nan)
@@ -223,46 +207,6 @@ def _square_distances(pairs: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return ``(draws,)`` from ``(k, views, 2, draws)``."""
     apart = ((pairs[:, :, 0] - pairs[:, :, 1]) ** 2).mean(axis=1)
     return np.asarray((apart * weights).sum(axis=0))
-
-
-def _draw_curves(part: LocalChanges, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return curves ``(k, views, groups, draws)`` and weights ``(k, draws)``, which are 0 off the common support."""
-    rows, n_groups, draws = weights.shape
-    views, n_bins = part.changes.shape[-1], part.n_bins
-    there = np.flatnonzero(part.bins >= 0)
-    where = (part.bins[there], there)
-    flat = weights.reshape(rows, n_groups * draws)
-    counts = _sum_rows(np.ones(len(there)), where, n_bins, flat).reshape(n_bins, n_groups, draws)
-    common = np.asarray((counts >= _FEWEST).all(axis=1))  # (bins, draws)
-    amounts = np.where(common, counts.sum(axis=1), 0.0)
-    if part.edges is None:
-        sums = part.changes[there].reshape(len(there), n_bins * views).T @ flat[there]
-        curves = sums.reshape(n_bins, views, n_groups, draws) / np.maximum(counts.sum(axis=0), 1.0)
-        shares = _share(amounts)
-    else:
-        sums = np.stack(
-            [_sum_rows(part.changes[there, view], where, n_bins, flat) for view in range(views)], axis=1
-        ).reshape(n_bins, views, n_groups, draws)
-        steps = sums / np.maximum(counts, 1.0)[:, None]
-        # Where not every group has rows nothing is known to differ: all move as their rows do together.
-        together = sums.sum(axis=2, keepdims=True) / np.maximum(counts.sum(axis=1), 1.0)[:, None, None]
-        steps = np.where(common[:, None, None], steps, together)
-        curves = np.zeros((n_bins + 1, views, n_groups, draws))
-        np.cumsum(steps, axis=0, out=curves[1:])
-        ends = np.zeros((n_bins + 1, draws))
-        ends[:-1] += amounts / 2
-        ends[1:] += amounts / 2
-        shares = _share(ends)
-    return curves - np.einsum("kd,kvgd->vgd", shares, curves), shares
-
-
-def _sum_rows(values: np.ndarray, where: tuple[np.ndarray, np.ndarray], n_bins: int, flat: np.ndarray) -> np.ndarray:
-    """Return ``(bins, ...)`` sums of values over rows, each of which lies in one bin, as often as it counts."""
-    return np.asarray(csr_array((values, where), shape=(n_bins, len(flat))) @ flat)
-
-
-def _share(amounts: np.ndarray) -> np.ndarray:
-    return np.asarray(amounts / np.maximum(amounts.sum(axis=0), 1.0))
 
 
 def _list_grid(part: LocalChanges, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -189,11 +189,10 @@ def _spread(rates: np.ndarray) -> Difference:
     """Return the difference of rates ``(1 + draws, groups)``: highest minus lowest."""
     if rates.shape[1] < 2 or not np.isfinite(rates[0]).all():
         return Difference(value=math.nan, interval=(math.nan, math.nan), lowest=0, highest=0)
-    drawn = rates.max(axis=1) - rates.min(axis=1)  # NaN where a draw leaves a group empty
+    lowest, highest = int(rates[0].argmin()), int(rates[0].argmax())
+    # Of the same two in every draw: the largest difference of all would never come near 0.
+    drawn = rates[:, highest] - rates[:, lowest]  # NaN where a draw leaves a group empty
     low, high = find_ends(drawn)
     return Difference(
-        value=float(drawn[0]),
-        interval=(float(low), float(high)),
-        lowest=int(rates[0].argmin()),
-        highest=int(rates[0].argmax()),
+        value=float(drawn[0]), interval=(max(0.0, float(low)), float(high)), lowest=lowest, highest=highest
     )
