@@ -14,6 +14,7 @@ from modelcheck.report.shipped import describe_release, summarise_shipped
 from modelcheck.report.words import (
     MINUS,
     NOTHING,
+    OF_PICTURES,
     Noun,
     clean,
     count,
@@ -21,6 +22,7 @@ from modelcheck.report.words import (
     gravest,
     head,
     limits,
+    material_of,
     noun_of,
     number,
     plain,
@@ -47,7 +49,18 @@ _SIMPLER = str.maketrans({MINUS: "-", NOTHING: "-", "…": "~", "≥": ">=", "�
 _WORST = 5
 _ROWS = 8
 # The tables: the kind of thing that a row is about, and what a row is called; a subject has its own name.
-_TABLES = {"layer": "layer", "subject": "", "class_name": "class", "group": "region check"}
+_TABLES = {
+    "column": "variable",
+    "effect": "variable and division",
+    "division": "division",
+    "population": "sub-population",
+    "layer": "layer",
+    "subject": "",
+    "class_name": "class",
+    "group": "region check",
+}
+# At most so many rows of a kind, where a panel of a table has more kinds than one screen has room for.
+_FEWER = {"effect": 4, "division": 4, "population": 4, "subject": 4, "class_name": 4}
 # How many columns the limit takes where its words are folded: the longest of them and a number.
 _LIMIT = 18
 _NAME = 30  # columns at most for the name of a row
@@ -80,12 +93,12 @@ def _print(document: VerdictDocument, console: Console, report: str | Path | Non
     from rich.padding import Padding
     from rich.text import Text
 
-    findings, noun = read_findings(document), noun_of(document)
+    findings, noun, of = read_findings(document), noun_of(document), material_of(document)
     roomy = console.options.update(width=1000)
     for kind in _TABLES:
         # As many columns as the terminal has room for; the report has them all.
-        for most in range(len(shown_in("column", about=kind)), 0, -1):
-            table = _table(kind, document["metrics"], findings, most=most, noun=noun)
+        for most in range(len(shown_in("column", about=kind, of=of)), 0, -1):
+            table = _table(kind, document["metrics"], findings, most=most, noun=noun, of=of)
             if table is not None and (most == 1 or Measurement.get(console, roomy, table).minimum <= console.width):
                 console.print(table)
                 break
@@ -104,9 +117,11 @@ def _print(document: VerdictDocument, console: Console, report: str | Path | Non
         if other:
             console.print(Text(f"  {other}", "yellow"), highlight=False)
     if state != "pass":
-        _print_worst(findings, console, noun)
+        _print_worst(findings, console, noun, of)
     for place, words in excused[:_WORST]:
-        row = Text.assemble((f"{'waived':<12} ", _STYLES["waived"]), f"{plain(findings[place], noun=noun)} {words}")
+        row = Text.assemble(
+            (f"{'waived':<12} ", _STYLES["waived"]), f"{plain(findings[place], noun=noun, of=of)} {words}"
+        )
         console.print(Padding(row, (0, 0, 0, 2), expand=False), highlight=False)
     if len(excused) > _WORST:
         console.print(Text(f"  … {len(excused) - _WORST} more waived in the report"), highlight=False)
@@ -131,7 +146,7 @@ def _print_next(document: VerdictDocument, console: Console) -> None:
         console.print(Text(f"{'':9}{clean(step['command'], longest=2000)}"), highlight=False, soft_wrap=True)
 
 
-def _print_worst(findings: Sequence[Finding], console: Console, noun: Noun) -> None:
+def _print_worst(findings: Sequence[Finding], console: Console, noun: Noun, of: str) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
@@ -140,7 +155,7 @@ def _print_worst(findings: Sequence[Finding], console: Console, noun: Noun) -> N
         return
     console.print(Text(f"Worst of {count(len(failed), 'check')} that did not pass:", "bold"), highlight=False)
     for found in (findings[k] for k in worst(findings, _WORST)):
-        line = Text.assemble((f"{found.verdict:<12} ", _STYLES[found.verdict]), plain(found, noun=noun))
+        line = Text.assemble((f"{found.verdict:<12} ", _STYLES[found.verdict]), plain(found, noun=noun, of=of))
         console.print(Padding(line, (0, 0, 0, 2), expand=False), highlight=False)
 
 
@@ -151,6 +166,7 @@ def _table(
     *,
     most: int,
     noun: Noun,
+    of: str,
 ) -> Table | None:
     """Return the table of one kind of thing, a key of `_TABLES`, with at most so many columns of metrics.
 
@@ -159,7 +175,7 @@ def _table(
     from rich.table import Table
     from rich.text import Text
 
-    ranked = shown_in("column", about=kind)
+    ranked = shown_in("column", about=kind, of=of)
     used = [metric for metric in ranked if metric in values]
     judged: dict[str, list[Finding]] = {about: [] for metric in used for about in values[metric]}
     for found in findings:
@@ -182,10 +198,19 @@ def _table(
     if not abouts:
         return None
     hidden = 0
-    if len(abouts) > _ROWS:
-        kept = sorted(abouts, key=lambda about: -max((found.verdict.gravity for found in judged[about]), default=-1))
-        hidden = len(abouts) - _ROWS
-        abouts = [about for about in abouts if about in kept[:_ROWS]]
+    room = _ROWS if of == OF_PICTURES else _FEWER.get(kind, _ROWS)
+    if len(abouts) > room:
+        # Of a table's variables those that drive the network most say most.
+        size = values.get(columns[0], {}) if of != OF_PICTURES and columns else {}
+        kept = sorted(
+            abouts,
+            key=lambda about: (
+                -max((found.verdict.gravity for found in judged[about]), default=-1),
+                -(size.get(about) or 0.0) if kind in ("column", "effect") else 0.0,
+            ),
+        )
+        hidden = len(abouts) - room
+        abouts = [about for about in abouts if about in kept[:room]]
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
     # What is never folded says how wide it is, for whoever asks whether the table has room.
     names = [f"By {_TABLES[kind] or noun[0]}", *(clean(about) for about in abouts)]
