@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -229,10 +230,22 @@ class TableComparison:
         """Of whom or what the held-out rows are, in alphabetical order; none where the panel has no subjects."""
         return self.baseline.subjects
 
+    @cached_property
+    def confusions(self) -> Mapping[str, np.ndarray]:
+        """By ``baseline`` and ``candidate``, ``(classes, classes)`` rows by true class and answer; {} for numbers."""
+        sides = {"baseline": self.baseline, "candidate": self.candidate} if self.baseline.class_names else {}
+        return {role: _count_answers(signature) for role, signature in sides.items()}
+
     @property
     def conversion(self) -> None:
         """Nothing: no file that ships is read on a table."""
         return
+
+
+def _count_answers(signature: TableSignature) -> np.ndarray:
+    counts = np.zeros((len(signature.class_names),) * 2, np.int64)
+    np.add.at(counts, (np.asarray(signature.rows["truth"]), signature.scores.argmax(axis=1)), 1)
+    return counts
 
 
 def compare_tables(
