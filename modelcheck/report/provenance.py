@@ -45,9 +45,11 @@ def provenance(document: VerdictDocument) -> list[dict[str, Any]]:
 
 def _name_columns(panel: AnyPanelRow | None) -> dict[str, Any] | None:
     """Return a panel's row, the variables of a table by name alone: their kinds and ranges stand in the sections."""
-    if panel is None or "rows" not in panel:
-        return None if panel is None else {**panel}
-    return {**panel, "columns": [row["name"] for row in panel["columns"]]}
+    if panel is None:
+        return None
+    if "pictures" not in panel:
+        return {**panel, "columns": [row["name"] for row in panel["columns"]]}
+    return {**panel}
 
 
 def _summarise_criteria(criteria: CriteriaRow | None) -> dict[str, Any] | None:
