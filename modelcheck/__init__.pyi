@@ -5,7 +5,7 @@ from .interface import Interface
 from .judgement import Criterion, Finding, Measured, Verdict, judge
 from .measurement import measure
 from .metrics.similarity import ssim, ssim_matrix
-from .panel import Panel
+from .panel import Panel, TablePanel
 from .recipe import Recipe
 from .report import write_comparison, write_gallery
 from .signature import Signature, TableSignature, read_record, read_signature
@@ -24,6 +24,7 @@ __all__ = [
     "Panel",
     "Recipe",
     "Signature",
+    "TablePanel",
     "TableRecipe",
     "TableSignature",
     "Unit",

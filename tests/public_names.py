@@ -39,6 +39,7 @@ CLASSES = {
     "Interface": "interface",
     "Recipe": "recipe",
     "Signature": "signature",
+    "TablePanel": "panel",
     "TableRecipe": "table_recipe",
     "TableSignature": "signature",
     "Unit": "units",

@@ -8,18 +8,18 @@ import math
 import numpy as np
 
 from modelcheck.comparison import METRICS
-from modelcheck.comparison.tables.comparison import (
-    Drivers,
-    EffectComparison,
-    EffectGap,
-    GroupRates,
-    ProfilePair,
-    TableComparison,
-)
+from modelcheck.comparison.tables.comparison import TableComparison
+from modelcheck.comparison.tables.drivers import Drivers
+from modelcheck.comparison.tables.effects import EffectComparison
+from modelcheck.comparison.tables.gaps import EffectGap
+from modelcheck.comparison.tables.groups import GroupRates
+from modelcheck.comparison.tables.layers import TableLayer
+from modelcheck.comparison.tables.profiles import ProfilePair
 from modelcheck.judgement.criteria import Criterion, criterion_for
 from modelcheck.judgement.document import seal
 from modelcheck.judgement.findings import judge, overall
 from modelcheck.judgement.measured import Measured
+from modelcheck.metrics.matching import Matching
 from modelcheck.panel.columns import Column
 from modelcheck.signature import LayerRecord, TableSignature
 from modelcheck.table_recipe import TableRecipe
@@ -143,6 +143,7 @@ def make_table_comparison(
     comparison = TableComparison(
         baseline=baseline,
         candidate=candidate,
+        layers=tuple(TableLayer(baseline=x, candidate=x, matching=Matching((), (), ())) for x in baseline.layers),
         measures={},
         drivers=drivers,
         effects=effects,

@@ -49,7 +49,6 @@ __all__ = [
     "limits",
     "material_of",
     "meaning",
-    "name_unit",
     "noun_of",
     "number",
     "observations",
@@ -212,7 +211,7 @@ def what_decides(found: Finding, *, noun: Noun = SUBJECTS, of: str = OF_PICTURES
     missing = count_missing(found)
     if not missing:
         return ""
-    unit = name_unit(found.measured.metric, noun=noun, of=of)
+    unit = unit_of(found.measured.metric, noun=noun, of=of)
     if math.isinf(missing):
         return f"more {unit[1]} alone would not decide it"
     step = 10 ** max(len(f"{missing:.0f}") - 2, 0)
@@ -239,19 +238,7 @@ def observations(metric: str, n: int | None, *, noun: Noun = SUBJECTS, of: str =
     >>> observations("kappa", 200, of="classes")
     '200 rows'
     """
-    return NOTHING if n is None else count(n, *name_unit(metric, noun=noun, of=of))
-
-
-def name_unit(metric: str, *, noun: Noun = SUBJECTS, of: str = OF_PICTURES) -> Noun:
-    """Return what a metric's number of observations counts, one and many: rows in the place of pictures on a table.
-
-    Examples
-    --------
-    >>> name_unit("class_accuracy"), name_unit("class_accuracy", of="classes")
-    (('picture', 'pictures'), ('row', 'rows'))
-    """
-    unit = unit_of(metric, noun=noun)
-    return ROWS if of != OF_PICTURES and unit == PICTURES else unit
+    return NOTHING if n is None else count(n, *unit_of(metric, noun=noun, of=of))
 
 
 def proportion(candidate: float, baseline: float) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelcheck.comparison import METRICS
-from modelcheck.comparison.tables.comparison import Drivers, TableComparison
+from modelcheck.comparison.tables.comparison import TableComparison
+from modelcheck.comparison.tables.drivers import Drivers
 from modelcheck.judgement.findings import Finding, Verdict
 from modelcheck.report.charts import row
 from modelcheck.report.tables.plots import draw_bar

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from modelcheck.comparison.tables.comparison import EffectComparison, TableComparison
+from modelcheck.comparison.tables.comparison import TableComparison
+from modelcheck.comparison.tables.effects import EffectComparison
 from modelcheck.judgement.findings import Finding
 from modelcheck.panel.columns import Column
 from modelcheck.report.tables.plots import draw_effect, find_top

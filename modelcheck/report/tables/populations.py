@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelcheck.comparison import METRICS
-from modelcheck.comparison.tables.comparison import EffectGap, GroupRates, TableComparison
+from modelcheck.comparison.tables.comparison import TableComparison
+from modelcheck.comparison.tables.gaps import EffectGap
+from modelcheck.comparison.tables.groups import GroupRates
 from modelcheck.judgement.findings import Finding
 from modelcheck.panel.columns import Column
 from modelcheck.panel.populations import SMALLEST_GROUP

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from modelcheck.comparison import METRICS
-from modelcheck.comparison.tables.comparison import ProfilePair, TableComparison
+from modelcheck.comparison.tables.comparison import TableComparison
+from modelcheck.comparison.tables.profiles import ProfilePair
 from modelcheck.judgement.findings import Finding
 from modelcheck.panel.columns import Column, ColumnKind
 from modelcheck.report.charts import row
