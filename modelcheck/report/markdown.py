@@ -18,6 +18,7 @@ from modelcheck.report.words import (
     format_with_interval,
     limits,
     material_of,
+    name_about,
     noun_of,
     number,
     observations,
@@ -110,7 +111,7 @@ def _cells(found: Finding, noun: Noun, of: str) -> list[str]:
     return [
         f"{_SIGNS[found.verdict]} {found.verdict}" + ("" if found.gating else " (advisory)"),
         title(item.metric),
-        clean(item.about, longest=80),
+        clean(name_about(item.metric, item.about), longest=80),
         format_with_interval(item.value, item.interval, whole=item.metric in COUNTS),
         number(item.baseline, whole=item.metric in COUNTS),
         limits(found.criterion),

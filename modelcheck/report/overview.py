@@ -33,6 +33,8 @@ __all__ = ["about_panel", "counts", "networks", "next_steps", "panel_line", "til
 
 _SENTENCES = 5
 _CLASSES_SHOWN = 6
+# The order of the sections of a table's page.
+_TABLE_ORDER = ("drivers", "effects", "populations", "features", "accuracy")
 
 
 def networks(candidate: Mapping[str, Any] | None, baseline: Mapping[str, Any] | None) -> list[dict[str, Any]]:
@@ -90,7 +92,7 @@ def panel_line(panel: AnyPanelRow | None, *, noun: Noun | None = None, judged: b
     if not panel:
         return ""
     if "rows" in panel:
-        return _table_line(cast(TablePanelRow, panel), noun=noun, judged=judged)
+        return _table_line(cast("TablePanelRow", panel), noun=noun, judged=judged)
     one, many = noun or choose_noun(panel["subjects"])
     of = f" of {count(len(panel['subjects']), one, many)}" if panel["subjects"] else ""
     *others, last = (clean(name) for name in panel["classes"])
@@ -151,7 +153,8 @@ def worst_findings(findings: Sequence[Finding], *, noun: Noun, of: str = OF_PICT
 def tiles(findings: Sequence[Finding], *, noun: Noun, of: str = OF_PICTURES) -> list[dict[str, Any]]:
     """Return the questions of the report, those of pictures or of a table, with their most severe answers."""
     made = []
-    for area, about in AREAS.items():
+    order = list(AREAS) if of == OF_PICTURES else [*_TABLE_ORDER, *(area for area in AREAS if area not in _TABLE_ORDER)]
+    for area, about in ((area, AREAS[area]) for area in order):
         if not about.question or of not in about.of:
             continue
         here = [found for found in findings if found.gating and area_of(found.measured.metric) == area]

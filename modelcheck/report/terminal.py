@@ -23,6 +23,7 @@ from modelcheck.report.words import (
     head,
     limits,
     material_of,
+    name_about,
     noun_of,
     number,
     plain,
@@ -59,6 +60,8 @@ _TABLES = {
     "class_name": "class",
     "group": "region check",
 }
+# Kinds whose rows stand in the order of their first column, the gravest and largest first.
+_BY_SIZE = ("column", "effect")
 # At most so many rows of a kind, where a panel of a table has more kinds than one screen has room for.
 _FEWER = {"effect": 4, "division": 4, "population": 4, "subject": 4, "class_name": 4}
 # How many columns the limit takes where its words are folded: the longest of them and a number.
@@ -197,23 +200,19 @@ def _table(
     ]
     if not abouts:
         return None
-    hidden = 0
     room = _ROWS if of == OF_PICTURES else _FEWER.get(kind, _ROWS)
-    if len(abouts) > room:
-        # Of a table's variables those that drive the network most say most.
-        size = values.get(columns[0], {}) if of != OF_PICTURES and columns else {}
-        kept = sorted(
-            abouts,
-            key=lambda about: (
-                -max((found.verdict.gravity for found in judged[about]), default=-1),
-                -(size.get(about) or 0.0) if kind in ("column", "effect") else 0.0,
-            ),
-        )
-        hidden = len(abouts) - room
-        abouts = [about for about in abouts if about in kept[:room]]
+    hidden = max(len(abouts) - room, 0)
+    gravity = {about: -max((found.verdict.gravity for found in judged[about]), default=-1) for about in abouts}
+    if kind in _BY_SIZE:
+        # What drives a network most, and what differs most, says most.
+        size = values.get(used[0], {})
+        abouts = sorted(abouts, key=lambda about: (gravity[about], -(size.get(about) or 0.0)))[:room]
+    elif hidden:
+        kept = sorted(abouts, key=lambda about: gravity[about])[:room]
+        abouts = [about for about in abouts if about in kept]
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
     # What is never folded says how wide it is, for whoever asks whether the table has room.
-    names = [f"By {_TABLES[kind] or noun[0]}", *(clean(about) for about in abouts)]
+    names = [f"By {_TABLES[kind] or noun[0]}", *(name_about(used[0], about) for about in abouts)]
     table.add_column(
         Text(names[0]),
         min_width=min(max(map(len, names)), _NAME),
@@ -234,7 +233,7 @@ def _table(
     table.add_column(Text("verdict"), min_width=width, no_wrap=True, vertical="bottom")
     for about in abouts:
         table.add_row(
-            Text(clean(about)),
+            Text(name_about(used[0], about)),
             *(Text(number(values[metric].get(about))) for metric in columns),
             Text(_limit(judged[about], used)),
             Text(verdicts[about], _STYLES.get(states[about], "dim")),

@@ -49,6 +49,7 @@ __all__ = [
     "limits",
     "material_of",
     "meaning",
+    "name_about",
     "noun_of",
     "number",
     "observations",
@@ -180,10 +181,24 @@ def limits(criterion: Criterion | None, *, signs: bool = False) -> str:
     return " and ".join(parts).replace("-", MINUS)
 
 
+def name_about(metric: str, about: str) -> str:
+    """Return what a value is about, for people: a variable and what divides the rows as ``age by sex``.
+
+    Examples
+    --------
+    >>> name_about("effect_gap", "age|sex"), name_about("driver_share", "age|sex")
+    ('age by sex', 'age|sex')
+    """
+    if metric in METRICS and METRICS[metric].about == "effect":
+        column, _, division = about.rpartition("|")
+        return f"{clean(column)} by {clean(division)}"
+    return clean(about)
+
+
 def plain(found: Finding, *, noun: Noun = SUBJECTS, of: str = OF_PICTURES) -> str:
     """Return a finding as one sentence for who never saw the suite; see `noun_of` and `material_of`."""
     item = found.measured
-    about = f" ({clean(item.about)})" if item.about else ""
+    about = f" ({name_about(item.metric, item.about)})" if item.about else ""
     whole = item.metric in COUNTS
     value = format_with_interval(item.value, item.interval, whole=whole)
     parts = [f"{title(item.metric)}{about}: {value}, must be {limits(found.criterion)}"]

@@ -43,6 +43,7 @@ def drivers_view(
     drivers = comparison.drivers
     return {
         "measured": drivers is not None,
+        "missing": "" if drivers is not None else _say_missing(comparison),
         "rows": shown,
         "rest": [item for item in rows if item not in shown],
         "twins": 0 if drivers is None else len(drivers.twins),
@@ -54,6 +55,12 @@ def drivers_view(
             if METRICS[item.metric].area == "drivers" and not METRICS[item.metric].about
         ],
     }
+
+
+def _say_missing(comparison: TableComparison) -> str:
+    """Return why nothing is known of what drives the networks."""
+    said = (item.evidence for (metric, _), item in comparison.measures.items() if METRICS[metric].area == "drivers")
+    return clean(next(filter(None, said), "No values were exchanged."), longest=400)
 
 
 def driver_rows(comparison: TableComparison, findings: Mapping[str, Finding]) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from modelcheck.report.words import clean, limits, number
 
 __all__ = ["describe_effect", "effects_view", "say_view", "top_of_effects"]
 
-_ALL, _OPEN, _VIEWS = 6, 6, 2
+_ALL, _OPEN, _VIEWS = 9, 6, 2
 
 
 def effects_view(comparison: TableComparison, findings: Mapping[str, Finding]) -> dict[str, Any]:
@@ -38,6 +38,7 @@ def effects_view(comparison: TableComparison, findings: Mapping[str, Finding]) -
     many = len(rows) > _ALL
     shown = [item for k, item in enumerate(rows) if not many or k < _OPEN or item["red"]]
     views = comparison.effects[0].views if comparison.effects else ()
+    drawn = {item.column for item in comparison.effects}
     return {
         "rows": shown,
         "rest": [item for item in rows if item not in shown],
@@ -45,6 +46,11 @@ def effects_view(comparison: TableComparison, findings: Mapping[str, Finding]) -
         "numbers": not comparison.baseline.class_names,
         "views": len(views),
         "drawn": _VIEWS,
+        "unmeasured": [
+            {"name": name_column(about), "why": clean(item.evidence, longest=300)}
+            for (metric, about), item in comparison.measures.items()
+            if metric == "effect_change" and about not in drawn
+        ],
     }
 
 

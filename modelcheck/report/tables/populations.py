@@ -11,6 +11,7 @@ from modelcheck.comparison.tables.comparison import TableComparison
 from modelcheck.comparison.tables.gaps import EffectGap
 from modelcheck.comparison.tables.groups import GroupRates
 from modelcheck.judgement.findings import Finding
+from modelcheck.judgement.measured import Measured
 from modelcheck.panel.columns import Column
 from modelcheck.panel.populations import SMALLEST_GROUP
 from modelcheck.report.charts import row
@@ -54,18 +55,24 @@ def populations_view(
     rates = {key for item in comparison.groups for key in item.candidate}
     positive = clean(comparison.baseline.class_names[-1], longest=24) if comparison.baseline.class_names else ""
     return {
-        "divisions": [_describe_division(name, comparison.groups, findings) for name in divisions],
+        "divisions": [
+            _describe_division(name, comparison.groups, findings)
+            | {"differences": [row(x, findings, noun=noun, of=of) for x in here if _is_of(x, name)]}
+            for name in divisions
+        ],
         "main": "Error" if "error" in rates else "Accuracy",
         "rates": [(key, words.format(positive)) for key, words in _HEADS.items() if key in rates],
-        "small": [f"{_name(x)} ({x.n})" for x in comparison.groups if not x.measured],
+        "small": [f"{_name(x)} ({x.n})" for x in comparison.groups if not x.measured and x.n < SMALLEST_GROUP],
+        "unmeasured": [_name(x) for x in comparison.groups if not x.measured and x.n >= SMALLEST_GROUP],
         "least": SMALLEST_GROUP,
-        "differences": [
-            row(item, findings, noun=noun, of=of) for item in here if METRICS[item.metric].about == "division"
-        ],
         "gaps": [item for item in drawn if item["panels"]],
         "table": [item for item in described if item not in drawn or not item["panels"]],
         "variables": len(columns),
     }
+
+
+def _is_of(item: Measured, division: str) -> bool:
+    return METRICS[item.metric].about == "division" and item.about == division
 
 
 def _describe_division(name: str, groups: Sequence[GroupRates], findings: Mapping[str, Finding]) -> dict[str, Any]:

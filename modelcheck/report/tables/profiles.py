@@ -52,7 +52,8 @@ def profiles_view(
                 "name": clean(record.name, longest=NAME),
                 "units": record.n_units,
                 "measures": [row(x, findings, noun=noun, of=of) for x in here if x.about == record.name],
-                "rows": [_describe_unit(pair, baseline.columns) for pair in pairs[:_UNITS]],
+                # The least alike first.
+                "rows": [_describe_unit(pair, baseline.columns) for pair in reversed(pairs[-_UNITS:])],
                 "left_out": max(len(pairs) - _UNITS, 0),
             }
         )
