@@ -21,7 +21,7 @@ from modelcheck.judgement.document import (
 from modelcheck.judgement.findings import Finding, read_findings
 from modelcheck.judgement.waivers import NOTICE, WaiverState
 from modelcheck.report.shipped import count_unasked, describe_black_box, describe_input_use, is_shipped, say_break
-from modelcheck.report.words import AREAS, count, head, noun_of, title
+from modelcheck.report.words import AREAS, count, head, material_of, noun_of, title
 from modelcheck.support.escaping import clean
 
 __all__ = [
@@ -300,7 +300,8 @@ def main_reason(document: VerdictDocument) -> str:
     named = {found.key: found for found in read_findings(document)}
     if first["kind"] == "finding" and first["key"] in named:
         found = named[first["key"]]
-        return found.describe(unit_of(found.measured.metric, noun=noun_of(document)))
+        unit = unit_of(found.measured.metric, noun=noun_of(document), of=material_of(document))
+        return found.describe(unit)
     return describe_reason(first)
 
 
