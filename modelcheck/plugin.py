@@ -209,11 +209,12 @@ def check(request: pytest.FixtureRequest, evidence: Evidence) -> Callable[..., N
         if settings.inconclusive == "pass":
             red = [finding for finding in red if finding.verdict is not Verdict.INCONCLUSIVE]
         if red:
-            from modelcheck.comparison import unit_of
+            from modelcheck.comparison import tell_material, unit_of
             from modelcheck.report.words import choose_noun
 
-            noun = choose_noun(plan.subjects, settings.subject_name)
-            told = ((row, row.sentence(unit_of(row.criterion.metric, noun=noun))) for row in red)
+            of = tell_material(plan.manifest)
+            noun = choose_noun(plan.subjects, settings.subject_name, of=of)
+            told = ((row, row.sentence(unit_of(row.criterion.metric, noun=noun, of=of))) for row in red)
             lines = (f"{line}\n  why: {clean(row.criterion.why, longest=1000)}" for row, line in told)
             error = pytest.fail.Exception("\n".join(lines), pytrace=False)
             request.node.stash[EXPLAINED] = error

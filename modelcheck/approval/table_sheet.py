@@ -17,19 +17,19 @@ from modelcheck.signature import TableSignature
 
 __all__ = ["draw_tables"]
 
-_WIDTH, _NAME, _BAR = 560, 180, 260  # pixels of one side, of a variable's name in it, and of a whole bar
+_WIDTH, _NAME, _BAR, _MARK = 560, 180, 260, 6  # pixels of one side, a variable's name, a whole bar, and a mark
 _DRIVERS, _UNITS, _COLUMNS = 12, 6, 5  # variables with a bar, outputs with a profile, and variables of a profile
 _EVIDENCE, _PLACE, _GROUND = (60, 100, 160), (170, 110, 50), (225, 225, 225)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Line:
-    """One line of a side: words alone, or a name, a bar from 0 to 1 of its length, and what it stands for."""
+    """One line of a side: words alone, or a name, a bar up to a place from 0 to 1 or a mark there, and a value."""
 
     words: str
-    length: float = math.nan
+    place: float = math.nan
     value: str = ""
-    colour: tuple[int, int, int] = _EVIDENCE
+    marked: bool = False
 
 
 def draw_tables(old: TableSignature | None, new: TableSignature, comparison: TableComparison | None) -> np.ndarray:
@@ -84,9 +84,9 @@ def _list_drivers(shares: dict[str, float], order: Sequence[str]) -> Iterator[_L
     for name in order if shares else ():
         share = shares.get(name)
         if share is None:
-            yield _Line(words=name, length=0.0, value="no such variable")
+            yield _Line(words=name, place=0.0, value="no such variable")
         else:
-            yield _Line(words=name, length=share, value=f"{share:.0%}")
+            yield _Line(words=name, place=share, value=f"{share:.0%}")
 
 
 def _list_profiles(side: TableSignature) -> Iterator[_Line]:
@@ -94,9 +94,11 @@ def _list_profiles(side: TableSignature) -> Iterator[_Line]:
     called = side.class_names or (f"highest {side.target}", f"lowest {side.target}")
     for place, unit in list(enumerate(side.units[name].tolist()))[:_UNITS]:
         yield _Line(words=f"Happiest row of {called[unit]}, within what was seen; the variables that matter most:")
-        for position in rank_drivers(side.gains[name][place].tolist(), most=_COLUMNS):
+        gains = side.gains[name][place].tolist()
+        for position in rank_drivers(gains, most=_COLUMNS):
             column, value = side.columns[position], float(side.profiles[name][place, position])
-            yield _Line(words=column.name, length=_locate(column, value), value=_spell(column, value), colour=_PLACE)
+            if gains[position] > 0:
+                yield _Line(words=column.name, place=_locate(column, value), value=_spell(column, value), marked=True)
 
 
 def _locate(column: Column, value: float) -> float:
@@ -112,11 +114,16 @@ def _spell(column: Column, value: float) -> str:
 
 
 def _draw_line(line: _Line) -> np.ndarray:
-    if math.isnan(line.length):
+    if math.isnan(line.place):
         return draw_text(line.words, _WIDTH)
     row = np.full((LINE, _WIDTH, 3), PAPER, np.uint8)
     row[:, :_NAME] = draw_text(f"  {line.words}", _NAME)
     row[3 : LINE - 3, _NAME : _NAME + _BAR] = _GROUND
-    row[3 : LINE - 3, _NAME : _NAME + round(_BAR * min(max(line.length, 0.0), 1.0))] = line.colour
+    end = _NAME + round(_BAR * min(max(line.place, 0.0), 1.0))
+    if line.marked:
+        start = min(max(end - _MARK // 2, _NAME), _NAME + _BAR - _MARK)
+        row[1 : LINE - 1, start : start + _MARK] = _PLACE
+    else:
+        row[3 : LINE - 3, _NAME:end] = _EVIDENCE
     row[:, _NAME + _BAR + GAP :] = draw_text(line.value, _WIDTH - _NAME - _BAR - GAP)
     return row

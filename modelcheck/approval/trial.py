@@ -11,10 +11,12 @@ from pathlib import Path
 
 from modelcheck.comparison import (
     METRICS,
+    PICTURES,
     AnyComparison,
     Sureness,
     compare,
     measure_sureness,
+    tell_record,
     unit_of,
     with_retrained,
 )
@@ -62,6 +64,8 @@ class Trial:
         The smallest drops in accuracy that the panel finds red.
     noun : tuple of str
         What one and several of the panel's independent units are called.
+    of : str
+        What the networks answer; see `modelcheck.comparison.tell_material`.
     """
 
     criteria: str
@@ -73,6 +77,7 @@ class Trial:
     uncalibrated: bool = False
     sureness: tuple[Sureness, ...] = ()
     noun: Noun = SUBJECTS
+    of: str = PICTURES
 
     @property
     def awaiting(self) -> tuple[str, ...]:
@@ -111,7 +116,7 @@ class Trial:
         gating = sum(found.gating for found in self.findings)
         told = f"{len(red)} of {gating} checks did not pass." if red else f"{gating} checks that gate the release."
         lines = [f"{head}, {told}"]
-        lines += [f"  {_say_red(found, self.noun)}" for found in red[:_SHOWN]]
+        lines += [f"  {_say_red(found, self.noun, of=self.of)}" for found in red[:_SHOWN]]
         lines += [f"  and {len(red) - _SHOWN} more."] if len(red) > _SHOWN else []
         if self.awaiting:
             lines.append(f"  Retrained twins are what it takes for {', '.join(self.awaiting)}: modelcheck calibrate.")
@@ -122,9 +127,9 @@ class Trial:
         return [*lines, *say_sureness(self.sureness, noun=self.noun)]
 
 
-def _say_red(found: Finding, noun: Noun) -> str:
+def _say_red(found: Finding, noun: Noun, *, of: str) -> str:
     decides = what_decides(found, noun=noun)
-    said = found.sentence(unit_of(found.criterion.metric, noun=noun))
+    said = found.sentence(unit_of(found.criterion.metric, noun=noun, of=of))
     return said + (f" {decides[0].upper()}{decides[1:]}." if decides else "")
 
 
@@ -183,7 +188,8 @@ def gate_against_itself(
         # Twins do not help where no sticker was stamped.
         uncalibrated=not (new.retrained or isinstance(new, TableSignature)) and bool(new.stickers),
         sureness=_measure_sureness(new, plan.criteria),
-        noun=choose_noun(new.subjects, settings.subject_name),
+        noun=choose_noun(new.subjects, settings.subject_name, of=tell_record(new)),
+        of=tell_record(new),
     )
 
 
@@ -237,6 +243,7 @@ def judge_again(document: VerdictDocument, new: Record) -> Trial:
         left_out=tuple(left_out),
         sureness=_measure_sureness(new, read_limits(document)),
         noun=noun_of(document),
+        of=tell_record(new),
     )
 
 
