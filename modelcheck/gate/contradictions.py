@@ -7,15 +7,26 @@ edited in one place, or written by something else than a run of the gate is foun
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
-from modelcheck.comparison import BROKEN_BELOW, KERAS, METRICS, Offer, find_offer, plan_metric, possible
-from modelcheck.gate.explanation import MISREAD, explain_judgement
+from modelcheck.comparison import (
+    BROKEN_BELOW,
+    KERAS,
+    METRICS,
+    PICTURES,
+    Offer,
+    find_offer,
+    plan_metric,
+    possible,
+    tell_material,
+)
+from modelcheck.gate.explanation import MISREAD, explain_judgement, find_unseen, tell_row_material
+from modelcheck.gate.request import recipe_for
 from modelcheck.judgement.criteria import CriteriaError, Criterion, criterion_for, find_never_failing
-from modelcheck.judgement.document import MisreadingReason, Reason, VerdictDocument
+from modelcheck.judgement.document import AnyPanelRow, MisreadingReason, Reason, VerdictDocument
 from modelcheck.judgement.findings import Finding, Verdict, judge, overall, read_findings, read_limits
-from modelcheck.recipe import Recipe
+from modelcheck.panel.populations import Populations
 
 __all__ = ["find_contradiction", "find_unplanned"]
 
@@ -63,7 +74,8 @@ def find_unplanned(document: VerdictDocument, manifest: Mapping[str, Any]) -> st
         ("network", manifest["model"]["sha256"], _network(document, "baseline").get("sha256")),
         ("panel", manifest["panel_digest"], panel and panel["digest"]),
         ("classes", manifest["class_names"], panel and panel["classes"]),
-        ("set of classes without pictures", _unseen(manifest), _unseen(panel)),
+        *_list_named_of_table(manifest, panel),
+        (f"set of classes without {_name_rows(manifest)}", _unseen(manifest), panel and find_unseen(panel)),
         ("set of subjects", sorted(manifest["subjects"]), panel and panel["subjects"]),
         ("recipe", manifest["recipe"], recipe and {name: part for name, part in recipe.items() if name != "digest"}),
     )
@@ -220,7 +232,7 @@ def _find_other_parts(document: VerdictDocument, _: Sequence[Finding]) -> str:
     recipe = dict(document["recipe"] or {})
     digest = recipe.pop("digest", None)
     try:
-        made = Recipe.from_dict(recipe)
+        made = recipe_for(recipe, table=tell_row_material(document["panel"]) != PICTURES)
         fits = (made.to_dict(), made.digest()) == (recipe, digest)
     except (ValueError, TypeError, KeyError):
         fits = False
@@ -284,7 +296,7 @@ def _find_impossible(document: VerdictDocument, reason: MisreadingReason) -> str
     if panel is None or classes != panel["classes"] or sorted(order) != sorted(classes) or order == classes:
         return "its order of the outputs is no other order of its panel's classes"
     known = document["metrics"].get("class_accuracy", {})
-    seen = [known.get(name) for name in classes if name not in _unseen(panel)]
+    seen = [known.get(name) for name in classes if name not in find_unseen(panel)]
     if any(value is None for value in seen):
         return ""
     right = [value for value in seen if value is not None]
@@ -302,7 +314,8 @@ def _expected(document: VerdictDocument, metric: str) -> set[str]:
     known: dict[str, Sequence[str]] = {
         "network": [""],
         "subject": panel["subjects"] if panel else [],
-        "class": [name for name in panel["classes"] if name not in _unseen(panel)] if panel else [],
+        "class": [name for name in panel["classes"] if name not in find_unseen(panel)] if panel else [],
+        **_list_of_table(panel),
         "method": offer.choose_methods(recipe.get("attribution_methods", [])),
     }
     alike = [name for name in document["metrics"] if name in METRICS and METRICS[name].domain == domain]
@@ -335,9 +348,47 @@ def _bounds(document: VerdictDocument, metric: str) -> tuple[float, float]:
     return possible(metric, {"class_names": panel["classes"] if panel else []})
 
 
-def _unseen(row: Mapping[str, Any] | None) -> list[str]:
-    """Return the classes without pictures that a manifest or a verdict's panel names; usually neither names any."""
-    return list((row or {}).get("classes_without_pictures", []))
+def _name_rows(manifest: Mapping[str, Any]) -> str:
+    return "pictures" if tell_material(manifest) == PICTURES else "rows"
+
+
+def _unseen(manifest: Mapping[str, Any]) -> list[str]:
+    """Return the classes that a manifest says nothing of the panel shows; usually there are none."""
+    return list(manifest.get("classes_without_pictures", manifest.get("classes_without_rows", ())))
+
+
+def _list_of_table(panel: AnyPanelRow | None) -> dict[str, list[str]]:
+    """Return what is measured of a table each, by the domain of a metric; nothing of pictures."""
+    if panel is None or "rows" not in panel:
+        return {}
+    columns = [column["name"] for column in panel["columns"]]
+    found = Populations(
+        measured=tuple(panel["populations"]),
+        small=tuple(panel["small_populations"]),
+        divisions=tuple(panel["divisions"]),
+    )
+    return {
+        "column": columns,
+        "effect": list(found.list_effects(columns)),
+        "population": list(found.measured),
+        "division": list(found.divisions),
+    }
+
+
+def _list_named_of_table(
+    manifest: Mapping[str, Any], panel: AnyPanelRow | None
+) -> Iterator[tuple[str, object, object]]:
+    """Yield what a baseline's manifest and a verdict's panel say of a table, by what it is in words."""
+    material = tell_material(manifest)
+    yield "kind of panel", material, tell_row_material(panel)
+    if panel is None or "rows" not in panel or material == PICTURES:
+        return
+    yield "target", manifest["target"], panel["target"]
+    told = [{name: column[name] for name in ("name", "kind", "missing")} for column in manifest["columns"]]
+    yield "table of variables", told, panel["columns"]
+    yield "set of sub-populations", manifest["populations"], panel["populations"]
+    yield "set of small sub-populations", manifest["small_populations"], panel["small_populations"]
+    yield "set of divisions", manifest["divisions"], panel["divisions"]
 
 
 def _network(document: VerdictDocument, role: Literal["candidate", "baseline"]) -> Mapping[str, Any]:

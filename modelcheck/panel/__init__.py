@@ -8,4 +8,17 @@ from modelcheck.panel.panel import Panel
 from modelcheck.panel.storage import MAX_GIB
 from modelcheck.panel.table_panel import TablePanel
 
-__all__ = ["MAX_GIB", "Column", "ColumnKind", "Conversion", "Panel", "PanelError", "TablePanel", "load_panel"]
+__all__ = [
+    "MAX_GIB",
+    "AnyPanel",
+    "Column",
+    "ColumnKind",
+    "Conversion",
+    "Panel",
+    "PanelError",
+    "TablePanel",
+    "load_panel",
+]
+
+AnyPanel = Panel | TablePanel
+"""What networks are judged on: pictures, or rows of a table."""
