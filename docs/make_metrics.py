@@ -8,11 +8,19 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from modelcheck.comparison import AREAS, METRICS, PLACES, Metric
+from modelcheck.comparison import AREAS, CLASSES, METRICS, NUMBERS, PICTURES, PLACES, Metric, unit_of
 
 PAGE = Path(__file__).parent / "metrics.md"
 BEGIN, END = "<!-- begin tables: made by docs/make_metrics.py -->", "<!-- end tables -->"
-HEAD = ("metric", "in words", "one for each", "can be", "measured on", "shown as", "what it says")
+HEAD = ("metric", "in words", "of", "one for each", "can be", "measured on", "shown as", "what it says")
+OF = {
+    (PICTURES,): "pictures",
+    (PICTURES, CLASSES): "pictures, classes",
+    (PICTURES, CLASSES, NUMBERS): "all",
+    (CLASSES, NUMBERS): "classes, numbers",
+    (CLASSES,): "classes",
+    (NUMBERS,): "numbers",
+}
 DOMAINS = {
     "layer": "layer",
     "decision": "decision layer",
@@ -20,9 +28,13 @@ DOMAINS = {
     "hidden": "hidden layer",
     "calibrated_hidden": "hidden layer, with retrained twins",
     "subject": "subject, where the panel has them",
-    "class": "class with pictures",
+    "class": "class that the panel has",
     "group": "group of pictures",
     "method": "attribution method",
+    "column": "variable",
+    "effect": "variable and division of the rows",
+    "population": "sub-population of enough rows",
+    "division": "division of the rows into sub-populations",
     "network": "network",
 }
 
@@ -58,9 +70,10 @@ def row(metric: Metric) -> tuple[str, ...]:
     return (
         f"`{metric.name}`",
         metric.title,
+        "two classes" if metric.two_classes else OF[metric.of],
         DOMAINS[metric.domain],
         possible_values(metric),
-        metric.unit[1],
+        ", ".join(dict.fromkeys(unit_of(metric.name, of=of)[1] for of in metric.of)),
         ", ".join(place for place in PLACES if place in metric.shown) or "–",  # noqa: RUF001
         metric.explanation,
     )

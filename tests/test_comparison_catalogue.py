@@ -6,13 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from modelcheck.comparison import ABOUT, AREAS, METRICS, PLACES, compare, possible, shown_in, unit_of
+from modelcheck.comparison import (
+    ABOUT,
+    AREAS,
+    CLASSES,
+    METRICS,
+    NUMBERS,
+    PICTURES,
+    PLACES,
+    compare,
+    possible,
+    shown_in,
+    unit_of,
+)
 from modelcheck.signature import read_manifest
 from signatures import make_panel, make_signature
 
 ROOT = Path(__file__).parents[1]
-CATALOGUE = ROOT / "modelcheck" / "comparison" / "catalogue.py"
-SOURCES = sorted(path for path in [*ROOT.glob("modelcheck/**/*.py"), *ROOT.glob("docs/*.py")] if path != CATALOGUE)
+CATALOGUE = [ROOT / "modelcheck" / "comparison" / name for name in ("catalogue.py", "table_rows.py")]
+SOURCES = sorted({*ROOT.glob("modelcheck/**/*.py"), *ROOT.glob("docs/*.py")} - {*CATALOGUE})
 PANEL = make_panel(groups=("straight", "left"))
 CANDIDATES = {
     "alike": {"seed": 1},
@@ -57,17 +69,26 @@ def test_no_two_metrics_read_alike():
         assert len({getattr(row, part) for row in METRICS.values()}) == len(METRICS)
 
 
-def test_ranks_are_an_order():
-    """No two metrics of one table, tile or list have the same rank, so that the order is one."""
+@pytest.mark.parametrize("of", [PICTURES, CLASSES, NUMBERS])
+def test_ranks_are_an_order(of):
+    """No two metrics of one table, tile or list have the same rank, so that the order is one, whatever is answered."""
     for place in PLACES:
         ranks = [
             (row.about if place == "column" else row.area if place == "headline" else "", row.shown[place])
             for row in METRICS.values()
-            if place in row.shown
+            if place in row.shown and of in row.of
         ]
         assert ranks
         assert len(ranks) == len(set(ranks)), place
     assert shown_in("column", about="subject") == ("subject_accuracy", "subject_change")
+
+
+@pytest.mark.parametrize("row", METRICS.values(), ids=METRICS)
+def test_an_area_is_of_what_its_metrics_are_of(row):
+    """A metric is measured of something that its area is asked of, and rates of two classes are of classes."""
+    assert row.of
+    assert set(row.of) <= set(AREAS[row.area].of)
+    assert not row.two_classes or row.of == (CLASSES,)
 
 
 _OF_TWINS = {"likeness", "worst_likeness", "layer_likeness", "map_agreement"}
@@ -81,7 +102,8 @@ def test_what_is_measured_lies_in_the_range(options, tmp_path):
     baseline.write(tmp_path / "b")
     manifest = read_manifest(tmp_path / "b")
     measures = compare(baseline, candidate).measures.values()
-    assert {item.metric for item in measures} == METRICS.keys() - _OF_TWINS - _OF_SOURCES
+    of_pictures = {name for name, row in METRICS.items() if PICTURES in row.of}
+    assert {item.metric for item in measures} == of_pictures - _OF_TWINS - _OF_SOURCES
     for item in measures:
         low, high = possible(item.metric, manifest)
         ends = [item.value, *(item.interval or ()), *item.floor, *([] if item.baseline is None else [item.baseline])]

@@ -10,6 +10,17 @@ from modelcheck.comparison.lineage import RELATED
 from modelcheck.comparison.metric import ABOUT, AREAS, CLASSES, NUMBERS, PICTURES, PLACES, Metric
 from modelcheck.comparison.recognition import MapAnswer, find_classes_without_map
 from modelcheck.comparison.sureness import Sureness, count_missing, measure_sureness
+from modelcheck.comparison.tables import (
+    Drivers,
+    EffectComparison,
+    EffectGap,
+    GroupRates,
+    ProfilePair,
+    TableComparison,
+    TableLayer,
+    compare_tables,
+    reduce_table_twin,
+)
 from modelcheck.signature.counterparts import CompareError
 
 __all__ = [
@@ -28,14 +39,22 @@ __all__ = [
     "Comparison",
     "ControversialExchange",
     "Conversion",
+    "Drivers",
+    "EffectComparison",
+    "EffectGap",
     "ExchangeMap",
+    "GroupRates",
     "LayerComparison",
     "MapAnswer",
     "Metric",
     "Offer",
     "PictureExchanges",
+    "ProfilePair",
     "Sureness",
+    "TableComparison",
+    "TableLayer",
     "compare",
+    "compare_tables",
     "count_missing",
     "find_classes_without_map",
     "find_offer",
@@ -44,6 +63,7 @@ __all__ = [
     "offer_of",
     "plan_metric",
     "possible",
+    "reduce_table_twin",
     "reduce_twin",
     "say_saturated",
     "say_unrelated",

@@ -11,9 +11,9 @@ from modelcheck.comparison.catalogue import rate_of
 from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.accuracy import Rate, balanced_accuracy, change, cohen_kappa, group_mean
 from modelcheck.metrics.stratified import stratified_accuracy, stratified_change
-from modelcheck.signature import Signature
+from modelcheck.signature import Record, TableSignature
 
-__all__ = ["AnswerChanges", "compare_answers", "measure_answers"]
+__all__ = ["AnswerChanges", "compare_answers", "measure_answers", "read_truth"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,9 +33,14 @@ class AnswerChanges:
     turned_right: int
 
 
-def compare_answers(baseline: Signature, candidate: Signature) -> AnswerChanges:
-    """Return on which pictures the candidate's answer turned wrong, and how many turned right."""
-    labels = candidate.pictures["labels"]
+def read_truth(network: Record) -> np.ndarray:
+    """Return the true class of every picture, or the truth of every row of a table."""
+    return np.asarray(network.rows["truth"] if isinstance(network, TableSignature) else network.pictures["labels"])
+
+
+def compare_answers(baseline: Record, candidate: Record) -> AnswerChanges:
+    """Return on which pictures, or rows, the candidate's answer turned wrong, and how many turned right."""
+    labels = read_truth(candidate)
     before, after = baseline.scores.argmax(axis=1), candidate.scores.argmax(axis=1)
     rows = np.flatnonzero((before == labels) & (after != labels))
     preference = candidate.scores[rows, after[rows]] - candidate.scores[rows, labels[rows]]
@@ -45,13 +50,13 @@ def compare_answers(baseline: Signature, candidate: Signature) -> AnswerChanges:
     )
 
 
-def measure_answers(baseline: Signature, candidate: Signature) -> Iterator[Measured]:
+def measure_answers(baseline: Record, candidate: Record) -> Iterator[Measured]:
     """Yield how the two networks answer on the panel, subject by subject, class by class and over all.
 
     Over all, each subject counts once. Without subjects each class does, and the intervals are those
-    of independent pictures, drawn class by class.
+    of independent pictures, or rows, drawn class by class.
     """
-    labels = baseline.pictures["labels"]
+    labels, noun = read_truth(baseline), "row" if isinstance(baseline, TableSignature) else "picture"
     before, after = baseline.scores.argmax(axis=1), candidate.scores.argmax(axis=1)
     agreed = int((before == after).sum())
     yield Measured(
@@ -71,8 +76,8 @@ def measure_answers(baseline: Signature, candidate: Signature) -> Iterator[Measu
         for key, rate in (("before", old), ("after", new), ("change", moved)):
             rates[key].append(rate)
         yield rate_of("subject_accuracy", subject, new, baseline=old.value)
-        yield rate_of("subject_change", subject, moved, evidence=_say_turned(labels, before, after, here))
-    yield from _measure_classes(baseline, candidate)
+        yield rate_of("subject_change", subject, moved, evidence=_say_turned(labels, before, after, here, noun=noun))
+    yield from _measure_classes(baseline, candidate, noun=noun)
     old, new = (stratified_accuracy(labels, side) for side in (before, after))
     moved = stratified_change(labels, before, after)
     if baseline.subjects:
@@ -82,9 +87,9 @@ def measure_answers(baseline: Signature, candidate: Signature) -> Iterator[Measu
     yield rate_of("accuracy_change", "", moved)
 
 
-def _measure_classes(baseline: Signature, candidate: Signature) -> Iterator[Measured]:
-    """Yield how the two networks answer on each class that the panel holds pictures of."""
-    labels = baseline.pictures["labels"]
+def _measure_classes(baseline: Record, candidate: Record, *, noun: str) -> Iterator[Measured]:
+    """Yield how the two networks answer on each class that the panel holds pictures, or rows, of."""
+    labels = read_truth(baseline)
     before, after = baseline.scores.argmax(axis=1), candidate.scores.argmax(axis=1)
     for k, name in enumerate(baseline.class_names):
         here = labels == k
@@ -95,10 +100,10 @@ def _measure_classes(baseline: Signature, candidate: Signature) -> Iterator[Meas
         taken = ", ".join(f"{baseline.class_names[answers[i]]} ({amounts[i]})" for i in np.argsort(-amounts)[:3])
         yield rate_of("class_accuracy", name, new, baseline=old.value, evidence=f"Taken for {taken}." if taken else "")
         moved = change(labels[here], before[here], after[here])
-        yield rate_of("class_change", name, moved, evidence=_say_turned(labels, before, after, here))
+        yield rate_of("class_change", name, moved, evidence=_say_turned(labels, before, after, here, noun=noun))
 
 
-def _say_turned(labels: np.ndarray, before: np.ndarray, after: np.ndarray, here: np.ndarray) -> str:
+def _say_turned(labels: np.ndarray, before: np.ndarray, after: np.ndarray, here: np.ndarray, *, noun: str) -> str:
     wrong = int(((before == labels) & (after != labels) & here).sum())
     right = int(((before != labels) & (after == labels) & here).sum())
-    return f"{wrong} picture{'' if wrong == 1 else 's'} turned wrong, {right} turned right."
+    return f"{wrong} {noun}{'' if wrong == 1 else 's'} turned wrong, {right} turned right."

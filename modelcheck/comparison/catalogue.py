@@ -24,7 +24,7 @@ _UNITS, _PAIRS, _MAPS = ("unit", "units"), ("pair of units", "pairs of units"), 
 _LAYERS = ("layer", "layers")
 _TWINS, _UNTRAINED = ("twin", "twins"), ("untrained twin", "untrained twins")
 _KERNELS, _STICKERS, _MOSAICS = ("kernel", "kernels"), ("sticker", "stickers"), ("mosaic", "mosaics")
-_OTHER = ("observation", "observations")
+_OTHER, _TABLE_ROWS = ("observation", "observations"), ("row", "rows")
 
 _ROWS = (
     Metric(
@@ -575,7 +575,7 @@ def tell_material(manifest: Mapping[str, Any]) -> str:
     return CLASSES if manifest["class_names"] else NUMBERS
 
 
-def unit_of(metric: str, *, noun: tuple[str, str] = _SUBJECTS) -> tuple[str, str]:
+def unit_of(metric: str, *, noun: tuple[str, str] = _SUBJECTS, of: str = PICTURES) -> tuple[str, str]:
     """Return what a metric's number of observations counts, one and many.
 
     Parameters
@@ -584,7 +584,10 @@ def unit_of(metric: str, *, noun: tuple[str, str] = _SUBJECTS) -> tuple[str, str
         Its name; one of another version counts observations.
     noun : tuple of str
         What one and several of the panel's independent units are called: subjects, by whatever
-        name, or pictures.
+        name, or pictures, or rows.
+    of : str
+        What the networks answer: `PICTURES`, `CLASSES` or `NUMBERS`. What counts pictures counts
+        rows of a table.
 
     Examples
     --------
@@ -592,9 +595,13 @@ def unit_of(metric: str, *, noun: tuple[str, str] = _SUBJECTS) -> tuple[str, str
     (('subject', 'subjects'), ('patient', 'patients'))
     >>> unit_of("class_accuracy", noun=("patient", "patients")), unit_of("a metric of another version")
     (('picture', 'pictures'), ('observation', 'observations'))
+    >>> unit_of("class_accuracy", of=CLASSES)
+    ('row', 'rows')
     """
     unit = METRICS[metric].unit if metric in METRICS else _OTHER
-    return noun if unit == _SUBJECTS else unit
+    if unit == _SUBJECTS:
+        return noun
+    return _TABLE_ROWS if unit == _PICTURES and of != PICTURES else unit
 
 
 def possible(metric: str, manifest: Mapping[str, object]) -> tuple[float, float]:
@@ -629,11 +636,14 @@ def plan_metric(
     offer : Offer
         What the candidate can be asked for: by default all, as a Keras network.
     """
-    if tell_material(manifest) not in METRICS[metric].of or not offer.holds(METRICS[metric].takes):
+    row = METRICS[metric]
+    if tell_material(manifest) not in row.of or not offer.holds(row.takes):
+        return []
+    if row.two_classes and len(manifest["class_names"]) != 2:
         return []
     layers = [name for name in _names(manifest["layers"]) if name not in acknowledged]
     # Not there in a manifest that was written before it was: all classes are planned then.
-    unseen: Sequence[str] = manifest.get("classes_without_pictures", ())
+    unseen = (*manifest.get("classes_without_pictures", ()), *manifest.get("classes_without_rows", ()))
     groups: Sequence[str] = manifest.get("groups", ())
     methods = offer.choose_methods(manifest["recipe"]["attribution_methods"])
     about = {
@@ -651,7 +661,7 @@ def plan_metric(
         "population": manifest.get("populations", ()),
         "division": manifest.get("divisions", ()),
         "network": [""],
-    }[METRICS[metric].domain]
+    }[row.domain]
     return list(about)
 
 

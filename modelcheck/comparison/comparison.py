@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from modelcheck.comparison.answers import AnswerChanges, compare_answers, measure_answers
 from modelcheck.comparison.asking import Offer, find_offer, is_saturated, offer_of, say_saturated, say_unasked
 from modelcheck.comparison.catalogue import METRICS, find_floor
+from modelcheck.comparison.common import check_alike, check_named, choose_one, keep_measures, round_value
 from modelcheck.comparison.controversial import PictureExchanges
 from modelcheck.comparison.conversion import Conversion, adopt_source, measure_conversion
 from modelcheck.comparison.decision import measure_decision
@@ -27,11 +28,12 @@ from modelcheck.comparison.places import measure_places
 from modelcheck.comparison.recognition import MapAnswer, read_map_answers
 from modelcheck.comparison.regions import compute_mass_changes, measure_regions
 from modelcheck.comparison.statistics import NetworkStatistics, compute_statistics
+from modelcheck.comparison.tables import TableComparison, compare_tables
 from modelcheck.comparison.triggers import measure_reach, measure_trigger
 from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.calibration import calibrate
 from modelcheck.metrics.triggers import ReachScan, TriggerScan
-from modelcheck.signature import Signature, read_signature
+from modelcheck.signature import Record, Signature, TableSignature, read_record
 from modelcheck.signature.counterparts import CompareError, find_counterparts
 from modelcheck.support.escaping import one_line_repr
 from modelcheck.support.spelling import did_you_mean
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "compare", "reduce_twin"]
 
 # A signature, or the folder where one is kept.
-Kept = Signature | str | os.PathLike[str]
+Kept = Record | str | os.PathLike[str]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -207,23 +209,8 @@ class Comparison:
         CompareError
             When none or several are named, or there is none of that name.
         """
-        given = {
-            sort: name
-            for sort, name in (
-                ("layer", layer),
-                ("subject", subject),
-                ("class_name", class_name),
-                ("group", group),
-                ("method", method),
-            )
-            if name is not None
-        }
-        if len(given) != 1:
-            raise CompareError(
-                "Name exactly one of layer, subject, class_name, group and method, not "
-                f"{', '.join(given) or 'none of them'}: comparison.about(layer='conv1')"
-            )
-        [(sort, name)] = given.items()
+        given = {"layer": layer, "subject": subject, "class_name": class_name, "group": group, "method": method}
+        sort, name = choose_one(given, example="layer='conv1'")
         if sort == "class_name" and name in self.baseline.classes_without_pictures:
             raise CompareError(
                 f"The panel holds no picture of the class {name!r}: nothing can be said of it. A baseline that plans "
@@ -234,8 +221,7 @@ class Comparison:
             raise CompareError(
                 "The panel has no subjects that several pictures share: nothing is measured of one by itself."
             )
-        if name not in known:
-            raise CompareError(f"There is no {sort} {name!r} in this comparison. {did_you_mean(name, known)}")
+        check_named(sort, name, known)
         return tuple(
             item for (metric, about), item in self.measures.items() if about == name and METRICS[metric].about == sort
         )
@@ -268,18 +254,42 @@ class Comparison:
         return pd.DataFrame(rows).set_index("layer")
 
 
+@overload
+def compare(
+    baseline: TableSignature,
+    candidate: TableSignature,
+    *,
+    layers: Mapping[str, str | None] | None = ...,
+    source: None = ...,
+) -> TableComparison: ...
+@overload
+def compare(
+    baseline: Signature,
+    candidate: Signature,
+    *,
+    layers: Mapping[str, str | None] | None = ...,
+    source: Kept | None = ...,
+) -> Comparison: ...
+@overload
+def compare(
+    baseline: Kept,
+    candidate: Kept,
+    *,
+    layers: Mapping[str, str | None] | None = ...,
+    source: Kept | None = ...,
+) -> Comparison | TableComparison: ...
 def compare(
     baseline: Kept,
     candidate: Kept,
     *,
     layers: Mapping[str, str | None] | None = None,
     source: Kept | None = None,
-) -> Comparison:
-    """Compare two signatures that were measured alike.
+) -> Comparison | TableComparison:
+    """Compare two signatures that were measured alike, on pictures or on a table.
 
     Parameters
     ----------
-    baseline, candidate : Signature, str or path-like
+    baseline, candidate : Signature, TableSignature, str or path-like
         Two networks that were measured with one recipe on one panel, or the folders where their
         signatures are kept. What the candidate answers to
         the baseline's maps, where it was shown them, gives recognition and happiness transfer.
@@ -292,14 +302,15 @@ def compare(
 
     Returns
     -------
-    Comparison
-        Every metric, with its evidence.
+    Comparison or TableComparison
+        Every metric, with its evidence; the second of two networks on a table.
 
     Raises
     ------
     CompareError
-        When one is no signature, recipe, panel or classes differ, `layers` names a layer that is not
-        there, or the candidate was not converted from its source.
+        When one is no signature, recipe, panel, classes, target or columns differ, one was measured
+        on pictures and the other on a table, `layers` names a layer that is not there, or the candidate
+        was not converted from its source.
     SignatureError
         When a folder holds no signature that can be read.
 
@@ -312,14 +323,45 @@ def compare(
     >>> compare("baselines/drawn-faces", "baselines/drawn-faces").find("kappa").value
     1.0
     """
-    baseline, candidate = _read("baseline", baseline), _read("candidate", candidate)
-    _check(baseline, candidate)
-    candidate, conversion = adopt_source(candidate, None if source is None else _read("source", source))
+    one, other = _read("baseline", baseline), _read("candidate", candidate)
+    if isinstance(one, TableSignature) or isinstance(other, TableSignature):
+        return _compare_tables(one, other, layers=layers, source=source)
+    origin = None if source is None else _read("source", source)
+    if isinstance(origin, TableSignature):
+        raise CompareError("The source was measured on a table, and the candidate on pictures: measure it alike.")
+    return _compare_pictures(one, other, layers=layers or {}, source=origin)
+
+
+def _compare_tables(
+    baseline: Record, candidate: Record, *, layers: Mapping[str, str | None] | None, source: Kept | None
+) -> TableComparison:
+    if not (isinstance(baseline, TableSignature) and isinstance(candidate, TableSignature)):
+        on_table = "baseline" if isinstance(baseline, TableSignature) else "candidate"
+        raise CompareError(
+            f"The {on_table} was measured on a table, and the other one on pictures. Measure both on one panel: "
+            "modelcheck measure --help"
+        )
+    if source is not None:
+        raise CompareError("A network on a table has no source: no file that ships is read on a table. Leave it out.")
+    return compare_tables(baseline, candidate, layers=layers)
+
+
+def _compare_pictures(
+    baseline: Signature, candidate: Signature, *, layers: Mapping[str, str | None], source: Signature | None
+) -> Comparison:
+    check_alike(
+        [
+            ("recipe", baseline.recipe.digest(), candidate.recipe.digest()),
+            ("panel", baseline.panel_digest, candidate.panel_digest),
+            ("classes", baseline.class_names, candidate.class_names),
+        ]
+    )
+    candidate, conversion = adopt_source(candidate, source)
     trigger, scan = measure_trigger(baseline, candidate)
     reach, reached = measure_reach(baseline, candidate)
     places, exchanges = measure_places(baseline, candidate)
     shows, shown, refusal = accept_exchange(baseline, candidate)
-    pairs = find_counterparts(baseline, candidate, layers or {})
+    pairs = find_counterparts(baseline, candidate, layers)
     compared = tuple(match_layer(baseline, candidate, pair) for pair in pairs)
     measures = [
         *_measure_layers(baseline, shown, compared, refusal),
@@ -340,7 +382,7 @@ def compare(
         baseline=baseline,
         candidate=candidate,
         layers=compared,
-        measures={(item.metric, item.about): _round(item) for item in asked},
+        measures=keep_measures(asked),
         trigger=scan,
         exchanges=exchanges,
         reach=reached,
@@ -380,23 +422,12 @@ def reduce_twin(baseline: Signature, twin: Signature) -> Signature:
     """
     metrics = compare(replace(baseline, retrained=()), twin).metrics
     changes = {} if twin.same_architecture(baseline) else compute_mass_changes(baseline, twin)
-    return twin.reduce_to_twin(metrics | {key: _round_value(value) for key, value in changes.items()})
+    return twin.reduce_to_twin(metrics | {key: round_value(value) for key, value in changes.items()})
 
 
-def _round(item: Measured) -> Measured:
-    """Round to six decimals: kernels and machines differ in the digits after those, and no limit hangs on them."""
-    ends = None if item.interval is None else (_round_value(item.interval[0]), _round_value(item.interval[1]))
-    before = None if item.baseline is None else _round_value(item.baseline)
-    return replace(item, value=_round_value(item.value), interval=ends, baseline=before)
-
-
-def _round_value(value: float) -> float:
-    return round(float(value), 6) + 0.0  # which turns minus zero into zero
-
-
-def _read(role: str, kept: Kept) -> Signature:
+def _read(role: str, kept: Kept) -> Record:
     """Return a signature as it is given, or read the folder that is."""
-    if isinstance(kept, Signature):
+    if isinstance(kept, Signature | TableSignature):
         return kept
     if not isinstance(kept, str | os.PathLike):
         raise CompareError(
@@ -408,21 +439,4 @@ def _read(role: str, kept: Kept) -> Signature:
             f"The {role} {os.fspath(kept)!r} is a file, and signatures are compared, or the folders of such. "
             "Measure a network first: modelcheck.measure(path, panel)"
         )
-    return read_signature(kept)
-
-
-def _check(baseline: Signature, candidate: Signature) -> None:
-    for what, one, other in (
-        ("recipe", baseline.recipe.digest(), candidate.recipe.digest()),
-        ("panel", baseline.panel_digest, candidate.panel_digest),
-        ("classes", baseline.class_names, candidate.class_names),
-    ):
-        if one != other:
-            raise CompareError(
-                f"The two signatures differ in their {what}: baseline {_short(one)}, candidate {_short(other)}. "
-                "Measure both alike: modelcheck measure --help"
-            )
-
-
-def _short(value: object) -> str:
-    return value[:12] if isinstance(value, str) else str(value)
+    return read_record(kept)

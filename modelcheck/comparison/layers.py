@@ -11,6 +11,8 @@ import numpy as np
 from modelcheck.comparison.asking import offer_of
 from modelcheck.comparison.catalogue import METRICS
 from modelcheck.comparison.coverage import Coverage, measure_coverage, measure_coverage_back
+from modelcheck.comparison.lineage import Kind
+from modelcheck.comparison.metric import PICTURES
 from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.calibration import calibrate, steadiness
 from modelcheck.metrics.matching import Matching, match
@@ -26,7 +28,9 @@ __all__ = [
     "crop_to_common",
     "is_as_retrained",
     "match_layer",
+    "measure_absent",
     "measure_layer",
+    "measure_likeness",
     "say_floor",
 ]
 
@@ -127,7 +131,7 @@ def measure_layer(
     """
     name, partner = layer.baseline.name, layer.candidate
     if partner is None:
-        yield from _measure_absent(name, alone=alone, calibrated=bool(baseline.retrained))
+        yield from measure_absent(name, alone=alone, calibrated=bool(baseline.retrained), of=PICTURES)
         return
     if layer.baseline.kind != LayerKind.DECISION:
         yield Measured(metric="counterpart", about=name, value=1.0, evidence=f"It is {partner.name!r}.")
@@ -162,7 +166,7 @@ def measure_layer(
         )
         yield item
         if metric == _ALIGNMENT and baseline.retrained and layer.baseline.kind != LayerKind.DECISION:
-            yield _measure_likeness(item)
+            yield measure_likeness(item)
     if layer.baseline.kind != LayerKind.DECISION:
         for metric, share in _COVERAGES.items():
             found = share(baseline, candidate, layer.baseline, partner, refusal=refusal)
@@ -173,7 +177,7 @@ def measure_layer(
     yield Measured(metric="floor_ssim", about=name, value=value, n=len(bottom))
 
 
-def _measure_likeness(item: Measured) -> Measured:
+def measure_likeness(item: Measured) -> Measured:
     """Return where a layer's alignment stands between untrained twins, 0, and retrained ones, 1."""
     value = calibrate(item.value, floor=item.floor, ceiling=item.ceiling)
     again = [calibrate(one, floor=item.floor, ceiling=item.ceiling) for one in item.ceiling]
@@ -201,8 +205,8 @@ def is_as_retrained(likeness: Measured) -> bool:
     return likeness.interval is not None and likeness.interval[1] >= 1
 
 
-def _measure_absent(name: str, *, alone: bool, calibrated: bool) -> Iterator[Measured]:
-    """Yield the metrics of a hidden layer without a counterpart."""
+def measure_absent(name: str, *, alone: bool, calibrated: bool, of: str) -> Iterator[Measured]:
+    """Yield the metrics of a hidden layer without a counterpart, of pictures or of a table."""
     domains = ("layer", "hidden", *(["calibrated_hidden"] if calibrated else []))
     absent = f"The candidate has no layer that corresponds to {name!r}"
     absent += ", nor to any other hidden layer: nothing is compared but the decision" if alone else ""
@@ -210,7 +214,7 @@ def _measure_absent(name: str, *, alone: bool, calibrated: bool) -> Iterator[Mea
     for metric, row in METRICS.items():
         if metric == "counterpart":
             yield Measured(metric=metric, about=name, value=0.0, evidence=absent)
-        elif row.domain in domains:
+        elif row.domain in domains and of in row.of:
             yield Measured(metric=metric, about=name, value=math.nan, evidence=absent, silent=not alone)
 
 
@@ -238,7 +242,7 @@ def say_floor(floor: Sequence[float]) -> str:
 
 
 def collect_twin_values(
-    key: str, baseline: Signature, floor: Sequence[float]
+    key: str, baseline: Kind, floor: Sequence[float]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return a metric's floor and ceiling: what untrained and what retrained twins reach."""
     return tuple(floor), tuple(twin.against[key] for twin in baseline.twins_like(baseline) if key in twin.against)

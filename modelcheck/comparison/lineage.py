@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from modelcheck.judgement.measured import Measured
-from modelcheck.signature import Signature
+from modelcheck.signature import Record, Signature, TableSignature
 
 __all__ = ["RELATED", "correlate_kernels", "exclude_relatives", "measure_lineage", "select_clean_networks"]
+
+Kind = TypeVar("Kind", Signature, TableSignature)
 
 RELATED = 0.3  # two seeds of one architecture reach 0.1 in a kernel by chance, an untrained ancestor far more
 
 
-def measure_lineage(baseline: Signature, candidate: Signature) -> Measured:
+def measure_lineage(baseline: Record, candidate: Record) -> Measured:
     """Return the mean correlation of the two networks' kernels, weight by weight.
 
     Networks that were fine-tuned, pruned or quantised from one another, or that started from the
@@ -34,7 +37,7 @@ def measure_lineage(baseline: Signature, candidate: Signature) -> Measured:
     return Measured(metric="lineage", value=value, n=known, evidence=words)
 
 
-def correlate_kernels(one: Signature, other: Signature) -> tuple[float, int]:
+def correlate_kernels(one: Record, other: Record) -> tuple[float, int]:
     """Return the mean correlation of two networks' kernels, NaN where they share none, and how many they share."""
     shared = [name for name in one.fingerprint if name in other.fingerprint]
     values = [_correlation(one.fingerprint[name], other.fingerprint[name]) for name in shared]
@@ -42,12 +45,12 @@ def correlate_kernels(one: Signature, other: Signature) -> tuple[float, int]:
     return (float(np.mean(known)) if known else math.nan), len(known)
 
 
-def select_clean_networks(baseline: Signature, candidate: Signature) -> tuple[Signature, ...]:
+def select_clean_networks(baseline: Kind, candidate: Kind) -> tuple[Kind, ...]:
     """Return the clean networks of the candidate's architecture that a baseline keeps, without its relatives."""
     return exclude_relatives(baseline.twins_like(candidate), candidate)
 
 
-def exclude_relatives(twins: Sequence[Signature], candidate: Signature) -> tuple[Signature, ...]:
+def exclude_relatives(twins: Sequence[Kind], candidate: Kind) -> tuple[Kind, ...]:
     """Return the twins that do not descend from a candidate, nor it from them.
 
     The candidate under another name, saved again or trained a little further is no evidence for the

@@ -100,10 +100,13 @@ class Metric:
         The values that it can have at all; infinite where nothing bounds it.
     unit : tuple of str
         What its number of observations counts, one and many; ``subject`` where those are counted, which in a
-        panel without subjects are pictures: see `modelcheck.comparison.unit_of`.
+        panel without subjects are pictures, or rows; ``picture`` where a table's rows are counted too: see
+        `modelcheck.comparison.unit_of`.
     whole : bool
         Whether its value counts whole things; where `highest` does not bound them they are classes,
         so that there are at most as many as the panel has.
+    two_classes : bool
+        Whether it is asked of networks of two classes alone, of which the last is the positive one.
     spelled : str
         Its name in words where the rule does not give it: abbreviations.
     spread : float or None
@@ -149,6 +152,7 @@ class Metric:
     highest: float = math.inf
     unit: tuple[str, str]
     whole: bool = False
+    two_classes: bool = False
     spelled: str = ""
     spread: float | None = None
     chance: float | None = None

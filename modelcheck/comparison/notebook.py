@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from modelcheck.comparison.catalogue import METRICS, shown_in, unit_of
-from modelcheck.comparison.metric import AREAS
+from modelcheck.comparison.metric import AREAS, PICTURES
 from modelcheck.judgement.measured import Measured
 from modelcheck.signature.notebook import show_decision
 from modelcheck.support.notebook import MOST_BYTES, card, heading, table
@@ -16,7 +16,7 @@ from modelcheck.support.numbers import NOTHING, number
 if TYPE_CHECKING:
     from modelcheck.comparison.comparison import Comparison
 
-__all__ = ["show_comparison"]
+__all__ = ["list_rows", "show_comparison"]
 
 _AN_AREA = 3  # metrics of one area
 
@@ -24,7 +24,7 @@ _AN_AREA = 3  # metrics of one area
 def show_comparison(comparison: Comparison) -> str:
     """Return the HTML of a comparison; of a metric with one value for each thing, the lowest."""
     measured = [item for item in comparison.measures.values() if math.isfinite(item.value)]
-    rows = _rows(comparison)
+    rows = list_rows(comparison.measures.values(), of=PICTURES)
     head = ("", "metric", "value", "interval", "baseline", "rests on")
     networks = (("Baseline", comparison.baseline), ("Candidate", comparison.candidate))
     maps = [
@@ -46,33 +46,47 @@ def show_comparison(comparison: Comparison) -> str:
     return card("Comparison", names, parts, facts=facts)
 
 
-def _rows(comparison: Comparison) -> list[tuple[str, ...]]:
-    """Return a row for each number; an area is named once."""
+def list_rows(measures: Collection[Measured], *, of: str) -> list[tuple[str, ...]]:
+    """Return a row for each number that is named first of its area; an area is named once.
+
+    Parameters
+    ----------
+    measures : collection of Measured
+        Of a comparison.
+    of : str
+        What the networks answer, as in `modelcheck.comparison.tell_material`.
+    """
     rows: list[tuple[str, ...]] = []
     named = ""
-    for item, several in _choose(comparison):
+    for item, several in _choose(measures, of=of):
         area = AREAS[METRICS[item.metric].area].title
-        rows.append(("" if area == named else area, *_cells(item, several=several)))
+        rows.append(("" if area == named else area, *_cells(item, several=several, of=of)))
         named = area
     return rows
 
 
-def _choose(comparison: Comparison) -> Iterator[tuple[Measured, int]]:
-    """Yield what is named first of each area that has values: the lowest of a metric, and of how many."""
+def _choose(measures: Collection[Measured], *, of: str) -> Iterator[tuple[Measured, int]]:
+    """Yield what is named first of each area that has values: of a metric that which is worst, and of how many."""
     for area in AREAS:
         found = 0
-        for metric in shown_in("headline", area=area):
-            several = [
-                item for item in comparison.measures.values() if item.metric == metric and math.isfinite(item.value)
-            ]
+        for metric in shown_in("headline", area=area, of=of):
+            several = [item for item in measures if item.metric == metric and math.isfinite(item.value)]
             if several and found < _AN_AREA:
                 found += 1
-                yield min(several, key=lambda item: item.value), len(several)
+                worst = max if _falls(metric) else min
+                yield worst(several, key=lambda item: item.value), len(several)
 
 
-def _cells(item: Measured, *, several: int) -> tuple[str, ...]:
+def _falls(metric: str) -> bool:
+    """Say whether less is better of a metric: one that measures a distance, and so has no highest value."""
+    row = METRICS[metric]
+    return row.lowest == 0 and (math.isinf(row.highest) or row.about == "division")
+
+
+def _cells(item: Measured, *, several: int, of: str) -> tuple[str, ...]:
     metric = METRICS[item.metric]
-    about = f"{item.about}, lowest of {several}" if several > 1 else item.about
+    end = "highest" if _falls(item.metric) else "lowest"
+    about = f"{item.about}, {end} of {several}" if several > 1 else item.about
     ends = item.interval
     known = ends is not None and all(map(math.isfinite, ends))
     return (
@@ -80,5 +94,5 @@ def _cells(item: Measured, *, several: int) -> tuple[str, ...]:
         number(item.value, whole=metric.whole),
         f"{number(ends[0])} to {number(ends[1])}" if ends is not None and known else NOTHING,
         NOTHING if item.baseline is None else number(item.baseline, whole=metric.whole),
-        NOTHING if item.n is None else f"{item.n} {unit_of(item.metric)[item.n != 1]}",
+        NOTHING if item.n is None else f"{item.n} {unit_of(item.metric, of=of)[item.n != 1]}",
     )

@@ -34,7 +34,7 @@ TABLE_ROWS = (
         lowest=0.0,
         unit=_ROWS,
         span=(0.0, 3.0),
-        shown={"headline": 1, "summary": 2},
+        shown={"headline": 1, "summary": 5},
     ),
     Metric(
         name="driver_rank_agreement",
@@ -47,7 +47,7 @@ TABLE_ROWS = (
         highest=1.0,
         unit=_COLUMNS,
         spread=0.12,
-        shown={"headline": 2, "summary": 3},
+        shown={"headline": 2, "summary": 6},
     ),
     Metric(
         name="driver_share",
@@ -82,7 +82,7 @@ TABLE_ROWS = (
         "their curves, over the pooled standard deviation of their answers.",
         lowest=0.0,
         unit=_ROWS,
-        shown={"column": 1, "headline": 1},
+        shown={"column": 3, "headline": 1},
     ),
     Metric(
         name="effect_gap",
@@ -105,7 +105,7 @@ TABLE_ROWS = (
         "answering the mean.",
         lowest=0.0,
         unit=_SUBJECTS,
-        shown={"headline": 1, "summary": 4},
+        shown={"headline": 1, "summary": 2},
     ),
     Metric(
         name="error_change",
@@ -116,7 +116,7 @@ TABLE_ROWS = (
         "the same rows.",
         unit=_SUBJECTS,
         span=(-0.5, 0.5),
-        shown={"headline": 2, "summary": 5},
+        shown={"headline": 2, "summary": 3},
     ),
     Metric(
         name="subject_error",
@@ -182,6 +182,7 @@ TABLE_ROWS = (
         lowest=0.0,
         highest=1.0,
         unit=_GROUPS,
+        two_classes=True,
         shown={"column": 3},
     ),
     Metric(
@@ -194,6 +195,7 @@ TABLE_ROWS = (
         lowest=0.0,
         highest=1.0,
         unit=_GROUPS,
+        two_classes=True,
         shown={"column": 4, "headline": 2},
     ),
     Metric(

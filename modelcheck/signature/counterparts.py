@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from modelcheck.metrics.matching import align
 from modelcheck.metrics.similarity import layer_cka
-from modelcheck.signature import LayerRecord, Signature
+from modelcheck.signature import LayerRecord, Record
 from modelcheck.support.spelling import did_you_mean
 
 __all__ = ["CompareError", "LayerPair", "check_given", "find_counterparts"]
@@ -38,17 +38,15 @@ class LayerPair(NamedTuple):
     acknowledged: bool = False
 
 
-def find_counterparts(
-    baseline: Signature, candidate: Signature, given: Mapping[str, str | None]
-) -> tuple[LayerPair, ...]:
+def find_counterparts(baseline: Record, candidate: Record, given: Mapping[str, str | None]) -> tuple[LayerPair, ...]:
     """Return each layer of the baseline with its counterpart, the decision last.
 
     Hidden layers of one kind are aligned in order by the CKA of their activations on the probe
-    pictures.
+    pictures, or rows.
 
     Parameters
     ----------
-    baseline, candidate : Signature
+    baseline, candidate : Signature or TableSignature
         Two networks that were measured on one panel.
     given : mapping of str to str or None
         Counterparts that are given instead of found; None where the candidate has none on purpose.
@@ -83,7 +81,7 @@ def find_counterparts(
     return (*pairs, LayerPair(baseline.decision, candidate.decision))
 
 
-def check_given(baseline: Signature, given: Mapping[str, str | None]) -> None:
+def check_given(baseline: Record, given: Mapping[str, str | None]) -> None:
     """Check the baseline's side of a table of counterparts, before anything is measured.
 
     Raises

@@ -1,187 +1,40 @@
-"""Two signatures of networks on one table side by side: every metric of the difference, and the evidence for it."""
+"""Two signatures of networks on one table side by side: every metric of the difference, and the evidence for it.
+
+A comparison is a pure value: it knows numbers and the evidence for them, and no limits.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-import numpy as np
-
+from modelcheck.comparison.catalogue import METRICS, find_floor
+from modelcheck.comparison.common import check_alike, check_named, choose_one, keep_measures
+from modelcheck.comparison.layers import is_as_retrained
+from modelcheck.comparison.lineage import measure_lineage
+from modelcheck.comparison.tables.answers import measure_table_answers
+from modelcheck.comparison.tables.drivers import Drivers, measure_drivers
+from modelcheck.comparison.tables.effects import EffectComparison, measure_effects
+from modelcheck.comparison.tables.gaps import EffectGap, measure_effect_gaps
+from modelcheck.comparison.tables.groups import GroupRates, measure_groups
+from modelcheck.comparison.tables.layers import TableLayer, match_layers, measure_layers
+from modelcheck.comparison.tables.notebook import show_table_comparison
+from modelcheck.comparison.tables.profiles import ProfilePair, measure_profiles
 from modelcheck.judgement.measured import Measured
-from modelcheck.signature.table_record import TableSignature
+from modelcheck.metrics.calibration import calibrate
+from modelcheck.panel.populations import list_populations
+from modelcheck.signature import TableSignature
+from modelcheck.signature.counterparts import CompareError
 from modelcheck.support.escaping import one_line_repr
+from modelcheck.support.spelling import did_you_mean
 
-__all__ = [
-    "Drivers",
-    "EffectComparison",
-    "EffectGap",
-    "GroupRates",
-    "ProfilePair",
-    "TableComparison",
-    "compare_tables",
-]
+if TYPE_CHECKING:
+    import pandas as pd
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Drivers:
-    """Which variables drive each network: shares of the evidence that is lost where a column is exchanged.
-
-    Parameters
-    ----------
-    columns : tuple of str
-        The features, in the panel's order.
-    baseline, candidate : np.ndarray
-        ``(columns,)`` shares that sum to 1.
-    intervals : np.ndarray
-        ``(columns, 2)``: 95 % interval of the candidate's shares over rows.
-    twins : np.ndarray
-        ``(twins, columns)`` of the baseline's retrained twins.
-    shuffled : mapping of str to np.ndarray
-        By ``baseline`` and ``candidate``, ``(columns, 3)``: permutation importance, mean, lowest and
-        highest over the shuffles.
-    relevance : mapping of str to np.ndarray
-        By attribution method, ``(2, columns)``: shares of the mean absolute relevance, baseline and
-        candidate; none for networks with named inputs.
-    """
-
-    columns: tuple[str, ...]
-    baseline: np.ndarray
-    candidate: np.ndarray
-    intervals: np.ndarray
-    twins: np.ndarray
-    shuffled: Mapping[str, np.ndarray]
-    relevance: Mapping[str, np.ndarray]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class EffectComparison:
-    """The effect of one column on the answers of both networks (accumulated local effects).
-
-    Parameters
-    ----------
-    column : str
-        The feature.
-    grid : np.ndarray
-        ``(k,)`` values of a column of numbers; positions of categories.
-    weights : np.ndarray
-        ``(k,)`` share of the rows that stand at each, summing to 1.
-    baseline, candidate : np.ndarray
-        ``(k, views)`` centred curves in units of the scores. Two classes have one view: by how much
-        the second leads; more classes one each; a target of numbers one.
-    views : tuple of str
-        What each view is called: a class, or the target.
-    change : float
-        Root mean square distance between the two, over the pooled standard deviation of the answers.
-    twins : tuple of float
-        The same of each retrained twin of the baseline.
-    """
-
-    column: str
-    grid: np.ndarray
-    weights: np.ndarray
-    baseline: np.ndarray
-    candidate: np.ndarray
-    views: tuple[str, ...]
-    change: float
-    twins: tuple[float, ...]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class EffectGap:
-    """The candidate's effect of one column in each sub-population of a division, on common support.
-
-    Parameters
-    ----------
-    column, division : str
-        The feature, and what divides the rows.
-    populations : tuple of str
-        Those that are compared, each of enough rows.
-    counts : tuple of int
-        Their rows.
-    grid : np.ndarray
-        ``(k,)`` as in `EffectComparison`: where every population has rows.
-    curves : np.ndarray
-        ``(populations, k, views)`` centred on the common support.
-    gap, baseline_gap : float
-        Root mean square distance between the two populations that differ most, over the pooled
-        standard deviation of the answers, less what permuted groups give; NaN where it could not be
-        measured.
-    p, p_adjusted : float
-        Of the gap under permuted groups, and after Holm's correction over all columns of the division.
-    """
-
-    column: str
-    division: str
-    populations: tuple[str, ...]
-    counts: tuple[int, ...]
-    grid: np.ndarray
-    curves: np.ndarray
-    gap: float
-    baseline_gap: float
-    p: float
-    p_adjusted: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class GroupRates:
-    """How right both networks are about one sub-population.
-
-    Parameters
-    ----------
-    division, population : str
-        What divides the rows, and which part it is.
-    n : int
-        Its rows.
-    measured : bool
-        Whether it has enough rows to be measured.
-    baseline, candidate : mapping of str to float
-        By rate in fairlearn's words: ``accuracy``, ``selection_rate``, ``true_positive_rate``,
-        ``false_positive_rate`` of two classes; ``accuracy`` of more; ``error`` for a target of
-        numbers, in units of its standard deviation.
-    interval : tuple of float
-        95 % of the candidate's accuracy or error.
-    """
-
-    division: str
-    population: str
-    n: int
-    measured: bool
-    baseline: Mapping[str, float]
-    candidate: Mapping[str, float]
-    interval: tuple[float, float]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ProfilePair:
-    """The profile of a unit of the baseline and that of its counterpart.
-
-    Parameters
-    ----------
-    layer, unit : str
-        The baseline's layer, and what the unit is called: a class, ``highest``, ``lowest``, or its
-        index.
-    counterpart : str
-        The candidate's unit, ``layer:index``.
-    baseline, candidate : np.ndarray
-        ``(columns,)`` encoded rows.
-    baseline_gains, candidate_gains : np.ndarray
-        ``(columns,)``: by how much happiness falls where one column is typical instead.
-    transfer : float
-        How happy the baseline's profile makes the candidate: 0 as the typical row, 1 as its own
-        profile; NaN for hidden units.
-    correlation : float
-        Of the two units' activations on the probe rows.
-    """
-
-    layer: str
-    unit: str
-    counterpart: str
-    baseline: np.ndarray
-    candidate: np.ndarray
-    baseline_gains: np.ndarray
-    candidate_gains: np.ndarray
-    transfer: float
-    correlation: float
+__all__ = ["TableComparison", "compare_tables", "reduce_table_twin"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -192,6 +45,8 @@ class TableComparison:
     ----------
     baseline, candidate : TableSignature
         The two networks, always in this order; a change is candidate minus baseline.
+    layers : tuple of TableLayer
+        One for each layer of the baseline, in its order.
     measures : mapping of (str, str) to Measured
         Every metric's value for everything it is about, by ``(metric, about)``, in a stable order.
     drivers : Drivers or None
@@ -203,11 +58,12 @@ class TableComparison:
     groups : tuple of GroupRates
         One for each sub-population, those of too few rows among them.
     profiles : tuple of ProfilePair
-        Of the decision's units first, then of matched hidden units.
+        Of the decision's units first, then of matched hidden units, the most alike of a layer first.
     """
 
     baseline: TableSignature
     candidate: TableSignature
+    layers: tuple[TableLayer, ...]
     measures: Mapping[tuple[str, str], Measured]
     drivers: Drivers | None
     effects: tuple[EffectComparison, ...]
@@ -218,6 +74,10 @@ class TableComparison:
     def __repr__(self) -> str:
         networks = f"{self.baseline.model['name']} -> {self.candidate.model['name']}"
         return one_line_repr("TableComparison", networks, f"{len(self.measures)} measures")
+
+    def _repr_html_(self) -> str:
+        """Return the first numbers and what drives each network, for a notebook."""
+        return show_table_comparison(self)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -234,9 +94,228 @@ class TableComparison:
         """Nothing: no file that ships is read on a table."""
         return
 
+    @cached_property
+    def calibrated(self) -> Mapping[tuple[str, str], float]:
+        """Every measure on the scale where untrained twins, or what says nothing, stand at 0 and retrained ones at 1.
+
+        NaN where there are too few twins, or where they cannot be told apart; see
+        `modelcheck.metrics.calibration.calibrate`.
+        """
+        return {
+            key: calibrate(item.value, floor=find_floor(item), ceiling=item.ceiling)
+            for key, item in self.measures.items()
+        }
+
+    @property
+    def layers_as_retrained(self) -> tuple[str, ...]:
+        """The hidden layers that are as alike as a second training leaves them."""
+        known = (item for (metric, _), item in self.measures.items() if metric == "layer_likeness")
+        return tuple(item.about for item in known if is_as_retrained(item))
+
+    def find(self, metric: str, about: str = "") -> Measured:
+        """Return one measure.
+
+        Parameters
+        ----------
+        metric : str
+            The metric's name, for example ``driver_share``.
+        about : str
+            What it was measured of: a column, an effect ``age|sex``, a sub-population ``sex=f``, a
+            division, a layer, a subject, a class; empty for the network as a whole.
+
+        Raises
+        ------
+        CompareError
+            When there is no such metric, or not for that.
+        """
+        if metric not in METRICS:
+            raise CompareError(f"There is no metric {metric!r}. {did_you_mean(metric, METRICS)}")
+        if (metric, about) in self.measures:
+            return self.measures[metric, about]
+        known = [other for name, other in self.measures if name == metric]
+        if not known:
+            raise CompareError(f"{metric} is not measured of these networks: it is asked of others.")
+        raise CompareError(f"{metric} was not measured for {about!r}. {did_you_mean(about, known)}")
+
+    def about(
+        self,
+        *,
+        column: str | None = None,
+        effect: str | None = None,
+        population: str | None = None,
+        division: str | None = None,
+        layer: str | None = None,
+        subject: str | None = None,
+        class_name: str | None = None,
+    ) -> tuple[Measured, ...]:
+        """Return all that was measured of one thing; exactly one must be named.
+
+        Parameters
+        ----------
+        column : str, optional
+            A variable.
+        effect : str, optional
+            A variable and what divides the rows, ``age|sex``.
+        population : str, optional
+            A sub-population, ``sex=f``.
+        division : str, optional
+            What divides the rows into sub-populations, ``sex``.
+        layer : str, optional
+            A layer of the baseline. Of one that the configuration takes out on purpose nothing was
+            measured.
+        subject : str, optional
+            Of whom or what rows are, where the panel says so.
+        class_name : str, optional
+            A class that the panel holds rows of.
+
+        Raises
+        ------
+        CompareError
+            When none or several are named, or there is none of that name.
+        """
+        given = {
+            "column": column,
+            "effect": effect,
+            "population": population,
+            "division": division,
+            "layer": layer,
+            "subject": subject,
+            "class_name": class_name,
+        }
+        sort, name = choose_one(given, example="column='age'")
+        self._refuse_unmeasured(sort, name)
+        check_named(sort, name, self._names(sort))
+        return tuple(
+            item for (metric, about), item in self.measures.items() if about == name and METRICS[metric].about == sort
+        )
+
+    def _refuse_unmeasured(self, sort: str, name: str) -> None:
+        """Refuse what the panel has, or could have, but too little of."""
+        if sort == "class_name" and name in self.baseline.classes_without_rows:
+            raise CompareError(f"The panel holds no row of the class {name!r}: nothing can be said of it.")
+        if sort == "population" and name in list_populations(self.baseline.groups).small:
+            raise CompareError(f"The sub-population {name!r} has too few rows to be measured.")
+        if sort == "subject" and not self.subjects:
+            raise CompareError(
+                "The panel has no subjects that several rows share: nothing is measured of one by itself."
+            )
+
+    def _names(self, sort: str) -> tuple[str, ...]:
+        """Return the names of all things of a sort that this comparison is about."""
+        if sort == "column":
+            return tuple(column.name for column in self.baseline.columns)
+        if sort == "layer":
+            return tuple(layer.baseline.name for layer in self.layers)
+        if sort == "class_name":
+            return self.baseline.class_names
+        if sort == "subject":
+            return self.subjects
+        found = list_populations(self.baseline.groups)
+        effects = found.list_effects(self._names("column"))
+        return {"population": found.measured, "division": found.divisions, "effect": effects}[sort]
+
+    def table(self) -> pd.DataFrame:
+        """Return one row a column: what drives each network, and how far its effect changed and differs."""
+        import pandas as pd
+
+        divisions = list_populations(self.baseline.groups).divisions
+        names = [name for name, metric in METRICS.items() if metric.about == "column"]
+        values = self.metrics
+        rows = [
+            {
+                "column": column.name,
+                "kind": column.kind.value,
+                "baseline_share": math.nan if self.drivers is None else float(self.drivers.baseline[k]),
+                **{name: values.get(f"{name}[{column.name}]", math.nan) for name in names},
+                **{
+                    f"effect_gap|{division}": values.get(f"effect_gap[{column.name}|{division}]", math.nan)
+                    for division in divisions
+                },
+            }
+            for k, column in enumerate(self.baseline.columns)
+        ]
+        return pd.DataFrame(rows).set_index("column")
+
 
 def compare_tables(
     baseline: TableSignature, candidate: TableSignature, *, layers: Mapping[str, str | None] | None = None
 ) -> TableComparison:
-    """Compare two signatures that were measured alike on a table."""
-    raise NotImplementedError
+    """Compare two signatures that were measured alike on a table.
+
+    Parameters
+    ----------
+    baseline, candidate : TableSignature
+        Two networks that were measured with one recipe on one panel. What the candidate answers to
+        the baseline's profiles, where it was shown them, gives profile transfer.
+    layers : mapping of str to str or None, optional
+        Counterparts that are given instead of found: baseline layer to candidate layer, or None
+        where the candidate has none on purpose.
+
+    Returns
+    -------
+    TableComparison
+        Every metric, with its evidence.
+
+    Raises
+    ------
+    CompareError
+        When recipe, panel, target, classes or columns differ, or `layers` names a layer that is not
+        there.
+    """
+    check_alike(_list_facts(baseline, candidate))
+    matched = match_layers(baseline, candidate, layers or {})
+    transfer, profiles = measure_profiles(baseline, candidate, matched)
+    driven, drivers = measure_drivers(baseline, candidate)
+    moved, effects = measure_effects(baseline, candidate)
+    apart, gaps = measure_effect_gaps(baseline, candidate)
+    rates, groups = measure_groups(baseline, candidate)
+    measures = [
+        transfer,
+        *measure_layers(baseline, candidate, matched),
+        measure_lineage(baseline, candidate),
+        *driven,
+        *moved,
+        *apart,
+        *measure_table_answers(baseline, candidate),
+        *rates,
+    ]
+    return TableComparison(
+        baseline=baseline,
+        candidate=candidate,
+        layers=matched,
+        measures=keep_measures(measures),
+        drivers=drivers,
+        effects=effects,
+        gaps=gaps,
+        groups=groups,
+        profiles=profiles,
+    )
+
+
+def _list_facts(baseline: TableSignature, candidate: TableSignature) -> Iterator[tuple[str, object, object]]:
+    """Yield what two signatures must agree in."""
+    yield "recipe", baseline.recipe.digest(), candidate.recipe.digest()
+    yield "target", baseline.target, candidate.target
+    yield "classes", baseline.class_names, candidate.class_names
+    yield "columns", _describe_columns(baseline), _describe_columns(candidate)
+    yield "panel", baseline.panel_digest, candidate.panel_digest
+
+
+def _describe_columns(signature: TableSignature) -> tuple[str, ...]:
+    return tuple(f"{column.name} ({column.kind.value})" for column in signature.columns)
+
+
+def reduce_table_twin(baseline: TableSignature, twin: TableSignature) -> TableSignature:
+    """Return what a baseline keeps of a retrained network: its answers, exchanges and effects, and how it compares.
+
+    Parameters
+    ----------
+    baseline, twin : TableSignature
+        Two networks that were measured alike; the twin without untrained twins of its own.
+
+    Raises
+    ------
+    CompareError
+        When recipe, panel, target, classes or columns differ.
+    """
+    return twin.reduce_to_twin(compare_tables(replace(baseline, retrained=()), twin).metrics)

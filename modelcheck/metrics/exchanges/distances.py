@@ -214,7 +214,12 @@ def leave_one_out(values: np.ndarray) -> np.ndarray:
     return (values.sum(axis=0) - values) / (len(values) - 1)
 
 
-def find_distance(candidate: Sequence[np.ndarray], references: Sequence[Sequence[np.ndarray]]) -> Apart:
+def find_distance(
+    candidate: Sequence[np.ndarray],
+    references: Sequence[Sequence[np.ndarray]],
+    *,
+    independent: np.ndarray | None = None,
+) -> Apart:
     """Return how far a network's exchange maps are from those of others, or its mosaics from theirs.
 
     Of maps the distance is the sum of absolute differences, between 0 and 2, mean over the grids;
@@ -226,11 +231,14 @@ def find_distance(candidate: Sequence[np.ndarray], references: Sequence[Sequence
         Of each grid ``(n, cells)`` strengths, or one ``(m,)`` of shares that were won.
     references : sequence of sequence of np.ndarray
         The same of each reference: the baseline first, its retrained twins after it.
+    independent : np.ndarray, optional
+        ``(n,)`` words that two pictures share where they are not independent; by default all are.
 
     Returns
     -------
     Apart
-        With intervals from resampled pictures, the same ones for every network.
+        With intervals from resampled pictures, or from all of what is not independent at once, the
+        same ones for every network.
 
     Examples
     --------
@@ -240,7 +248,8 @@ def find_distance(candidate: Sequence[np.ndarray], references: Sequence[Sequence
     (0.5, [1.0, 1.0], 0.5)
     """
     n = len(candidate[0])
-    weights = np.concatenate([np.ones((1, n)), _resample(n)])
+    whose = np.arange(n) if independent is None else np.unique(independent, return_inverse=True)[1]
+    weights = np.concatenate([np.ones((1, n)), _resample(int(whose.max(initial=-1)) + 1)[:, whose]])
     parts = [_measure_part(part, given, weights) for part, given in _pair(candidate, references)]
     own, others = zip(*parts, strict=True)
     distances, beside = np.mean(own, axis=0), np.mean(others, axis=0)  # (r,), (m, r)
