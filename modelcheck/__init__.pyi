@@ -5,11 +5,12 @@ from .interface import Interface
 from .judgement import Criterion, Finding, Measured, Verdict, judge
 from .measurement import measure
 from .metrics.similarity import ssim, ssim_matrix
-from .panel import Panel
+from .panel import Panel, TablePanel
 from .recipe import Recipe
 from .report import write_comparison, write_gallery
-from .signature import Signature, read_signature
+from .signature import Signature, TableSignature, read_record, read_signature
 from .support.progress import progress_bar
+from .table_recipe import TableRecipe
 from .units import Unit
 
 __version__: str
@@ -23,6 +24,9 @@ __all__ = [
     "Panel",
     "Recipe",
     "Signature",
+    "TablePanel",
+    "TableRecipe",
+    "TableSignature",
     "Unit",
     "Verdict",
     "attribute",
@@ -31,6 +35,7 @@ __all__ = [
     "judge",
     "measure",
     "progress_bar",
+    "read_record",
     "read_signature",
     "render_happy_maps",
     "ssim",

@@ -22,6 +22,7 @@ FUNCTIONS = {
     "judge": "judgement",
     "measure": "measurement",
     "progress_bar": "support.progress",
+    "read_record": "signature",
     "read_signature": "signature",
     "render_happy_maps": "happymaps",
     "ssim": "metrics.similarity",
@@ -38,6 +39,9 @@ CLASSES = {
     "Interface": "interface",
     "Recipe": "recipe",
     "Signature": "signature",
+    "TablePanel": "panel",
+    "TableRecipe": "table_recipe",
+    "TableSignature": "signature",
     "Unit": "units",
     "Verdict": "judgement",
 }

@@ -19,6 +19,7 @@ __all__ = [
     "check_regions",
     "check_words",
     "is_missing",
+    "join_words",
     "spell",
 ]
 
@@ -69,37 +70,39 @@ def check_class_names(class_names: Any) -> tuple[str, ...]:
     return names
 
 
-def check_labels(labels: Any, n: int, class_names: tuple[str, ...]) -> np.ndarray:
+def check_labels(
+    labels: Any, n: int, class_names: tuple[str, ...], *, what: str = "labels", of: str = "picture"
+) -> np.ndarray:
     """Return ``(n,)`` positions in the classes, from positions or from the names of classes."""
     try:
         array = np.asarray(labels)
     except ValueError as error:
-        raise PanelError(f"labels must be {n} whole numbers or names of classes: {error}.") from error
-    words = array.dtype.kind == "O" and any(isinstance(label, str | bytes) for label in array.flat)
+        raise PanelError(f"{what} must be {n} whole numbers or names of classes: {error}.") from error
+    words = array.dtype.kind in "OT" and any(isinstance(label, str | bytes) for label in array.flat)
     if array.dtype.kind in "US" or words:
-        return _find_classes(check_words(labels, n, "labels").tolist(), class_names)
-    check_value("labels", array, array_of(f"{n} whole numbers", kinds="iu", shape=(n,)), error=PanelError)
+        return _find_classes(check_words(labels, n, what, of=of).tolist(), class_names, what)
+    check_value(what, array, array_of(f"{n} whole numbers", kinds="iu", shape=(n,)), error=PanelError)
     if array.min() < 0 or array.max() >= len(class_names):
         outside = int(np.sum((array < 0) | (array >= len(class_names))))
         raise PanelError(
-            f"labels span {array.min()} to {array.max()}, but there are {len(class_names)} classes: "
+            f"{what} span {array.min()} to {array.max()}, but there are {len(class_names)} classes: "
             f"{', '.join(class_names)}. {outside} of {n} labels are no position in them."
         )
     return array.astype(np.int64)
 
 
-def _find_classes(labels: list[str], class_names: tuple[str, ...]) -> np.ndarray:
+def _find_classes(labels: list[str], class_names: tuple[str, ...], what: str) -> np.ndarray:
     places = {name: place for place, name in enumerate(class_names)}
     strange = Counter(label for label in labels if label not in places)
     if strange:
         shown = shorten(f"{name!r} ({times})" for name, times in strange.most_common())
-        raise PanelError(f"labels hold names of no class: {shown}. The classes are {shorten(map(repr, class_names))}.")
+        raise PanelError(f"{what} hold names of no class: {shown}. The classes are {shorten(map(repr, class_names))}.")
     return np.array([places[label] for label in labels], dtype=np.int64)
 
 
-def check_words(words: Any, n: int | None, what: str) -> np.ndarray:
-    """Return words as an array of text: `n` of them, none empty."""
-    wanted = "a list of words" if n is None else f"{n} words, one a picture"
+def check_words(words: Any, n: int | None, what: str, *, of: str = "picture") -> np.ndarray:
+    """Return words as an array of text: `n` of them, one of each of what `of` says, none empty."""
+    wanted = "a list of words" if n is None else f"{n} words, one a {of}"
     if isinstance(words, np.ndarray) and words.size > (MAX_PICTURES if n is None else n):
         raise PanelError(f"{what} must be {wanted}, not {words.size}.")
     given = np.asarray(words, dtype=object)
@@ -107,7 +110,11 @@ def check_words(words: Any, n: int | None, what: str) -> np.ndarray:
     missing = [row for row, word in enumerate(given.tolist()) if is_missing(word)]
     if missing:
         raise PanelError(f"{what} must not be empty; number {missing[0]} is.")
-    spelled = [spell(word, what) for word in given.tolist()]
+    return join_words([spell(word, what) for word in given.tolist()], what)
+
+
+def join_words(spelled: list[str], what: str) -> np.ndarray:
+    """Return words as an array of text, unless they are so long that it would fill the memory."""
     if len(spelled) * max(map(len, spelled), default=0) > _MAX_CHARACTERS:
         raise PanelError(
             f"{what} are too long: {len(spelled)} words, the longest of {max(map(len, spelled))} characters."

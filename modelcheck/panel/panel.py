@@ -26,7 +26,7 @@ from modelcheck.panel.folders import list_folder
 from modelcheck.panel.notebook import show_panel
 from modelcheck.panel.reading import read_rows
 from modelcheck.panel.remarks import find_remarks
-from modelcheck.panel.storage import MAX_GIB, read_parts, write_parts
+from modelcheck.panel.storage import MAX_GIB, PICTURES, build_panel, read_parts, write_parts
 from modelcheck.panel.tables import list_table
 from modelcheck.support.escaping import one_line_repr
 
@@ -38,7 +38,6 @@ __all__ = ["Panel"]
 # The digest's order; a part that a panel lacks leaves its digest as it was.
 _PARTS = ("images", "labels", "subjects", "class_names", "regions", "names", "groups", "conversion")
 _OF_ALL = ("class_names", "conversion")  # parts that are not one value a picture
-_REQUIRED = ("images", "labels", "class_names")
 _AS_IT_IS = Conversion()
 
 
@@ -219,11 +218,19 @@ class Panel:
             When the file is missing, no panel, of a newer format, or its content does not fit
             together.
         """
-        parts = read_parts(path, known=_PARTS, required=_REQUIRED, max_gib=max_gib)
-        try:
-            return cls(**parts)
-        except PanelError as error:
-            raise PanelError(f"{os.fspath(path)!r} is no panel that can be used: {error}") from error
+        _, parts = read_parts(path, layouts=(PICTURES,), max_gib=max_gib)
+        return build_panel(path, cls.from_parts, parts)
+
+    @classmethod
+    def from_parts(cls, parts: Mapping[str, Any]) -> Panel:
+        """Return the panel that the parts of a file make, as `modelcheck.panel.storage.read_parts` gives them.
+
+        Raises
+        ------
+        PanelError
+            When they do not fit together.
+        """
+        return cls(**parts)
 
     @classmethod
     def from_frame(

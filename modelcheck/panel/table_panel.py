@@ -10,8 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from modelcheck.panel.checks import check_class_names, check_conversion, check_words
 from modelcheck.panel.columns import Column
-from modelcheck.panel.errors import count
+from modelcheck.panel.errors import PanelError, count
+from modelcheck.panel.populations import Populations, list_populations
+from modelcheck.panel.row_remarks import find_row_remarks
+from modelcheck.panel.storage import MAX_GIB, ROWS, build_panel, read_parts, write_parts
+from modelcheck.panel.table_checks import check_columns, check_groups, check_name, check_truth, check_units
 from modelcheck.support.escaping import one_line_repr
 
 __all__ = ["TablePanel"]
@@ -72,21 +77,32 @@ class TablePanel:
     conversion: str | None = None
 
     def __post_init__(self) -> None:
-        values = {str(name): _as_column(part) for name, part in self.values.items()}
+        target = check_name(self.target, "target")
+        values = check_columns(self.values)
+        if target in values:
+            raise PanelError(
+                f"The target {target!r} is a column too: the network would be told the answer. Leave that column out."
+            )
         n = len(next(iter(values.values())))
-        class_names = tuple(self.class_names)
-        places = {name: k for k, name in enumerate(class_names)}
-        truth = np.array([places.get(word, word) for word in self.truth]) if class_names else np.asarray(self.truth)
+        class_names = () if len(self.class_names) == 0 else check_class_names(self.class_names)
+        names = [f"row-{row:04d}" for row in range(n)] if self.names is None else self.names
         kept: dict[str, Any] = {
             "values": values,
-            "truth": truth.astype(np.int64 if class_names else np.float64),
+            "truth": check_truth(self.truth, n, class_names, target=target),
+            "target": target,
             "class_names": class_names,
-            "subjects": None if self.subjects is None else np.array(self.subjects, np.str_),
-            "groups": {name: np.array(part, np.str_) for name, part in (self.groups or {}).items()},
-            "names": np.array([f"row-{k:04d}" for k in range(n)] if self.names is None else self.names, np.str_),
-            "units": dict(self.units or {}),
+            "subjects": None if self.subjects is None else check_words(self.subjects, n, "subjects", of="row"),
+            "groups": check_groups({} if self.groups is None else self.groups, n, values),
+            "names": check_words(names, n, "names", of="row"),
+            "units": check_units({} if self.units is None else self.units, values),
+            "conversion": None if self.conversion is None else check_conversion(self.conversion),
         }
+        if len(set(kept["names"].tolist())) != n:
+            raise PanelError("names must be distinct: a report points at rows by name.")
         for name, part in kept.items():
+            for array in part.values() if isinstance(part, dict) else (part,):
+                if isinstance(array, np.ndarray):
+                    array.setflags(write=False)
             object.__setattr__(self, name, part)
 
     def __len__(self) -> int:
@@ -114,32 +130,134 @@ class TablePanel:
         """``(n,)`` words that two rows share where they are not independent: subjects, else each its own name."""
         return np.asarray(self.names if self.subjects is None else self.subjects)
 
+    @property
+    def classes_without_rows(self) -> tuple[str, ...]:
+        """The classes of which the panel holds no row, so that nothing can be said of them each."""
+        there = set(self.truth.tolist())
+        return tuple(name for k, name in enumerate(self.class_names) if k not in there)
+
+    @property
+    def populations(self) -> Populations:
+        """The sub-populations of all divisions: those that are measured, and those of too few rows."""
+        return list_populations(self.groups or {})
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What speaks against the panel without forbidding it, a sentence each.
+
+        Classes without rows, sub-populations of too few rows, columns that hold one value, missing
+        values, categories that look like numbers or names, subjects with rows of one class only, and
+        rows that are there more than once.
+        """
+        return find_row_remarks(self)
+
+    def subset(self, rows: np.ndarray) -> TablePanel:
+        """Return the panel of some rows.
+
+        Parameters
+        ----------
+        rows : np.ndarray
+            Indices or a boolean mask over the rows.
+        """
+        return TablePanel(
+            {name: part[rows] for name, part in self.values.items()},
+            self.truth[rows],
+            target=self.target,
+            class_names=self.class_names,
+            subjects=None if self.subjects is None else self.subjects[rows],
+            groups={name: part[rows] for name, part in (self.groups or {}).items()},
+            names=self.names[rows],
+            units=self.units,
+            conversion=self.conversion,
+        )
+
     def digest(self) -> str:
         """Return the sha256 over every part's name, dtype, shape and bytes, in hex."""
         digest = hashlib.sha256()
-        groups = {} if self.groups is None else self.groups
-        parts: dict[str, Any] = {f"values/{name}": part for name, part in self.values.items()}
-        parts |= {"truth": self.truth, "target": np.array(self.target), "class_names": np.array(self.class_names)}
-        parts |= {"subjects": self.subjects, "names": self.names}
-        parts |= {f"groups/{name}": part for name, part in groups.items()}
-        parts |= {f"units/{name}": np.array(unit) for name, unit in (self.units or {}).items()}
-        parts |= {"conversion": None if self.conversion is None else np.array(self.conversion)}
-        for name, part in parts.items():
-            if part is not None:
-                digest.update(f"{name}|{part.dtype.str}|{part.shape}|".encode())
-                digest.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
+        for name, part in _take_apart(self).items():
+            digest.update(f"{name}|{part.dtype.str}|{part.shape}|".encode())
+            digest.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
         return digest.hexdigest()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the panel as one compressed ``.npz`` file: whole, or not at all."""
-        raise NotImplementedError
+        write_parts(path, _take_apart(self))
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, max_gib: float = 4.0) -> TablePanel:
-        """Read a panel file of a table."""
-        raise NotImplementedError
+    def load(cls, path: str | os.PathLike[str], *, max_gib: float = MAX_GIB) -> TablePanel:
+        """Read a panel file of a table.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The ``.npz`` file.
+        max_gib : float
+            GiB that it may unpack to; more than 100 times its own bytes are refused in any case
+            above 64 MiB.
+
+        Raises
+        ------
+        PanelError
+            When the file is missing, no panel of a table, of a newer format, or its content does not
+            fit together.
+        """
+        _, parts = read_parts(path, layouts=(ROWS,), max_gib=max_gib)
+        return build_panel(path, cls.from_parts, parts)
+
+    @classmethod
+    def from_parts(cls, parts: Mapping[str, np.ndarray]) -> TablePanel:
+        """Return the panel that the parts of a file make, as `modelcheck.panel.storage.read_parts` gives them.
+
+        Raises
+        ------
+        PanelError
+            When they do not fit together.
+        """
+        columns, divisions = (_list_names(parts, name) for name in ("columns", "divisions"))
+        units = _list_names(parts, "units")
+        if units and len(units) != len(columns):
+            raise PanelError(f"units must be {len(columns)} words, one a column, not {len(units)}.")
+        for k, name in enumerate(columns):
+            if parts[f"values/{k}"].dtype.kind not in "fU":
+                raise PanelError(f"The column {name!r} must be float64 or text, not {parts[f'values/{k}'].dtype}.")
+        target = parts["target"]
+        if target.shape != () or target.dtype.kind != "U":
+            raise PanelError(f"target must be one text, not {target.dtype} of shape {target.shape}.")
+        return cls(
+            {name: parts[f"values/{k}"] for k, name in enumerate(columns)},
+            parts["truth"],
+            target=str(target),
+            class_names=tuple(_list_names(parts, "class_names")),
+            subjects=parts.get("subjects"),
+            groups={name: parts[f"groups/{k}"] for k, name in enumerate(divisions)},
+            names=parts["names"],
+            units=dict(zip(columns, units, strict=True)) if units else None,
+            conversion=None if "conversion" not in parts else check_conversion(parts["conversion"]),
+        )
 
 
-def _as_column(values: Any) -> np.ndarray:
-    array = np.asarray(values)
-    return array.astype(np.float64 if array.dtype.kind in "biuf" else np.str_)
+def _take_apart(panel: TablePanel) -> dict[str, np.ndarray]:
+    """Return the parts of a panel as a file has them, columns and divisions by position: their names may be any."""
+    units, groups = panel.units or {}, panel.groups or {}
+    parts: dict[str, Any] = {
+        "truth": panel.truth,
+        "target": np.array(panel.target, np.str_),
+        "class_names": np.array(panel.class_names, np.str_),
+        "subjects": panel.subjects,
+        "names": panel.names,
+        "conversion": None if panel.conversion is None else np.array(panel.conversion, np.str_),
+        "columns": np.array(list(panel.values), np.str_),
+        "units": np.array([units.get(name, "") for name in panel.values], np.str_) if units else None,
+        "divisions": np.array(list(groups), np.str_) if groups else None,
+    }
+    parts |= {f"values/{k}": part for k, part in enumerate(panel.values.values())}
+    parts |= {f"groups/{k}": part for k, part in enumerate(groups.values())}
+    return {name: part for name, part in parts.items() if part is not None}
+
+
+def _list_names(parts: Mapping[str, np.ndarray], part: str) -> list[str]:
+    """Return the words of a part that lists names; none where a file lacks it."""
+    names = parts.get(part, np.empty(0, np.str_))
+    if names.ndim != 1 or names.dtype.kind != "U" or (part != "units" and len(set(names.tolist())) < len(names)):
+        raise PanelError(f"{part} must be distinct words, not {names.dtype} of shape {names.shape}.")
+    return [str(name) for name in names]
