@@ -7,7 +7,7 @@ edited in one place, or written by something else than a run of the gate is foun
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 from modelcheck.comparison import (
@@ -19,14 +19,13 @@ from modelcheck.comparison import (
     find_offer,
     plan_metric,
     possible,
-    tell_material,
 )
-from modelcheck.gate.explanation import MISREAD, explain_judgement, find_unseen, tell_row_material
+from modelcheck.gate.explanation import MISREAD, explain_judgement
+from modelcheck.gate.panel_rows import find_unseen, is_asked, list_facts, list_things, tell_row_material
 from modelcheck.gate.request import recipe_for
 from modelcheck.judgement.criteria import CriteriaError, Criterion, criterion_for, find_never_failing
-from modelcheck.judgement.document import AnyPanelRow, MisreadingReason, Reason, VerdictDocument
+from modelcheck.judgement.document import MisreadingReason, Reason, VerdictDocument
 from modelcheck.judgement.findings import Finding, Verdict, judge, overall, read_findings, read_limits
-from modelcheck.panel.populations import Populations
 
 __all__ = ["find_contradiction", "find_unplanned"]
 
@@ -45,6 +44,7 @@ def find_contradiction(document: VerdictDocument) -> str:
     checks: tuple[Callable[[VerdictDocument, Sequence[Finding]], str], ...] = (
         _find_twice,
         _find_foreign,
+        _find_unasked,
         _find_other_conversion,
         _find_other_parts,  # early: what is expected below is read from the recipe
         _find_invented,
@@ -74,8 +74,7 @@ def find_unplanned(document: VerdictDocument, manifest: Mapping[str, Any]) -> st
         ("network", manifest["model"]["sha256"], _network(document, "baseline").get("sha256")),
         ("panel", manifest["panel_digest"], panel and panel["digest"]),
         ("classes", manifest["class_names"], panel and panel["classes"]),
-        *_list_named_of_table(manifest, panel),
-        (f"set of classes without {_name_rows(manifest)}", _unseen(manifest), panel and find_unseen(panel)),
+        *list_facts(manifest, panel),
         ("set of subjects", sorted(manifest["subjects"]), panel and panel["subjects"]),
         ("recipe", manifest["recipe"], recipe and {name: part for name, part in recipe.items() if name != "digest"}),
     )
@@ -100,6 +99,14 @@ def _find_foreign(document: VerdictDocument, rows: Sequence[Finding]) -> str:
     names = [row.measured.metric for row in rows] + [row.metric for row in read_limits(document)]
     other = next((name for name in names if name not in METRICS), None)
     return "" if other is None else f"it judges by {other!r}, which is no metric of this modelcheck"
+
+
+def _find_unasked(document: VerdictDocument, _: Sequence[Finding]) -> str:
+    """Return what was measured, and is asked of another kind of panel."""
+    for metric, values in document["metrics"].items():
+        if metric in METRICS and values and not is_asked(metric, document["panel"]):
+            return f"{metric} was measured, and is not asked of such a panel"
+    return ""
 
 
 def _find_other_conversion(document: VerdictDocument, _: Sequence[Finding]) -> str:
@@ -308,14 +315,14 @@ def _find_impossible(document: VerdictDocument, reason: MisreadingReason) -> str
 def _expected(document: VerdictDocument, metric: str) -> set[str]:
     """Return what a metric is about by the rest of the document: other metrics of its kind, panel and recipe."""
     domain, offer = METRICS[metric].domain, _find_offer(document)
-    if not offer.holds(METRICS[metric].takes):
-        return set()
     panel, recipe = document["panel"], document["recipe"] or {}
+    if not is_asked(metric, panel) or not offer.holds(METRICS[metric].takes):
+        return set()
     known: dict[str, Sequence[str]] = {
         "network": [""],
         "subject": panel["subjects"] if panel else [],
         "class": [name for name in panel["classes"] if name not in find_unseen(panel)] if panel else [],
-        **_list_of_table(panel),
+        **list_things(panel),
         "method": offer.choose_methods(recipe.get("attribution_methods", [])),
     }
     alike = [name for name in document["metrics"] if name in METRICS and METRICS[name].domain == domain]
@@ -346,49 +353,6 @@ def _is_possible(document: VerdictDocument, row: Finding) -> bool:
 def _bounds(document: VerdictDocument, metric: str) -> tuple[float, float]:
     panel = document["panel"]
     return possible(metric, {"class_names": panel["classes"] if panel else []})
-
-
-def _name_rows(manifest: Mapping[str, Any]) -> str:
-    return "pictures" if tell_material(manifest) == PICTURES else "rows"
-
-
-def _unseen(manifest: Mapping[str, Any]) -> list[str]:
-    """Return the classes that a manifest says nothing of the panel shows; usually there are none."""
-    return list(manifest.get("classes_without_pictures", manifest.get("classes_without_rows", ())))
-
-
-def _list_of_table(panel: AnyPanelRow | None) -> dict[str, list[str]]:
-    """Return what is measured of a table each, by the domain of a metric; nothing of pictures."""
-    if panel is None or "rows" not in panel:
-        return {}
-    columns = [column["name"] for column in panel["columns"]]
-    found = Populations(
-        measured=tuple(panel["populations"]),
-        small=tuple(panel["small_populations"]),
-        divisions=tuple(panel["divisions"]),
-    )
-    return {
-        "column": columns,
-        "effect": list(found.list_effects(columns)),
-        "population": list(found.measured),
-        "division": list(found.divisions),
-    }
-
-
-def _list_named_of_table(
-    manifest: Mapping[str, Any], panel: AnyPanelRow | None
-) -> Iterator[tuple[str, object, object]]:
-    """Yield what a baseline's manifest and a verdict's panel say of a table, by what it is in words."""
-    material = tell_material(manifest)
-    yield "kind of panel", material, tell_row_material(panel)
-    if panel is None or "rows" not in panel or material == PICTURES:
-        return
-    yield "target", manifest["target"], panel["target"]
-    told = [{name: column[name] for name in ("name", "kind", "missing")} for column in manifest["columns"]]
-    yield "table of variables", told, panel["columns"]
-    yield "set of sub-populations", manifest["populations"], panel["populations"]
-    yield "set of small sub-populations", manifest["small_populations"], panel["small_populations"]
-    yield "set of divisions", manifest["divisions"], panel["divisions"]
 
 
 def _network(document: VerdictDocument, role: Literal["candidate", "baseline"]) -> Mapping[str, Any]:

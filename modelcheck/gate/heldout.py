@@ -7,6 +7,7 @@ from pathlib import Path
 
 from modelcheck.judgement.document import AnyPanelRow, PanelRow, TablePanelRow
 from modelcheck.panel import AnyPanel, Panel, PanelError, TablePanel
+from modelcheck.panel.likeness import list_differences
 from modelcheck.panel.populations import list_populations
 from modelcheck.signature import Record, TableSignature
 from modelcheck.support.commands import write_command
@@ -72,17 +73,21 @@ def check_fit(panel: AnyPanel, path: Path, *, baseline: Record, folder: Path) ->
             panel.inputs(baseline.recipe.input_range)
         return
     again = write_command(["modelcheck", "approve", "RELEASE.keras", "--panel", path, "--to", folder])
-    other = ""
-    if is_table(panel) != isinstance(baseline, TableSignature):
-        other = f"it holds {name_rows(panel)}, and the baseline is of {_OTHER[name_rows(panel)]}"
-    elif isinstance(panel, TablePanel) and isinstance(baseline, TableSignature):
-        other = ""
-    told = f" In it, {other}." if other else ""
     raise PanelError(
         f"The panel {str(path)!r} is not the one the baseline was measured on (digest {panel.digest()[:12]}, "
-        f"the baseline's is {baseline.panel_digest[:12]}).{told} Use the baseline's panel, or approve the release on "
-        f"this one: {again} --reason '...'"
+        f"the baseline's is {baseline.panel_digest[:12]}).{_say_difference(panel, baseline)} Use the baseline's panel, "
+        f"or approve the release on this one: {again} --reason '...'"
     )
+
+
+def _say_difference(panel: AnyPanel, baseline: Record) -> str:
+    """Return in what a panel is another one than a baseline's, as far as that can be seen, with a space before it."""
+    if is_table(panel) != isinstance(baseline, TableSignature):
+        return f" It holds {name_rows(panel)}, and the baseline is of {_OTHER[name_rows(panel)]}."
+    if isinstance(panel, TablePanel) and isinstance(baseline, TableSignature):
+        found = list_differences(panel.columns, baseline.columns)
+        return f" Its variables are others: {'; '.join(found)}." if found else " Its variables are the same."
+    return ""
 
 
 def describe_panel(panel: AnyPanel, *, subjects: Sequence[str]) -> AnyPanelRow:

@@ -3,6 +3,7 @@
 from modelcheck.panel.columns import Column, ColumnKind
 from modelcheck.panel.conversion import Conversion
 from modelcheck.panel.errors import PanelError
+from modelcheck.panel.likeness import check_like
 from modelcheck.panel.loading import load_panel
 from modelcheck.panel.panel import Panel
 from modelcheck.panel.storage import MAX_GIB
@@ -17,6 +18,7 @@ __all__ = [
     "Panel",
     "PanelError",
     "TablePanel",
+    "check_like",
     "load_panel",
 ]
 

@@ -161,7 +161,7 @@ def tiles(findings: Sequence[Finding], *, noun: Noun, of: str = OF_PICTURES) -> 
         state = gravest(here)
         failed = [found for found in here if found.red]
         wanted = [
-            found for metric in shown_in("headline", area=area, of=of) for found in _lowest_first(findings, metric)
+            found for metric in shown_in("headline", area=area, of=of) for found in _worst_first(findings, metric)
         ]
         # The number that explains the colour: a failing one where there is one.
         head = next(iter([*(found for found in wanted if found.verdict == state), *failed, *wanted, *here]), None)
@@ -181,6 +181,12 @@ def tiles(findings: Sequence[Finding], *, noun: Noun, of: str = OF_PICTURES) -> 
     return made
 
 
-def _lowest_first(findings: Sequence[Finding], metric: str) -> list[Finding]:
+def _worst_first(findings: Sequence[Finding], metric: str) -> list[Finding]:
+    """Return a metric's findings, the lowest value first; where only high values fail, the highest."""
     named = [found for found in findings if found.measured.metric == metric]
-    return sorted(named, key=lambda found: found.measured.value if math.isfinite(found.measured.value) else 0.0)
+
+    def rank(found: Finding) -> float:
+        value = found.measured.value if math.isfinite(found.measured.value) else 0.0
+        return -value if found.criterion.at_least is None and found.criterion.at_most is not None else value
+
+    return sorted(named, key=rank)

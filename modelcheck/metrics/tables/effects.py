@@ -81,7 +81,8 @@ def accumulate_effect(bins: np.ndarray, changes: np.ndarray, *, edges: np.ndarra
     Returns
     -------
     Curve
-        A part without rows moves nothing. All NaN where the column is missing in every row.
+        A part without rows moves nothing, nor does a column with a single value. All NaN where the
+        column is missing in every row.
 
     References
     ----------
@@ -104,8 +105,10 @@ def accumulate_effect(bins: np.ndarray, changes: np.ndarray, *, edges: np.ndarra
         return _centre(grid, counts, changes[there].mean(axis=0))
     grid = np.asarray(edges, np.float64)
     parts = max(len(grid) - 1, 0)
-    if not there.any() or not parts:
+    if not there.any():
         return _nothing(grid, changes.shape[-1])
+    if not parts:
+        return Curve(grid=grid, weights=np.ones(len(grid)), values=np.zeros((len(grid), changes.shape[-1])))
     counts = np.bincount(bins[there], minlength=parts).astype(np.float64)
     sums = np.zeros((parts, changes.shape[-1]))
     np.add.at(sums, bins[there], changes[there])
@@ -186,6 +189,9 @@ def draw_curves(part: LocalChanges, weights: np.ndarray, *, fewest: int = FEWEST
     rows, n_groups, draws = weights.shape
     views, n_bins = part.changes.shape[-1], part.n_bins
     there = np.flatnonzero(part.bins >= 0)
+    if not n_bins:  # a single value moves nothing
+        known = np.all(weights[there].sum(axis=0) >= fewest, axis=0)
+        return np.zeros((1, views, n_groups, draws)), np.asarray(known, np.float64)[None]
     where = (part.bins[there], there)
     flat = weights.reshape(rows, n_groups * draws)
     counts = _sum_rows(np.ones(len(there)), where, n_bins, flat).reshape(n_bins, n_groups, draws)

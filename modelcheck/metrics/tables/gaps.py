@@ -147,19 +147,18 @@ def _conclude(
 
 
 def _take_curves_away(part: LocalChanges, groups: np.ndarray, n_groups: int) -> LocalChanges:
-    """Return changes without each group's own mean of each part or category: what is left is chance."""
-    own = np.zeros((n_groups, part.n_bins, part.changes.shape[-1]))
-    made = part.changes.copy()
-    there = part.bins >= 0
+    """Return changes without each group's own mean of each part or category: what is left is chance.
+
+    What is left of n rows varies by (n - 1) / n of what rows do, and is stretched accordingly.
+    """
+    made = np.zeros_like(part.changes)
     for group in range(n_groups):
-        here = there & (groups == group)
-        if part.edges is None:
-            made[here] -= part.changes[here].mean(axis=0) if here.any() else 0.0
-            continue
-        np.add.at(own[group], part.bins[here], part.changes[here])
-        amounts = np.bincount(part.bins[here], minlength=part.n_bins)
-        own[group] /= np.maximum(amounts, 1)[:, None]
-        made[here] -= own[group][part.bins[here]]
+        here = (part.bins >= 0) & (groups == group)
+        places = np.zeros(len(groups), np.int64) if part.edges is None else part.bins
+        for place in np.unique(places[here]) if part.n_bins else ():
+            rows = here & (places == place)
+            n = int(rows.sum())
+            made[rows] = (part.changes[rows] - part.changes[rows].mean(axis=0)) * math.sqrt(n / max(n - 1, 1))
     return LocalChanges(bins=part.bins, changes=made, edges=part.edges)
 
 

@@ -44,6 +44,7 @@ def drivers_view(
     return {
         "measured": drivers is not None,
         "missing": "" if drivers is not None else _say_missing(comparison),
+        "judged": any(item["must"] for item in rows),
         "rows": shown,
         "rest": [item for item in rows if item not in shown],
         "twins": 0 if drivers is None else len(drivers.twins),

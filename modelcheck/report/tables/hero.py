@@ -76,7 +76,7 @@ def _of_effects(comparison: TableComparison, findings: Mapping[str, Finding]) ->
     item = comparison.effects[min(range(len(comparison.effects)), key=rank)]
     columns = {column.name: column for column in comparison.baseline.columns}
     told = describe_effect(item, columns[item.column], findings, top=top_of_effects(comparison))
-    changed = f"moves it otherwise than before, by {number(item.change)} of the spread of its answers"
+    changed = f"moves its answers otherwise than before: by {number(item.change)} of their spread"
     return {
         "kind": "effect",
         "name": told["name"],
@@ -99,8 +99,10 @@ def _of_gaps(comparison: TableComparison, findings: Mapping[str, Finding]) -> di
         return None
     item = comparison.gaps[min(range(len(comparison.gaps)), key=rank)]
     columns = {column.name: column for column in comparison.baseline.columns}
-    told = describe_gap(item, columns[item.column], findings, top=top_of_gaps(comparison.gaps))
-    differs = f"moves it otherwise by {told['division']}: {told['gap']} of the spread of its answers"
+    told = describe_gap(
+        item, columns[item.column], findings, top=top_of_gaps(comparison.gaps), names=comparison.baseline.class_names
+    )
+    differs = f"moves its answers differently by {told['division']}: {told['gap']} of their spread apart"
     return {
         "kind": "gap",
         "name": told["name"],

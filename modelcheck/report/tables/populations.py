@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from modelcheck.comparison import METRICS
 from modelcheck.comparison.tables.comparison import TableComparison
 from modelcheck.comparison.tables.gaps import EffectGap
@@ -21,7 +23,7 @@ from modelcheck.report.words import Noun, clean, format_with_interval, limits, n
 
 __all__ = ["describe_gap", "populations_view", "top_of_gaps"]
 
-_FIGURES, _DRAWN, _VIEWS = 3, 5, 1
+_FIGURES, _DRAWN = 3, 5
 _HEADS = {
     "selection_rate": "Answered {}",
     "true_positive_rate": "Of true {} found",
@@ -48,8 +50,8 @@ def populations_view(
     columns = {column.name: column for column in comparison.baseline.columns}
     here = [item for item in comparison.measures.values() if METRICS[item.metric].area == "populations"]
     gaps = sorted(comparison.gaps, key=lambda gap: _rank(gap, findings))
-    top = top_of_gaps(gaps)
-    described = [describe_gap(gap, columns[gap.column], findings, top=top) for gap in gaps]
+    top, names = top_of_gaps(gaps), comparison.baseline.class_names
+    described = [describe_gap(gap, columns[gap.column], findings, top=top, names=names) for gap in gaps]
     drawn = [item for k, item in enumerate(described) if item["red"] or k < _FIGURES]
     divisions = list(dict.fromkeys(item.division for item in comparison.groups))
     rates = {key for item in comparison.groups for key in item.candidate}
@@ -111,11 +113,13 @@ def top_of_gaps(gaps: Sequence[EffectGap]) -> float:
     return find_top([gap.curves for gap in gaps])
 
 
-def describe_gap(gap: EffectGap, column: Column, findings: Mapping[str, Finding], *, top: float) -> dict[str, Any]:
-    """Return one variable's effects by group with their charts, the gap, how likely chance is, and what was asked."""
+def describe_gap(
+    gap: EffectGap, column: Column, findings: Mapping[str, Finding], *, top: float, names: Sequence[str]
+) -> dict[str, Any]:
+    """Return one variable's effects by group with their charts, the gap, how likely chance is, and what was asked; `names` are the classes."""
     found = findings.get(f"effect_gap[{gap.column}|{gap.division}]")
     populations = [clean(name, longest=24) or "(empty)" for name in gap.populations[:_DRAWN]]
-    views = range(min(gap.curves.shape[-1], _VIEWS)) if gap.curves.ndim == 3 and len(gap.grid) else ()
+    views = _choose_view(gap)
     return {
         "name": name_column(gap.column),
         "division": name_column(gap.division),
@@ -124,7 +128,7 @@ def describe_gap(gap: EffectGap, column: Column, findings: Mapping[str, Finding]
         "left_out": max(len(gap.populations) - _DRAWN, 0),
         "panels": [
             {
-                "view": "",
+                "view": clean(names[v], longest=NAME) if gap.curves.shape[-1] > 1 else "",
                 "chart": draw_effect(
                     column,
                     gap.grid,
@@ -145,6 +149,14 @@ def describe_gap(gap: EffectGap, column: Column, findings: Mapping[str, Finding]
         "red": found.red if found else False,
         "why": clean(found.criterion.why, longest=600) if found else "",
     }
+
+
+def _choose_view(gap: EffectGap) -> list[int]:
+    """Return the one view that is drawn, in which groups lie furthest apart; none without common support."""
+    if gap.curves.ndim != 3 or not len(gap.grid):
+        return []
+    apart = np.nan_to_num(gap.curves.max(axis=0) - gap.curves.min(axis=0)).max(axis=0, initial=0.0)
+    return [int(apart.argmax())]
 
 
 def _say_chance(p: float) -> str:
