@@ -351,6 +351,18 @@ def test_a_panel_is_written_over_and_nothing_else(tmp_path):
         panel.save(tmp_path / "notes.txt")
 
 
+def test_what_is_written_is_read_however_it_shrinks(tmp_path, monkeypatch):
+    """Rare flags shrink a hundredfold and more, which a file from outside may not: such a panel is kept unpacked."""
+    for limit, value in {"panel.storage.MAX_SMALL_BYTES": 2**18, "support.archive.MAX_SMALL_BYTES": 2**18}.items():
+        monkeypatch.setattr(f"modelcheck.{limit}", value)
+    monkeypatch.setattr("modelcheck.panel.storage._MAX_RATIO", 20)
+    values = {f"x{k}": np.arange(4000) == k for k in range(40)}
+    panel = TablePanel(values, np.arange(4000) % 2, target="t", class_names=["no", "yes"])
+    panel.save(tmp_path / "flags.npz")
+    assert (tmp_path / "flags.npz").stat().st_size > 4000 * 40 * 8
+    assert load_panel(tmp_path / "flags.npz").digest() == panel.digest()
+
+
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_flipped_bits_are_refused_or_harmless(tmp_path_factory, good, data):
