@@ -210,9 +210,9 @@ BAD = {
     "one cell": ({"values": {"age": 3.0}}, "The panel is empty"),
     "mixed": (
         {"values": {"age": [31, "old", "y"]}},
-        r"'age' must be numbers or words, not both: it holds words \(2\), numbers \(1\), for example 'old'",
+        r"'age' must be all numbers or all words: it holds words \(2\), numbers \(1\), for example 'old'",
     ),
-    "objects": ({"values": {"age": [{}, {}, {}]}}, r"must be numbers or words, not both: it holds dict \(3\)"),
+    "objects": ({"values": {"age": [{}, {}, {}]}}, r"must be all numbers or all words: it holds dict \(3\)"),
     "complex": ({"values": {"age": np.ones(3, complex)}}, "must be numbers or words, not complex128"),
     "dates": ({"values": {"age": pd.to_datetime(["2020-01-01"] * 3)}}, "holds dates or times.*days since the first"),
     "date objects": ({"values": {"age": [datetime.date(2020, 1, 1)] * 3}}, "holds dates or times"),

@@ -132,7 +132,7 @@ def _are_numbers(cells: Sequence[Any], what: str) -> bool:
     shown = ", ".join(f"{kind} ({n})" for kind, n in kinds.most_common(4))
     word = next((cell for cell in cells if _kind_of(cell) != "numbers"), "")
     raise PanelError(
-        f"{what} must be numbers or words, not both: it holds {shown}, for example {str(word)[:60]!r}. Mend those "
+        f"{what} must be all numbers or all words: it holds {shown}, for example {str(word)[:60]!r}. Mend those "
         "cells, or make all of them words: column.astype(str)."
     )
 
