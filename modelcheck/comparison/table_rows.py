@@ -7,7 +7,7 @@ from modelcheck.comparison.metric import CLASSES, NUMBERS, Metric
 __all__ = ["TABLE_ROWS"]
 
 _TABLE = (CLASSES, NUMBERS)
-_ROWS, _SUBJECTS, _COLUMNS = ("row", "rows"), ("subject", "subjects"), ("column", "columns")
+_ROWS, _SUBJECTS, _COLUMNS = ("row", "rows"), ("subject", "subjects"), ("variable", "variables")
 _OUTPUTS, _GROUPS = ("output", "outputs"), ("sub-population", "sub-populations")
 
 TABLE_ROWS = (
