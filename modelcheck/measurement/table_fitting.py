@@ -69,11 +69,11 @@ def _check_interface(interface: Interface, *, classes: bool) -> None:
             f"{', '.join(senseless)} says how a network takes pictures, and the panel is of a table. Leave out: "
             f"{', '.join(senseless)}."
         )
-    senseless = [] if classes else [name for name in ("outputs", "label", "threshold") if name in said]
-    if senseless:
+    of_classes = [name for name in ("outputs", "label", "threshold") if name in said]
+    if of_classes and not classes:
         raise NetworkError(
-            f"{', '.join(senseless)} says how outputs mean classes, and the panel's target is of numbers. Leave out: "
-            f"{', '.join(senseless)}."
+            f"{', '.join(of_classes)} says how outputs mean classes, and the panel's target is of numbers. Leave out: "
+            f"{', '.join(of_classes)}."
         )
 
 
