@@ -11,6 +11,7 @@ from modelcheck.panel.table_panel import TablePanel
 
 __all__ = [
     "MAX_GIB",
+    "AnyPanel",
     "Column",
     "ColumnKind",
     "Conversion",
@@ -20,3 +21,6 @@ __all__ = [
     "check_like",
     "load_panel",
 ]
+
+AnyPanel = Panel | TablePanel
+"""What networks are judged on: pictures, or rows of a table."""

@@ -12,7 +12,7 @@ from modelcheck.panel.errors import PanelError, shorten
 if TYPE_CHECKING:
     from modelcheck.panel.table_panel import TablePanel
 
-__all__ = ["check_like"]
+__all__ = ["check_like", "list_differences"]
 
 
 def check_like(panel: TablePanel, columns: Sequence[Column]) -> None:
@@ -42,7 +42,7 @@ def check_like(panel: TablePanel, columns: Sequence[Column]) -> None:
     Bring the columns of the approval (in Python TablePanel.from_frame(..., features_like=panel)), or approve anew: \
 modelcheck approve
     """
-    wrong = list(_list_differences(panel.columns, columns))
+    wrong = list_differences(panel.columns, columns)
     if wrong:
         raise PanelError(
             "\n- ".join(["The panel has not the columns of the approval:", *wrong])
@@ -51,7 +51,18 @@ modelcheck approve
         )
 
 
-def _list_differences(found: Sequence[Column], wanted: Sequence[Column]) -> Iterator[str]:
+def list_differences(found: Sequence[Column], wanted: Sequence[Column]) -> list[str]:
+    """Return in what columns differ from those of an approval, one clause each; empty where they do not.
+
+    Examples
+    --------
+    >>> list_differences([Column(name="Age", kind="number")], [Column(name="age", kind="number")])
+    ["'age' is missing; 'Age' is new: was it renamed?"]
+    """
+    return list(_find_differences(found, wanted))
+
+
+def _find_differences(found: Sequence[Column], wanted: Sequence[Column]) -> Iterator[str]:
     now, then = ({column.name: column for column in columns} for columns in (found, wanted))
     new = [name for name in now if name not in then]
     for name in then:
