@@ -20,6 +20,7 @@ from modelcheck.gate.settings import Settings
 from modelcheck.judgement.criteria import find_never_failing, read_criteria
 from modelcheck.signature import read_manifest
 from modelcheck.signature.counterparts import CompareError
+from signatures import make_panel
 from table_networks import PlantedNetwork, make_table_panel, make_table_signature
 
 HONEST = PlantedNetwork()
@@ -165,6 +166,23 @@ def another_panel(**options):
     return lambda folder: make_table_panel(**options).save(folder / "heldout.npz")
 
 
+def another_columns(*, rename=None, leave_out="", words=None, numbers="", turned=False):
+    """Return a change to a panel of other columns."""
+
+    def change(folder):
+        panel = make_table_panel(subjects=30)
+        values = {(rename or {}).get(name, name): part for name, part in panel.values.items() if name != leave_out}
+        for name, word in (words or {}).items():
+            values[name] = np.where(np.arange(len(panel)) == 5, word, values[name])
+        if numbers:
+            values[numbers] = np.arange(len(panel), dtype=float)
+        values = dict(reversed(values.items())) if turned else values
+        units = {name: unit for name, unit in panel.units.items() if name in values}
+        dataclasses.replace(panel, values=values, units=units).save(folder / "heldout.npz")
+
+    return change
+
+
 def add_row(text):
     """Return a change that adds a line to the file of limits."""
 
@@ -196,7 +214,12 @@ def name_source(folder):
     ("change", "says"),
     [
         (another_panel(subjects=30, seed=4), "is not the one the baseline was measured on"),
-        (another_panel(subjects=30, target="numbers"), "is not the one the baseline was measured on"),
+        (another_columns(rename={"x1": "X1"}), "'x1' is missing; 'X1' is new: was it renamed?"),
+        (another_columns(leave_out="x3"), "'x3' is missing"),
+        (another_columns(words={"shift": "dawn"}), "categories that were never seen (1): 'dawn'"),
+        (another_columns(numbers="shift"), "'shift' holds numbers, and held categories"),
+        (another_columns(turned=True), "the order is another: column 1 is 'sex', and was 'x1'"),
+        (lambda folder: make_panel().save(folder / "heldout.npz"), "It holds pictures, and the baseline is of rows"),
         (lambda folder: (folder / "suites" / "test_same_for_everyone.py").unlink(), "planned checks were never judged"),
         (add_row('[[criterion]]\nmetric = "place_distance"\nat_most = 1\nwhy = "x"\n'), "is asked of pictures"),
         (add_row('[[criterion]]\nmetric = "error"\nat_most = 1\nwhy = "x"\n'), "a table with a target of numbers"),
