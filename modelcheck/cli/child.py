@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelcheck.cli.shared import progress
-from modelcheck.gate.request import Request
+from modelcheck.gate.request import Request, RequestError
 from modelcheck.gate.timing import write_timing
+from modelcheck.recipe import Recipe
 from modelcheck.support.escaping import clean_lines
 from modelcheck.support.files import read_file
 
 if TYPE_CHECKING:
-    from modelcheck.signature import Signature
+    from modelcheck.panel import TablePanel
+    from modelcheck.signature import Record
+    from modelcheck.table_recipe import TableRecipe
 
 __all__ = ["main"]
 
@@ -51,13 +54,21 @@ def main(path: str, folder: str) -> int:
     return 0
 
 
-def _measure(request: Request, *, tell: Callable[[str, float], None], timed: Callable[[float], None]) -> Signature:
+def _measure(request: Request, *, tell: Callable[[str, float], None], timed: Callable[[float], None]) -> Record:
     from modelcheck.modelfile import tell_format
-    from modelcheck.panel import Panel
-    from modelcheck.signature import read_signature
+    from modelcheck.panel import TablePanel, load_panel
+    from modelcheck.signature import Signature, read_record
 
-    like = read_signature(request.like) if request.like else None
-    panel, recipe = Panel.load(request.panel, max_gib=request.panel_size), like.recipe if like else request.recipe
+    like = read_record(request.like) if request.like else None
+    panel = load_panel(request.panel, max_gib=request.panel_size)
+    recipe = request.recipe if like is None else like.recipe
+    if isinstance(panel, TablePanel):
+        return _measure_table(request, panel, recipe, like=like, tell=tell, timed=timed)
+    if not isinstance(like, Signature | None) or not isinstance(recipe, Recipe | None):
+        raise RequestError(
+            f"{str(request.panel)!r} holds pictures, and the baseline or the recipe is of a table. Give the panel of "
+            "that table."
+        )
     if tell_format(request.network) != "keras":
         from modelcheck.answers.measuring import measure_shipped
 
@@ -78,6 +89,38 @@ def _measure(request: Request, *, tell: Callable[[str, float], None], timed: Cal
         interface=request.interface,
         twins=request.twins,
         stop_where_misread=request.stop_where_misread,
+        custom_objects=request.custom_objects,
+        progress=tell,
+        timed=timed,
+    )
+
+
+def _measure_table(
+    request: Request,
+    panel: TablePanel,
+    recipe: Recipe | TableRecipe | None,
+    *,
+    like: Record | None,
+    tell: Callable[[str, float], None],
+    timed: Callable[[float], None],
+) -> Record:
+    from modelcheck.measurement.routing import take_on_table
+
+    how, stimuli = take_on_table(request.network, recipe, like)
+    if request.baseline_model is not None:
+        raise RequestError(
+            "baseline_model is the network to which HappyMaps are shown, and the panel is of a table, whose profiles "
+            "are shown from signatures alone. Leave baseline_model out."
+        )
+    from modelcheck.measurement.tables import measure_table
+
+    return measure_table(
+        request.network,
+        panel,
+        how,
+        stimuli=stimuli,
+        interface=request.interface,
+        twins=request.twins,
         custom_objects=request.custom_objects,
         progress=tell,
         timed=timed,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from modelcheck.comparison import AREAS, CLASSES, KERAS, METRICS, NUMBERS, PICTURES, find_offer, is_saturated
+from modelcheck.comparison import AREAS, KERAS, METRICS, find_offer, is_saturated
+from modelcheck.gate.panel_rows import find_unseen, tell_row_material
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import (
     AnyPanelRow,
@@ -19,7 +20,7 @@ from modelcheck.judgement.document import (
 from modelcheck.judgement.findings import Finding, Verdict
 from modelcheck.panel.populations import SMALLEST_GROUP
 
-__all__ = ["MISREAD", "explain_judgement", "find_unseen", "tell_row_material"]
+__all__ = ["MISREAD", "explain_judgement"]
 
 MISREAD = (Verdict.FAIL.value, Verdict.UNMEASURED.value)
 """Verdicts that may come of a network that is fed or read otherwise than it should be.
@@ -108,19 +109,6 @@ def explain_judgement(
     if verdict not in MISREAD:  # no limit is on it, or it informs: told all the same, and after the verdict's reason
         reasons += converted
     return reasons + _explain_unasked(criteria, candidate, source=conversion is not None)
-
-
-def tell_row_material(panel: AnyPanelRow | None) -> str:
-    """Return of what a verdict is, by its panel: `PICTURES`, or rows of a table, `CLASSES` or `NUMBERS`."""
-    if panel is None or "rows" not in panel:
-        return PICTURES
-    return CLASSES if panel["classes"] else NUMBERS
-
-
-def find_unseen(panel: AnyPanelRow) -> list[str]:
-    """Return the classes that nothing of a panel shows; usually there are none."""
-    found = panel.get("classes_without_rows") if "rows" in panel else panel.get("classes_without_pictures")
-    return list(found or ())
 
 
 def _explain_conversion(candidate: NetworkRow | None, conversion: ConversionRow | None) -> list[Reason]:

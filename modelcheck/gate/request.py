@@ -14,10 +14,15 @@ from modelcheck.recipe import Recipe
 from modelcheck.support.spelling import did_you_mean
 from modelcheck.support.tables import json_document
 from modelcheck.support.validation import check_value, number
+from modelcheck.table_recipe import TableRecipe
 
-__all__ = ["Request", "RequestError"]
+__all__ = ["AnyRecipe", "Request", "RequestError", "recipe_for"]
+
+AnyRecipe = Recipe | TableRecipe
+"""How a network is measured, on pictures or on a table."""
 
 _FLAGS = {"twins": True, "stop_where_misread": False}
+_TABLE = {"kind": "table"}  # beside the settings of a recipe for a table, as in a manifest
 _PATHS = ("network", "panel", "like", "baseline_model")
 
 
@@ -37,7 +42,7 @@ class Request:
         The panel file (``.npz``).
     like : Path, optional
         A signature that gives the recipe, and whose maps are shown to the network.
-    recipe : Recipe, optional
+    recipe : AnyRecipe, optional
         How to measure, where `like` gives no recipe.
     baseline_model : Path, optional
         The ``.keras`` file behind `like`: the network's maps are then shown to that network, too.
@@ -65,7 +70,7 @@ class Request:
     network: Path
     panel: Path
     like: Path | None = None
-    recipe: Recipe | None = None
+    recipe: AnyRecipe | None = None
     baseline_model: Path | None = None
     layers: Mapping[str, str] = field(default_factory=dict)
     interface: Interface = field(default_factory=Interface)
@@ -85,7 +90,7 @@ class Request:
         values: dict[str, Any] = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
         values |= {name: None if values[name] is None else str(values[name]) for name in _PATHS}
         values |= {"layers": dict(self.layers), "custom_objects": list(self.custom_objects)}
-        values |= {"interface": self.interface.to_dict(), "recipe": self.recipe.to_dict() if self.recipe else None}
+        values |= {"interface": self.interface.to_dict(), "recipe": _tag(self.recipe)}
         return json.dumps(values, indent=1)
 
     @classmethod
@@ -122,7 +127,7 @@ class Request:
             if not isinstance(flag, bool):
                 raise RequestError(f"{name} must be true or false in a request, not {flag!r}.")
         size = check_value("panel_size", values.get("panel_size", 4.0), number(above=0), error=RequestError)
-        parsed = None if recipe is None else Recipe.from_dict(recipe)
+        parsed = None if recipe is None else _untag(recipe)
         return cls(
             **paths,  # type: ignore[arg-type]
             **flags,
@@ -132,6 +137,34 @@ class Request:
             recipe=parsed,
             panel_size=size,
         )
+
+
+def recipe_for(settings: dict[str, Any], *, table: bool) -> AnyRecipe:
+    """Build a recipe from plain settings, for pictures or for a table.
+
+    Raises
+    ------
+    ValueError
+        When a setting is unknown (with the nearest known one) or out of range.
+
+    Examples
+    --------
+    >>> recipe_for({"seed": 3}, table=True).seed
+    3
+    """
+    return TableRecipe.from_dict(settings) if table else Recipe.from_dict(settings)
+
+
+def _tag(recipe: AnyRecipe | None) -> dict[str, Any] | None:
+    if recipe is None:
+        return None
+    return {**(_TABLE if isinstance(recipe, TableRecipe) else {}), **recipe.to_dict()}
+
+
+def _untag(value: Any) -> AnyRecipe:
+    if isinstance(value, dict) and value.items() >= _TABLE.items():
+        return TableRecipe.from_dict({name: part for name, part in value.items() if name not in _TABLE})
+    return Recipe.from_dict(value)
 
 
 def _path(name: str, value: object) -> Path | None:

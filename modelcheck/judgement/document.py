@@ -8,7 +8,7 @@ from here. `docs/verdict.schema.json` says the same for other languages.
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict, final
 
 from modelcheck.support.provenance import Difference
 
@@ -139,6 +139,7 @@ class ConversionRow(TypedDict):
     pictures: int
 
 
+@final  # so that its keys tell it from the other
 class PanelRow(TypedDict):
     """The held-out pictures that were judged on.
 
@@ -164,6 +165,7 @@ class ColumnRow(TypedDict):
     missing: int
 
 
+@final
 class TablePanelRow(TypedDict):
     """The held-out rows of a table that were judged on, and what they are of.
 

@@ -2,6 +2,7 @@ from .exchange import ExchangePartner
 from .fitting import fit_network
 from .reading import compute_layer_features
 from .routing import measure
+from .tables import measure_table
 from .twins import make_untrained_twin
 
 __all__ = [
@@ -10,4 +11,5 @@ __all__ = [
     "fit_network",
     "make_untrained_twin",
     "measure",
+    "measure_table",
 ]

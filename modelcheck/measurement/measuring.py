@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import platform
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from modelcheck.answers.condensing import fingerprint_kernels
@@ -24,6 +20,7 @@ from modelcheck.answers.stickers import measure_panel_shifts
 from modelcheck.attributions import SLOPES
 from modelcheck.interface import Interface
 from modelcheck.interface.sentences import say_misreading
+from modelcheck.measurement.describing import choose_name, describe_platform
 from modelcheck.measurement.exchange import (
     CheckedPartner,
     ExchangePartner,
@@ -153,7 +150,7 @@ def _measure_trained(
     return Signature(
         model=facts,
         pictures=describe_pictures(panel),
-        provenance=_describe_platform(),
+        provenance=describe_platform(),
         flipping=flipping,
         stickers=measure_panel_shifts(inputs.classifier, panel, arrays["scores"], recipe=recipe),
         fingerprint=fingerprint_kernels(model.get_weights()),
@@ -196,16 +193,10 @@ def _tell_stage(tell: Progress, number: int, *, stages: int) -> Progress:
     return lambda what, share: tell(prefix + what, (number + share) / stages)
 
 
-def _choose_name(model: Any, path: str | os.PathLike[str]) -> str:
-    """Return what a network is called: a name that Keras gave by itself says nothing, the file's does."""
-    automatic = re.fullmatch(r"(sequential|functional|model)(_\d+)?", model.name)
-    return Path(path).stem if automatic else str(model.name)
-
-
 def _describe_file(model: Any, path: str | os.PathLike[str], *, sha: str) -> dict[str, Any]:
     augments = list(find_augmenting_layers(model))
     return {
-        "name": _choose_name(model, path),
+        "name": choose_name(model, path),
         "file": Path(path).name,
         "sha256": sha,
         "parameters": int(model.count_params()),
@@ -219,14 +210,3 @@ def _describe_unit(network: Network) -> dict[str, str]:
     """Return what a unit gives that answers alone: the units in which its threshold is said."""
     alone = network.n_outputs == 1 or network.readout.unit is not None
     return {"head": describe_head(network)} if alone else {}
-
-
-def _describe_platform() -> dict[str, Any]:
-    names = ("modelcheck", "tensorflow", "keras", "numpy", "scikit-image")
-    return {
-        "versions": {name: version(name) for name in names},
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
-        "float": keras.config.floatx(),
-    }

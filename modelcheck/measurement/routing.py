@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from modelcheck.modelfile import FORMATS, tell_format
+from modelcheck.panel import Panel, TablePanel
+from modelcheck.recipe import Recipe
 from modelcheck.runtimes import NetworkError
-from modelcheck.signature import Signature
+from modelcheck.signature import Signature, TableSignature
+from modelcheck.table_recipe import TableRecipe
 
 if TYPE_CHECKING:
     from modelcheck.interface import Interface
     from modelcheck.measurement.exchange import ExchangePartner
-    from modelcheck.panel import Panel
-    from modelcheck.recipe import Recipe
 
-__all__ = ["measure"]
+__all__ = ["measure", "take_on_table"]
 
 
+@overload
 def measure(
     model_path: str | os.PathLike[str],
     panel: Panel,
@@ -30,24 +32,54 @@ def measure(
     stop_where_misread: bool = False,
     custom_objects: Sequence[str] = (),
     progress: Callable[[str, float], None] | None = None,
-) -> Signature:
+) -> Signature: ...
+
+
+@overload
+def measure(
+    model_path: str | os.PathLike[str],
+    panel: TablePanel,
+    recipe: TableRecipe | None = None,
+    *,
+    stimuli: TableSignature | None = None,
+    interface: Interface | None = None,
+    twins: bool = True,
+    stop_where_misread: bool = False,
+    custom_objects: Sequence[str] = (),
+    progress: Callable[[str, float], None] | None = None,
+) -> TableSignature: ...
+
+
+def measure(
+    model_path: str | os.PathLike[str],
+    panel: Panel | TablePanel,
+    recipe: Recipe | TableRecipe | None = None,
+    *,
+    stimuli: Signature | ExchangePartner | TableSignature | None = None,
+    interface: Interface | None = None,
+    twins: bool = True,
+    stop_where_misread: bool = False,
+    custom_objects: Sequence[str] = (),
+    progress: Callable[[str, float], None] | None = None,
+) -> Signature | TableSignature:
     """Measure a network on a panel.
 
     Parameters
     ----------
     model_path : str or path-like
         A ``.keras``, ``.tflite`` or ``.onnx`` file; which of them, its first bytes say.
-    panel : Panel
-        Held-out pictures, whose size and classes fit the network.
-    recipe : Recipe, optional
-        How to measure. From a LiteRT or ONNX file nothing is rendered, and of the attribution
-        methods it can be asked for occlusion and RISE.
-    stimuli : Signature or ExchangePartner, optional
+    panel : Panel or TablePanel
+        Held-out pictures, whose size and classes fit the network; or held-out rows of a table,
+        whose features and target do. On a table Keras networks alone are measured.
+    recipe : Recipe or TableRecipe, optional
+        How to measure, a `TableRecipe` on a table. From a LiteRT or ONNX file nothing is rendered, and of the
+        attribution methods it can be asked for occlusion and RISE.
+    stimuli : Signature, ExchangePartner or TableSignature, optional
         Another network, usually the baseline, whose maps are shown to this one: those of the
         decision, and where it was measured with the same panel and recipe those of each hidden
         layer to the layer that corresponds to it. An `modelcheck.measurement.ExchangePartner` adds
         its file, for the way back, and given counterparts of its layers. A LiteRT or ONNX file is
-        shown the maps of the decision.
+        shown the maps of the decision. On a table the profiles of the decision are shown.
     interface : Interface, optional
         How the network's inputs and outputs are to be understood. Scores of outputs that mean one
         class are joined by logsumexp, as their probabilities add.
@@ -56,7 +88,8 @@ def measure(
         ONNX file has none.
     stop_where_misread : bool
         Whether a network that surely answers better with its pictures preprocessed otherwise, or its
-        outputs in another order, is an error, before anything is rendered.
+        outputs in another order, is an error, before anything is rendered; on a table it changes
+        nothing.
     custom_objects : sequence of str
         Classes outside Keras that are knowingly allowed; see
         `modelcheck.network.loading.load_network`.
@@ -65,7 +98,7 @@ def measure(
 
     Returns
     -------
-    Signature
+    Signature or TableSignature
         Everything that is kept of the network.
 
     Raises
@@ -91,6 +124,25 @@ def measure(
     (224, 2)
     """
     format_ = tell_format(model_path)
+    if isinstance(panel, TablePanel):
+        how, like = take_on_table(model_path, recipe, stimuli)
+        from modelcheck.measurement.tables import measure_table
+
+        return measure_table(
+            model_path,
+            panel,
+            how,
+            stimuli=like,
+            interface=interface,
+            twins=twins,
+            custom_objects=custom_objects,
+            progress=progress,
+        )
+    if isinstance(recipe, TableRecipe) or isinstance(stimuli, TableSignature):
+        raise NetworkError(
+            "The panel holds pictures, and the recipe or the other network's signature is of a table. Give a panel of "
+            "the table: TablePanel.load"
+        )
     if format_ == "keras":
         from modelcheck.measurement.measuring import measure_network
 
@@ -124,3 +176,27 @@ def measure(
             f"{', '.join(senseless)}."
         )
     return measure_shipped(model_path, panel, recipe, stimuli=shown, interface=interface, progress=progress)
+
+
+def take_on_table(
+    model_path: str | os.PathLike[str], recipe: object, stimuli: object
+) -> tuple[TableRecipe | None, TableSignature | None]:
+    """Return recipe and the other network's signature, after refusing what cannot be measured on a table.
+
+    Raises
+    ------
+    NetworkError
+        When the file is not a Keras network, or either is of pictures.
+    """
+    format_ = tell_format(model_path)
+    if format_ != "keras":
+        raise NetworkError(
+            f"{os.fspath(model_path)!r} is a file of {FORMATS[format_]}, and the panel is of a table, on which Keras "
+            "networks alone are measured. Give the Keras network that it was made from."
+        )
+    if not isinstance(recipe, TableRecipe | None) or not isinstance(stimuli, TableSignature | None):
+        raise NetworkError(
+            "The panel is of a table, and the recipe or the other network's signature is of pictures. Give a "
+            "TableRecipe, and a baseline that was approved on a table."
+        )
+    return recipe, stimuli

@@ -29,7 +29,15 @@ from modelcheck.network.steps import Network, NetworkError
 from modelcheck.network.unfold import find_graph
 from modelcheck.support.escaping import clean
 
-__all__ = ["check_agreement"]
+__all__ = [
+    "Answers",
+    "answer",
+    "as_refusal",
+    "check_agreement",
+    "find_distant_rows",
+    "find_flipped_rows",
+    "in_full_precision",
+]
 
 _BATCH = 64
 _ALONE = 4  # pictures that are also shown one by one, as in use
@@ -46,7 +54,7 @@ _ENDS = {"float32": (2.0**-19, 2.0**-126), "float16": (2.0**-7, 2.0**-14), "bflo
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Answers:
+class Answers:
     """What the unfolded network answers, and how near Keras must come.
 
     Parameters
@@ -113,9 +121,9 @@ def check_agreement(network: Network, images: np.ndarray, *, released: bool = Tr
     >>> pictures = np.random.default_rng(0).random((8, 4, 4, 1), np.float32)
     >>> check_agreement(flatten(keras.Sequential(layers)), pictures)
     """
-    with _in_full_precision():
-        with _as_refusal(network.model, "Running the layers"):
-            own = _answer(network, images)
+    with in_full_precision():
+        with as_refusal(network.model, "Running the layers"):
+            own = answer(network, images)
         finite = np.isfinite(own.scores).all(axis=1) & np.isfinite(own.outputs).all(axis=1)
         if not finite.all():
             raise NetworkError(
@@ -125,8 +133,8 @@ def check_agreement(network: Network, images: np.ndarray, *, released: bool = Tr
         asked = _ask_keras(network.model, network.feed(images))
         for way, rows, outputs in asked if released else islice(asked, 1):
             part = replace(own, outputs=own.outputs[rows], scores=own.scores[rows])
-            distant = _find_distant_rows(part, outputs)
-            wrong = distant | _find_flipped_rows(part, outputs) if released else distant
+            distant = find_distant_rows(part, outputs)
+            wrong = distant | find_flipped_rows(part, outputs) if released else distant
             if wrong.any():
                 _refuse(network, images[rows[wrong]], way=way, n=len(rows), rounded=not distant.any())
         if released:
@@ -135,7 +143,7 @@ def check_agreement(network: Network, images: np.ndarray, *, released: bool = Tr
 
 def _refuse_what_panels_do_not_show(network: Network, images: np.ndarray) -> None:
     """Refuse a network whose answer to a picture is no function of it, though it agreed on these pictures."""
-    with _as_refusal(network.model, "Running each layer"):
+    with as_refusal(network.model, "Running each layer"):
         found = find_changing_layer(network.model) or find_mixing_layer(network, images)
     if found:
         raise NetworkError(
@@ -146,7 +154,7 @@ def _refuse_what_panels_do_not_show(network: Network, images: np.ndarray) -> Non
 
 
 @contextmanager
-def _as_refusal(model: Any, way: str) -> Iterator[None]:
+def as_refusal(model: Any, way: str) -> Iterator[None]:
     """Make a refusal of whatever Keras and TensorFlow raise: many types, all meaning that there is no answer."""
     try:
         yield
@@ -161,7 +169,7 @@ def _as_refusal(model: Any, way: str) -> Iterator[None]:
 
 
 @contextmanager
-def _in_full_precision() -> Iterator[None]:
+def in_full_precision() -> Iterator[None]:
     """Keep graphics cards from cutting the numbers that they multiply, which would hide what differs."""
     before = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
@@ -171,7 +179,8 @@ def _in_full_precision() -> Iterator[None]:
         tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
-def _answer(network: Network, images: np.ndarray) -> _Answers:
+def answer(network: Network, images: np.ndarray) -> Answers:
+    """Return what the unfolded network answers, and how near Keras must come."""
     last = len(network.steps) - 1
     parts = [
         [part.numpy() for part in network.evaluate(tf.constant(batch), [network.logits, last])]
@@ -182,7 +191,7 @@ def _answer(network: Network, images: np.ndarray) -> _Answers:
     distances = np.ptp(_with_first_class(scores), axis=1)
     usual = float(np.median(distances[distances > 0])) if (distances > 0).any() else 0.0
     rounding, smallest = _ENDS.get(str(find_graph(network.model).outputs[0].dtype), _ENDS["float32"])
-    return _Answers(
+    return Answers(
         outputs=outputs,
         scores=scores,
         softening=final.activation if final is not None else "",
@@ -222,13 +231,13 @@ def _ask_keras(model: Any, images: np.ndarray) -> Iterator[tuple[str, np.ndarray
         ways[1:3] = [("model(images[row : row + 1], training=False)", alone, 1, at_rest)]
     for way, rows, size, ask in ways:
         batches = _cut(images[rows], size)
-        with _as_refusal(model, way):
+        with as_refusal(model, way):
             given = (keras.tree.map_structure(lambda _, batch=batch: batch, form) for batch in batches)
             parts = [tf.cast(keras.tree.flatten(ask(batch))[0], tf.float64).numpy() for batch in given]
         yield way, rows, np.concatenate(parts)
 
 
-def _find_distant_rows(own: _Answers, outputs: np.ndarray) -> np.ndarray:
+def find_distant_rows(own: Answers, outputs: np.ndarray) -> np.ndarray:
     """Return ``(n,)`` where Keras' outputs, or the scores behind them, are too far off; NaN and infinity always are."""
     if outputs.shape != own.outputs.shape:
         return np.ones(len(own.outputs), bool)
@@ -243,7 +252,7 @@ def _find_distant_rows(own: _Answers, outputs: np.ndarray) -> np.ndarray:
     return ~near.all(axis=1)
 
 
-def _find_flipped_rows(own: _Answers, outputs: np.ndarray) -> np.ndarray:
+def find_flipped_rows(own: Answers, outputs: np.ndarray) -> np.ndarray:
     """Return ``(n,)`` where Keras answers another class: where ours leads clearly, and anywhere if they are many."""
     if outputs.shape != own.outputs.shape:
         return np.ones(len(own.outputs), bool)
@@ -261,7 +270,7 @@ def _log_softmax(scores: np.ndarray) -> np.ndarray:
     return below - np.log(np.exp(below).sum(axis=1, keepdims=True))
 
 
-def _undo_softening(own: _Answers, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _undo_softening(own: Answers, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the scores behind Keras' probabilities, and how far rounding moves them: saturated ones, by any amount."""
     if own.softening == "log_softmax":
         return outputs, own.rounding * np.abs(outputs)

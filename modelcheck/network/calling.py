@@ -36,14 +36,28 @@ def make_replay(node: Any) -> Callable[..., Tensor]:
 
     def run(values: Sequence[Tensor], window_padding: str | None = None) -> Tensor:
         inner = _inner_dtype(layer, values[0].dtype)
-        given: Mapping[int, Tensor] = {
-            id(tensor): tf.cast(value, inner) for tensor, value in zip(node.input_tensors, values, strict=True)
-        }
-        arguments, options = node.arguments.fill_in(given)
-        options = {key: value for key, value in options.items() if key not in ("training", "mask")}
-        return tf.cast(layer.call(*arguments, **options, **_inference_options(layer)), values[0].dtype)
+        return tf.cast(_replay(node, [tf.cast(value, inner) for value in values]), values[0].dtype)
 
-    return run
+    def run_as_declared(values: Sequence[Tensor], window_padding: str | None = None) -> Tensor:
+        given = zip(values, node.input_tensors, strict=True)
+        output = _replay(
+            node, [value if value.dtype == tf.string else tf.cast(value, own.dtype) for value, own in given]
+        )
+        return tf.cast(output, tf.float32) if output.dtype.is_floating else output
+
+    def choose(values: Sequence[Tensor], window_padding: str | None = None) -> Tensor:
+        # Words and whole numbers, which a table has, are not computed with in another dtype.
+        return (run if all(value.dtype.is_floating for value in values) else run_as_declared)(values, window_padding)
+
+    return choose
+
+
+def _replay(node: Any, values: Sequence[Tensor]) -> Tensor:
+    """Call a layer with some values as the network calls it, in inference mode."""
+    given: Mapping[int, Tensor] = {id(tensor): value for tensor, value in zip(node.input_tensors, values, strict=True)}
+    arguments, options = node.arguments.fill_in(given)
+    options = {key: value for key, value in options.items() if key not in ("training", "mask")}
+    return node.operation.call(*arguments, **options, **_inference_options(node.operation))
 
 
 def make_bare_call(layer: Any) -> Callable[[Tensor], Tensor]:

@@ -12,7 +12,7 @@ from modelcheck.interface import Interface
 from modelcheck.network.steps import NetworkError
 from modelcheck.runtimes.ends import End, choose_end, choose_picture, match_values
 
-__all__ = ["pick"]
+__all__ = ["list_ends", "pick"]
 
 Tensor = Any  # tensorflow ships no types
 
@@ -70,7 +70,7 @@ def pick(model: Any, interface: Interface) -> Any:
                 f"{', '.join(asked)} cannot be followed. Give a network with one input and one output."
             )
         return model
-    inputs, outputs = _ends(graph, graph._inputs_struct), _ends(graph, graph._outputs_struct)
+    inputs, outputs = list_ends(graph, graph._inputs_struct), list_ends(graph, graph._outputs_struct)
     output = choose_end("output", interface.output, outputs, model.name)
     if len(inputs) == 1 and not interface.inputs:
         if interface.input is not None:
@@ -97,7 +97,7 @@ def _hold(model: Any, graph: Any, inputs: Sequence[End], *, interface: Interface
     return keras.Model(entry, found, name=model.name)
 
 
-def _ends(graph: Any, struct: Any) -> list[End]:
+def list_ends(graph: Any, struct: Any) -> list[End]:
     """Return the inputs or outputs of a graph, in the order in which Keras flattens them."""
     found = []
     for path, tensor in keras.tree.flatten_with_path(struct):

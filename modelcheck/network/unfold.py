@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -12,7 +13,7 @@ from modelcheck.network.layers import append_steps
 from modelcheck.network.steps import Network, NetworkError, Step
 from modelcheck.network.tracing import as_functional, trace
 
-__all__ = ["find_graph", "flatten"]
+__all__ = ["end_network", "find_graph", "flatten", "unfold"]
 
 # Activations that turn class scores into probabilities; the scores before them are read.
 _SOFTENING = ("softmax", "sigmoid", "log_softmax")
@@ -72,7 +73,17 @@ def flatten(model: Any, *, size: tuple[int, int] | None = None) -> Network:
     steps = [Step(entry.name, StepKind.INPUT, (), (*shape, 1) if grey else shape, lambda values: values[0])]
     if grey:
         steps.append(Step(entry.name, StepKind.FLATTEN, (0,), shape, make_run(lambda value: value[..., 0])))
-    last = _unfold(graph, {id(entry): len(steps) - 1}, steps, prefix="")[0]
+    return end_network(model, steps, unfold(graph, {id(entry): len(steps) - 1}, steps)[0])
+
+
+def end_network(model: Any, steps: Sequence[Step], last: int) -> Network:
+    """Return the network of some steps that ends in one of them, and where in it the class scores are.
+
+    Raises
+    ------
+    NetworkError
+        When that step is none of a classifier's.
+    """
     shape = steps[last].shape
     if len(shape) != 1 or shape[0] is None:
         raise NetworkError(
@@ -111,7 +122,7 @@ def _at_size(graph: Any, shapes: list[tuple[int | None, ...]]) -> Any:
     return trace(graph, shapes) if left_open and known else graph
 
 
-def _unfold(graph: Any, known: dict[int, int], steps: list[Step], *, prefix: str) -> list[int]:
+def unfold(graph: Any, known: dict[int, int], steps: list[Step], *, prefix: str = "") -> list[int]:
     """Append the graph's steps and return the positions of its outputs; `known` maps tensors to steps."""
     for depth in sorted(graph._nodes_by_depth, reverse=True):
         for node in graph._nodes_by_depth[depth]:
@@ -123,7 +134,7 @@ def _unfold(graph: Any, known: dict[int, int], steps: list[Step], *, prefix: str
             if isinstance(layer, keras.Model):
                 inner = _at_size(find_graph(layer), [steps[place].shape for place in sources])
                 entries = {id(tensor): place for tensor, place in zip(inner.inputs, sources, strict=True)}
-                places = _unfold(inner, entries, steps, prefix=f"{name}/")
+                places = unfold(inner, entries, steps, prefix=f"{name}/")
             else:
                 append_steps(steps, node, name, sources)
                 places = [len(steps) - 1] * len(node.output_tensors)

@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 
 from modelcheck.gate.progress import progress_line
-from modelcheck.gate.request import Request
+from modelcheck.gate.request import Request, RequestError
 from modelcheck.pruning.layer_units import write_layer_units
 from modelcheck.support.escaping import clean_lines
 from modelcheck.support.files import read_file
+from modelcheck.table_recipe import TableRecipe
 
 __all__ = ["main"]
 
@@ -37,6 +38,8 @@ def main(path: str, answer: str) -> int:
         if request.custom_objects:
             # A class of the project's own may lie in the working folder, which is looked at last.
             sys.path.append(str(Path.cwd()))
+        if isinstance(request.recipe, TableRecipe):
+            raise RequestError("Units are looked at on pictures, and the recipe is for a table.")
         rows = examine_units(
             request.network,
             Panel.load(request.panel, max_gib=request.panel_size),

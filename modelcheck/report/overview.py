@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from modelcheck.comparison import AREAS, CLASSES, METRICS, shown_in
 from modelcheck.judgement.document import AnyPanelRow, TablePanelRow, VerdictDocument
@@ -92,7 +92,7 @@ def panel_line(panel: AnyPanelRow | None, *, noun: Noun | None = None, judged: b
     if not panel:
         return ""
     if "rows" in panel:
-        return _table_line(cast("TablePanelRow", panel), noun=noun, judged=judged)
+        return _table_line(panel, noun=noun, judged=judged)
     one, many = noun or choose_noun(panel["subjects"])
     of = f" of {count(len(panel['subjects']), one, many)}" if panel["subjects"] else ""
     *others, last = (clean(name) for name in panel["classes"])

@@ -3,7 +3,7 @@
 Everything is asked through one function from encoded rows to answers, whatever answers.
 """
 
-from modelcheck.answers.tables.asking import Ask, ask_with, make_asker, refuse_unanswered
+from modelcheck.answers.tables.asking import Ask, ask_with, make_asker
 from modelcheck.answers.tables.choosing import choose_donors, choose_rows
 from modelcheck.answers.tables.effects import measure_effects
 from modelcheck.answers.tables.exchanges import exchange_columns
@@ -24,6 +24,5 @@ __all__ = [
     "measure_answers",
     "measure_effects",
     "read_decision",
-    "refuse_unanswered",
     "shuffle_columns",
 ]

@@ -8,10 +8,9 @@ import numpy as np
 
 from modelcheck.metrics.tables.encoding import decode_rows
 from modelcheck.panel.columns import Column
-from modelcheck.runtimes import NetworkError
-from modelcheck.runtimes.table_classifier import TableClassifier
+from modelcheck.runtimes.table_classifier import TableClassifier, refuse_unanswered
 
-__all__ = ["Ask", "ask_with", "make_asker", "refuse_unanswered"]
+__all__ = ["Ask", "ask_with", "make_asker"]
 
 Ask = Callable[[np.ndarray], np.ndarray]
 """From encoded rows, ``(n, columns)`` float64, to answers, ``(n, outputs)``; no row depends on the others."""
@@ -41,39 +40,6 @@ def make_asker(classifier: TableClassifier, columns: Sequence[Column]) -> Ask:
         return scores
 
     return ask
-
-
-def refuse_unanswered(scores: np.ndarray, encoded: np.ndarray, columns: Sequence[Column], *, name: str) -> None:
-    """Refuse a network that answers NaN or infinity, and say in which columns those rows miss a value.
-
-    Parameters
-    ----------
-    scores : np.ndarray
-        ``(n, outputs)`` what it answered.
-    encoded : np.ndarray
-        ``(n, columns)`` the rows, NaN where a value is missing.
-    columns : sequence of Column
-        The features.
-    name : str
-        What the network is called.
-
-    Raises
-    ------
-    NetworkError
-        When an answer is NaN or infinite.
-    """
-    lost = ~np.isfinite(scores).all(axis=1)
-    if not lost.any():
-        return
-    missing = np.isnan(encoded[lost])
-    told = f"The network {name!r} answers NaN or infinity on {int(lost.sum())} of {len(scores)} rows"
-    if missing.any(axis=1).all():
-        names = [column.name for column, some in zip(columns, missing.any(axis=0), strict=True) if some]
-        raise NetworkError(
-            f"{told}, all of which miss a value, of {', '.join(map(repr, names))}. Fill in missing values inside the "
-            "network, as it will meet them in use, or make the panel of rows without them: modelcheck panel --help"
-        )
-    raise NetworkError(f"{told}. Look at its weights, and at the range of its columns.")
 
 
 def ask_with(ask: Ask, rows: np.ndarray, column: int, values: np.ndarray) -> np.ndarray:

@@ -34,11 +34,11 @@ def measure_answers(
     recipe : TableRecipe
         How to measure.
     """
-    asked = {"scores": scores, "seed": recipe.seed}
+    count, shuffles, seed = recipe.exchange_rows, recipe.shuffles, recipe.seed
     return {
-        "exchanges": exchange_columns(ask, panel, encoded, count=recipe.exchange_rows, **asked),
+        "exchanges": exchange_columns(ask, panel, encoded, scores=scores, count=count, seed=seed),
         "effects": measure_effects(ask, encoded, panel.columns, bins=recipe.effect_bins),
-        "shuffled": shuffle_columns(ask, panel, encoded, shuffles=recipe.shuffles, **asked),
+        "shuffled": shuffle_columns(ask, panel, encoded, scores=scores, shuffles=shuffles, seed=seed),
     }
 
 

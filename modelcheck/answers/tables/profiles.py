@@ -36,6 +36,12 @@ class Profiles:
     at_rest: np.ndarray
     gains: np.ndarray
 
+    def take(self, units: slice) -> Profiles:
+        """Return those of some units."""
+        return Profiles(
+            rows=self.rows[units], happiness=self.happiness[units], at_rest=self.at_rest[units], gains=self.gains[units]
+        )
+
 
 def find_profiles(
     ask: Ask, rows: np.ndarray, *, typical: np.ndarray, trials: Sequence[np.ndarray], starts: int

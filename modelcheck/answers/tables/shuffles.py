@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from modelcheck.answers.tables.asking import Ask, ask_with
-from modelcheck.metrics.accuracy import balanced_accuracy
 from modelcheck.panel.table_panel import TablePanel
 
 __all__ = ["shuffle_columns"]
@@ -49,17 +48,18 @@ def shuffle_columns(
         ],
         axis=1,
     )
-    before = _measure_loss(panel, scores)
+    before = _measure_losses(panel, scores[:, None])
     losses = np.empty((width, shuffles), np.float32)
     for column in range(width):
-        answers = ask_with(ask, encoded, column, encoded[orders, column])
-        losses[column] = [_measure_loss(panel, answers[:, k]) - before for k in range(shuffles)]
+        losses[column] = _measure_losses(panel, ask_with(ask, encoded, column, encoded[orders, column])) - before
     return losses
 
 
-def _measure_loss(panel: TablePanel, scores: np.ndarray) -> float:
+def _measure_losses(panel: TablePanel, scores: np.ndarray) -> np.ndarray:
+    """Return ``(k,)`` how wrong each of ``(n, k, outputs)`` answers is."""
     if panel.class_names:
-        return 1.0 - balanced_accuracy(panel.truth, scores.argmax(axis=1)).value
+        right = scores.argmax(axis=2) == panel.truth[:, None]
+        return np.asarray(1.0 - np.mean([right[panel.truth == k].mean(axis=0) for k in np.unique(panel.truth)], axis=0))
     spread = float(panel.truth.std())
-    error = float(np.sqrt(((np.asarray(scores[:, 0], np.float64) - panel.truth) ** 2).mean()))
-    return error / spread if spread else float("nan")
+    errors = np.asarray(scores[..., 0], np.float64) - panel.truth[:, None]
+    return np.asarray(np.sqrt((errors**2).mean(axis=0)) / (spread or np.nan))
