@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from table_networks import LIGHT, PlantedNetwork, make_table_panel, make_table_signature
 
 from modelcheck.comparison import (
     ABOUT,
@@ -27,6 +26,7 @@ from modelcheck.judgement.criteria import Criterion
 from modelcheck.signature import LocalEffect, ProfileExchange, read_manifest
 from modelcheck.table_recipe import TableRecipe
 from signatures import make_signature
+from table_networks import LIGHT, PlantedNetwork, make_table_panel, make_table_signature
 
 PANELS = {
     "two classes": make_table_panel(subjects=12),

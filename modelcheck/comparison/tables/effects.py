@@ -137,7 +137,8 @@ def _measure(
     why = "Both networks answer every row alike." if not spread > 0 else "" if n else "It is missing in every row."
     if why:
         return Measured(metric="effect_change", about=column.name, value=math.nan, n=n, evidence=why)
-    _, (low, high) = measure_effect_change(*_read(baseline, candidate, column), baseline.independent)
+    before, after = _read(baseline, candidate, column)
+    _, (low, high) = measure_effect_change(before, after, baseline.independent)
     return Measured(
         metric="effect_change",
         about=column.name,

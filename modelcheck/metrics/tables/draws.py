@@ -39,7 +39,7 @@ def resample_rows(independent: np.ndarray, draws: int, *, seed: int = 0) -> np.n
         return np.zeros((draws, 0))
     drawn = np.random.Generator(np.random.Philox(key=[seed, _RESAMPLES])).integers(n, size=(draws, n))
     counts = np.bincount((drawn + n * np.arange(draws)[:, None]).ravel(), minlength=draws * n)
-    return np.asarray(counts.reshape(draws, n)[:, whose], np.float64)
+    return np.asarray(counts.reshape(draws, n).astype(np.float64)[:, whose])
 
 
 def permute_groups(groups: np.ndarray, independent: np.ndarray, draws: int, *, seed: int = 0) -> np.ndarray:
