@@ -23,10 +23,10 @@ from modelcheck.judgement.measured import Measured
 from modelcheck.support.escaping import clean, clean_lines
 
 if TYPE_CHECKING:
-    from modelcheck.comparison import Comparison
+    from modelcheck.comparison import AnyComparison
     from modelcheck.gate.evidence import Evidence
-    from modelcheck.panel import Panel
-    from modelcheck.signature import Signature
+    from modelcheck.panel import AnyPanel
+    from modelcheck.signature import Record
 
 __all__: list[str] = []
 
@@ -74,7 +74,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> Iterator[None]:
-    """Make one test a layer, a subject, a class or a group, from the baseline's manifest alone."""
+    """Make one test a layer, a subject, a class or a variable, say, from the baseline's manifest alone."""
     if _is_gate(metafunc.definition):
         from modelcheck.comparison import ABOUT
 
@@ -145,26 +145,26 @@ def evidence(request: pytest.FixtureRequest) -> Evidence:
 
 
 @pytest.fixture(scope="session")
-def comparison(evidence: Evidence) -> Comparison:
+def comparison(evidence: Evidence) -> AnyComparison:
     """Return everything the two signatures say about each other."""
     return evidence.comparison
 
 
 @pytest.fixture(scope="session")
-def baseline(evidence: Evidence) -> Signature:
+def baseline(evidence: Evidence) -> Record:
     """Return the approved network's signature."""
     return evidence.baseline
 
 
 @pytest.fixture(scope="session")
-def candidate(evidence: Evidence) -> Signature:
+def candidate(evidence: Evidence) -> Record:
     """Return the signature of the network that is proposed for release."""
     return evidence.candidate
 
 
 @pytest.fixture(scope="session")
-def panel(evidence: Evidence) -> Panel:
-    """Return the held-out pictures."""
+def panel(evidence: Evidence) -> AnyPanel:
+    """Return the held-out pictures, or rows of a table."""
     return evidence.panel
 
 
@@ -209,11 +209,12 @@ def check(request: pytest.FixtureRequest, evidence: Evidence) -> Callable[..., N
         if settings.inconclusive == "pass":
             red = [finding for finding in red if finding.verdict is not Verdict.INCONCLUSIVE]
         if red:
-            from modelcheck.comparison import unit_of
+            from modelcheck.comparison import tell_material, unit_of
             from modelcheck.report.words import choose_noun
 
-            noun = choose_noun(plan.subjects, settings.subject_name)
-            told = ((row, row.sentence(unit_of(row.criterion.metric, noun=noun))) for row in red)
+            of = tell_material(plan.manifest)
+            noun = choose_noun(plan.subjects, settings.subject_name, of=of)
+            told = ((row, row.sentence(unit_of(row.criterion.metric, noun=noun, of=of))) for row in red)
             lines = (f"{line}\n  why: {clean(row.criterion.why, longest=1000)}" for row, line in told)
             error = pytest.fail.Exception("\n".join(lines), pytrace=False)
             request.node.stash[EXPLAINED] = error

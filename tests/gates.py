@@ -117,23 +117,29 @@ def approve(folder, **options):
 
 def measured(folder, file, *, change=None, baseline_model=None, **options):
     """Put an invented measurement of a candidate's file into the cache, as the gate itself would name it."""
-    from modelcheck.gate import child, evidence
-    from modelcheck.gate.settings import Settings
-
-    path = folder / file
-    sha = hashlib.sha256(path.read_bytes()).hexdigest()
-    made = make_signature(path.stem, **options)
-    made = dataclasses.replace(made, model={**made.model, "file": file, "sha256": sha})
+    made = as_measured_of(folder / file, make_signature(Path(file).stem, **options))
     with contextlib.suppress(SignatureError):  # a damaged baseline is for the gate itself to find
         made = show(made, read_signature(folder / "baselines" / "mine"))
-    made = change(made) if change else made
+    keep(folder, file, change(made) if change else made, baseline_model=baseline_model)
+
+
+def as_measured_of(path, made):
+    """Return an invented signature as if it were that of a network's file."""
+    sha = hashlib.sha256(path.read_bytes()).hexdigest()
+    return dataclasses.replace(made, model={**made.model, "file": path.name, "sha256": sha})
+
+
+def keep(folder, file, made, *, baseline_model=None):
+    """Put a signature of a candidate's file into the cache, as the gate itself would name it."""
+    from modelcheck.gate import child, evidence
+    from modelcheck.gate.settings import Settings
 
     def write(request, target, **_):
         made.write(target)
         return made
 
     settings = Settings(
-        candidate=path,
+        candidate=folder / file,
         baseline=folder / "baselines" / "mine",
         baseline_model=baseline_model,
         panel=folder / "heldout.npz",

@@ -14,7 +14,7 @@ import yaml
 from click.testing import CliRunner
 
 from modelcheck.__main__ import main
-from modelcheck.gate.evidence import make_plan
+from modelcheck.gate.plan import make_plan
 from modelcheck.gate.settings import read_settings
 
 ROOT = Path(__file__).parents[1]

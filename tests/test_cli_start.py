@@ -18,8 +18,8 @@ from modelcheck.__main__ import main
 from modelcheck.approval import carry_out, plan_replacement
 from modelcheck.cli.baselines import _find_panel, _settings_here
 from modelcheck.cli.limits import Questions, find_questions, fit_to_release, missing_rows, starter_criteria
-from modelcheck.comparison import METRICS, compare
-from modelcheck.gate.evidence import make_plan
+from modelcheck.comparison import METRICS, PICTURES, compare
+from modelcheck.gate.plan import make_plan
 from modelcheck.gate.settings import read_settings
 from modelcheck.judgement.criteria import criterion_for, find_never_failing, read_criteria
 from modelcheck.judgement.findings import judge
@@ -163,7 +163,8 @@ def test_every_metric_has_a_row_or_is_named(subjects, regions, triggers):
     asked = {
         name
         for name, metric in METRICS.items()
-        if (subjects or metric.domain != "subject")
+        if PICTURES in metric.of
+        and (subjects or metric.domain != "subject")
         and (regions or metric.area != "attention")
         and (triggers or metric.area != "triggers")
     }

@@ -18,7 +18,7 @@ from modelcheck.cli.shared import recipe_from
 from modelcheck.cli.start import Paths, write_configuration
 from modelcheck.gate.artefacts import ArtefactError, take_candidate
 from modelcheck.gate.entries import load_cached
-from modelcheck.gate.evidence import make_plan
+from modelcheck.gate.plan import make_plan
 from modelcheck.gate.promotion import promotable, refusal
 from modelcheck.gate.reading import read_verdict
 from modelcheck.gate.request import Request

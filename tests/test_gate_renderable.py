@@ -11,7 +11,7 @@ from modelcheck.__main__ import main
 from modelcheck.approval import proposal as proposals
 from modelcheck.approval import propose, propose_from_report, propose_twins
 from modelcheck.gate import child
-from modelcheck.gate.evidence import make_plan
+from modelcheck.gate.plan import make_plan
 from modelcheck.gate.renderable import refuse_shipped
 from modelcheck.gate.settings import Settings, SettingsError
 from onnx_files import network

@@ -23,7 +23,7 @@ from modelcheck.comparison import METRICS
 from modelcheck.faces.cmu import read_pgm
 from modelcheck.faces.regions import read_boxes
 from modelcheck.gate.artefacts import take_candidate
-from modelcheck.gate.evidence import make_plan
+from modelcheck.gate.plan import make_plan
 from modelcheck.gate.promotion import refusal
 from modelcheck.gate.reading import read_verdict
 from modelcheck.gate.settings import Settings, read_settings

@@ -71,6 +71,10 @@ REASONS = {
     ),
     "unseen_classes": ({"classes": list("abcdefgh")}, ["Of 8 classes", "no picture", "a, b, c, d, e, f and 2 more"]),
     "no_subjects": ({"metrics": ["subject_accuracy"]}, ["no subjects", "subject_accuracy is not asked"]),
+    "small_groups": (
+        {"populations": ["sex=x", "site=B"], "least": 10},
+        ["2 sub-populations have fewer than 10 rows", "nothing was judged", "sex=x, site=B"],
+    ),
     "questions": (
         {
             "asked": 3,

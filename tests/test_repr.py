@@ -12,7 +12,7 @@ from modelcheck.comparison import LayerComparison, compare
 from modelcheck.gate.evidence import Evidence
 from modelcheck.judgement import Criterion, Measured, judge
 from modelcheck.metrics.matching import Matching
-from modelcheck.panel import Panel
+from modelcheck.panel import Panel, TablePanel
 from modelcheck.signature import LayerRecord
 from modelcheck.signature.history import Approval, ApprovalState
 from modelcheck.support.escaping import clean
@@ -47,6 +47,8 @@ def named(name):
         signature,
         comparison,
         panel,
+        TablePanel({"x": [name, "a"]}, [0, 1], target="t", class_names=(name, f"not {name}")),
+        TablePanel({"x": [name, "a"]}, [0, 1], target="t").columns[0],
         measured,
         LayerComparison(baseline=record, candidate=record, matching=Matching((), (), ())),
         LayerComparison(baseline=record, candidate=None, matching=Matching((), (), ())),

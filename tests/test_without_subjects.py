@@ -16,7 +16,7 @@ import gates
 from modelcheck.approval import changes
 from modelcheck.approval.changes import describe_panel
 from modelcheck.comparison import compare
-from modelcheck.gate.evidence import check_panel
+from modelcheck.gate.heldout import check_panel
 from modelcheck.gate.settings import SettingsError, read_settings
 from modelcheck.metrics.accuracy import balanced_accuracy, change
 from modelcheck.metrics.stratified import stratified_accuracy, stratified_change

@@ -24,7 +24,7 @@ from pictures import SETS, load_set
 
 from modelcheck.cli.limits import Questions, starter_criteria
 from modelcheck.comparison import METRICS, Comparison, compare, reduce_twin
-from modelcheck.gate.evidence import Plan, make_plan
+from modelcheck.gate.plan import Plan, make_plan
 from modelcheck.gate.settings import Settings
 from modelcheck.judgement.criteria import criterion_for
 from modelcheck.judgement.findings import Finding, judge, overall

@@ -21,15 +21,14 @@ from modelcheck.approval.trial import Trial, gate_against_itself, judge_again
 from modelcheck.gate.artefacts import ArtefactError, take_candidate
 from modelcheck.gate.child import measure_in_child
 from modelcheck.gate.contradictions import find_contradiction
-from modelcheck.gate.evidence import check_panel
+from modelcheck.gate.heldout import check_panel, is_table
 from modelcheck.gate.renderable import refuse_shipped
-from modelcheck.gate.request import Request
+from modelcheck.gate.request import AnyRecipe, Request, recipe_for
 from modelcheck.gate.settings import Settings
 from modelcheck.interface import Interface
-from modelcheck.panel import Panel, PanelError
-from modelcheck.recipe import Recipe
+from modelcheck.panel import PanelError, load_panel
 from modelcheck.report.reasons import main_reason
-from modelcheck.signature import Signature, SignatureError, read_signature
+from modelcheck.signature import Record, SignatureError, TableSignature, read_record
 from modelcheck.signature.history import Entry
 from modelcheck.support.commands import as_argument
 from modelcheck.support.escaping import clean, is_legible
@@ -56,11 +55,11 @@ class Proposal:
     ----------
     folder : Path
         The baseline's.
-    old : Signature or None
+    old : Record or None
         What is there; None where nothing is, or nothing that can be read.
     old_manifest : str
         The sha256 of the manifest that the change was worked out on.
-    new : Signature
+    new : Record
         What takes its place.
     lines : tuple of str
         What changes, for people.
@@ -75,9 +74,9 @@ class Proposal:
     """
 
     folder: Path
-    old: Signature | None
+    old: Record | None
     old_manifest: str
-    new: Signature
+    new: Record
     lines: tuple[str, ...]
     sheet: bytes
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -90,7 +89,7 @@ def propose(
     panel: Path,
     folder: Path,
     *,
-    recipe: Recipe | None = None,
+    recipe: AnyRecipe | None = None,
     interface: Interface | None = None,
     settings: Settings | None = None,
     stop_where_misread: bool = False,
@@ -109,7 +108,7 @@ def propose(
         The held-out panel.
     folder : Path
         The baseline's folder, which is only read.
-    recipe : Recipe, optional
+    recipe : AnyRecipe, optional
         How to measure; by default the old baseline's recipe, or the standard one.
     interface : Interface, optional
         How the network's inputs and outputs are to be understood, which the baseline keeps; by
@@ -131,14 +130,14 @@ def propose(
     """
     settings = settings or Settings()
     refuse_shipped(model, what=_WHAT, instead=_write_approval(folder, panel=panel))
-    pictures = Panel.load(panel, max_gib=settings.panel_size)
-    check_panel(pictures, panel)
+    held = load_panel(panel, max_gib=settings.panel_size)
+    check_panel(held, panel)
     old, _, _ = _old(folder)
     interface = interface or (old.interface if old else Interface())
     request = Request(
         network=model,
         panel=panel,
-        recipe=recipe or (old.recipe if old else Recipe()),
+        recipe=recipe or _choose_recipe(old, table=is_table(held)),
         interface=interface,
         custom_objects=settings.custom_objects,
         twins=False,
@@ -149,8 +148,8 @@ def propose(
         new = measure_in_child(request, Path(aside) / "signature", settings=settings, tell=tell)
     trial = gate_against_itself(new, model, panel, settings=settings, tell=tell)
     proposal = plan_replacement(folder, new, facts={"platform": describe_platform(new, here=True)})
-    proposal = replace(proposal, lines=(*describe_panel(pictures), *proposal.lines), panel=panel)
-    return _add_trial(proposal, trial, find_misreading(new))
+    proposal = replace(proposal, lines=(*describe_panel(held), *proposal.lines), panel=panel)
+    return _add_trial(proposal, trial, _find_misreading(new))
 
 
 def propose_from_report(report: Path, folder: Path, *, model: Path | None = None) -> Proposal:
@@ -204,7 +203,19 @@ def propose_from_report(report: Path, folder: Path, *, model: Path | None = None
     judged = f"The run's verdict was {word.upper()}: {first}"
     facts = {"verdict": f"{word}, full scope, from a report", "platform": describe_platform(new)}
     proposal = plan_replacement(folder, new, facts=facts, before=judged)
-    return _add_trial(proposal, judge_again(document, new), find_misreading(new))
+    return _add_trial(proposal, judge_again(document, new), _find_misreading(new))
+
+
+def _choose_recipe(old: Record | None, *, table: bool) -> AnyRecipe:
+    """Return the old baseline's recipe, or the standard one where it is of another kind of panel."""
+    if old is None or isinstance(old, TableSignature) != table:
+        return recipe_for({}, table=table)
+    return old.recipe
+
+
+def _find_misreading(new: Record) -> Misreading | None:
+    """Say how a network is fed or read otherwise than it should be; on a table nothing is fed as pictures are."""
+    return None if isinstance(new, TableSignature) else find_misreading(new)
 
 
 def _write_approval(folder: Path, *, panel: str | Path, model: str = "PARENT.keras") -> list[object]:
@@ -301,14 +312,14 @@ def _say_panel(proposal: Proposal) -> str:
     return "" if proposal.panel is None else f" --panel {shlex.quote(str(proposal.panel))}"
 
 
-def plan_replacement(folder: Path, new: Signature, *, facts: Mapping[str, str], before: str = "") -> Proposal:
+def plan_replacement(folder: Path, new: Record, *, facts: Mapping[str, str], before: str = "") -> Proposal:
     """Work out what changes if a signature that is already there takes the baseline's place.
 
     Parameters
     ----------
     folder : Path
         The baseline's, which is only read.
-    new : Signature
+    new : Record
         What would take its place.
     facts : mapping of str to str
         What the history keeps: ``platform`` at least.
@@ -320,9 +331,10 @@ def plan_replacement(folder: Path, new: Signature, *, facts: Mapping[str, str], 
     lines = [*(line for line in (before, lost) if line), *changes(old, new, comparison)]
     if old is not None and old.retrained and not new.retrained:
         lines.append("Its retrained twins go with it: give the new one twins of its own, modelcheck calibrate.")
-    unseen = [clean(name, longest=80) for name in new.classes_without_pictures]
-    if unseen:
-        lines.append(f"The panel holds no picture of {', '.join(unseen)}: nothing is judged of such a class by itself.")
+    named = new.classes_without_rows if isinstance(new, TableSignature) else new.classes_without_pictures
+    if unseen := ", ".join(clean(name, longest=80) for name in named):
+        one = "row" if isinstance(new, TableSignature) else "picture"
+        lines.append(f"The panel holds no {one} of {unseen}: nothing is judged of such a class by itself.")
     return Proposal(
         folder=folder,
         old=old,
@@ -334,30 +346,30 @@ def plan_replacement(folder: Path, new: Signature, *, facts: Mapping[str, str], 
     )
 
 
-def _old(folder: Path) -> tuple[Signature | None, str, str]:
+def _old(folder: Path) -> tuple[Record | None, str, str]:
     """Return the baseline that is there, the sha256 of its manifest, and why it cannot be read."""
     manifest = manifest_sha(folder)
     if not manifest:
         return None, "", ""
     try:
-        return read_signature(folder), manifest, ""
+        return read_record(folder), manifest, ""
     except SignatureError as error:
         return None, manifest, f"The old baseline cannot be read, and would be replaced unseen: {error}"
 
 
-def _panel_beside(folder: Path, new: Signature) -> list[str]:
+def _panel_beside(folder: Path, new: Record) -> list[str]:
     """Say when the panel that the gate takes by default is not the one that was measured on."""
     path = folder / PANEL
     if not path.exists():
         return []
     try:
-        same = Panel.load(path).digest() == new.panel_digest
+        same = load_panel(path).digest() == new.panel_digest
     except PanelError as error:
         return [str(error)]
     return [] if same else [f"{path} is another panel: give the gate the right one with --panel, or replace it."]
 
 
-def describe_platform(new: Signature, *, here: bool = False) -> str:
+def describe_platform(new: Record, *, here: bool = False) -> str:
     """Return where and with what a signature was measured, in one line."""
     told: Mapping[str, Any] = new.provenance
     machine = f"{platform.system()} {platform.machine()}" if here else str(told.get("machine", "unknown machine"))

@@ -6,18 +6,18 @@ networks, and are never stretched: a map without contrast looks like one.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
-from modelcheck.comparison import Comparison
+from modelcheck.approval.drawing import GAP, PAPER, draw_text, encode_png, label_network
+from modelcheck.approval.table_sheet import draw_tables
+from modelcheck.comparison import AnyComparison, Comparison, TableComparison
 from modelcheck.metrics.similarity import shrink
 from modelcheck.report.pictures import as_bytes
-from modelcheck.signature import Signature
-from modelcheck.support.escaping import clean
+from modelcheck.signature import Record, Signature, TableSignature
 
 __all__ = ["SHEET", "contact_sheet"]
 
@@ -26,9 +26,7 @@ _SIDE = 96  # pixels of the longer side of a picture, at most; smaller ones are 
 _UNITS = 8
 _LAYERS = 40
 _ENLARGED = 64  # what smaller ones reach
-_GAP, _LINE, _SIGN = 6, 14, 6  # pixels between pictures, of a line of text, and of one letter
-_PAPER, _INK = 245, 20
-_WIDTH = (_SIDE + _GAP) * _UNITS + _GAP  # of one side
+_WIDTH = (_SIDE + GAP) * _UNITS + GAP  # of one side
 
 _Item = TypeVar("_Item")
 
@@ -41,16 +39,20 @@ class _Strip:
     pictures: np.ndarray
 
 
-def contact_sheet(old: Signature | None, new: Signature, comparison: Comparison | None = None) -> bytes:
+def contact_sheet(old: Record | None, new: Record, comparison: AnyComparison | None = None) -> bytes:
     """Draw old and new maps beside each other: every class of the decision, and some units of each layer.
+
+    Of networks on a table, what drives each and its profiles; see
+    `modelcheck.approval.table_sheet.draw_tables`. A network on pictures and one on a table do not
+    stand beside each other: the new one is drawn alone.
 
     Parameters
     ----------
-    old : Signature or None
+    old : Record or None
         The baseline that is replaced, if there is one.
-    new : Signature
+    new : Record
         The one that takes its place.
-    comparison : Comparison, optional
+    comparison : AnyComparison, optional
         Of the two: hidden units then stand beside their counterparts. Without it, each network
         shows its own.
 
@@ -59,19 +61,23 @@ def contact_sheet(old: Signature | None, new: Signature, comparison: Comparison 
     bytes
         A PNG; the same signatures give the same bytes.
     """
+    if isinstance(new, TableSignature):
+        tables = comparison if isinstance(comparison, TableComparison) else None
+        return encode_png(draw_tables(old if isinstance(old, TableSignature) else None, new, tables))
+    pictures = comparison if isinstance(comparison, Comparison) else None
+    return encode_png(_draw_maps(old if isinstance(old, Signature) else None, new, pictures))
+
+
+def _draw_maps(old: Signature | None, new: Signature, comparison: Comparison | None) -> np.ndarray:
     sides = [side for side in (old, new) if side is not None]
-    heads = [f"{role}: {_label(side)}" for role, side in zip(("old", "new")[-len(sides) :], sides, strict=True)]
-    rows = [np.concatenate([_text(head, _WIDTH) for head in heads], axis=1)]
+    heads = [f"{role}: {label_network(side)}" for role, side in zip(("old", "new")[-len(sides) :], sides, strict=True)]
+    rows = [np.concatenate([draw_text(head, _WIDTH) for head in heads], axis=1)]
     for strips in _rows(old, new, comparison):
         shown = strips[-len(sides) :]
-        rows.append(np.concatenate([_text(strip.title, _WIDTH) for strip in shown], axis=1))
+        rows.append(np.concatenate([draw_text(strip.title, _WIDTH) for strip in shown], axis=1))
         height = max(strip.pictures.shape[1] for strip in shown)
         rows.append(np.concatenate([_row(strip, height) for strip in shown], axis=1))
-    return _png(np.concatenate(rows))
-
-
-def _label(signature: Signature) -> str:
-    return f"{signature.model.get('file') or signature.model['name']} {str(signature.model.get('sha256', ''))[:12]}"
+    return np.concatenate(rows)
 
 
 def _rows(old: Signature | None, new: Signature, comparison: Comparison | None) -> Iterator[tuple[_Strip, _Strip]]:
@@ -123,27 +129,9 @@ def _enlarge(pictures: np.ndarray) -> np.ndarray:
 
 
 def _row(strip: _Strip, height: int) -> np.ndarray:
-    row = np.full((height + _GAP, _WIDTH, 3), _PAPER, np.uint8)
+    row = np.full((height + GAP, _WIDTH, 3), PAPER, np.uint8)
     for position, picture in enumerate(strip.pictures):
-        left = _GAP + position * (_SIDE + _GAP)
+        left = GAP + position * (_SIDE + GAP)
         colours = picture if picture.ndim == 3 else picture[..., None]
         row[: picture.shape[0], left : left + picture.shape[1]] = colours
     return row
-
-
-def _text(words: str, width: int) -> np.ndarray:
-    """Draw a line in Pillow's built-in bitmap letters, which are the same everywhere."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    plain = clean(words, longest=(width - 2 * _GAP) // _SIGN).encode("ascii", "replace").decode("ascii")
-    line = Image.new("L", (width, _LINE), _PAPER)
-    ImageDraw.Draw(line).text((_GAP, 1), plain, fill=_INK, font=ImageFont.load_default_imagefont())
-    return np.repeat(np.asarray(line, np.uint8)[..., None], 3, axis=2)
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", compress_level=9)
-    return file.getvalue()

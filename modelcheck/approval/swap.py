@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelcheck.approval.sheet import SHEET
-from modelcheck.signature import Signature, SignatureError, find_stray_members, read_manifest, read_signature
+from modelcheck.signature import Record, SignatureError, find_stray_members, read_manifest, read_record
 from modelcheck.signature.history import HEADING, HISTORY, Entry, HistoryError, parse_history
 from modelcheck.support.files import hash_file, read_file
 from modelcheck.support.folders import PathKind, kind_of, move, place, remove
@@ -41,14 +41,14 @@ class _Plan:
     sheet: str
 
 
-def put_in_place(folder: Path, new: Signature, *, old: str, entry: Entry, sheet: bytes, timeout: float = 60.0) -> None:
+def put_in_place(folder: Path, new: Record, *, old: str, entry: Entry, sheet: bytes, timeout: float = 60.0) -> None:
     """Replace a baseline.
 
     Parameters
     ----------
     folder : Path
         The baseline's folder; a panel and other files in it are left alone.
-    new : Signature
+    new : Record
         What it will hold.
     old : str
         The sha256 of the manifest that is replaced, as `manifest_sha` gave it when the change was
@@ -78,7 +78,7 @@ def put_in_place(folder: Path, new: Signature, *, old: str, entry: Entry, sheet:
         aside = folder / _ASIDE
         aside.mkdir()
         new.write(aside)
-        if read_signature(aside).digest() != new.digest():
+        if read_record(aside).digest() != new.digest():
             remove(aside)
             raise SignatureError(f"What was written to {str(aside)!r} reads back differently; is the disk sound?")
         text = entry.text().encode()
@@ -177,18 +177,18 @@ def faults(folder: Path) -> list[str]:
     list of str
         What is wrong, in plain lines; empty when all is well.
     """
-    from modelcheck.panel import Panel, PanelError
+    from modelcheck.panel import PanelError, load_panel
 
     found = []
     digest = panel = ""
     try:
-        signature = read_signature(folder)
+        signature = read_record(folder)
         digest, panel = signature.digest(), signature.panel_digest
     except SignatureError as error:
         found.append(str(error))
     if (folder / PANEL).exists() and panel:
         try:
-            if Panel.load(folder / PANEL).digest() != panel:
+            if load_panel(folder / PANEL).digest() != panel:
                 found.append(f"{str(folder / PANEL)!r} is not the panel that the baseline was measured on.")
         except PanelError as error:
             found.append(str(error))

@@ -9,9 +9,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from modelcheck.comparison import METRICS, Comparison, Sureness, compare, measure_sureness, unit_of
+from modelcheck.comparison import (
+    METRICS,
+    PICTURES,
+    AnyComparison,
+    Sureness,
+    compare,
+    measure_sureness,
+    tell_record,
+    unit_of,
+    with_retrained,
+)
 from modelcheck.gate.child import ChildError
-from modelcheck.gate.evidence import Plan, gather, make_plan
+from modelcheck.gate.evidence import gather
+from modelcheck.gate.plan import Plan, make_plan
 from modelcheck.gate.settings import Settings
 from modelcheck.judgement.criteria import Criterion, criterion_for
 from modelcheck.judgement.document import VerdictDocument
@@ -20,7 +31,7 @@ from modelcheck.judgement.measured import Measured
 from modelcheck.judgement.waivers import apply_waivers
 from modelcheck.report.sureness import say_sureness
 from modelcheck.report.words import SUBJECTS, Noun, choose_noun, noun_of, what_decides
-from modelcheck.signature import Signature, read_manifest, read_signature
+from modelcheck.signature import Record, TableSignature, read_manifest, read_record
 from modelcheck.support.escaping import clean
 
 __all__ = ["Trial", "gate_against_itself", "judge_again", "judge_twins"]
@@ -53,6 +64,8 @@ class Trial:
         The smallest drops in accuracy that the panel finds red.
     noun : tuple of str
         What one and several of the panel's independent units are called.
+    of : str
+        What the networks answer; see `modelcheck.comparison.tell_material`.
     """
 
     criteria: str
@@ -64,6 +77,7 @@ class Trial:
     uncalibrated: bool = False
     sureness: tuple[Sureness, ...] = ()
     noun: Noun = SUBJECTS
+    of: str = PICTURES
 
     @property
     def awaiting(self) -> tuple[str, ...]:
@@ -102,7 +116,7 @@ class Trial:
         gating = sum(found.gating for found in self.findings)
         told = f"{len(red)} of {gating} checks did not pass." if red else f"{gating} checks that gate the release."
         lines = [f"{head}, {told}"]
-        lines += [f"  {_say_red(found, self.noun)}" for found in red[:_SHOWN]]
+        lines += [f"  {_say_red(found, self.noun, of=self.of)}" for found in red[:_SHOWN]]
         lines += [f"  and {len(red) - _SHOWN} more."] if len(red) > _SHOWN else []
         if self.awaiting:
             lines.append(f"  Retrained twins are what it takes for {', '.join(self.awaiting)}: modelcheck calibrate.")
@@ -113,14 +127,14 @@ class Trial:
         return [*lines, *say_sureness(self.sureness, noun=self.noun)]
 
 
-def _say_red(found: Finding, noun: Noun) -> str:
+def _say_red(found: Finding, noun: Noun, *, of: str) -> str:
     decides = what_decides(found, noun=noun)
-    said = found.sentence(unit_of(found.criterion.metric, noun=noun))
+    said = found.sentence(unit_of(found.criterion.metric, noun=noun, of=of))
     return said + (f" {decides[0].upper()}{decides[1:]}." if decides else "")
 
 
 def gate_against_itself(
-    new: Signature,
+    new: Record,
     model: Path,
     panel: Path,
     *,
@@ -131,7 +145,7 @@ def gate_against_itself(
 
     Parameters
     ----------
-    new : Signature
+    new : Record
         The baseline that the file would be.
     model : Path
         The ``.keras`` file.
@@ -172,13 +186,19 @@ def gate_against_itself(
         never_failing=plan.never_failing,
         lenient=lenient,
         # Twins do not help where no sticker was stamped.
-        uncalibrated=not new.retrained and bool(new.stickers),
-        sureness=measure_sureness(new, plan.criteria),
-        noun=choose_noun(new.subjects, settings.subject_name),
+        uncalibrated=not (new.retrained or isinstance(new, TableSignature)) and bool(new.stickers),
+        sureness=_measure_sureness(new, plan.criteria),
+        noun=choose_noun(new.subjects, settings.subject_name, of=tell_record(new)),
+        of=tell_record(new),
     )
 
 
-def _judge_pairs(plan: Plan, comparison: Comparison) -> list[Finding]:
+def _measure_sureness(new: Record, criteria: Sequence[Criterion]) -> tuple[Sureness, ...]:
+    """Return the smallest drops in accuracy that the panel finds red; of a table none is worked out."""
+    return () if isinstance(new, TableSignature) else measure_sureness(new, criteria)
+
+
+def _judge_pairs(plan: Plan, comparison: AnyComparison) -> list[Finding]:
     """Return a finding for every pair of a criterion and a thing that a full run has to judge."""
     found = []
     for metric, about in sorted(plan.pairs):
@@ -189,7 +209,7 @@ def _judge_pairs(plan: Plan, comparison: Comparison) -> list[Finding]:
     return found
 
 
-def judge_again(document: VerdictDocument, new: Signature) -> Trial:
+def judge_again(document: VerdictDocument, new: Record) -> Trial:
     """Judge what a run measured of its candidate against the candidate itself, by the run's own limits.
 
     What was measured against the run's baseline, which the candidate is to replace, says nothing of
@@ -200,7 +220,7 @@ def judge_again(document: VerdictDocument, new: Signature) -> Trial:
     ----------
     document : VerdictDocument
         The run's verdict.
-    new : Signature
+    new : Record
         The candidate's, as the baseline that it may become.
     """
     comparison = compare(new, new)
@@ -221,13 +241,14 @@ def judge_again(document: VerdictDocument, new: Signature) -> Trial:
         criteria="the criteria of its run",
         findings=tuple(findings),
         left_out=tuple(left_out),
-        sureness=measure_sureness(new, read_limits(document)),
+        sureness=_measure_sureness(new, read_limits(document)),
         noun=noun_of(document),
+        of=tell_record(new),
     )
 
 
 def judge_twins(
-    folder: Path, twins: Mapping[Path, Signature], *, kept: Mapping[Path, Signature], settings: Settings
+    folder: Path, twins: Mapping[Path, Record], *, kept: Mapping[Path, Record], settings: Settings
 ) -> list[str]:
     """Say how many retrained twins the baseline's gate would refuse, and by which metrics.
 
@@ -239,9 +260,9 @@ def judge_twins(
     ----------
     folder : Path
         The baseline's.
-    twins : mapping of Path to Signature
+    twins : mapping of Path to Record
         By its file, each network of the baseline's architecture, as it was measured.
-    kept : mapping of Path to Signature
+    kept : mapping of Path to Record
         The same as the baseline will keep them.
     settings : Settings
         The criteria, and what inconclusive means.
@@ -252,11 +273,11 @@ def judge_twins(
         Plain lines.
     """
     words = clean(settings.criteria.name if settings.criteria.is_absolute() else settings.criteria, longest=200)
-    baseline, on_disk = read_signature(folder), read_manifest(folder)
+    baseline, on_disk = read_record(folder), read_manifest(folder)
     red: dict[str, list[str]] = {}
     refused, unjudged = set[Path](), set[str]()
     for path, twin in twins.items():
-        others = replace(baseline, retrained=tuple(other for name, other in kept.items() if name != path))
+        others = with_retrained(baseline, (other for name, other in kept.items() if name != path))
         manifest = {**on_disk, "retrained": [dict(other.model) for other in others.retrained]}
         try:
             own = replace(settings, candidate=path, baseline=folder, baseline_model=None, waivers=None, layers={})

@@ -15,14 +15,14 @@ from pathlib import Path
 from modelcheck.approval.changes import describe_missing_maps
 from modelcheck.approval.proposal import Proposal, describe_platform, plan_replacement
 from modelcheck.approval.trial import judge_twins
-from modelcheck.comparison import RELATED, reduce_twin, shown_in
+from modelcheck.comparison import RELATED, has_same_architecture, reduce_record, shown_in, tell_record, with_retrained
 from modelcheck.comparison.lineage import correlate_kernels
 from modelcheck.gate.child import measure_in_child
 from modelcheck.gate.renderable import refuse_shipped
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
-from modelcheck.panel import Panel, PanelError
-from modelcheck.signature import Signature, read_signature
+from modelcheck.panel import PanelError, load_panel
+from modelcheck.signature import Record, read_record
 from modelcheck.support.commands import as_argument
 from modelcheck.support.escaping import clean
 
@@ -76,15 +76,15 @@ def propose_twins(
     """
     for twin in twins:
         refuse_shipped(twin, what="a twin", instead=_write_calibration(folder, twins, panel=panel, replaced=twin))
-    baseline = read_signature(folder)
+    baseline = read_record(folder)
     if len(twins) < _MIN_TWINS:
         raise TwinError(_ENOUGH)
     path = panel or folder / "panel.npz"
     settings = settings or Settings()
-    if Panel.load(path, max_gib=settings.panel_size).digest() != baseline.panel_digest:
+    if load_panel(path, max_gib=settings.panel_size).digest() != baseline.panel_digest:
         raise PanelError(f"The panel {str(path)!r} is not the one the baseline was measured on: give it with --panel.")
-    measured: dict[Path, Signature] = {}
-    kept: dict[Path, Signature] = {}
+    measured: dict[Path, Record] = {}
+    kept: dict[Path, Record] = {}
     lines = []
     for twin in twins:
         with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
@@ -100,16 +100,16 @@ def propose_twins(
                 panel_size=settings.panel_size,
             )
             signature = measure_in_child(request, Path(aside) / "signature", settings=settings, tell=tell)
-        found = reduce_twin(baseline, signature)
+        found = reduce_record(baseline, signature)
         _refuse_relatives(twin, found, (baseline, *kept.values()))
         measured[twin], kept[twin] = signature, found
         lines.append(_line(baseline, found))
-    proposed = replace(baseline, retrained=tuple(kept.values()))
-    retrained = proposed.twins_like(baseline)
+    proposed = with_retrained(baseline, kept.values())
+    retrained = [twin for twin in kept.values() if has_same_architecture(twin, baseline)]
     if len(retrained) < _MIN_TWINS:
         raise TwinError(f"Of {len(kept)} networks {len(retrained)} have the baseline's architecture. {_ENOUGH}")
-    beside = [twin for twin in kept.values() if not twin.same_architecture(baseline)]
-    alike = {path: signature for path, signature in measured.items() if signature.same_architecture(baseline)}
+    beside = [twin for twin in kept.values() if twin not in retrained]
+    alike = {path: signature for path, signature in measured.items() if has_same_architecture(signature, baseline)}
     lines += describe_missing_maps(baseline)
     lines += judge_twins(folder, alike, kept=kept, settings=settings)
     facts = {"platform": describe_platform(baseline), "retrained twins": _names(retrained)}
@@ -123,15 +123,15 @@ def _write_calibration(folder: Path, twins: Sequence[Path], *, panel: Path | Non
     return ["modelcheck", "calibrate", as_argument(folder), *(() if panel is None else ("--panel", panel)), *words]
 
 
-def _names(twins: Sequence[Signature]) -> str:
+def _names(twins: Sequence[Record]) -> str:
     return ", ".join(f"{twin.model['file']} {twin.model['sha256'][:12]}" for twin in twins)
 
 
-def _line(baseline: Signature, twin: Signature) -> str:
+def _line(baseline: Record, twin: Record) -> str:
     """Say what a twin reaches, and of one of another architecture what it will excuse."""
-    alike = twin.same_architecture(baseline)
+    alike = has_same_architecture(twin, baseline)
     name = baseline.decision.name
-    keys = [f"{metric}[{name}]" for metric in shown_in("twin")]
+    keys = [f"{metric}[{name}]" for metric in shown_in("twin", of=tell_record(baseline))]
     keys += [] if alike else sorted(key for key in twin.against if key.startswith("mass_change["))
     told = ", ".join(
         f"{clean(key.removesuffix(f'[{name}]'), longest=40)} {twin.against.get(key, math.nan):.2f}" for key in keys
@@ -140,7 +140,7 @@ def _line(baseline: Signature, twin: Signature) -> str:
     return f"{kind} {clean(twin.model['file'], longest=80)}: {told}."
 
 
-def _refuse_relatives(path: Path, twin: Signature, others: Sequence[Signature]) -> None:
+def _refuse_relatives(path: Path, twin: Record, others: Sequence[Record]) -> None:
     """Refuse relatives: of the baseline they make the ceiling unreachable, and of each other they count twice."""
     baseline = others[0]
     if any(twin.model["sha256"] == other.model["sha256"] for other in others):

@@ -14,7 +14,7 @@ import click
 from modelcheck.cli.interface import interface_options
 from modelcheck.cli.limits import find_questions, starter_criteria
 from modelcheck.cli.settings import find_settings
-from modelcheck.cli.shared import FILE, child_progress, recipe_from, say
+from modelcheck.cli.shared import FILE, child_progress, recipe_on, say
 from modelcheck.gate.outputs import check_baseline_outputs, check_outputs
 from modelcheck.gate.settings import Settings, has_settings, read_settings
 from modelcheck.interface import Interface
@@ -22,7 +22,7 @@ from modelcheck.support.escaping import is_legible
 
 if TYPE_CHECKING:
     from modelcheck.approval import Proposal
-    from modelcheck.recipe import Recipe
+    from modelcheck.gate.request import AnyRecipe
 
 __all__ = ["approve", "calibrate", "diff", "history"]
 
@@ -114,6 +114,7 @@ def _proposal(
     stop_where_misread: bool,
 ) -> Proposal:
     from modelcheck.approval import propose, propose_from_report
+    from modelcheck.panel import load_panel
 
     if report is not None:
         said = interface.to_dict().items()
@@ -123,7 +124,7 @@ def _proposal(
         return propose_from_report(report, folder, model=model)
     if model is None or panel is None:
         raise click.UsageError("Name a network and its panel, MODEL --panel PANEL.npz, or a run: --from report")
-    chosen = recipe_from(recipe) if recipe else None
+    chosen = recipe_on(load_panel(panel, max_gib=read_settings(Path.cwd()).panel_size), recipe) if recipe else None
     with child_progress() as tell, tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
         return propose(
             model,
@@ -137,14 +138,17 @@ def _proposal(
         )
 
 
-def _settings_here(aside: Path, *, panel: Path, recipe: Recipe | None = None) -> Settings:
+def _settings_here(aside: Path, *, panel: Path, recipe: AnyRecipe | None = None) -> Settings:
     """Return the settings of the working folder; what its gate would need and it has not is put aside for one run."""
-    from modelcheck.panel import Panel
+    from modelcheck.panel import load_panel
+    from modelcheck.table_recipe import TableRecipe
 
     settings = find_settings(aside)
     if not settings.criteria.exists():
-        questions = find_questions(Panel.load(panel, max_gib=settings.panel_size), None)
-        if recipe is not None:  # init will not ask either what is not measured
+        questions = find_questions(load_panel(panel, max_gib=settings.panel_size), None)
+        if isinstance(recipe, TableRecipe):  # init will not ask either what is not measured
+            questions = replace(questions, drivers=bool(recipe.exchange_rows))
+        elif recipe is not None:
             questions = replace(questions, places=bool(recipe.exchange_pictures))
         settings = replace(settings, criteria=aside / "the limits that modelcheck init writes", waivers=None)
         settings.criteria.write_text(starter_criteria(questions), encoding="utf-8")
@@ -197,6 +201,7 @@ def calibrate(folder: Path, *, twins: tuple[Path, ...], panel_path: Path | None,
       modelcheck calibrate baselines/mine --twin seed1.keras --twin seed2.keras --twin seed3.keras
     """
     from modelcheck.approval import carry_out, propose_twins
+    from modelcheck.comparison import has_same_architecture
 
     panel_path = panel_path or _find_panel(folder)
     named = {f"network {twin.name}": twin for twin in twins}
@@ -209,7 +214,7 @@ def calibrate(folder: Path, *, twins: tuple[Path, ...], panel_path: Path | None,
     if dry_run:
         say(f"Nothing was written to {folder}: this was a dry run.")
         return
-    retrained = len(proposal.new.twins_like(proposal.new))
+    retrained = sum(has_same_architecture(twin, proposal.new) for twin in proposal.new.retrained)
     beside = f" and {len(twins) - retrained} clean networks of other architectures" if len(twins) > retrained else ""
     for line in carry_out(proposal, reason=f"Calibrated with {retrained} retrained twins{beside}."):
         say(line)
@@ -229,12 +234,12 @@ def diff(one: Path, other: Path, *, picture: Path | None) -> None:
       modelcheck diff ../before/baselines/mine baselines/mine --picture change.png
     """
     from modelcheck.approval import changes, compare_if_possible, contact_sheet
-    from modelcheck.signature import read_signature
+    from modelcheck.signature import read_record
     from modelcheck.support.folders import place
 
     if picture is not None:
         check_outputs({picture: "--picture"}, inputs={"baseline": one, "other baseline": other})
-    old, new = read_signature(one), read_signature(other)
+    old, new = read_record(one), read_record(other)
     comparison = compare_if_possible(old, new)
     for line in changes(old, new, comparison, roles=("A", "B")):
         say(line)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from modelcheck.support.commands import write_command
 
 if TYPE_CHECKING:
-    from modelcheck.panel import Panel
+    from modelcheck.panel import AnyPanel
 
 __all__ = ["say_misfit", "say_shipped"]
 
@@ -17,20 +17,21 @@ __all__ = ["say_misfit", "say_shipped"]
 _EXTRAS = {"litert": "litert", "onnx": "onnx"}
 
 
-def say_misfit(candidate: Path, panel: Panel) -> Iterator[str]:
+def say_misfit(candidate: Path, panel: AnyPanel) -> Iterator[str]:
     """Yield what speaks against a candidate on a panel, as far as its file says so without being loaded.
 
     Parameters
     ----------
     candidate : Path
         The network's file; one that is not there is not spoken of.
-    panel : Panel
-        The held-out pictures.
+    panel : AnyPanel
+        The held-out pictures; of rows of a table a file does not say which it takes.
     """
     from modelcheck.modelfile import ScanError
     from modelcheck.modelfile.pictures import read_picture_shape
+    from modelcheck.panel import Panel
 
-    if not candidate.exists():
+    if not candidate.exists() or not isinstance(panel, Panel):
         return
     try:
         takes = read_picture_shape(candidate)
@@ -46,7 +47,7 @@ def say_misfit(candidate: Path, panel: Panel) -> Iterator[str]:
     yield "        the gate refuses it. Make a panel of the network's size: modelcheck panel --help"
 
 
-def say_shipped(candidate: Path, *, source: bool) -> Iterator[str]:
+def say_shipped(candidate: Path, *, source: bool, table: bool = False) -> Iterator[str]:
     """Yield what the gate of a file that ships takes, of a LiteRT or ONNX candidate.
 
     Parameters
@@ -55,11 +56,17 @@ def say_shipped(candidate: Path, *, source: bool) -> Iterator[str]:
         The network's file; one that is not there is not spoken of.
     source : bool
         Whether the network is named that it was converted from.
+    table : bool
+        Whether it is to answer rows of a table, which such a file is not asked for.
     """
     from modelcheck.modelfile import FORMATS, tell_format
 
     format_ = tell_format(candidate)
     if format_ not in _EXTRAS:
+        return
+    if table:
+        yield f"The candidate {candidate} is a file of {FORMATS[format_]}, which is measured on pictures alone:"
+        yield "        the gate refuses it. Name the Keras network that it was converted from in [tool.modelcheck]."
         return
     install = write_command(["pip", "install", f"modelcheck[{_EXTRAS[format_]}]"])
     yield f"The candidate {candidate} is a file of {FORMATS[format_]}. Wherever the gate runs: {install}"

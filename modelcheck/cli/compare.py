@@ -11,11 +11,13 @@ import click
 
 from modelcheck.cli.interface import interface_options
 from modelcheck.cli.settings import find_settings
-from modelcheck.cli.shared import FILE, child_progress, recipe_from, say
+from modelcheck.cli.shared import FILE, child_progress, recipe_from, recipe_on, say
 from modelcheck.support.escaping import clean
 
 if TYPE_CHECKING:
-    from modelcheck.comparison import Comparison
+    import pandas as pd
+
+    from modelcheck.comparison import Comparison, TableComparison
     from modelcheck.gate.pair import Pair
     from modelcheck.interface import Interface
 
@@ -38,7 +40,7 @@ def compare(
     interface: Interface,
     page: Path | None,
 ) -> None:
-    """Compare A, in the role of the baseline, with B, and print a table by layer. Nothing is judged.
+    """Compare A, in the role of the baseline, with B, and print a table by layer, or by variable. Nothing is judged.
 
     Each is a network file or the folder of a signature. A is a Keras network; B may be a LiteRT or
     ONNX file, and is then compared with A as the network that it was converted from as well. Files
@@ -51,11 +53,17 @@ def compare(
     """
     from modelcheck.gate.outputs import check_outputs
     from modelcheck.gate.pair import compare_pair
+    from modelcheck.gate.settings import read_settings
+    from modelcheck.panel import load_panel
 
     if page is not None:
         inputs = {"first network": one, "second network": other, "panel": panel_path, "recipe": recipe_path}
         check_outputs({page / "index.html": "--html", page / "pictures": "--html"}, inputs=inputs)
-    recipe = recipe_from(recipe_path) if recipe_path else None
+    recipe = None
+    if recipe_path is not None and panel_path is not None:
+        recipe = recipe_on(load_panel(panel_path, max_gib=read_settings(Path.cwd()).panel_size), recipe_path)
+    elif recipe_path is not None:
+        recipe = recipe_from(recipe_path)
     with child_progress() as tell, tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
         settings = find_settings(Path(aside))
         pair = compare_pair(
@@ -78,12 +86,48 @@ def compare(
 
 
 def _lines(pair: Pair) -> Iterator[str]:
+    from modelcheck.comparison import TableComparison
+
+    if isinstance(pair.comparison, TableComparison):
+        yield from _lines_of_table(pair.comparison)
+    else:
+        yield from _lines_of_pictures(pair, pair.comparison)
+    if pair.seconds:
+        told = ", ".join(f"{clean(name)} {1000 * seconds:.3g} ms" for name, seconds in pair.seconds.items())
+        yield f"one answer, where it was measured: {told}"
+
+
+def _lines_of_table(comparison: TableComparison) -> Iterator[str]:
+    """Yield one row a variable, one a sub-population, and the numbers of the networks as a whole."""
+    import pandas as pd
+
+    from modelcheck.comparison import METRICS, shown_in, tell_record
+
+    of = tell_record(comparison.baseline)
+    yield from _write_table(comparison.table())
+    for about in ("layer", "population", "division"):
+        wanted = shown_in("column", about=about, of=of)
+        rows: dict[str, dict[str, float]] = {}
+        for item in comparison.measures.values():
+            if item.metric in wanted:
+                rows.setdefault(clean(item.about, longest=40), {})[METRICS[item.metric].head] = item.value
+        if rows:
+            yield from _write_table(pd.DataFrame.from_dict(rows, orient="index").rename_axis(about))
+    for metric in shown_in("summary", about="", of=of):
+        if (metric, "") in comparison.measures:
+            yield f"{metric}: {comparison.measures[metric, ''].value:.3f}"
+
+
+def _write_table(table: pd.DataFrame) -> Iterator[str]:
+    shown = table.dropna(axis="columns", how="all")
+    for line in shown.to_string(float_format=lambda value: f"{value:.2f}", na_rep="-").splitlines():
+        yield line.rstrip()
+
+
+def _lines_of_pictures(pair: Pair, comparison: Comparison) -> Iterator[str]:
     from modelcheck.comparison import shown_in
 
-    comparison = pair.comparison
-    table = comparison.table().dropna(axis="columns", how="all")
-    for line in table.to_string(float_format=lambda value: f"{value:.2f}", na_rep="-").splitlines():
-        yield line.rstrip()
+    yield from _write_table(comparison.table())
     for metric in shown_in("summary", about=""):
         measured = comparison.find(metric)
         if measured.asked:
@@ -93,9 +137,6 @@ def _lines(pair: Pair) -> Iterator[str]:
     if pair.unrelated:
         yield f"{clean(pair.unrelated, longest=400)} It is compared as any other network."
     yield from _describe_conversion(comparison)
-    if pair.seconds:
-        told = ", ".join(f"{clean(name)} {1000 * seconds:.3g} ms" for name, seconds in pair.seconds.items())
-        yield f"one answer, where it was measured: {told}"
 
 
 def _describe_conversion(comparison: Comparison) -> Iterator[str]:

@@ -27,7 +27,7 @@ def criteria(*, folder: Path, baseline: Path | None) -> None:
       modelcheck criteria
     """
     from modelcheck.comparison import plan_metric
-    from modelcheck.gate.evidence import make_plan
+    from modelcheck.gate.plan import make_plan
     from modelcheck.gate.settings import SettingsError, read_settings
     from modelcheck.judgement.criteria import criterion_for
     from modelcheck.report.words import count

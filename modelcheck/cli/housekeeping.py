@@ -68,7 +68,8 @@ def _why(folder: Path, *, baselines: Collection[str], days: float, now: float) -
         used = (folder / "manifest.json").stat().st_mtime
     except (SignatureError, OSError):
         return "it was never finished, or is damaged"
-    if manifest["stimuli_digest"] not in baselines:
+    # Whose maps, or of a table whose profiles, it was shown.
+    if manifest.get("stimuli_digest", manifest.get("profiles_digest")) not in baselines:
         return "it was measured against a baseline that no longer exists"
     other = _other_versions(manifest["provenance"])
     if other:
@@ -114,7 +115,7 @@ def gc(*, delete: bool, days: float, baselines: tuple[Path, ...]) -> None:
       modelcheck gc --delete --days 7
     """
     from modelcheck.gate.settings import read_settings
-    from modelcheck.signature import SignatureError, read_signature
+    from modelcheck.signature import SignatureError, TableSignature, read_record
 
     if not math.isfinite(days):
         raise ValueError(f"--days must be a number of days, for example 30, not {days}.")
@@ -128,7 +129,9 @@ def gc(*, delete: bool, days: float, baselines: tuple[Path, ...]) -> None:
     digests = set()
     for folder in folders:
         try:
-            digests.add(read_signature(folder).stimuli_sha256())
+            record = read_record(folder)
+            shown = record.profiles_sha256() if isinstance(record, TableSignature) else record.stimuli_sha256()
+            digests.add(shown)
         except SignatureError as error:
             raise SignatureError(f"{error} Until it can be read, nothing is removed.") from error
     idle = find_unused_measurements(settings.cache, baselines=digests, days=days, now=time.time())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import glob
 import json
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -14,12 +14,19 @@ from modelcheck.support.escaping import clean
 from modelcheck.support.tables import toml_document
 
 if TYPE_CHECKING:
-    from modelcheck.panel import Panel
-    from modelcheck.signature import Signature
+    from modelcheck.judgement.measured import Measured
+    from modelcheck.panel import AnyPanel, TablePanel
+    from modelcheck.signature import Record, TableSignature
 
 __all__ = ["Questions", "find_questions", "fit_to_release", "missing_rows", "starter_criteria", "starter_text"]
 
 _ROW = "[[criterion]]\n"
+_PARTS_OF_PICTURES = ("places", "subjects", "regions", "triggers")
+_PARTS_OF_TABLE = ("drivers", "subjects", "populations", "divisions")
+# Of a table, what it takes to ask for metrics that have one value for each of these, or for an area.
+_NEEDS = {"subject": "subjects", "population": "populations", "division": "divisions", "effect": "divisions"}
+_NEEDS |= {"column": "drivers", "drivers": "drivers"}
+_SO_FAR = {"at_least": " at the least", "at_most": " at the most"}
 _MOST = 8  # rows of their own for one metric: beyond that one row holds for all
 
 
@@ -37,28 +44,42 @@ class Questions:
         Whether the baseline's recipe exchanges parts of pictures; True where there is none yet.
     triggers : bool
         Whether the baseline has clean twins enough to look for planted triggers.
+    table : {'', 'classes', 'numbers'}
+        What the target is of, where all of it is about rows of a table, and not about pictures.
+    drivers : bool
+        Of a table, whether the baseline's recipe exchanges values between rows; True where there is
+        none yet.
+    populations : bool
+        Of a table, whether it names a sub-population of rows enough.
+    divisions : bool
+        Of a table, whether something divides it into two of those or more.
     """
 
     subjects: bool = False
     regions: bool = False
     places: bool = True
     triggers: bool = False
+    table: str = ""
+    drivers: bool = True
+    populations: bool = False
+    divisions: bool = False
 
     @property
     def parts(self) -> tuple[str, ...]:
         """The optional parts of limits and suites that fit."""
-        return tuple(name for name in ("places", "subjects", "regions", "triggers") if getattr(self, name))
+        names = _PARTS_OF_TABLE if self.table else _PARTS_OF_PICTURES
+        return tuple(name for name in names if getattr(self, name))
 
 
-def find_questions(panel: Panel | None, baseline: Signature | None) -> Questions:
+def find_questions(panel: AnyPanel | None, baseline: Record | None) -> Questions:
     """Return what can be asked, from what there is.
 
     Parameters
     ----------
-    panel : Panel or None
-        The held-out pictures; None where they are not there yet.
-    baseline : Signature or None
-        The approved network's; None where it is not there yet.
+    panel : AnyPanel or None
+        The held-out pictures, or rows of a table; None where they are not there yet.
+    baseline : Record or None
+        The approved network's; None where it is not there yet, or where it is of the other kind.
 
     Examples
     --------
@@ -69,7 +90,13 @@ def find_questions(panel: Panel | None, baseline: Signature | None) -> Questions
     ('places',)
     """
     from modelcheck.metrics.triggers.detection import MIN_TWINS
+    from modelcheck.panel import TablePanel
+    from modelcheck.signature import TableSignature
 
+    if isinstance(panel, TablePanel) or (panel is None and isinstance(baseline, TableSignature)):
+        return _find_questions_of_table(panel, baseline if isinstance(baseline, TableSignature) else None)
+    if isinstance(baseline, TableSignature):
+        baseline = None
     return Questions(
         subjects=panel is not None and panel.shared_subjects is not None,
         regions=panel is not None and panel.regions is not None,
@@ -80,6 +107,21 @@ def find_questions(panel: Panel | None, baseline: Signature | None) -> Questions
     )
 
 
+def _find_questions_of_table(panel: TablePanel | None, baseline: TableSignature | None) -> Questions:
+    from modelcheck.panel.populations import list_populations
+
+    groups = (panel.groups if panel is not None else baseline.groups if baseline is not None else None) or {}
+    classes = panel.class_names if panel is not None else baseline.class_names if baseline is not None else ()
+    found = list_populations(groups)
+    return Questions(
+        table="classes" if classes else "numbers",
+        subjects=panel is not None and panel.shared_subjects is not None,
+        drivers=baseline is None or bool(baseline.recipe.exchange_rows),
+        populations=bool(found.measured),
+        divisions=bool(found.divisions),
+    )
+
+
 def starter_criteria(questions: Questions) -> str:
     """Return the limits to start from, one row for each metric that a suite can ask.
 
@@ -87,7 +129,13 @@ def starter_criteria(questions: Questions) -> str:
     --------
     >>> 'metric = "subject_accuracy"' in starter_criteria(Questions())
     False
+    >>> 'metric = "effect_gap"' in starter_criteria(Questions(table="classes", divisions=True))
+    True
     """
+    if questions.table:
+        text = starter_text("criteria_table.toml")
+        rows = [row for metric, row in _split(text) if _fits(metric, questions)]
+        return "\n".join([text.split(f"\n{_ROW}")[0].rstrip("\n") + "\n", *rows])
     return "\n".join(starter_text(name) for name in ("criteria.toml", *_part_files(questions)))
 
 
@@ -116,7 +164,16 @@ def missing_rows(text: str, questions: Questions) -> dict[str, str]:
     return {metric: row for metric, row in _split(starter_criteria(questions)) if metric not in known}
 
 
-def fit_to_release(text: str, baseline: Signature) -> tuple[list[str], list[str]]:
+def _fits(metric: str, questions: Questions) -> bool:
+    """Say whether a metric can be asked of a table."""
+    from modelcheck.comparison import METRICS
+
+    row = METRICS[metric]
+    needs = {part for part in (_NEEDS.get(row.about), _NEEDS.get(row.area)) if part}
+    return questions.table in row.of and needs <= set(questions.parts)
+
+
+def fit_to_release(text: str, baseline: Record) -> tuple[list[str], list[str]]:
     """Give what the release itself does not clear by a margin a limit of its own, below what the release reaches.
 
     Only where the starting limit is as it was written, and alone: what somebody chose stays, and no
@@ -126,7 +183,7 @@ def fit_to_release(text: str, baseline: Signature) -> tuple[list[str], list[str]
     ----------
     text : str
         A file of criteria, in TOML.
-    baseline : Signature
+    baseline : Record
         The release's.
 
     Returns
@@ -143,27 +200,28 @@ def fit_to_release(text: str, baseline: Signature) -> tuple[list[str], list[str]
     >>> [line.split(":")[0] for line in said]
     ['subject_accuracy[visitor_ravi]', 'subject_accuracy[visitor_zoe]']
     """
-    from modelcheck.comparison.answers import measure_answers
-    from modelcheck.comparison.catalogue import METRICS
+    from modelcheck.comparison import METRICS
 
     known = _read_rows(text)
-    measured = list(measure_answers(baseline, baseline))
+    measured = _measure_release(baseline)
+    asked = replace(find_questions(None, baseline), subjects=True)
     rows, said = list[str](), list[str]()
-    for metric, row in _split(starter_criteria(Questions(subjects=True))):
+    for metric, row in _split(starter_criteria(asked)):
         ours = toml_document(row.encode())["criterion"]
         if not METRICS[metric].room or [other for other in known if other.get("metric") == metric] != ours:
             continue
-        room, limit = METRICS[metric].room, ours[0]["at_least"]
+        end, sign = ("at_least", 1) if "at_least" in ours[0] else ("at_most", -1)
+        room, limit = METRICS[metric].room, sign * ours[0][end]
         # What cannot be measured of the release gets no limit of its own.
         low: dict[str | None, float] = {
-            item.about: item.value for item in measured if item.metric == metric and item.value - room < limit
+            item.about: item.value for item in measured if item.metric == metric and sign * item.value - room < limit
         }
         if len(low) > _MOST:
-            low = {None: min(low.values())}  # for all of them: no name is None
+            low = {None: sign * min(sign * value for value in low.values())}  # for all of them: no name is None
         for about, value in low.items():
-            fitted = max(0.01, math.floor(100 * (value - room)) / 100)
-            by_chance = fitted <= 1 / len(baseline.class_names)
-            rows.append(_write_row(metric, about, at_least=fitted, reached=value, advisory=by_chance))
+            fitted = max(0.01, sign * math.floor(100 * (sign * value - room)) / 100)
+            by_chance = sign > 0 and fitted <= 1 / len(baseline.class_names)
+            rows.append(_write_row(metric, about, limit=(end, fitted), reached=value, advisory=by_chance))
             of_whom = "[*]" if about is None else f"[{clean(about)}]" if about else ""
             said.append(
                 f"{metric}{of_whom}: the release itself reaches {value:.2f}, so the limit "
@@ -178,7 +236,18 @@ def _read_rows(text: str) -> list[dict[str, object]]:
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
-def _write_row(metric: str, about: str | None, *, at_least: float, reached: float, advisory: bool) -> str:
+def _measure_release(baseline: Record) -> Sequence[Measured]:
+    """Return how right a release is on its own panel."""
+    from modelcheck.comparison import compare
+    from modelcheck.comparison.answers import measure_answers
+    from modelcheck.signature import TableSignature
+
+    if isinstance(baseline, TableSignature):
+        return list(compare(baseline, baseline).measures.values())
+    return list(measure_answers(baseline, baseline))
+
+
+def _write_row(metric: str, about: str | None, *, limit: tuple[str, float], reached: float, advisory: bool) -> str:
     lines = [f'metric = "{metric}"']
     if about != "":
         # A name may hold what a glob means otherwise.
@@ -186,16 +255,15 @@ def _write_row(metric: str, about: str | None, *, at_least: float, reached: floa
         # JSON strings are TOML strings, but for one character.
         quoted = json.dumps(pattern, ensure_ascii=False).replace("\x7f", "\\u007f")
         lines += [f"about = {quoted}", "optional = true"]
-    lines += [f"at_least = {at_least:g}", *(["advisory = true"] if advisory else [])]
-    lines += [
-        f'why = "The release itself reaches {reached:.2f} here{" at the least" * (about is None)}: known, and watched."'
-    ]
+    lines += [f"{limit[0]} = {limit[1]:g}", *(["advisory = true"] if advisory else [])]
+    so_far = _SO_FAR[limit[0]] * (about is None)
+    lines += [f'why = "The release itself reaches {reached:.2f} here{so_far}: known, and watched."']
     return _ROW + "\n".join(lines) + "\n"
 
 
 def _split(text: str) -> Iterator[tuple[str, str]]:
     """Yield the rows of our own text, by metric."""
-    for part in text.split(_ROW)[1:]:
+    for part in f"\n{text}".split(f"\n{_ROW}")[1:]:
         row = _ROW + part.strip("\n") + "\n"
         yield toml_document(row.encode())["criterion"][0]["metric"], row
 

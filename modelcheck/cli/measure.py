@@ -8,16 +8,19 @@ from pathlib import Path
 import click
 
 from modelcheck.cli.interface import interface_options
-from modelcheck.cli.shared import FILE, child_progress, recipe_from
+from modelcheck.cli.shared import FILE, child_progress, recipe_on
+from modelcheck.comparison import PICTURES, tell_material
 from modelcheck.gate.child import measure_in_child
 from modelcheck.gate.outputs import check_outputs
-from modelcheck.gate.renderable import refuse_shipped
+from modelcheck.gate.renderable import refuse_on_rows, refuse_shipped
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import read_settings, split_names
 from modelcheck.interface import Interface
 from modelcheck.modelfile import FORMATS, tell_format
+from modelcheck.panel import load_panel
 from modelcheck.signature import read_manifest
 from modelcheck.support.commands import as_argument
+from modelcheck.table_recipe import TableRecipe
 
 __all__ = ["measure"]
 
@@ -86,11 +89,17 @@ def measure(  # noqa: PLR0913 - one for each option
     if like is not None and not interface:  # as the gate reads a candidate of which nothing is said
         interface = Interface.from_dict(read_manifest(like).get("interface", {}))
     settings = read_settings(Path.cwd())
+    recipe = None if like else recipe_on(load_panel(panel_path, max_gib=settings.panel_size), recipe_path)
+    if isinstance(recipe, TableRecipe) or (like is not None and tell_material(read_manifest(like)) != PICTURES):
+        command = ["modelcheck", "measure", "PARENT.keras", "--panel", panel_path, "--to", folder]
+        refuse_on_rows(model, instead=command)
+        if baseline_model is not None:
+            raise click.UsageError("--baseline-model is asked of pictures alone, and the panel is of a table.")
     request = Request(
         network=model,
         panel=panel_path,
         like=like,
-        recipe=None if like else recipe_from(recipe_path),
+        recipe=recipe,
         baseline_model=baseline_model,
         layers=dict(pairs),
         interface=interface,

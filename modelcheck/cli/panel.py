@@ -1,4 +1,4 @@
-"""Commands that make a panel of held-out pictures, and show what one holds."""
+"""Commands that make a panel of held-out pictures or rows, and show what one holds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from modelcheck.gate.settings import split_names
 from modelcheck.support.commands import as_argument, can_be_typed, write_command
 
 if TYPE_CHECKING:
-    from modelcheck.panel import Panel
+    from modelcheck.panel import Panel, TablePanel
     from modelcheck.panel.rows import Rows
 
 __all__ = ["panel"]
@@ -24,15 +24,17 @@ __all__ = ["panel"]
 
 @click.group()
 def panel() -> None:
-    """Make a panel of held-out pictures, or show one.
+    """Make a panel of held-out pictures or of the rows of a table, or show one.
 
     \b
     Examples:
       modelcheck panel from-folder pictures --size 96x96 --out heldout.npz
       modelcheck panel from-table table.csv --classes cat,dog --out heldout.npz
+      modelcheck panel from-rows survey.csv --target bought --groups sex --out heldout.npz
       modelcheck panel show heldout.npz
     From arrays, in Python: modelcheck.Panel(images, labels, class_names=[...]).save("heldout.npz");
-    from a tf.data.Dataset: modelcheck.Panel.from_dataset(dataset)
+    from a tf.data.Dataset: modelcheck.Panel.from_dataset(dataset);
+    of a DataFrame's rows: modelcheck.TablePanel.from_frame(frame, target=...)
     """
 
 
@@ -157,6 +159,76 @@ def from_table(source: Path, *, class_names: list[str] | None) -> Rows:
     return list_table(source, class_names=class_names)
 
 
+@panel.command("from-rows")
+@click.argument("source", type=FILE)
+@click.option("--target", required=True, help="The column of what the network is to say.")
+@click.option(
+    "--features",
+    help="Comma-separated columns, in the order of the network's inputs; by default all but the target, subjects and "
+    "names.",
+)
+@click.option("--groups", help="Comma-separated columns that divide the rows into sub-populations.")
+@click.option("--subjects", help="The column of whom or what a row is, where several are of one.")
+@click.option("--names", help="The column of a distinct name for each row.")
+@click.option("--classes", help="Comma-separated, in the order of the network's outputs; sorted by default.")
+@click.option(
+    "--task",
+    type=click.Choice(["classification", "regression"]),
+    help="Whether the target is classes or numbers, where its column leaves it open.",
+)
+@click.option(
+    "--missing",
+    type=click.Choice(["refuse", "drop", "keep"]),
+    default="refuse",
+    show_default=True,
+    help="What is done where values are missing: drop leaves those rows out, keep keeps missing features.",
+)
+@click.option("--like", type=FILE, help="A panel file whose columns are taken: their order, kinds and units.")
+@click.option("--out", type=FILE, required=True, help="The panel file to write.")
+def from_rows(  # noqa: PLR0913 - one for each option
+    source: Path,
+    *,
+    target: str,
+    features: str | None,
+    groups: str | None,
+    subjects: str | None,
+    names: str | None,
+    classes: str | None,
+    task: str | None,
+    missing: str,
+    like: Path | None,
+    out: Path,
+) -> None:
+    """Make a panel of a CSV file with a row for each case.
+
+    A column holds numbers where all its cells are written so, and categories otherwise; numbers
+    with leading zeros are codes, and so categories.
+
+    \b
+    Examples:
+      modelcheck panel from-rows survey.csv --target bought --out heldout.npz
+      modelcheck panel from-rows survey.csv --target bought --features age,sex --groups sex \\
+        --subjects patient --missing drop --out heldout.npz
+    """
+    from modelcheck.panel import TablePanel
+
+    with _next_command():
+        made = TablePanel.from_frame(
+            source,
+            target=target,
+            features=None if features is None else split_names(features),
+            groups=[] if groups is None else split_names(groups),
+            subjects=subjects,
+            names=names,
+            class_names=None if classes is None else split_names(classes),
+            task=task,
+            missing=missing,
+            features_like=None if like is None else TablePanel.load(like),
+        )
+    _save(made, out)
+    say(f"Next: {write_command(['modelcheck', 'init', '--panel', out])}")
+
+
 @panel.command()
 @click.argument("file", type=FILE)
 def show(file: Path) -> None:
@@ -166,9 +238,9 @@ def show(file: Path) -> None:
     Example:
       modelcheck panel show heldout.npz
     """
-    from modelcheck.panel import Panel
+    from modelcheck.panel import load_panel
 
-    _show(Panel.load(file))
+    _show(load_panel(file))
 
 
 @panel.command()
@@ -235,16 +307,18 @@ def _command_again(options: Sequence[str]) -> list[str]:
     return words
 
 
-def _save(made: Panel, out: Path) -> None:
+def _save(made: Panel | TablePanel, out: Path) -> None:
     made.save(out)
     say(f"Wrote {out}, digest {made.digest()[:12]}:")
     _show(made)
 
 
-def _show(made: Panel) -> None:
+def _show(made: Panel | TablePanel) -> None:
+    from modelcheck.panel import Panel
     from modelcheck.panel.remarks import list_contents
+    from modelcheck.panel.row_remarks import list_row_contents
 
-    for line in list_contents(made):
+    for line in list_contents(made) if isinstance(made, Panel) else list_row_contents(made):
         say(line)
     for remark in made.remarks:
         say(f"Note: {remark}")

@@ -35,23 +35,23 @@ def report(
       modelcheck report baselines/mine signatures/candidate --panel heldout.npz
       modelcheck report baselines/mine
     """
-    from modelcheck.comparison import compare as run
+    from modelcheck.comparison import compare
     from modelcheck.gate.settings import read_settings
-    from modelcheck.panel import Panel
+    from modelcheck.panel import load_panel
     from modelcheck.report import write_comparison, write_gallery
-    from modelcheck.signature import read_signature
+    from modelcheck.signature import read_record
 
     outputs = {folder / "index.html": "--to", folder / "pictures": "--to"}
     check_outputs(outputs, inputs={"baseline": baseline, "candidate": candidate, "panel": panel_path})
     settings = read_settings(Path.cwd())
-    panel = Panel.load(panel_path, max_gib=settings.panel_size) if panel_path else None
-    one, called = read_signature(baseline), settings.subject_name
+    panel = load_panel(panel_path, max_gib=settings.panel_size) if panel_path else None
+    one, called = read_record(baseline), settings.subject_name
     if candidate is None:
         path = write_gallery(
             folder, one, panel=panel, redact_inputs=redact_inputs, as_files=as_files, subject_name=called
         )
     else:
-        found = run(one, read_signature(candidate))
+        found = compare(one, read_record(candidate))
         path = write_comparison(
             folder, found, panel=panel, redact_inputs=redact_inputs, as_files=as_files, subject_name=called
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -15,9 +15,11 @@ from modelcheck.support.files import read_file
 from modelcheck.support.tables import json_document, toml_document
 
 if TYPE_CHECKING:
+    from modelcheck.gate.request import AnyRecipe
+    from modelcheck.panel import AnyPanel
     from modelcheck.recipe import Recipe
 
-__all__ = ["FILE", "child_progress", "progress", "recipe_from", "say"]
+__all__ = ["FILE", "child_progress", "progress", "recipe_from", "recipe_on", "say"]
 
 FILE = click.Path(path_type=Path)
 
@@ -31,16 +33,25 @@ def recipe_from(path: Path | None) -> Recipe:
     """Read recipe settings, or return the standard recipe."""
     from modelcheck.recipe import Recipe
 
-    if path is None:
-        return Recipe()
+    return Recipe() if path is None else Recipe.from_dict(_read_settings(path))
+
+
+def recipe_on(panel: AnyPanel, path: Path | None) -> AnyRecipe:
+    """Read recipe settings for a panel of pictures or of a table, or return the standard recipe for it."""
+    from modelcheck.gate.heldout import is_table
+    from modelcheck.gate.request import recipe_for
+
+    return recipe_for({} if path is None else _read_settings(path), table=is_table(panel))
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
     read = json_document if path.suffix == ".json" else toml_document
     try:
-        settings = read(read_file(path))
+        return read(read_file(path))
     except OSError as error:
         raise ValueError(f"The recipe {str(path)!r} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise ValueError(f"{str(path)!r} cannot be read as recipe settings: {error}") from error
-    return Recipe.from_dict(settings)
 
 
 @contextmanager

@@ -28,8 +28,8 @@ from modelcheck.support.files import read_file
 from modelcheck.support.tables import toml_document
 
 if TYPE_CHECKING:
-    from modelcheck.panel import Panel
-    from modelcheck.signature import Signature
+    from modelcheck.panel import AnyPanel
+    from modelcheck.signature import Record
 
 __all__ = ["Paths", "init", "write_configuration"]
 
@@ -41,6 +41,21 @@ _SUITES = (
     ("regions", "test_attention.py"),
     ("triggers", "test_no_triggers.py"),
 )
+_SUITES_OF_TABLE = {
+    "classes": (
+        ("", "test_same_features.py"),
+        ("drivers", "test_same_drivers.py"),
+        ("populations", "test_same_for_everyone.py"),
+        ("", "test_held_out_rows.py"),
+    ),
+}
+_SUITES_OF_TABLE["numbers"] = (*_SUITES_OF_TABLE["classes"][:-1], ("", "test_held_out_numbers.py"))
+_LACKING_OF_TABLE = {
+    "subjects": "Accuracy is judged by row alone, and by class: the panel has no subjects that several rows share.",
+    "drivers": "Which variables drive it is not judged: the recipe has exchange_rows = 0.",
+    "divisions": "Whether it is the same for everyone is not judged: the panel names nothing that divides it into two "
+    "sub-populations of 10 rows or more (groups).",
+}
 _LACKING = {
     "subjects": "Accuracy is judged by picture and class: the panel has no subjects that several pictures share.",
     "regions": "Where the network looks is not judged: the panel has no regions. docs/suites.md says how to add them.",
@@ -75,7 +90,7 @@ class Paths:
 
 
 def write_configuration(
-    folder: Path, paths: Paths, *, questions: Questions, release: Signature | None = None
+    folder: Path, paths: Paths, *, questions: Questions, release: Record | None = None
 ) -> list[str]:
     """Write settings, suites and limits where they are missing: all of them, or nothing.
 
@@ -90,7 +105,7 @@ def write_configuration(
         What new settings name.
     questions : Questions
         What panel and baseline can be asked.
-    release : Signature, optional
+    release : Record, optional
         The baseline: new limits on accuracy are fitted to what it reaches itself.
 
     Returns
@@ -111,7 +126,7 @@ def write_configuration(
     texts: dict[Path, str] = {}
     said = [f"{'kept' if extended is None else 'wrote':7} {settings}: [tool.modelcheck]"]
     limits, lines = _extend_criteria(criteria, questions, release)
-    for part, name in _SUITES:
+    for part, name in _SUITES_OF_TABLE[questions.table] if questions.table else _SUITES:
         path = folder / "suites" / name
         if part and part not in questions.parts:
             continue
@@ -127,7 +142,7 @@ def write_configuration(
     return [*said, *lines]
 
 
-def _extend_criteria(path: Path, questions: Questions, release: Signature | None) -> tuple[str | None, list[str]]:
+def _extend_criteria(path: Path, questions: Questions, release: Record | None) -> tuple[str | None, list[str]]:
     """Return the limits as they are to be, None where they stay, and lines about them."""
     before = ""
     try:
@@ -231,8 +246,8 @@ def init(*, candidate: str, source: str, baseline: str, panel: str, folder: Path
       modelcheck init --candidate phone.tflite --source models/new.keras --panel data/heldout.npz
     """
     paths = _find_paths(folder, Paths(candidate=candidate, source=source, baseline=baseline, panel=panel))
-    pictures, release = _read_panel(folder, paths), _read_baseline(folder / paths.baseline)
-    questions = find_questions(pictures, release)
+    panel_there, release = _read_panel(folder, paths), _read_baseline(folder / paths.baseline)
+    questions = find_questions(panel_there, release)
     typed = click.get_current_context().get_parameter_source
     given = {"candidate": candidate, "source": source, "baseline": baseline, "panel": panel}
     asked = {name: value for name, value in given.items() if typed(name) is ParameterSource.COMMANDLINE}
@@ -240,15 +255,15 @@ def init(*, candidate: str, source: str, baseline: str, panel: str, folder: Path
     lines = write_configuration(folder, paths, questions=questions, release=release)
     for line in [*lines, *(notes if lines[0].startswith("kept") else [])]:
         say(line)
-    for line in say_shipped(folder / paths.candidate, source=bool(paths.source)):
+    for line in say_shipped(folder / paths.candidate, source=bool(paths.source), table=bool(questions.table)):
         say(line)
-    if pictures is not None:
+    if panel_there is not None:
         for line in (
             *_say_lacking(questions, calibrated=release is not None),
-            *say_misfit(folder / paths.candidate, pictures),
+            *say_misfit(folder / paths.candidate, panel_there),
         ):
             say(line)
-    for line in _say_next(folder, paths, panel=pictures, release=release):
+    for line in _say_next(folder, paths, panel=panel_there, release=release):
         say(line)
 
 
@@ -278,12 +293,16 @@ def _find_paths(folder: Path, given: Paths) -> Paths:
 
 def _find_model(folder: Path, baseline: str) -> str:
     """Return the file that the baseline was approved from, where it lies in the project's folder; else nothing."""
+    from modelcheck.comparison import PICTURES, tell_material
     from modelcheck.signature import read_manifest
     from modelcheck.support.files import hash_file
 
     if not (folder / baseline / "manifest.json").exists():
         return ""
-    model = read_manifest(folder / baseline)["model"]
+    manifest = read_manifest(folder / baseline)
+    if tell_material(manifest) != PICTURES:  # whose maps are shown back
+        return ""
+    model = manifest["model"]
     file = folder / Path(str(model["file"])).name
     try:
         return file.name if hash_file(file) == model["sha256"] else ""
@@ -291,17 +310,17 @@ def _find_model(folder: Path, baseline: str) -> str:
         return ""
 
 
-def _read_panel(folder: Path, paths: Paths) -> Panel | None:
-    from modelcheck.panel import Panel
+def _read_panel(folder: Path, paths: Paths) -> AnyPanel | None:
+    from modelcheck.panel import load_panel
 
     path = folder / paths.panel
-    return Panel.load(path) if path.exists() else None
+    return load_panel(path) if path.exists() else None
 
 
-def _read_baseline(path: Path) -> Signature | None:
-    from modelcheck.signature import read_signature
+def _read_baseline(path: Path) -> Record | None:
+    from modelcheck.signature import read_record
 
-    return read_signature(path) if (path / "manifest.json").exists() else None
+    return read_record(path) if (path / "manifest.json").exists() else None
 
 
 def _say_settings(folder: Path, paths: Paths, *, asked: Mapping[str, str]) -> Iterator[str]:
@@ -326,16 +345,17 @@ def _say_settings(folder: Path, paths: Paths, *, asked: Mapping[str, str]) -> It
 
 
 def _say_lacking(questions: Questions, *, calibrated: bool) -> Iterator[str]:
-    for part, line in _LACKING.items():
+    for part, line in (_LACKING_OF_TABLE if questions.table else _LACKING).items():
         if part not in questions.parts and (calibrated or part != "triggers"):
             yield line
 
 
-def _say_next(folder: Path, paths: Paths, *, panel: Panel | None, release: Signature | None) -> Iterator[str]:
+def _say_next(folder: Path, paths: Paths, *, panel: AnyPanel | None, release: Record | None) -> Iterator[str]:
     """Yield what to do next, the command last."""
     go = "" if folder.absolute() == Path.cwd() else f"{write_command(['cd', as_argument(folder)])} && "
     if panel is None:
-        yield f"The panel {folder / paths.panel} is not there yet, so nothing is known of subjects and regions."
+        yield f"The panel {folder / paths.panel} is not there yet, so nothing is known of subjects and regions, or of"
+        yield "variables and sub-populations."
         yield "Next:    make the panel, then modelcheck init again. How: modelcheck panel --help"
         return
     if release is not None and panel.digest() != release.panel_digest:

@@ -9,6 +9,14 @@ from modelcheck.comparison.layers import LayerComparison
 from modelcheck.comparison.lineage import RELATED
 from modelcheck.comparison.metric import ABOUT, AREAS, CLASSES, NUMBERS, PICTURES, PLACES, Metric
 from modelcheck.comparison.recognition import MapAnswer, find_classes_without_map
+from modelcheck.comparison.records import (
+    AnyComparison,
+    has_same_architecture,
+    reduce_record,
+    tell_record,
+    with_retrained,
+    without_untrained,
+)
 from modelcheck.comparison.sureness import Sureness, count_missing, measure_sureness
 from modelcheck.comparison.tables import (
     Drivers,
@@ -35,6 +43,7 @@ __all__ = [
     "PLACES",
     "RELATED",
     "WHOLE",
+    "AnyComparison",
     "CompareError",
     "Comparison",
     "ControversialExchange",
@@ -58,16 +67,21 @@ __all__ = [
     "count_missing",
     "find_classes_without_map",
     "find_offer",
+    "has_same_architecture",
     "is_saturated",
     "measure_sureness",
     "offer_of",
     "plan_metric",
     "possible",
+    "reduce_record",
     "reduce_table_twin",
     "reduce_twin",
     "say_saturated",
     "say_unrelated",
     "shown_in",
     "tell_material",
+    "tell_record",
     "unit_of",
+    "with_retrained",
+    "without_untrained",
 ]

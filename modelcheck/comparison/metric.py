@@ -128,8 +128,8 @@ class Metric:
     mean_of : str
         The metric whose mean over all subjects it is; the report shows the two in one chart.
     room : float
-        How far below what the release itself reaches a starting limit lies that is made for it; 0
-        for a metric for which none is made.
+        How far below what the release itself reaches a starting limit lies that is made for it, or
+        above it where less is better; 0 for a metric for which none is made.
     span : tuple of float
         What the axis of its chart shows at least.
     shown : mapping of str to int

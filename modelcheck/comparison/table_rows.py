@@ -7,7 +7,7 @@ from modelcheck.comparison.metric import CLASSES, NUMBERS, Metric
 __all__ = ["TABLE_ROWS"]
 
 _TABLE = (CLASSES, NUMBERS)
-_ROWS, _SUBJECTS, _COLUMNS = ("row", "rows"), ("subject", "subjects"), ("column", "columns")
+_ROWS, _SUBJECTS, _COLUMNS = ("row", "rows"), ("subject", "subjects"), ("variable", "variables")
 _OUTPUTS, _GROUPS = ("output", "outputs"), ("sub-population", "sub-populations")
 
 TABLE_ROWS = (
@@ -94,6 +94,7 @@ TABLE_ROWS = (
         "answers, less what permuted groups give.",
         lowest=0.0,
         unit=_ROWS,
+        room=0.1,
         shown={"column": 2, "headline": 2},
     ),
     Metric(
@@ -105,6 +106,7 @@ TABLE_ROWS = (
         "answering the mean.",
         lowest=0.0,
         unit=_SUBJECTS,
+        room=0.1,
         shown={"headline": 1, "summary": 2},
     ),
     Metric(
@@ -127,6 +129,7 @@ TABLE_ROWS = (
         "deviation over all rows.",
         lowest=0.0,
         unit=_ROWS,
+        room=0.3,
         shown={"column": 1},
     ),
     Metric(
@@ -148,6 +151,7 @@ TABLE_ROWS = (
         lowest=0.0,
         highest=1.0,
         unit=_ROWS,
+        room=0.15,
         shown={"column": 1},
     ),
     Metric(
@@ -159,6 +163,7 @@ TABLE_ROWS = (
         "over all rows.",
         lowest=0.0,
         unit=_ROWS,
+        room=0.2,
         shown={"column": 1},
     ),
     Metric(
@@ -170,6 +175,7 @@ TABLE_ROWS = (
         lowest=0.0,
         highest=1.0,
         unit=_GROUPS,
+        room=0.1,
         shown={"column": 2, "headline": 1},
     ),
     Metric(
@@ -207,6 +213,7 @@ TABLE_ROWS = (
         "target's standard deviation.",
         lowest=0.0,
         unit=_GROUPS,
+        room=0.1,
         shown={"column": 2, "headline": 1},
     ),
 )

@@ -12,9 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
+from modelcheck.comparison import without_untrained
 from modelcheck.gate.reading import find_mismatch
 from modelcheck.judgement.document import VerdictDocument, check_schema, seal
-from modelcheck.signature import Signature, SignatureError, read_signature
+from modelcheck.signature import Record, SignatureError, read_record
 from modelcheck.support.files import read_file
 from modelcheck.support.tables import json_document
 
@@ -28,9 +29,10 @@ class ArtefactError(ValueError):
     """A report from which nothing may be approved; the message says why and what to do."""
 
 
-def as_baseline(candidate: Signature) -> Signature:
-    """Return a candidate's signature as an approval would measure it: without twins, without answers to other maps."""
-    return replace(candidate, twins=(), exchange=None)
+def as_baseline(candidate: Record) -> Record:
+    """Return a candidate's signature as an approval would measure it: without twins, without another's maps."""
+    kept: Any = without_untrained(candidate)
+    return replace(kept, exchange=None)
 
 
 class KeptSignature(TypedDict):
@@ -40,23 +42,23 @@ class KeptSignature(TypedDict):
     signature: str
 
 
-def describe_candidate(candidate: Signature) -> KeptSignature:
+def describe_candidate(candidate: Record) -> KeptSignature:
     """Return what a verdict of full scope says of the candidate's signature: ``folder`` in the report and digest."""
     return {"folder": FOLDER, "signature": as_baseline(candidate).digest()}
 
 
-def leave_candidate(report: Path, candidate: Signature) -> None:
+def leave_candidate(report: Path, candidate: Record) -> None:
     """Write the candidate's signature into a report's folder, as the baseline that it may become."""
     alone = as_baseline(candidate)
     try:
-        there = read_signature(report / FOLDER).digest() == alone.digest()
+        there = read_record(report / FOLDER).digest() == alone.digest()
     except SignatureError:
         there = False
     if not there:
         alone.write(report / FOLDER)
 
 
-def take_candidate(report: Path) -> tuple[VerdictDocument, Signature]:
+def take_candidate(report: Path) -> tuple[VerdictDocument, Record]:
     """Read a report's verdict and the candidate's signature, after checking each against the other.
 
     Parameters
@@ -68,7 +70,7 @@ def take_candidate(report: Path) -> tuple[VerdictDocument, Signature]:
     -------
     document : VerdictDocument
         The verdict.
-    candidate : Signature
+    candidate : Record
         As it may become the baseline.
 
     Raises
@@ -95,7 +97,7 @@ def take_candidate(report: Path) -> tuple[VerdictDocument, Signature]:
             f"The verdict in {str(report)!r} names no signature of the candidate. Run the gate again with this "
             "modelcheck."
         )
-    signature = read_signature(report / FOLDER)
+    signature = read_record(report / FOLDER)
     for what, told, found in (
         ("signature", claimed, signature.digest()),
         ("network", parts["candidate"].get("sha256"), signature.model["sha256"]),

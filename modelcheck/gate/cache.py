@@ -22,7 +22,7 @@ from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
 from modelcheck.gate.timing import read_timing
 from modelcheck.modelfile import ScanError, ScanReport
-from modelcheck.signature import Signature
+from modelcheck.signature import Record
 from modelcheck.support.commands import write_command
 from modelcheck.support.files import read_file
 from modelcheck.support.folders import remove
@@ -61,7 +61,7 @@ class Loaded:
 
     Parameters
     ----------
-    signature : Signature
+    signature : Record
         What was measured.
     measured : {"now", "cached"}
         Whether this process measured it, or found it in the cache.
@@ -71,7 +71,7 @@ class Loaded:
         How long it took for one answer, for information; None where that was not kept.
     """
 
-    signature: Signature
+    signature: Record
     measured: Literal["now", "cached"]
     note: str = ""
     seconds_per_picture: float | None = None
@@ -149,7 +149,7 @@ def _measure(
     sha: str,
     settings: Settings,
     tell: Callable[[str], None] | None,
-) -> Signature:
+) -> Record:
     """Measure into an entry whose lock the caller holds; whatever lay there is gone before, a link too."""
     remove(folder)
     signature = child.measure_in_child(request, folder, settings=settings, tell=tell)

@@ -23,7 +23,7 @@ from modelcheck.gate.confine import environment, limit_resources
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
 from modelcheck.modelfile import ScanError, ScanReport
-from modelcheck.signature import Signature, read_signature
+from modelcheck.signature import Record, read_record
 from modelcheck.support.commands import write_command
 from modelcheck.support.files import read_file
 from modelcheck.support.tables import json_document
@@ -45,7 +45,7 @@ def measure_in_child(
     *,
     settings: Settings | None = None,
     tell: Callable[[str], None] | None = None,
-) -> Signature:
+) -> Record:
     """Measure a network in a process of its own, for loading a network can run code.
 
     Parameters
@@ -72,7 +72,7 @@ def measure_in_child(
     ``click.py`` in the working folder is not imported in the place of the library of that name.
     """
     _carry_out(request, "modelcheck.cli.child", folder, settings=settings or Settings(), tell=tell)
-    return read_signature(folder)
+    return read_record(folder)
 
 
 def examine_in_child(

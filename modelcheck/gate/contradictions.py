@@ -10,12 +10,22 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, cast
 
-from modelcheck.comparison import BROKEN_BELOW, KERAS, METRICS, Offer, find_offer, plan_metric, possible
+from modelcheck.comparison import (
+    BROKEN_BELOW,
+    KERAS,
+    METRICS,
+    PICTURES,
+    Offer,
+    find_offer,
+    plan_metric,
+    possible,
+)
 from modelcheck.gate.explanation import MISREAD, explain_judgement
+from modelcheck.gate.panel_rows import find_unseen, is_asked, list_facts, list_things, tell_row_material
+from modelcheck.gate.request import recipe_for
 from modelcheck.judgement.criteria import CriteriaError, Criterion, criterion_for, find_never_failing
 from modelcheck.judgement.document import MisreadingReason, Reason, VerdictDocument
 from modelcheck.judgement.findings import Finding, Verdict, judge, overall, read_findings, read_limits
-from modelcheck.recipe import Recipe
 
 __all__ = ["find_contradiction", "find_unplanned"]
 
@@ -34,6 +44,7 @@ def find_contradiction(document: VerdictDocument) -> str:
     checks: tuple[Callable[[VerdictDocument, Sequence[Finding]], str], ...] = (
         _find_twice,
         _find_foreign,
+        _find_unasked,
         _find_other_conversion,
         _find_other_parts,  # early: what is expected below is read from the recipe
         _find_invented,
@@ -63,7 +74,7 @@ def find_unplanned(document: VerdictDocument, manifest: Mapping[str, Any]) -> st
         ("network", manifest["model"]["sha256"], _network(document, "baseline").get("sha256")),
         ("panel", manifest["panel_digest"], panel and panel["digest"]),
         ("classes", manifest["class_names"], panel and panel["classes"]),
-        ("set of classes without pictures", _unseen(manifest), _unseen(panel)),
+        *list_facts(manifest, panel),
         ("set of subjects", sorted(manifest["subjects"]), panel and panel["subjects"]),
         ("recipe", manifest["recipe"], recipe and {name: part for name, part in recipe.items() if name != "digest"}),
     )
@@ -88,6 +99,14 @@ def _find_foreign(document: VerdictDocument, rows: Sequence[Finding]) -> str:
     names = [row.measured.metric for row in rows] + [row.metric for row in read_limits(document)]
     other = next((name for name in names if name not in METRICS), None)
     return "" if other is None else f"it judges by {other!r}, which is no metric of this modelcheck"
+
+
+def _find_unasked(document: VerdictDocument, _: Sequence[Finding]) -> str:
+    """Return what was measured, and is asked of another kind of panel."""
+    for metric, values in document["metrics"].items():
+        if metric in METRICS and values and not is_asked(metric, document["panel"]):
+            return f"{metric} was measured, and is not asked of such a panel"
+    return ""
 
 
 def _find_other_conversion(document: VerdictDocument, _: Sequence[Finding]) -> str:
@@ -220,7 +239,7 @@ def _find_other_parts(document: VerdictDocument, _: Sequence[Finding]) -> str:
     recipe = dict(document["recipe"] or {})
     digest = recipe.pop("digest", None)
     try:
-        made = Recipe.from_dict(recipe)
+        made = recipe_for(recipe, table=tell_row_material(document["panel"]) != PICTURES)
         fits = (made.to_dict(), made.digest()) == (recipe, digest)
     except (ValueError, TypeError, KeyError):
         fits = False
@@ -284,7 +303,7 @@ def _find_impossible(document: VerdictDocument, reason: MisreadingReason) -> str
     if panel is None or classes != panel["classes"] or sorted(order) != sorted(classes) or order == classes:
         return "its order of the outputs is no other order of its panel's classes"
     known = document["metrics"].get("class_accuracy", {})
-    seen = [known.get(name) for name in classes if name not in _unseen(panel)]
+    seen = [known.get(name) for name in classes if name not in find_unseen(panel)]
     if any(value is None for value in seen):
         return ""
     right = [value for value in seen if value is not None]
@@ -296,13 +315,14 @@ def _find_impossible(document: VerdictDocument, reason: MisreadingReason) -> str
 def _expected(document: VerdictDocument, metric: str) -> set[str]:
     """Return what a metric is about by the rest of the document: other metrics of its kind, panel and recipe."""
     domain, offer = METRICS[metric].domain, _find_offer(document)
-    if not offer.holds(METRICS[metric].takes):
-        return set()
     panel, recipe = document["panel"], document["recipe"] or {}
+    if not is_asked(metric, panel) or not offer.holds(METRICS[metric].takes):
+        return set()
     known: dict[str, Sequence[str]] = {
         "network": [""],
         "subject": panel["subjects"] if panel else [],
-        "class": [name for name in panel["classes"] if name not in _unseen(panel)] if panel else [],
+        "class": [name for name in panel["classes"] if name not in find_unseen(panel)] if panel else [],
+        **list_things(panel),
         "method": offer.choose_methods(recipe.get("attribution_methods", [])),
     }
     alike = [name for name in document["metrics"] if name in METRICS and METRICS[name].domain == domain]
@@ -333,11 +353,6 @@ def _is_possible(document: VerdictDocument, row: Finding) -> bool:
 def _bounds(document: VerdictDocument, metric: str) -> tuple[float, float]:
     panel = document["panel"]
     return possible(metric, {"class_names": panel["classes"] if panel else []})
-
-
-def _unseen(row: Mapping[str, Any] | None) -> list[str]:
-    """Return the classes without pictures that a manifest or a verdict's panel names; usually neither names any."""
-    return list((row or {}).get("classes_without_pictures", []))
 
 
 def _network(document: VerdictDocument, role: Literal["candidate", "baseline"]) -> Mapping[str, Any]:

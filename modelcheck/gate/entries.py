@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from modelcheck.gate.settings import SettingsError
-from modelcheck.signature import Signature, SignatureError, read_signature
+from modelcheck.signature import Record, SignatureError, read_record
 from modelcheck.support.files import read_file
 from modelcheck.support.folders import PathKind, kind_of, make_folder, place, remove
 from modelcheck.support.locks import hold
@@ -61,14 +61,14 @@ def hold_entry(folder: Path, *, timeout: float, busy: str) -> AbstractContextMan
     return hold(folder.with_suffix(".lock"), timeout=timeout, busy=busy)
 
 
-def load_cached(folder: Path, sha: str) -> Signature | None:
+def load_cached(folder: Path, sha: str) -> Record | None:
     """Return the cache's entry for a network's sha256; a damaged one is removed, for it can be measured again."""
     if kind_of(folder) == PathKind.FOLDER and kind_of(folder / "manifest.json") == PathKind.MISSING:
         return None
     signature = None
     if not check_files(folder):
         try:
-            signature = read_signature(folder)
+            signature = read_record(folder)
         except SignatureError:
             signature = None
     if signature is None or signature.model["sha256"] != sha:
@@ -104,14 +104,14 @@ def read_key(environment: Mapping[str, str]) -> bytes | None:
     return key.encode("utf-8", "surrogateescape") or None
 
 
-def seal(folder: Path, signature: Signature, *, name: str, key: bytes) -> None:
+def seal(folder: Path, signature: Record, *, name: str, key: bytes) -> None:
     """Write an entry's keyed digest beside it.
 
     Parameters
     ----------
     folder : Path
         The entry.
-    signature : Signature
+    signature : Record
         What was read from it.
     name : str
         The whole key of the cache under which it was measured: an entry is not good for another.
@@ -121,13 +121,13 @@ def seal(folder: Path, signature: Signature, *, name: str, key: bytes) -> None:
     place(folder / _SEAL, _keyed_digest(signature, name=name, key=key).encode())
 
 
-def is_sealed(folder: Path, signature: Signature, *, name: str, key: bytes) -> bool:
+def is_sealed(folder: Path, signature: Record, *, name: str, key: bytes) -> bool:
     """Return whether an entry has the keyed digest that `seal` writes."""
     there = _read_short(folder / _SEAL)
     return hmac.compare_digest(there, _keyed_digest(signature, name=name, key=key).encode())
 
 
-def _keyed_digest(signature: Signature, *, name: str, key: bytes) -> str:
+def _keyed_digest(signature: Record, *, name: str, key: bytes) -> str:
     """Return the HMAC-SHA256 of what was read, not of files that are read once more, and of the entry's name."""
     return hmac.new(key, f"{name}\n{signature.digest()}".encode(), hashlib.sha256).hexdigest()
 

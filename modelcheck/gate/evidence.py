@@ -1,101 +1,29 @@
-"""What a run must judge, and the evidence that it judges. Nothing here imports TensorFlow."""
+"""The evidence that a run judges. Nothing here imports TensorFlow."""
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from modelcheck.comparison import (
-    KERAS,
-    METRICS,
-    WHOLE,
-    CompareError,
-    Comparison,
-    Offer,
-    compare,
-    find_offer,
-    plan_metric,
-    possible,
-)
+from modelcheck.comparison import AnyComparison, CompareError, compare
 from modelcheck.gate.cache import load_or_measure
 from modelcheck.gate.child import ChildError
-from modelcheck.gate.renderable import refuse_shipped
+from modelcheck.gate.heldout import check_fit, check_panel, name_rows
 from modelcheck.gate.request import Request
-from modelcheck.gate.settings import Settings, SettingsError
+from modelcheck.gate.settings import Settings
 from modelcheck.interface.sentences import say_misreading
-from modelcheck.judgement.criteria import (
-    CriteriaError,
-    Criterion,
-    criterion_for,
-    find_never_failing,
-    inform_where_calibrated,
-    read_criteria,
-)
 from modelcheck.judgement.document import TimingsRow
-from modelcheck.judgement.waiver_file import check_waivers, read_waivers
-from modelcheck.judgement.waivers import Waiver
-from modelcheck.modelfile import tell_format
-from modelcheck.panel import Panel, PanelError
-from modelcheck.recipe import BLACK_BOX
-from modelcheck.signature import Approval, Signature, find_approval, read_manifest, read_signature
+from modelcheck.panel import AnyPanel, load_panel
+from modelcheck.signature import Approval, Record, TableSignature, find_approval, read_record
 from modelcheck.signature.counterparts import check_given
 from modelcheck.signature.misreading import find_better_preprocessing
-from modelcheck.support.commands import as_argument, write_command
-from modelcheck.support.escaping import clean, one_line_repr
-from modelcheck.support.files import hash_file
+from modelcheck.support.escaping import one_line_repr
 
-__all__ = ["Evidence", "Parts", "Plan", "check_answers", "check_panel", "gather", "make_plan", "read_parts"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What a full run must judge: known before anything is measured.
-
-    Parameters
-    ----------
-    criteria : tuple of Criterion
-        The rows of limits, as they hold for this baseline.
-    pairs : frozenset of tuple
-        ``(metric, about)`` for every pair of a criterion and a thing it is about.
-    layers, subjects, class_names, groups, methods : tuple of str
-        What the suites make one test each for.
-    nothing_to_ask : mapping of str to str
-        By the name of a test's argument, why there is no such test although a suite has one.
-    criteria_sha256 : str
-        Of the file that the rows were read from.
-    waivers : tuple of Waiver
-        Red findings that somebody answers for, until a day.
-    waivers_sha256 : str
-        Of their file; empty where there is none.
-    manifest : mapping
-        The baseline's, as it was read for this plan; the signature is held against it.
-    never_failing : tuple of Criterion
-        Those of the rows that gate, and that no value can fail.
-    """
-
-    criteria: tuple[Criterion, ...]
-    pairs: frozenset[tuple[str, str]]
-    layers: tuple[str, ...]
-    subjects: tuple[str, ...]
-    class_names: tuple[str, ...]
-    groups: tuple[str, ...]
-    methods: tuple[str, ...]
-    criteria_sha256: str
-    nothing_to_ask: Mapping[str, str] = field(default_factory=dict)
-    waivers: tuple[Waiver, ...] = ()
-    waivers_sha256: str = ""
-    manifest: Mapping[str, Any] = field(default_factory=dict)
-    never_failing: tuple[Criterion, ...] = ()
-
-    @property
-    def keys(self) -> frozenset[str]:
-        """``metric[about]`` for every pair of a criterion and a thing it is about."""
-        return frozenset(f"{metric}[{about}]" if about else metric for metric, about in self.pairs)
+__all__ = ["Evidence", "Parts", "check_answers", "gather", "read_parts"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -104,9 +32,9 @@ class Evidence:
 
     Parameters
     ----------
-    panel : Panel
-        The held-out pictures.
-    comparison : Comparison
+    panel : AnyPanel
+        The held-out pictures, or rows of a table.
+    comparison : AnyComparison
         What baseline and candidate say about each other.
     measured : {"now", "cached"}
         Whether this process measured the candidate, or found its signature in the cache.
@@ -120,8 +48,8 @@ class Evidence:
         How long an answer took, for information; None where that of the candidate was not kept.
     """
 
-    panel: Panel
-    comparison: Comparison
+    panel: AnyPanel
+    comparison: AnyComparison
     measured: Literal["now", "cached"]
     baseline_folder: Path
     approval: Approval
@@ -129,91 +57,17 @@ class Evidence:
     seconds_per_picture: TimingsRow | None = None
 
     def __repr__(self) -> str:
-        return one_line_repr("Evidence", f"{len(self.panel)} pictures", self.comparison)
+        return one_line_repr("Evidence", f"{len(self.panel)} {name_rows(self.panel)}", self.comparison)
 
     @property
-    def baseline(self) -> Signature:
+    def baseline(self) -> Record:
         """The approved network's signature."""
         return self.comparison.baseline
 
     @property
-    def candidate(self) -> Signature:
+    def candidate(self) -> Record:
         """The signature of the network that is proposed for release."""
         return self.comparison.candidate
-
-
-def make_plan(settings: Settings, *, manifest: Mapping[str, Any] | None = None) -> Plan:
-    """Read criteria, waivers and the baseline's manifest, and list what has to be judged.
-
-    Parameters
-    ----------
-    settings : Settings
-        What the run is about.
-    manifest : mapping, optional
-        The baseline's, where it is not that of its folder: of one that is about to be calibrated.
-
-    Raises
-    ------
-    CriteriaError, WaiverError, SignatureError, SettingsError
-        When one of them cannot be used.
-    """
-    offer = _find_offer(settings)
-    manifest = manifest or read_manifest(settings.require("baseline"))
-    _check_baseline_model(settings, manifest)
-    criteria, criteria_sha256 = read_criteria(settings.require("criteria"), metrics=METRICS)
-    waivers, waivers_sha256 = read_waivers(settings.waivers, metrics=METRICS) if settings.waivers else ((), "")
-    for row in criteria:
-        _check_possible(row, manifest)
-        matches = [x for x in plan_metric(row.metric, manifest) if fnmatch.fnmatchcase(x, row.about)]
-        # Of a panel without subjects nothing is asked of each; a row that names one asks all the same.
-        unasked = METRICS[row.metric].about == "subject" and not manifest["subjects"] and row.about == "*"
-        if not matches and not row.optional and not unasked:
-            known = ", ".join(plan_metric(row.metric, manifest)) or "nothing"
-            raise CriteriaError(
-                f"The criterion on {row.metric!r} for about={row.about!r} matches nothing; there is: {known}. "
-                "Correct it, remove the row, or write optional = true."
-            )
-    bounds = {metric: possible(metric, manifest) for metric in METRICS}
-    check_waivers(waivers, things={metric: plan_metric(metric, manifest) for metric in METRICS}, bounds=bounds)
-    matched = {
-        (metric, about): criterion_for(criteria, metric, about)
-        for metric in {row.metric for row in criteria}
-        for about in plan_metric(metric, manifest, acknowledged=settings.acknowledged, offer=offer)
-    }
-    pairs = {pair: row for pair, row in matched.items() if row is not None}
-    criteria = inform_where_calibrated(criteria, {row.metric for row in pairs.values() if not row.advisory})
-    layers = [layer["name"] for layer in manifest["layers"] if layer["name"] not in settings.acknowledged]
-    asked = {METRICS[metric].domain for metric, _ in pairs}
-    parts = {"layer": layers, "subject": manifest["subjects"], "group": manifest["groups"]}
-    parts["method"] = offer.choose_methods(manifest["recipe"]["attribution_methods"])
-    nothing = {} if parts["subject"] else {"subject": "the panel has no subjects that several pictures share"}
-    if offer != WHOLE and not parts["method"]:
-        lacking = f"the candidate can be asked for {' and '.join(BLACK_BOX)} alone, and the baseline's recipe has none"
-        nothing |= {"group": lacking, "method": lacking}
-    if offer != WHOLE:  # where all limits are on what takes a network's inside, there is nothing to ask
-        limited = {(METRICS[metric].about, about) for metric, about in pairs}
-        for name in ("layer", "group", "method"):
-            parts[name] = [about for about in parts[name] if (name, about) in limited]
-            if not parts[name]:
-                nothing.setdefault(name, "no criterion is about what a file that ships can be asked for")
-    for name in ("group", "method"):
-        if manifest.get("regions", True) is False and name not in asked:
-            nothing[name] = "the panel has no regions, and no criterion asks where the network looks"
-    return Plan(
-        criteria=criteria,
-        pairs=frozenset(pairs),
-        layers=tuple(parts["layer"]),
-        subjects=tuple(parts["subject"]),
-        class_names=tuple(plan_metric("class_accuracy", manifest)),
-        groups=() if "group" in nothing else tuple(parts["group"]),
-        methods=() if "method" in nothing else tuple(parts["method"]),
-        criteria_sha256=criteria_sha256,
-        nothing_to_ask=nothing,
-        waivers=waivers,
-        waivers_sha256=waivers_sha256,
-        manifest=manifest,
-        never_failing=find_never_failing(criteria, bounds),
-    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -222,18 +76,18 @@ class Parts:
 
     Parameters
     ----------
-    baseline : Signature
+    baseline : Record
         The approved network's.
-    panel : Panel
-        The held-out pictures.
+    panel : AnyPanel
+        The held-out pictures, or rows of a table.
     request : Request
         What to measure.
     source : Request or None
         The network that the candidate was converted from, to be measured as well.
     """
 
-    baseline: Signature
-    panel: Panel
+    baseline: Record
+    panel: AnyPanel
     request: Request
     source: Request | None = None
 
@@ -253,19 +107,11 @@ def read_parts(settings: Settings, *, manifest: Mapping[str, Any] | None = None)
     ChildError, SignatureError, PanelError
         When a part is missing, damaged or does not fit the others.
     """
-    baseline = read_signature(settings.require("baseline"), manifest=manifest)
-    panel_path = settings.require("panel")
-    panel = Panel.load(panel_path, max_gib=settings.panel_size)
-    if panel.digest() != baseline.panel_digest:
-        where = settings.require("baseline")
-        raise PanelError(
-            f"The panel {str(panel_path)!r} is not the one the baseline was measured on (digest {panel.digest()[:12]}, "
-            f"the baseline's is {baseline.panel_digest[:12]}). Use the baseline's panel, or approve the release on "
-            f"this one: modelcheck approve RELEASE.keras {write_command(['--panel', panel_path, '--to', where])} "
-            "--reason '...'"
-        )
+    folder, panel_path = settings.require("baseline"), settings.require("panel")
+    baseline = read_record(folder, manifest=manifest)
+    panel = load_panel(panel_path, max_gib=settings.panel_size)
+    check_fit(panel, panel_path, baseline=baseline, folder=folder)
     check_panel(panel, panel_path)
-    panel.inputs(baseline.recipe.input_range)
     check_given(baseline, settings.layers)
     network = settings.require("candidate")
     for role, path in (("candidate", network), ("source", settings.source)):
@@ -274,7 +120,7 @@ def read_parts(settings: Settings, *, manifest: Mapping[str, Any] | None = None)
     request = Request(
         network=network,
         panel=panel_path,
-        like=settings.require("baseline"),
+        like=folder,
         baseline_model=settings.baseline_model,
         layers=settings.paired,
         interface=settings.interface or baseline.interface,
@@ -333,88 +179,22 @@ def gather(
     )
 
 
-def check_panel(panel: Panel, path: Path) -> None:
-    """Refuse a panel on which no network can be judged; an approval asks the same before it measures.
-
-    Raises
-    ------
-    PanelError
-        When all of its pictures are of one subject, so that none is independent of another.
-    """
-    if panel.subjects is not None and len(set(panel.subjects.tolist())) < 2:
-        raise PanelError(
-            f"The panel {str(path)!r} holds one subject only, {clean(panel.subjects[0], longest=80)!r}: how others "
-            "would fare cannot be said. Add pictures of at least one more, or, where its pictures are independent of "
-            "each other, leave the subjects out of the panel."
-        )
-
-
-def check_answers(candidate: Signature) -> None:
-    """Refuse scores that no criterion may need to look at: NaN wins every argmax, a constant is right by chance.
+def check_answers(candidate: Record) -> None:
+    """Refuse answers that no criterion may need to look at: NaN wins every argmax, a constant is right by chance.
 
     Raises
     ------
     CompareError
-        When a score is NaN or infinite, or every picture is answered alike.
+        When a score is NaN or infinite, or everything is answered alike.
     """
     scores = candidate.scores
-    name = candidate.model["file"]
+    name, one = candidate.model["file"], "row" if isinstance(candidate, TableSignature) else "picture"
     if not np.isfinite(scores).all():
         bad = int((~np.isfinite(scores).all(axis=1)).sum())
-        raise CompareError(
-            f"{name!r} answers NaN or infinity on {bad} of {len(scores)} pictures: nothing can be judged."
-        )
-    better = find_better_preprocessing(candidate)
+        raise CompareError(f"{name!r} answers NaN or infinity on {bad} of {len(scores)} {one}s: nothing can be judged.")
+    better = None if isinstance(candidate, TableSignature) else find_better_preprocessing(candidate)
     if float(np.ptp(scores, axis=0).max()) <= 1e-6 * max(1.0, float(np.abs(scores).max())):
         raise CompareError(
-            f"{name!r} gives every picture the same scores: it has learned nothing, or its input does not reach it."
+            f"{name!r} gives every {one} the same scores: it has learned nothing, or its input does not reach it."
             + (f" {say_misreading(better)}" if better else "")
-        )
-
-
-def _find_offer(settings: Settings) -> Offer:
-    """Return what the candidate can be asked for, by the first bytes of its file."""
-    path = settings.require("candidate")
-    runtime = tell_format(path)
-    if settings.source is not None:
-        instead = ["pytest", "suites/", "--candidate", as_argument(path), "--source", "PARENT.keras"]
-        refuse_shipped(settings.source, what="a source", instead=instead)
-    if settings.source is not None and runtime == KERAS:
-        raise SettingsError(
-            f"source is the network that a .tflite or .onnx candidate was converted from, and {str(path)!r} is none. "
-            "Leave source out of [tool.modelcheck] and of the command."
-        )
-    return find_offer(runtime, source=settings.source is not None)
-
-
-def _check_baseline_model(settings: Settings, manifest: Mapping[str, Any]) -> None:
-    """Refuse another network than the one that the baseline was approved from."""
-    path = settings.baseline_model
-    if path is None:
-        return
-    given = ["pytest", "suites/", "--modelcheck-baseline-model", "PARENT.keras"]
-    refuse_shipped(path, what="a baseline", instead=given)
-    try:
-        sha = hash_file(path)
-    except OSError as error:
-        raise SettingsError(
-            f"baseline_model {str(path)!r} cannot be read ({error.strerror}). Give the file that the baseline was "
-            "approved from, or take baseline_model out of [tool.modelcheck]: it is optional."
-        ) from error
-    approved = str(manifest["model"].get("sha256"))
-    if sha != approved:
-        command = ["modelcheck", "approve", as_argument(path), "--to", settings.require("baseline")]
-        raise SettingsError(
-            f"baseline_model {str(path)!r} (sha256 {sha[:12]}) is not the network that the baseline "
-            f"{str(settings.baseline)!r} was approved from (sha256 {approved[:12]}). Give that file, approve this one "
-            f"({write_command(command)}), or take baseline_model out of [tool.modelcheck]."
-        )
-
-
-def _check_possible(row: Criterion, manifest: Mapping[str, Any]) -> None:
-    low, high = possible(row.metric, manifest)
-    if (row.at_least is not None and row.at_least > high) or (row.at_most is not None and row.at_most < low):
-        raise CriteriaError(
-            f"The criterion on {row.metric!r} can never hold: {row.limits} is asked, and the metric lies between "
-            f"{low:g} and {high:g}."
         )

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from modelcheck.comparison import AREAS, KERAS, METRICS, find_offer, is_saturated
+from modelcheck.gate.panel_rows import find_unseen, tell_row_material
 from modelcheck.judgement.criteria import Criterion
-from modelcheck.judgement.document import ApprovalRow, ConversionRow, NetworkRow, PanelRow, Reason, UnaskedRow
+from modelcheck.judgement.document import (
+    AnyPanelRow,
+    ApprovalRow,
+    ConversionRow,
+    NetworkRow,
+    NoSubjectsReason,
+    Reason,
+    UnaskedRow,
+    UnseenReason,
+)
 from modelcheck.judgement.findings import Finding, Verdict
+from modelcheck.panel.populations import SMALLEST_GROUP
 
 __all__ = ["MISREAD", "explain_judgement"]
 
@@ -20,7 +31,6 @@ of the document.
 # From which shares on pictures are not those that an input was calibrated for: values that are cut, and what is used of
 # its range.
 _CLIPPED, _REACHED = 0.01, 0.25
-_QUESTIONS = tuple(area for area, row in AREAS.items() if row.question)
 
 
 def explain_judgement(
@@ -31,7 +41,7 @@ def explain_judgement(
     criteria: Sequence[Criterion],
     never_failing: Sequence[Criterion],
     approval: ApprovalRow | None,
-    panel: PanelRow | None,
+    panel: AnyPanelRow | None,
     candidate: NetworkRow | None = None,
     conversion: ConversionRow | None = None,
 ) -> list[Reason]:
@@ -51,8 +61,8 @@ def explain_judgement(
         See `Plan`.
     approval : ApprovalRow or None
         The baseline's.
-    panel : PanelRow or None
-        The pictures.
+    panel : AnyPanelRow or None
+        The pictures, or the rows of a table.
     candidate : NetworkRow or None
         What the document says of it.
     conversion : ConversionRow or None
@@ -83,14 +93,19 @@ def explain_judgement(
         reasons.append({"kind": "baseline", "approval": approval})
     of_subjects = dict.fromkeys(row.metric for row in criteria if METRICS[row.metric].about == "subject")
     if panel is not None and not panel["subjects"] and of_subjects:
-        reasons.append({"kind": "no_subjects", "metrics": list(of_subjects)})
-    unasked = _find_unasked(rows, metrics=metrics, panel=panel)
+        lone: NoSubjectsReason = {"kind": "no_subjects", "metrics": list(of_subjects)}
+        reasons.append({**lone, "of": "rows"} if "rows" in panel else lone)
+    questions = [area for area, row in AREAS.items() if row.question and tell_row_material(panel) in row.of]
+    unasked = _find_unasked(rows, questions, metrics=metrics, panel=panel)
     if rows and unasked:
-        total = len(_QUESTIONS)
+        total = len(questions)
         reasons.append({"kind": "questions", "asked": total - len(unasked), "total": total, "unasked": unasked})
-    unseen = panel.get("classes_without_pictures") if panel else None
-    if unseen:
-        reasons.append({"kind": "unseen_classes", "classes": list(unseen)})
+    if panel is not None and (unseen := find_unseen(panel)):
+        gone: UnseenReason = {"kind": "unseen_classes", "classes": unseen}
+        reasons.append({**gone, "of": "rows"} if "rows" in panel else gone)
+    if panel is not None and "rows" in panel and panel["small_populations"]:
+        small = list(panel["small_populations"])
+        reasons.append({"kind": "small_groups", "populations": small, "least": SMALLEST_GROUP})
     if verdict not in MISREAD:  # no limit is on it, or it informs: told all the same, and after the verdict's reason
         reasons += converted
     return reasons + _explain_unasked(criteria, candidate, source=conversion is not None)
@@ -132,19 +147,25 @@ def _explain_unasked(criteria: Sequence[Criterion], candidate: NetworkRow | None
 
 
 def _find_unasked(
-    rows: Sequence[Finding], *, metrics: Mapping[str, Mapping[str, float | None]], panel: PanelRow | None
+    rows: Sequence[Finding],
+    questions: Sequence[str],
+    *,
+    metrics: Mapping[str, Mapping[str, float | None]],
+    panel: AnyPanelRow | None,
 ) -> list[UnaskedRow]:
-    """Return the report's questions of which nothing that was judged has a say, each with what asking it needs.
+    """Return the questions of which nothing that was judged has a say, each with what asking it needs.
 
     Whether an attribution method can be believed is no answer to where the network looks.
     """
     gating = [METRICS[row.measured.metric] for row in rows if row.gating and row.measured.metric in METRICS]
     asked = {metric.area for metric in gating if metric.domain != "method"}
     unasked: list[UnaskedRow] = []
-    for area in (area for area in _QUESTIONS if area not in asked):
+    for area in (area for area in questions if area not in asked):
         waiting = [metrics.get(name, {}) for name, row in METRICS.items() if row.area == area and row.awaits_twins]
         if area == "attention" and panel is not None and panel.get("regions", True) is False:
             unasked.append({"area": area, "needs": "regions"})
+        elif area == "populations" and panel is not None and "rows" in panel and not panel["divisions"]:
+            unasked.append({"area": area, "needs": "divisions"})
         elif waiting and not any(value is not None for values in waiting for value in values.values()):
             unasked.append({"area": area, "needs": "twins"})
         else:

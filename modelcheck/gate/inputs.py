@@ -18,8 +18,9 @@ from modelcheck.judgement.findings import Finding, judge
 from modelcheck.support.files import hash_file
 
 if TYPE_CHECKING:
-    from modelcheck.comparison import Comparison
-    from modelcheck.gate.evidence import Evidence, Plan
+    from modelcheck.comparison import AnyComparison
+    from modelcheck.gate.evidence import Evidence
+    from modelcheck.gate.plan import Plan
 
 __all__ = [
     "Inputs",
@@ -180,7 +181,7 @@ def find_candidate_change(settings: Settings, sha256: str) -> str:
     )
 
 
-def find_invented(findings: Iterable[Finding], plan: Plan, comparison: Comparison) -> Iterator[str]:
+def find_invented(findings: Iterable[Finding], plan: Plan, comparison: AnyComparison) -> Iterator[str]:
     """Yield why a finding is not what the comparison measured and the plan's row asks, in a sentence each.
 
     Parameters
@@ -189,7 +190,7 @@ def find_invented(findings: Iterable[Finding], plan: Plan, comparison: Compariso
         As the tests judged.
     plan : Plan
         The rows of limits.
-    comparison : Comparison
+    comparison : AnyComparison
         What was measured.
     """
     for found in findings:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from modelcheck.comparison import KERAS, CompareError, Comparison, compare, say_unrelated
+from modelcheck.comparison import KERAS, AnyComparison, CompareError, compare, say_unrelated, without_untrained
 from modelcheck.gate.cache import load_or_measure
 from modelcheck.gate.evidence import check_answers
-from modelcheck.gate.renderable import refuse_shipped
-from modelcheck.gate.request import Request
+from modelcheck.gate.heldout import is_table
+from modelcheck.gate.renderable import refuse_on_rows, refuse_shipped
+from modelcheck.gate.request import AnyRecipe, Request, recipe_for
 from modelcheck.gate.settings import Settings
 from modelcheck.interface import Interface
 from modelcheck.modelfile import tell_format
-from modelcheck.panel import Panel, PanelError
-from modelcheck.recipe import Recipe
-from modelcheck.signature import Signature, read_signature
+from modelcheck.panel import AnyPanel, PanelError, load_panel
+from modelcheck.signature import Record, Signature, read_record
 from modelcheck.support.commands import as_argument, write_command
 
 __all__ = ["Pair", "compare_pair"]
@@ -28,10 +28,10 @@ class Pair:
 
     Parameters
     ----------
-    comparison : Comparison
+    comparison : AnyComparison
         What they say about each other.
-    panel : Panel or None
-        The held-out pictures, where they were given.
+    panel : AnyPanel or None
+        The held-out panel, where they were given.
     unrelated : str
         Why the second, a file that ships, was not converted from the first, in a sentence; empty
         where it may have been, or is none.
@@ -39,8 +39,8 @@ class Pair:
         By file, how long an answer took where it was measured, for information.
     """
 
-    comparison: Comparison
-    panel: Panel | None
+    comparison: AnyComparison
+    panel: AnyPanel | None
     unrelated: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
 
@@ -50,7 +50,7 @@ def compare_pair(
     other: Path,
     *,
     panel: Path | None = None,
-    recipe: Recipe | None = None,
+    recipe: AnyRecipe | None = None,
     interface: Interface | None = None,
     settings: Settings,
     aside: Path,
@@ -70,7 +70,7 @@ def compare_pair(
         A ``.keras``, ``.tflite`` or ``.onnx`` file, or the folder of a signature.
     panel : Path, optional
         The held-out panel: files are measured on it, and a signature must have been.
-    recipe : Recipe, optional
+    recipe : AnyRecipe, optional
         How two files are measured; by default the standard recipe.
     interface : Interface, optional
         How inputs and outputs of what is measured are to be understood; by default like those of the
@@ -93,23 +93,25 @@ def compare_pair(
     file, runtime = (one, None) if first is None else (first.model["file"], first.runtime)
     refuse_shipped(file, what="a baseline", instead=given, runtime=runtime)
     _refuse_unused(one, other, known=(first, second), recipe=recipe, interface=interface)
-    pictures = None if panel is None else Panel.load(panel, max_gib=settings.panel_size)
+    held = None if panel is None else load_panel(panel, max_gib=settings.panel_size)
     for place, signature in ((one, first), (other, second)):
-        if signature is not None and pictures is not None and pictures.digest() != signature.panel_digest:
+        if signature is not None and held is not None and held.digest() != signature.panel_digest:
             raise PanelError(
                 f"The panel {str(panel)!r} is not the one that {str(place)!r} was measured on (digest "
-                f"{pictures.digest()[:12]}, that one's is {signature.panel_digest[:12]}). Give that one: --panel PATH"
+                f"{held.digest()[:12]}, that one's is {signature.panel_digest[:12]}). Give that one: --panel PATH"
             )
     if first is not None and second is not None:
-        return _compare(first, second, panel=pictures, seconds={})
-    if panel is None or pictures is None:
+        return _compare(first, second, panel=held, seconds={})
+    if panel is None or held is None:
         again = write_command(["modelcheck", "compare", as_argument(one), as_argument(other)])
         raise CompareError(f"A file is measured on a panel, and none was given: {again} --panel PANEL.npz")
+    if is_table(held):
+        refuse_on_rows(other, instead=["modelcheck", "compare", as_argument(one), "PARENT.keras", "--panel", panel])
     known = first or second
     asked = _Asked(
         path=panel,
-        panel=pictures,
-        recipe=known.recipe if known else recipe or Recipe(),
+        panel=held,
+        recipe=known.recipe if known else recipe or recipe_for({}, table=is_table(held)),
         interface=interface or (known.interface if known else Interface()),
         settings=settings,
         tell=tell,
@@ -120,10 +122,10 @@ def compare_pair(
         ships = tell_format(other) != KERAS if second is None else second.runtime != KERAS
         first = _measure(asked, one, twins=ships, seconds=seconds)  # a file that ships has those of its source
         folder = aside / "baseline"
-        _as_baseline(first).write(folder)
+        without_untrained(first).write(folder)
     if second is None:
-        second = _measure(asked, other, like=(folder, _as_baseline(first)), seconds=seconds)
-    return _compare(first, second, panel=pictures, seconds=seconds)
+        second = _measure(asked, other, like=(folder, without_untrained(first)), seconds=seconds)
+    return _compare(first, second, panel=held, seconds=seconds)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -131,17 +133,17 @@ class _Asked:
     """On what files are measured, and how."""
 
     path: Path
-    panel: Panel
-    recipe: Recipe
+    panel: AnyPanel
+    recipe: AnyRecipe
     interface: Interface
     settings: Settings
     tell: Callable[[str], None] | None
 
 
-def _read(place: Path) -> Signature | None:
+def _read(place: Path) -> Record | None:
     """Return the signature in a folder, None for a file."""
     if place.is_dir():
-        return read_signature(place)
+        return read_record(place)
     if not place.exists():
         raise CompareError(
             f"There is nothing at {str(place)!r}. Give a network's file, or the folder of a signature: modelcheck "
@@ -154,8 +156,8 @@ def _refuse_unused(
     one: Path,
     other: Path,
     *,
-    known: Sequence[Signature | None],
-    recipe: Recipe | None,
+    known: Sequence[Record | None],
+    recipe: AnyRecipe | None,
     interface: Interface | None,
 ) -> None:
     """Refuse what says how to measure where that is decided already."""
@@ -173,10 +175,10 @@ def _measure(
     asked: _Asked,
     network: Path,
     *,
-    like: tuple[Path, Signature] | None = None,
+    like: tuple[Path, Record] | None = None,
     twins: bool = True,
     seconds: dict[str, float],
-) -> Signature:
+) -> Record:
     """Return a file's signature, shown the maps of another where there is one, and note how long an answer took."""
     digests = {"panel": asked.panel.digest(), "recipe": asked.recipe.digest()}
     request = Request(
@@ -198,14 +200,11 @@ def _measure(
     return loaded.signature
 
 
-def _as_baseline(signature: Signature) -> Signature:
-    """Return a signature without the untrained twins, as an approval measures it."""
-    return replace(signature, twins=())
-
-
-def _compare(first: Signature, second: Signature, *, panel: Panel | None, seconds: Mapping[str, float]) -> Pair:
+def _compare(first: Record, second: Record, *, panel: AnyPanel | None, seconds: Mapping[str, float]) -> Pair:
     """Compare two signatures; a file that ships has the first as its source, too, where it can have been that."""
-    unrelated = say_unrelated(second, first) if second.runtime != KERAS else ""
-    source = first if second.runtime != KERAS and not unrelated else None
-    found = compare(_as_baseline(first), second, source=source)
+    unrelated, source = "", None
+    if second.runtime != KERAS and isinstance(first, Signature) and isinstance(second, Signature):
+        unrelated = say_unrelated(second, first)
+        source = None if unrelated else first
+    found = compare(without_untrained(first), second, source=source)
     return Pair(comparison=found, panel=panel, unrelated=unrelated, seconds=seconds)

@@ -18,8 +18,9 @@ from modelcheck.judgement.document import Reason, VerdictDocument
 from modelcheck.judgement.findings import Finding
 
 if TYPE_CHECKING:
-    from modelcheck.gate.evidence import Evidence, Plan
+    from modelcheck.gate.evidence import Evidence
     from modelcheck.gate.inputs import Inputs
+    from modelcheck.gate.plan import Plan
 
 __all__ = ["RUN", "Run"]
 
@@ -71,7 +72,7 @@ class Run:
 
     def load(self) -> tuple[Settings, Plan]:
         """Read settings and plan once."""
-        from modelcheck.gate.evidence import make_plan
+        from modelcheck.gate.plan import make_plan
 
         settings = self.load_settings()
         if self.plan is None:
@@ -109,7 +110,8 @@ class Run:
         What is read here is read again by whoever judges: this process may be the controller of
         workers, and holds at the end what they judged by against what is there then.
         """
-        from modelcheck.gate.evidence import make_plan, read_parts
+        from modelcheck.gate.evidence import read_parts
+        from modelcheck.gate.plan import make_plan
 
         try:
             settings = self.load_settings()

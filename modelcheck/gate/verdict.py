@@ -18,16 +18,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, cast
 
-from modelcheck.comparison import KERAS, Comparison
+from modelcheck.comparison import KERAS, AnyComparison
 from modelcheck.gate.artefacts import describe_candidate
-from modelcheck.gate.evidence import Evidence, Plan
+from modelcheck.gate.evidence import Evidence
 from modelcheck.gate.explanation import MISREAD, explain_judgement
+from modelcheck.gate.heldout import describe_panel
 from modelcheck.gate.inputs import describe_settings
+from modelcheck.gate.plan import Plan
 from modelcheck.gate.settings import Settings, write_options
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import (
     SCHEMA,
     Action,
+    AnyPanelRow,
     ConversionRow,
     FailedTestReason,
     FidelityRow,
@@ -35,7 +38,6 @@ from modelcheck.judgement.document import (
     LimitRow,
     NetworkRow,
     NextStep,
-    PanelRow,
     PytestStatusReason,
     Reason,
     VerdictDocument,
@@ -44,7 +46,7 @@ from modelcheck.judgement.document import (
 )
 from modelcheck.judgement.findings import Finding, Verdict, overall
 from modelcheck.judgement.waivers import Use, WaiverState, apply_waivers
-from modelcheck.signature import Signature
+from modelcheck.signature import Record, TableSignature
 from modelcheck.signature.misreading import find_misreadings
 from modelcheck.support.provenance import NOT_RECORDED, Difference, differences
 
@@ -178,7 +180,7 @@ def verdict_document(
         "exit_code": _exit_code(verdict, settings, plan=plan, outcome=outcome),
         "candidate": _candidate(evidence.candidate, full=full) if evidence else None,
         "baseline": _baseline(evidence) if evidence else None,
-        "panel": _panel(evidence) if evidence else None,
+        "panel": _describe_panel(evidence) if evidence else None,
         "recipe": {"digest": evidence.baseline.recipe.digest(), **evidence.baseline.recipe.to_dict()}
         if evidence
         else None,
@@ -295,7 +297,7 @@ def _reasons(
         reasons.append({"kind": "all_advisory"})
     never, criteria = (plan.never_failing, plan.criteria) if plan else ((), ())
     approval = evidence.approval.to_dict() if evidence else None
-    panel = _panel(evidence) if evidence else None
+    panel = _describe_panel(evidence) if evidence else None
     derived = explain_judgement(
         verdict,
         rows,
@@ -311,7 +313,7 @@ def _reasons(
     # was calibrated on other pictures comes first, for that looks like pictures that are prepared otherwise.
     if verdict in MISREAD:
         reasons += [row for row in derived if row["kind"] == "input_use"]
-        reasons += find_misreadings(evidence.candidate) if evidence else []
+        reasons += _find_misreadings(evidence.candidate) if evidence else []
         derived = [row for row in derived if row["kind"] != "input_use"]
     # Of a part of the suites nobody can say what the whole asks.
     return reasons + [row for row in derived if not (missing and row["kind"] == "questions")]
@@ -329,7 +331,7 @@ def _exit_code(verdict: str, settings: Settings, *, plan: Plan | None, outcome: 
     return 5 if verdict == Verdict.UNMEASURED.value and outcome.narrowed else 1
 
 
-def _metrics(comparison: Comparison) -> dict[str, dict[str, float | None]]:
+def _metrics(comparison: AnyComparison) -> dict[str, dict[str, float | None]]:
     """Return every value by metric and by what it is about, empty for the network as a whole."""
     values: dict[str, dict[str, float | None]] = {}
     for item in comparison.measures.values():
@@ -341,7 +343,7 @@ def _limit(row: Criterion, *, can_fail: bool) -> LimitRow:
     return {"metric": row.metric, **row.to_dict(), "can_fail": can_fail}
 
 
-def _network(signature: Signature) -> NetworkRow:
+def _network(signature: Record) -> NetworkRow:
     model = signature.model
     row: NetworkRow = {
         "name": model["name"],
@@ -367,7 +369,7 @@ def _find_differences(evidence: Evidence) -> list[Difference]:
     return [row for row in found if NOT_RECORDED not in (row["baseline"], row["candidate"])]
 
 
-def _describe_conversion(comparison: Comparison) -> ConversionRow | None:
+def _describe_conversion(comparison: AnyComparison) -> ConversionRow | None:
     """Return what became of the candidate's source; None where none was given."""
     found = comparison.conversion
     if found is None:
@@ -379,7 +381,7 @@ def _describe_conversion(comparison: Comparison) -> ConversionRow | None:
     return {"layers": rows, "breaks": found.breaks, "changed": len(found.changed), "pictures": found.n}
 
 
-def _candidate(signature: Signature, *, full: bool) -> NetworkRow:
+def _candidate(signature: Record, *, full: bool) -> NetworkRow:
     """Return the candidate; after a full run with its signature, which the report keeps."""
     return {**_network(signature), **describe_candidate(signature)} if full else _network(signature)
 
@@ -390,21 +392,13 @@ def _baseline(evidence: Evidence) -> NetworkRow:
     return {**row, "folder": folder.as_posix(), "approval": evidence.approval.to_dict()}
 
 
-def _panel(evidence: Evidence) -> PanelRow:
-    panel = evidence.panel
-    row: PanelRow = {
-        "digest": panel.digest(),
-        "pictures": len(panel),
-        "subjects": list(evidence.comparison.subjects),
-        "classes": list(panel.class_names),
-    }
-    if panel.classes_without_pictures:
-        row["classes_without_pictures"] = list(panel.classes_without_pictures)
-    if panel.regions is None:
-        row["regions"] = False
-    if panel.conversion is not None:
-        row["conversion"] = panel.conversion
-    return row
+def _describe_panel(evidence: Evidence) -> AnyPanelRow:
+    return describe_panel(evidence.panel, subjects=evidence.comparison.subjects)
+
+
+def _find_misreadings(candidate: Record) -> Sequence[Reason]:
+    """Return how pictures are fed, or answers read, otherwise than they should be; of rows of a table nothing."""
+    return [] if isinstance(candidate, TableSignature) else find_misreadings(candidate)
 
 
 def _next_steps(verdict: str, settings: Settings, *, full: bool, approvable: bool = True) -> list[NextStep]:

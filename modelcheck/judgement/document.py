@@ -8,15 +8,17 @@ from here. `docs/verdict.schema.json` says the same for other languages.
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict, final
 
 from modelcheck.support.provenance import Difference
 
 __all__ = [
     "SCHEMA",
     "Action",
+    "AnyPanelRow",
     "ApprovalRow",
     "ClassOrderReason",
+    "ColumnRow",
     "ConversionRow",
     "CriteriaRow",
     "CriterionRow",
@@ -27,13 +29,16 @@ __all__ = [
     "MisreadingReason",
     "NetworkRow",
     "NextStep",
+    "NoSubjectsReason",
     "PanelRow",
     "PreprocessingReason",
     "ProvenanceRow",
     "Reason",
     "SettingsRow",
+    "TablePanelRow",
     "TimingsRow",
     "UnaskedRow",
+    "UnseenReason",
     "VerdictDocument",
     "VolatileRow",
     "WaiverRow",
@@ -134,6 +139,7 @@ class ConversionRow(TypedDict):
     pictures: int
 
 
+@final  # so that its keys tell it from the other
 class PanelRow(TypedDict):
     """The held-out pictures that were judged on.
 
@@ -149,6 +155,39 @@ class PanelRow(TypedDict):
     classes_without_pictures: NotRequired[list[str]]
     regions: NotRequired[bool]
     conversion: NotRequired[str]
+
+
+class ColumnRow(TypedDict):
+    """A variable of a table: its name, its kind (`modelcheck.panel.columns.ColumnKind`), rows that lack it."""
+
+    name: str
+    kind: str
+    missing: int
+
+
+@final
+class TablePanelRow(TypedDict):
+    """The held-out rows of a table that were judged on, and what they are of.
+
+    A target of numbers has no classes. ``populations`` are the sub-populations that are measured, as
+    ``division=population``; ``small_populations`` have too few rows for that. ``divisions`` have two
+    measured ones or more. The rest is as in `PanelRow`.
+    """
+
+    digest: str
+    rows: int
+    subjects: list[str]
+    target: str
+    classes: list[str]
+    columns: list[ColumnRow]
+    populations: list[str]
+    small_populations: list[str]
+    divisions: list[str]
+    classes_without_rows: NotRequired[list[str]]
+    conversion: NotRequired[str]
+
+
+AnyPanelRow = PanelRow | TablePanelRow
 
 
 class CriterionRow(TypedDict):
@@ -349,24 +388,34 @@ class NoCounterpartReason(TypedDict):
 
 
 class UnseenReason(TypedDict):
-    """Classes that no picture of the panel shows: nothing was judged of them each."""
+    """Classes that no picture, or row (``of``), of the panel shows: nothing was judged of them each."""
 
     kind: Literal["unseen_classes"]
     classes: list[str]
+    of: NotRequired[Literal["rows"]]
 
 
 class NoSubjectsReason(TypedDict):
-    """Criteria on subjects that ask nothing, for the panel has none: every picture counts by itself."""
+    """Criteria on subjects that ask nothing: the panel has none, every picture, or row (``of``), counts by itself."""
 
     kind: Literal["no_subjects"]
     metrics: list[str]
+    of: NotRequired[Literal["rows"]]
+
+
+class SmallGroupsReason(TypedDict):
+    """Sub-populations of a table, ``division=population``, of fewer than ``least`` rows: nothing was judged of them."""
+
+    kind: Literal["small_groups"]
+    populations: list[str]
+    least: int
 
 
 class UnaskedRow(TypedDict):
     """A question of the report, by its area, that had no say, and what asking it needs."""
 
     area: str
-    needs: Literal["regions", "twins", "criteria"]
+    needs: Literal["regions", "twins", "criteria", "divisions"]
 
 
 class QuestionsReason(TypedDict):
@@ -503,6 +552,7 @@ Reason = (
     | NoCounterpartReason
     | UnseenReason
     | NoSubjectsReason
+    | SmallGroupsReason
     | QuestionsReason
     | NeverFailingReason
     | AllAdvisoryReason
@@ -570,7 +620,7 @@ class VerdictDocument(TypedDict):
     exit_code: int
     candidate: NetworkRow | None
     baseline: NetworkRow | None
-    panel: PanelRow | None
+    panel: AnyPanelRow | None
     recipe: dict[str, Any] | None
     criteria: CriteriaRow | None
     waivers: WaiversRow | None

@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 
 from modelcheck.panel.checks import is_missing, join_words, spell
+from modelcheck.panel.columns import ColumnKind
 from modelcheck.panel.errors import PanelError, count, shorten
 
-__all__ = ["find_missing", "name_rows", "read_cells", "spell_cell"]
+__all__ = ["check_kind", "find_missing", "is_categorical", "name_rows", "read_cells", "spell_cell"]
 
 _LARGEST_WHOLE = 2**53  # beyond it neighbours are one float64
 _DATES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
 
 
-def read_cells(values: Any, what: str) -> np.ndarray:
+def read_cells(values: Any, what: str, *, kind: ColumnKind | None = None) -> np.ndarray:
     """Return a column as ``(n,)`` float64, NaN where a number is missing, or as text, empty where a word is.
 
     Parameters
@@ -30,6 +31,9 @@ def read_cells(values: Any, what: str) -> np.ndarray:
         categories are words, whatever they are.
     what : str
         What messages call it, for example ``The column 'age'``.
+    kind : ColumnKind, optional
+        What it must be: numbers or booleans may be categories too, if that is said. By default, what
+        it is.
 
     Raises
     ------
@@ -47,17 +51,28 @@ def read_cells(values: Any, what: str) -> np.ndarray:
     array = _as_array(values, what)
     if array.dtype.kind in "Mm":
         raise PanelError(_say_dates(what))
-    if array.dtype.kind in "biuf":
+    if array.dtype.kind in "biuf" and kind is ColumnKind.CATEGORY:
+        cells = _to_words(array.tolist(), what)
+    elif array.dtype.kind in "biuf":
         cells = _check_numbers(array, what)
     elif array.dtype.kind in "OSTU":
         listed = array.tolist()
         there = [cell for cell in listed if not is_missing(cell)]
-        is_number = bool(there) and not _is_categorical(values) and _are_numbers(there, what)
+        is_number = array.dtype.kind == "O" and bool(there) and not is_categorical(values) and _are_numbers(there, what)
+        is_number = is_number and kind is not ColumnKind.CATEGORY
         cells = _check_numbers(_to_numbers(listed, what), what) if is_number else _to_words(listed, what)
     else:
         raise PanelError(f"{what} must be numbers or words, not {array.dtype}.")
     if find_missing(cells).all():
         raise PanelError(f"{what} holds no value in any of {count(len(cells), 'row')}. Leave it out.")
+    return check_kind(cells, what, kind)
+
+
+def check_kind(cells: np.ndarray, what: str, kind: ColumnKind | None) -> np.ndarray:
+    """Return a column if it is of a kind; any is right where none is said."""
+    if kind is ColumnKind.NUMBER and cells.dtype.kind != "f":
+        word = next(word for word in cells.tolist() if word)
+        raise PanelError(f"{what} must be numbers, and holds words, for example {word[:60]!r}.")
     return cells
 
 
@@ -91,7 +106,7 @@ def spell_cell(cell: Any, what: str) -> str:
 
 
 def _as_array(values: Any, what: str) -> np.ndarray:
-    typed = hasattr(values, "dtype") and not _is_categorical(values)
+    typed = hasattr(values, "dtype") and not is_categorical(values)
     try:
         # Of a plain list numpy would make words of the numbers beside a word.
         array = np.asarray(values) if typed else np.asarray(values, dtype=object)
@@ -102,7 +117,8 @@ def _as_array(values: Any, what: str) -> np.ndarray:
     return array
 
 
-def _is_categorical(values: Any) -> bool:
+def is_categorical(values: Any) -> bool:
+    """Say whether a column is a categorical one of pandas."""
     return getattr(getattr(values, "dtype", None), "categories", None) is not None
 
 
@@ -116,7 +132,7 @@ def _are_numbers(cells: Sequence[Any], what: str) -> bool:
     shown = ", ".join(f"{kind} ({n})" for kind, n in kinds.most_common(4))
     word = next((cell for cell in cells if _kind_of(cell) != "numbers"), "")
     raise PanelError(
-        f"{what} must be numbers or words, not both: it holds {shown}, for example {str(word)[:60]!r}. Mend those "
+        f"{what} must be all numbers or all words: it holds {shown}, for example {str(word)[:60]!r}. Mend those "
         "cells, or make all of them words: column.astype(str)."
     )
 
@@ -145,7 +161,13 @@ def _to_numbers(cells: Sequence[Any], what: str) -> np.ndarray:
 
 
 def _to_words(cells: Sequence[Any], what: str) -> np.ndarray:
-    return join_words(["" if is_missing(cell) else spell_cell(cell, what) for cell in cells], what)
+    # Of a million rows most share few words: each is looked at once.
+    spelled = {cell: _to_word(cell, what) for cell in {cell for cell in cells if isinstance(cell, str)}}
+    return join_words([spelled[cell] if isinstance(cell, str) else _to_word(cell, what) for cell in cells], what)
+
+
+def _to_word(cell: Any, what: str) -> str:
+    return "" if is_missing(cell) else spell_cell(cell, what)
 
 
 def _check_numbers(array: np.ndarray, what: str) -> np.ndarray:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from modelcheck.panel.errors import shorten
 from modelcheck.support.escaping import one_line_repr
 
 __all__ = ["Column", "ColumnKind"]
@@ -54,9 +55,25 @@ class Column:
     missing: int = 0
 
     def __repr__(self) -> str:
-        numbers = f"{self.low:g} to {self.high:g} {self.unit}".strip()
         words = f"{len(self.values)} categories"
-        return one_line_repr("Column", self.name, self.kind, numbers if self.kind is ColumnKind.NUMBER else words)
+        return one_line_repr("Column", self.name, self.kind, self.describe() if self.is_number else words)
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it holds numbers."""
+        return self.kind == ColumnKind.NUMBER
+
+    def describe(self, *, most: int = 6) -> str:
+        """Return what was seen in it: the range of its numbers with their unit, or the first categories.
+
+        Examples
+        --------
+        >>> Column(name="sex", kind=ColumnKind.CATEGORY, values=("f", "m", "x")).describe(most=2)
+        'f, m and 1 more'
+        """
+        if self.is_number:
+            return f"{self.low:g} to {self.high:g} {self.unit}".strip()
+        return shorten(self.values, most=most)
 
     @classmethod
     def seen(cls, name: str, values: np.ndarray, *, unit: str = "") -> Column:

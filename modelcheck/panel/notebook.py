@@ -1,7 +1,8 @@
-"""What a panel shows of itself in a notebook: its classes, how many pictures they have, and some of these."""
+"""What a panel shows of itself in a notebook: its classes and some pictures, or its columns and the first rows."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,13 +10,16 @@ import numpy as np
 from modelcheck.panel.errors import count
 from modelcheck.support.drawing import as_bytes
 from modelcheck.support.notebook import MOST_BYTES, Figure, card, choose_evenly, figures, heading
+from modelcheck.support.notebook import table as write_table
 
 if TYPE_CHECKING:
     from modelcheck.panel.panel import Panel
+    from modelcheck.panel.table_panel import TablePanel
 
-__all__ = ["show_panel"]
+__all__ = ["show_panel", "show_rows"]
 
 _CLASSES, _PICTURES = 12, 6
+_COLUMNS, _ROWS, _CELLS = 30, 5, 8  # of the list of columns; of the first rows, and their features
 
 
 def show_panel(panel: Panel) -> str:
@@ -51,3 +55,35 @@ def _find_range(images: np.ndarray) -> tuple[float, float]:
     if images.dtype == np.uint8:
         return 0.0, 255.0
     return min(0.0, float(images.min())), max(1.0, float(images.max()))
+
+
+def show_rows(panel: TablePanel) -> str:
+    """Return the HTML of a panel of rows: at most thirty columns, and five rows with at most eight of them."""
+    columns = panel.columns
+    facts = [
+        f"target {panel.target}: {', '.join(panel.class_names) or 'numbers'}",
+        *([] if panel.subjects is None else [count(len(set(panel.subjects.tolist())), "subject")]),
+        *([f"sub-populations by {', '.join(panel.groups)}"] if panel.groups else []),
+        *([] if panel.conversion is None else [panel.conversion]),
+        *([f"{_COLUMNS} of {len(columns)} columns are listed"] if len(columns) > _COLUMNS else []),
+    ]
+    listed = [[column.name, column.kind, column.describe(), column.missing or "none"] for column in columns[:_COLUMNS]]
+    shown = list(panel.values)[:_CELLS]
+    cells = f", {len(shown)} of {len(columns)} columns" if len(columns) > len(shown) else ""
+    first = [_list_row(panel, row, shown) for row in range(min(_ROWS, len(panel)))]
+    parts = [
+        write_table(["column", "kind", "seen", "missing"], listed, words=3),
+        heading("The first rows", note=f"of {count(len(panel), 'row')}{cells}"),
+        write_table(["row", *shown, panel.target], first),
+    ]
+    return card("TablePanel", count(len(panel), "row"), parts, facts=facts)
+
+
+def _list_row(panel: TablePanel, row: int, shown: Sequence[str]) -> list[object]:
+    truth = panel.truth[row]
+    cells = [panel.values[name][row] for name in shown]
+    return [
+        panel.names[row],
+        *(cell if isinstance(cell, str) else f"{cell:g}" for cell in cells),
+        panel.class_names[truth] if panel.class_names else f"{truth:g}",
+    ]

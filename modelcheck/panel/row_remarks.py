@@ -1,4 +1,4 @@
-"""What speaks against a panel of rows without forbidding it."""
+"""What a panel of rows holds, in lines; and what speaks against it without forbidding it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import numpy as np
 from modelcheck.panel.cells import find_missing
 from modelcheck.panel.errors import count, shorten
 from modelcheck.panel.populations import SMALLEST_GROUP
+from modelcheck.support.escaping import clean
 
 if TYPE_CHECKING:
     from modelcheck.panel.table_panel import TablePanel
 
-__all__ = ["find_row_remarks", "find_same_rows"]
+__all__ = ["find_row_remarks", "find_same_rows", "list_row_contents"]
 
 
 def find_row_remarks(panel: TablePanel) -> tuple[str, ...]:
@@ -139,3 +140,28 @@ def _remark_repeats(panel: TablePanel) -> Iterator[str]:
         if kind:
             shown = (" = ".join(panel.names[found[:3]].tolist()) for found in kind)
             yield f"Rows that are there more than once {says} ({len(kind)}): {shorten(shown)}."
+
+
+def list_row_contents(panel: TablePanel) -> list[str]:
+    """Return the lines that ``modelcheck panel show`` prints of a table, without the remarks."""
+    lines = [f"{count(len(panel), 'row')} of {count(len(panel.values), 'column')}, in the order of the inputs:"]
+    for column in panel.columns:
+        missing = f"; missing in {count(column.missing, 'row')}" if column.missing else ""
+        lines.append(f"- {clean(column.name)} ({column.kind}): {clean(column.describe())}{missing}")
+    if panel.class_names:
+        counts = np.bincount(panel.truth, minlength=len(panel.class_names)).tolist()
+        lines.append(f"target {clean(panel.target)}, classes in the order of the network's outputs:")
+        named = zip(panel.class_names, counts, strict=True)
+        lines += [f"- {place} {clean(name)}: {n}" for place, (name, n) in enumerate(named)]
+    else:
+        low, high = panel.truth.min(), panel.truth.max()
+        lines.append(f"target {clean(panel.target)}: numbers, {low:g} to {high:g}, {panel.truth.mean():g} on average")
+    subjects = panel.subjects
+    who = "none; every row counts as independent" if subjects is None else str(len(set(subjects.tolist())))
+    lines.append(f"subjects: {who}")
+    for division, words in (panel.groups or {}).items():
+        found = zip(*np.unique(words, return_counts=True), strict=True)
+        lines.append(f"sub-populations by {clean(division)}: {shorten(f'{name} {n}' for name, n in found)}")
+    lines.append(f"names: {shorten(panel.names.tolist(), most=3)}")
+    lines.append(f"conversion: {clean(panel.conversion or 'none that is recorded', longest=2000)}")
+    return lines

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from modelcheck.panel.checks import check_class_names, check_conversion, check_words
 from modelcheck.panel.columns import Column
 from modelcheck.panel.errors import PanelError, count
+from modelcheck.panel.frames import Roles, read_frame
+from modelcheck.panel.notebook import show_rows
 from modelcheck.panel.populations import Populations, list_populations
 from modelcheck.panel.row_remarks import find_row_remarks
 from modelcheck.panel.storage import MAX_GIB, ROWS, build_panel, read_parts, write_parts
 from modelcheck.panel.table_checks import check_columns, check_groups, check_name, check_truth, check_units
 from modelcheck.support.escaping import one_line_repr
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["TablePanel"]
 
@@ -119,6 +124,10 @@ class TablePanel:
         units = self.units or {}
         return tuple(Column.seen(name, part, unit=units.get(name, "")) for name, part in self.values.items())
 
+    def _repr_html_(self) -> str:
+        """Return the columns with what was seen of them, and the first rows, for a notebook."""
+        return show_rows(self)
+
     @property
     def shared_subjects(self) -> np.ndarray | None:
         """``(n,)`` of whom or what each row is; None where no two rows are of the same, or nobody said."""
@@ -203,6 +212,80 @@ class TablePanel:
         """
         _, parts = read_parts(path, layouts=(ROWS,), max_gib=max_gib)
         return build_panel(path, cls.from_parts, parts)
+
+    @classmethod
+    def from_frame(  # noqa: PLR0913 - each says what a column is, or settles what a table leaves open
+        cls,
+        frame: str | os.PathLike[str] | Mapping[str, Sequence[Any]] | pd.DataFrame,
+        *,
+        target: str,
+        features: Sequence[str] | None = None,
+        groups: Sequence[str] = (),
+        subjects: str | None = None,
+        names: str | None = None,
+        class_names: Sequence[str] | None = None,
+        task: str | None = None,
+        units: Mapping[str, str] | None = None,
+        missing: str = "refuse",
+        features_like: TablePanel | Sequence[Column] | None = None,
+    ) -> TablePanel:
+        """Build a panel from a table with one row for each case.
+
+        Numbers and booleans become numbers, text and categories become categories. In a CSV file a
+        column holds numbers where all its cells are written so, without leading zeros; among numbers
+        NA, NaN, null and their like are missing.
+
+        Parameters
+        ----------
+        frame : path, mapping or pandas.DataFrame
+            A CSV file in UTF-8, a dict of columns, or a DataFrame.
+        target : str
+            The column of what the network is to say.
+        features : sequence of str, optional
+            The columns that it is told, in the order of its inputs; by default all but the target,
+            the subjects and the names.
+        groups : sequence of str
+            Columns that divide the rows into sub-populations, features or not. Numbers must be few,
+            or cut before.
+        subjects : str, optional
+            The column of whom or what each row is, where several rows are of one.
+        names : str, optional
+            The column of a distinct name for each row; ``row-0007`` by default, counted in the
+            table from 0.
+        class_names : sequence of str, optional
+            The classes in the order of the network's outputs; by default the categories in their own
+            order, the sorted words, or the numbers from 0.
+        task : str, optional
+            ``classification`` or ``regression``, where the target's column leaves it open.
+        units : mapping of str to str, optional
+            By feature, what its numbers are measured in.
+        missing : str
+            What is done where values are missing: ``refuse``; ``drop`` leaves those rows out, and
+            `conversion` counts them; ``keep`` keeps features that are missing.
+        features_like : TablePanel or sequence of Column, optional
+            The columns of another panel, whose order, kinds and units are taken, in place of
+            `features`.
+
+        Raises
+        ------
+        PanelError
+            When columns are lacking or cannot be used, or values are missing or infinite; it names
+            all of them.
+
+        Examples
+        --------
+        >>> table = {"age": [31, 58, 44], "sex": ["m", "f", "f"], "bought": ["yes", "no", "no"]}
+        >>> TablePanel.from_frame(table, target="bought", groups=["sex"]).columns
+        (Column(age, number, 31 to 58), Column(sex, category, 2 categories))
+        """
+        if features is not None and features_like is not None:
+            raise PanelError("features and features_like both name the features: give one.")
+        like = features_like.columns if isinstance(features_like, TablePanel) else tuple(features_like or ())
+        chosen = [column.name for column in like] or features
+        roles = Roles(target=target, features=chosen, groups=groups, subjects=subjects, names=names)
+        parts = read_frame(frame, roles, class_names=class_names, task=task, missing=missing, like=like)
+        known = {column.name: column.unit for column in like if column.unit}
+        return cls(**parts, units=known if units is None else units)
 
     @classmethod
     def from_parts(cls, parts: Mapping[str, np.ndarray]) -> TablePanel:

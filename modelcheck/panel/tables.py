@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +16,14 @@ from modelcheck.panel.errors import Fault, PanelError, list_faults, name_classes
 from modelcheck.panel.rows import Box, PictureRow, Rows
 from modelcheck.support.commands import write_command
 from modelcheck.support.files import read_file
+from modelcheck.support.spelling import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
     Table = str | os.PathLike[str] | Mapping[str, Sequence[Any]] | pd.DataFrame
 
-__all__ = ["BOX", "Columns", "list_table", "read_columns"]
+__all__ = ["BOX", "HOLES", "Columns", "find_labels", "list_table", "read_columns", "sort_classes"]
 
 BOX = ("row", "column", "height", "width")
 _WORDS = ("path", "label", "subject", "group", "name", "mask")
@@ -30,7 +31,8 @@ _DELIMITERS = (",", ";", "\t")
 _MAX_BYTES = 2**30
 _MOST_NUMBERS = 100  # of classes in a command
 _LONGEST_NUMBER = 19  # digits
-_HOLES = {"nan", "NaN", "NaT", "<NA>"}  # what an empty cell became where text was made of it
+HOLES = {"nan", "NaN", "NaT", "<NA>"}
+"""What an empty cell became where text was made of it."""
 
 
 class Columns:
@@ -74,22 +76,27 @@ def read_columns(table: Table, *, needed: Sequence[str]) -> Columns:
     found = _read_csv(table, needed) if isinstance(table, str | os.PathLike) else _take_columns(table)
     lacking = [name for name in needed if name not in found.columns]
     if lacking:
+        rows = (
+            " If its rows are the cases themselves, and no pictures, say which column is the target: modelcheck panel "
+            "from-rows --target (in Python TablePanel.from_frame(frame, target=...))."
+        )
         raise PanelError(
-            f"The table lacks the columns {lacking}; it has {list(found.columns)}. Columns are called so, in small "
-            "letters, and in a file they are parted by commas, semicolons or tabs."
+            f"The table lacks the columns {lacking}. {did_you_mean(lacking[0], found.columns)} Columns are called "
+            "exactly so, and in a file they are parted by commas, semicolons or tabs."
+            f"{rows if 'label' in needed and 'path' in lacking else ''}"
         )
     if not len(found):
-        raise PanelError("The table has no rows: a panel needs pictures.")
+        raise PanelError("The table has no rows: a panel needs some.")
     return found
 
 
 def _take_columns(table: Mapping[str, Sequence[Any]] | pd.DataFrame) -> Columns:
-    names = [str(name) for name in table] if isinstance(table, Iterable) else []
+    names = [str(name) for name in table] if isinstance(table, Mapping) or hasattr(table, "columns") else []
     if len(set(names)) < len(names):
         raise PanelError(f"The table has two columns of one name: {names}.")
     try:
         columns = {str(name): list(table[name]) for name in table}  # type: ignore[index]
-    except (AttributeError, TypeError, KeyError) as error:
+    except (AttributeError, TypeError, KeyError, IndexError) as error:
         raise PanelError(
             f"A table is the path of a CSV file, a dict of columns or a DataFrame, not {type(table).__name__}."
         ) from error
@@ -174,10 +181,10 @@ def list_table(table: Table, *, class_names: Sequence[str] | None = None, root: 
     given = [words["label"][at] for at in whole]
     if not given:
         raise PanelError(f"The table has no complete row.\n{list_faults(faults)}")
-    classes = _sort_classes(given, faults) if class_names is None else check_class_names(class_names)
+    classes = sort_classes(given, faults) if class_names is None else check_class_names(class_names)
     start = Path(root) if root is not None else Path(table).parent if isinstance(table, str | os.PathLike) else Path()
     rows = []
-    for at, label in zip(whole, _find_labels(given, classes), strict=True):
+    for at, label in zip(whole, find_labels(given, classes), strict=True):
         place, box = found.places[at], _read_box([found.columns[name][at] for name in present])
         if label is None:
             faults.append(
@@ -233,11 +240,23 @@ def _is_number(label: str) -> bool:
     return label.isascii() and label.isdigit() and len(label) < _LONGEST_NUMBER
 
 
-def _sort_classes(labels: Sequence[str], faults: Sequence[Fault]) -> tuple[str, ...]:
+def sort_classes(labels: Sequence[str], faults: Sequence[Fault] = ()) -> tuple[str, ...]:
+    """Return the classes that labels name: sorted words, or the numbers from 0 to the last.
+
+    Raises
+    ------
+    PanelError
+        When all labels are one, an empty cell was spelled, or numbers leave out a position.
+
+    Examples
+    --------
+    >>> sort_classes(["yes", "no", "yes"]), sort_classes(["1", "0"])
+    (('no', 'yes'), ('0', '1'))
+    """
     found = set(labels)
-    if found & _HOLES:
+    if found & HOLES:
         raise PanelError(
-            f"{sum(label in _HOLES for label in labels)} labels are {shorten(map(repr, sorted(found & _HOLES)))}, as "
+            f"{sum(label in HOLES for label in labels)} labels are {shorten(map(repr, sorted(found & HOLES)))}, as "
             "an empty cell is written. Fill them, or name the classes if one is called so: --classes (in Python "
             "class_names=)."
         )
@@ -267,8 +286,14 @@ def _sort_classes(labels: Sequence[str], faults: Sequence[Fault]) -> tuple[str, 
     return check_class_names(sorted(found, key=int))
 
 
-def _find_labels(labels: Sequence[str], classes: tuple[str, ...]) -> list[int | None]:
-    """Return positions in the classes: of names where any label is one, else labels are positions themselves."""
+def find_labels(labels: Sequence[str], classes: tuple[str, ...]) -> list[int | None]:
+    """Return positions in the classes: of names where any label is one, else labels are positions themselves.
+
+    Examples
+    --------
+    >>> find_labels(["yes", "maybe"], ("no", "yes")), find_labels(["1", "0"], ("no", "yes"))
+    ([1, None], [1, 0])
+    """
     places = {name: place for place, name in enumerate(classes)}
     if any(label in places for label in labels) or not all(map(_is_number, labels)):
         return [places.get(label) for label in labels]

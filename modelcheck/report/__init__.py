@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     import jinja2
 
     from modelcheck.comparison import Comparison
+    from modelcheck.comparison.tables.comparison import TableComparison
     from modelcheck.panel import Panel
-    from modelcheck.signature import Signature
+    from modelcheck.panel.table_panel import TablePanel
+    from modelcheck.signature import Signature, TableSignature
 
 __all__ = [
     "ReportError",
@@ -46,8 +48,8 @@ def write_report(
     folder: str | os.PathLike[str],
     document: VerdictDocument,
     *,
-    comparison: Comparison | None = None,
-    panel: Panel | None = None,
+    comparison: Comparison | TableComparison | None = None,
+    panel: Panel | TablePanel | None = None,
     redact_inputs: bool = False,
     as_files: bool = False,
 ) -> Path:
@@ -59,13 +61,13 @@ def write_report(
         Made where it is not there; other files in it are left alone.
     document : VerdictDocument
         What the run came to.
-    comparison : Comparison, optional
+    comparison : Comparison or TableComparison, optional
         The two networks; without it the page holds verdict, reasons, findings and next commands
         alone.
-    panel : Panel, optional
-        The pictures that were judged on.
+    panel : Panel or TablePanel, optional
+        The pictures, or the rows, that were judged on.
     redact_inputs : bool
-        Leave the panel's pictures out; HappyMaps, regions and attributions stay.
+        Leave the panel's pictures out, or what shows single rows of a table; all else stays.
     as_files : bool
         Write the pictures into ``pictures/`` beside the page, which then needs them, instead of
         into the page.
@@ -112,9 +114,9 @@ def append_step_summary(path: str | os.PathLike[str], document: VerdictDocument)
 
 def write_comparison(
     folder: str | os.PathLike[str],
-    comparison: Comparison,
+    comparison: Comparison | TableComparison,
     *,
-    panel: Panel | None = None,
+    panel: Panel | TablePanel | None = None,
     redact_inputs: bool = False,
     as_files: bool = False,
     subject_name: Sequence[str] = (),
@@ -125,12 +127,12 @@ def write_comparison(
     ----------
     folder : path
         Made where it is not there; other files in it are left alone.
-    comparison : Comparison
+    comparison : Comparison or TableComparison
         The two networks.
-    panel : Panel, optional
-        The pictures that both were measured on, which the page then shows.
+    panel : Panel or TablePanel, optional
+        What both were measured on; the page then shows its pictures.
     redact_inputs : bool
-        Leave the panel's pictures out; HappyMaps, regions and attributions stay.
+        Leave the panel's pictures out, or what shows single rows of a table; all else stays.
     as_files : bool
         Write the pictures into ``pictures/`` beside the page, which then needs them, instead of
         into the page.
@@ -162,9 +164,9 @@ def write_comparison(
 
 def write_gallery(
     folder: str | os.PathLike[str],
-    signature: Signature,
+    signature: Signature | TableSignature,
     *,
-    panel: Panel | None = None,
+    panel: Panel | TablePanel | None = None,
     redact_inputs: bool = False,
     as_files: bool = False,
     subject_name: Sequence[str] = (),
@@ -175,7 +177,7 @@ def write_gallery(
     ----------
     folder : path
         Made where it is not there; other files in it are left alone.
-    signature : Signature
+    signature : Signature or TableSignature
         The network.
     panel, redact_inputs, as_files, subject_name
         As of `write_comparison`.

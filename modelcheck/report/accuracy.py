@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from modelcheck.comparison import METRICS, Comparison, measure_sureness
+from modelcheck.comparison import METRICS, Comparison, Metric, measure_sureness
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.findings import Finding
 from modelcheck.metrics.similarity import shrink
@@ -17,7 +17,7 @@ from modelcheck.report.pictures import Sheet, photograph_sheet
 from modelcheck.report.sureness import describe_drop
 from modelcheck.report.words import Noun, clean, head, limits, number
 
-__all__ = ["accuracy_view", "confusion", "mistakes"]
+__all__ = ["accuracy_view", "confusion", "mistakes", "plot_by_thing"]
 
 _TURNED = 24
 _SIDE = 96
@@ -58,21 +58,12 @@ def accuracy_view(
         ]
         for metric in here
     }
-    things = {"subject": noun[0], "class_name": "class"}
-    # A chart for each metric with one value a subject or class; the mean over subjects is its last row.
-    charts = {metric: [mean.name for mean in here if mean.mean_of == metric.name] for metric in here if metric.about}
-    plots: dict[str, list[dict[str, Any]]] = {kind: [] for kind in things}
-    for metric, means in charts.items():
-        of = [*rows[metric.name], *(item for mean in means for item in rows[mean])]
-        if of:
-            shown = [metric.name, *means] if rows[metric.name] else means
-            heading = " and ".join([METRICS[shown[0]].title, *(head(mean) for mean in shown[1:])])
-            plots[metric.about].append(dot_plot(heading, things[metric.about].capitalize(), of, metric.span))
+    things = _name_things(noun)
     return {
         "one": noun[0],
         "many": noun[1],
         "subjects": bool(comparison.subjects),
-        "plots": plots,
+        "plots": plot_by_thing(here, rows, noun=noun),
         "unseen": [clean(name) for name in comparison.baseline.classes_without_pictures],
         "sureness": [
             {
@@ -97,6 +88,36 @@ def accuracy_view(
         ],
         "classes": [clean(name) for name in comparison.candidate.class_names],
     }
+
+
+def _name_things(noun: Noun) -> dict[str, str]:
+    return {"subject": noun[0], "class_name": "class"}
+
+
+def plot_by_thing(
+    here: Sequence[Metric], rows: Mapping[str, list[dict[str, Any]]], *, noun: Noun
+) -> dict[str, list[dict[str, Any]]]:
+    """Return a chart for each metric with one value a subject or class; the mean over subjects is its last row.
+
+    Parameters
+    ----------
+    here : sequence of Metric
+        Those that are shown.
+    rows : mapping of str to list of dict
+        By the metric's name, from `modelcheck.report.charts.row`.
+    noun : tuple of str
+        What one and several of the panel's independent units are called.
+    """
+    things = _name_things(noun)
+    charts = {metric: [mean.name for mean in here if mean.mean_of == metric.name] for metric in here if metric.about}
+    plots: dict[str, list[dict[str, Any]]] = {kind: [] for kind in things}
+    for metric, means in charts.items():
+        of = [*rows[metric.name], *(item for mean in means for item in rows[mean])]
+        if of:
+            shown = [metric.name, *means] if rows[metric.name] else means
+            heading = " and ".join([METRICS[shown[0]].title, *(head(mean) for mean in shown[1:])])
+            plots[metric.about].append(dot_plot(heading, things[metric.about].capitalize(), of, metric.span))
+    return plots
 
 
 def _changed_answers(comparison: Comparison, panel: Panel | None, sheets: list[Sheet]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from modelcheck.report.words import (
     COUNTS,
     MINUS,
     NOTHING,
+    OF_PICTURES,
     SUBJECTS,
     Noun,
     area_of,
@@ -21,6 +22,7 @@ from modelcheck.report.words import (
     format_with_interval,
     limits,
     meaning,
+    name_about,
     number,
     observations,
     title,
@@ -92,7 +94,9 @@ class Axis:
         return _EDGE + (100 - 2 * _EDGE) * (value - self.low) / (span if span > 0 else 1)
 
 
-def row(item: Measured, findings: Mapping[str, Finding], *, noun: Noun = SUBJECTS) -> dict[str, Any]:
+def row(
+    item: Measured, findings: Mapping[str, Finding], *, noun: Noun = SUBJECTS, of: str = OF_PICTURES
+) -> dict[str, Any]:
     """Return a measure with what was judged of it, in numbers and in words.
 
     Parameters
@@ -103,19 +107,21 @@ def row(item: Measured, findings: Mapping[str, Finding], *, noun: Noun = SUBJECT
         What was judged, by key; a measure without a finding is information.
     noun : tuple of str
         What one and several of the panel's independent units are called.
+    of : str
+        What the panel holds: see `modelcheck.comparison.tell_material`.
     """
     found = findings.get(item.key)
     if found is not None:
         # What was judged, to the digit; the comparison may have been made again since.
-        return describe_finding(found, noun=noun)
+        return describe_finding(found, noun=noun, of=of)
     unjudged = {"verdict": "info", "gating": False, "gravity": -1, "at_least": None, "at_most": None}
-    return {**_describe_measured(item, noun), **unjudged, "must": NOTHING, "why": "", "decides": ""}
+    return {**_describe_measured(item, noun, of), **unjudged, "must": NOTHING, "why": "", "decides": ""}
 
 
-def describe_finding(found: Finding, *, noun: Noun = SUBJECTS) -> dict[str, Any]:
+def describe_finding(found: Finding, *, noun: Noun = SUBJECTS, of: str = OF_PICTURES) -> dict[str, Any]:
     """Return a finding with everything that the page says of it."""
     return {
-        **_describe_measured(found.measured, noun),
+        **_describe_measured(found.measured, noun, of),
         "verdict": found.verdict.value,
         "gating": found.gating,
         "gravity": found.verdict.gravity,
@@ -123,20 +129,20 @@ def describe_finding(found: Finding, *, noun: Noun = SUBJECTS) -> dict[str, Any]
         "at_most": found.criterion.at_most,
         "must": limits(found.criterion),
         "why": clean(found.criterion.why, longest=600),
-        "decides": what_decides(found, noun=noun),
+        "decides": what_decides(found, noun=noun, of=of),
     }
 
 
-def _describe_measured(item: Measured, noun: Noun) -> dict[str, Any]:
+def _describe_measured(item: Measured, noun: Noun, of: str) -> dict[str, Any]:
     whole = item.metric in COUNTS
     return {
         "key": item.key,
         "metric": item.metric,
         "title": title(item.metric),
         "meaning": meaning(item.metric),
-        "counted": observations(item.metric, item.n, noun=noun),
+        "counted": observations(item.metric, item.n, noun=noun, of=of),
         "area": area_of(item.metric),
-        "about": clean(item.about),
+        "about": name_about(item.metric, item.about),
         "value": _finite(item.value),
         "interval": None if item.interval is None else [_finite(end) for end in item.interval],
         "baseline": _finite(item.baseline),

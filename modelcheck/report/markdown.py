@@ -17,6 +17,8 @@ from modelcheck.report.words import (
     describe_augmentation,
     format_with_interval,
     limits,
+    material_of,
+    name_about,
     noun_of,
     number,
     observations,
@@ -85,7 +87,7 @@ def summary_markdown(document: VerdictDocument, *, rows: int = _ROWS) -> str:
         # Indented code cannot be closed from inside, whatever the command holds.
         lines += ["", f"    {clean(step['command'], longest=1000)}"]
     if findings:
-        lines += ["", *_table(findings[:rows], noun_of(document))]
+        lines += ["", *_table(findings[:rows], noun_of(document), material_of(document))]
     if len(findings) > rows:
         lines += ["", f"{len(findings) - rows} more findings stand in the report."]
     missed = document["not_judged"]
@@ -95,24 +97,26 @@ def summary_markdown(document: VerdictDocument, *, rows: int = _ROWS) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _table(findings: Sequence[Finding], noun: Noun) -> list[str]:
+def _table(findings: Sequence[Finding], noun: Noun, of: str) -> list[str]:
     """Return the findings as a table, one a row; columns in which nothing stands are left out."""
-    rows = [_cells(found, noun) for found in findings]
+    rows = [_cells(found, noun, of) for found in findings]
     shown = [k for k in range(len(_HEADS)) if any(cells[k] not in ("", NOTHING) for cells in rows)]
     lines = [[_HEADS[k] for k in shown], *([markdown(cells[k]) for k in shown] for cells in rows)]
     head, *body = (f"| {' | '.join(cells)} |" for cells in lines)
     return [head, f"|{'---|' * len(shown)}", *body]
 
 
-def _cells(found: Finding, noun: Noun) -> list[str]:
+def _cells(found: Finding, noun: Noun, of: str) -> list[str]:
     item = found.measured
     return [
         f"{_SIGNS[found.verdict]} {found.verdict}" + ("" if found.gating else " (advisory)"),
         title(item.metric),
-        clean(item.about, longest=80),
+        clean(name_about(item.metric, item.about), longest=80),
         format_with_interval(item.value, item.interval, whole=item.metric in COUNTS),
         number(item.baseline, whole=item.metric in COUNTS),
         limits(found.criterion),
-        "; ".join(filter(None, (observations(item.metric, item.n, noun=noun), what_decides(found, noun=noun)))),
+        "; ".join(
+            filter(None, (observations(item.metric, item.n, noun=noun, of=of), what_decides(found, noun=noun, of=of)))
+        ),
         clean(found.criterion.why, longest=300),
     ]

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelcheck.comparison import METRICS, Comparison
+from modelcheck.comparison import AREAS as CATALOGUE
+from modelcheck.comparison import CLASSES, METRICS, NUMBERS, Comparison
 from modelcheck.comparison.statistics import compute_statistics
+from modelcheck.comparison.tables.comparison import TableComparison
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import Finding, read_findings, read_limits
 from modelcheck.panel import Panel
+from modelcheck.panel.table_panel import TablePanel
 from modelcheck.report.accuracy import accuracy_view, confusion, mistakes
 from modelcheck.report.attention import attention_pictures, attention_view
 from modelcheck.report.charts import describe_finding
@@ -24,9 +27,21 @@ from modelcheck.report.places import places_view
 from modelcheck.report.provenance import provenance, sections
 from modelcheck.report.reasons import describe_missing_scan, list_waivers, reasons, verdict_line
 from modelcheck.report.shipped import describe_release, is_shipped, name_file, time_fact
+from modelcheck.report.tables import gallery_view, table_view
 from modelcheck.report.triggers import trigger_view
-from modelcheck.report.words import AREAS, STATES, Noun, choose_noun, clean, compare_sizes, noun_of, plain
-from modelcheck.signature import Signature
+from modelcheck.report.words import (
+    AREAS,
+    OF_PICTURES,
+    STATES,
+    Noun,
+    choose_noun,
+    clean,
+    compare_sizes,
+    material_of,
+    noun_of,
+    plain,
+)
+from modelcheck.signature import Signature, TableSignature
 
 __all__ = ["ReportError", "comparison_page", "gallery_page", "verdict_page"]
 
@@ -46,7 +61,11 @@ class ReportError(ValueError):
 
 
 def verdict_page(
-    document: VerdictDocument, comparison: Comparison | None, panel: Panel | None, *, redact_inputs: bool
+    document: VerdictDocument,
+    comparison: Comparison | TableComparison | None,
+    panel: Panel | TablePanel | None,
+    *,
+    redact_inputs: bool,
 ) -> dict[str, Any]:
     """Return the view of a judged run.
 
@@ -54,10 +73,10 @@ def verdict_page(
     ----------
     document : VerdictDocument
         What the run came to.
-    comparison : Comparison or None
+    comparison : Comparison, TableComparison or None
         None where the gate could not get that far.
-    panel : Panel or None
-        The pictures.
+    panel : Panel, TablePanel or None
+        The pictures, or the rows.
     redact_inputs : bool
         Leave the panel's pictures out.
 
@@ -69,8 +88,8 @@ def verdict_page(
         When the document is of another schema.
     """
     findings = read_findings(document)
-    noun = noun_of(document)
-    rows = [describe_finding(found, noun=noun) for found in findings]
+    noun, of = noun_of(document), material_of(document)
+    rows = [describe_finding(found, noun=noun, of=of) for found in findings]
     sheets: list[Sheet] = []
     excused = list_waivers(findings, today=document["volatile"]["today"])
     verdict, candidate = document["verdict"], document["candidate"]
@@ -80,9 +99,10 @@ def verdict_page(
         "stamps": {**_WORDS, "waived": "Pass, with waivers"},
         "title": f"{_WORDS[page['state']]}: {clean(candidate['name'] if candidate else 'no candidate')}",
         "judged": True,
+        "areas": {key: name for key, name in AREAS.items() if key == "other" or of in CATALOGUE[key].of},
         "scope": clean(document["scope"]),
         "enforced": document["enforced"],
-        "waived": [{"at": k, "says": plain(findings[k], noun=noun), "why": words} for k, words in excused],
+        "waived": [{"at": k, "says": plain(findings[k], noun=noun, of=of), "why": words} for k, words in excused],
         "reasons": reasons(document, findings),
         "networks": networks(candidate, document["baseline"]),
         "compared": compare_sizes(candidate, document["baseline"]),
@@ -91,27 +111,36 @@ def verdict_page(
         "next": next_steps(document),
         "release": describe_release(document),
         "findings": rows,
-        "worst": worst_findings(findings, noun=noun),
+        "worst": worst_findings(findings, noun=noun, of=of),
         "not_judged": [clean(key) for key in document["not_judged"]],
         "acknowledged": _acknowledged(document),
         "provenance": provenance(document),
         "island": _island(findings, rows),
     }
-    if comparison is not None:
-        by_key = {found.key: found for found in findings}
+    by_key = {found.key: found for found in findings}
+    if isinstance(comparison, TableComparison):
+        _fitting(panel, comparison.candidate.panel_digest, redact_inputs=redact_inputs)
+        page["table"] = table_view(comparison, by_key, noun=noun, of=of, redact_inputs=redact_inputs)
+        page["tiles"], page["redacted"] = tiles(findings, noun=noun, of=of), redact_inputs
+    elif comparison is not None:
         limits = read_limits(document)
         _add_sections(page, comparison, by_key, panel, sheets, criteria=limits, noun=noun, redact_inputs=redact_inputs)
         if page["conversion"] and page["conversion"]["source"]:
             page["conversion"]["facts"] += time_fact(document["volatile"].get("seconds_per_picture"))
-        page["tiles"] = tiles(findings, noun=noun)
+        page["tiles"] = tiles(findings, noun=noun, of=of)
     return page
 
 
 def comparison_page(
-    comparison: Comparison, panel: Panel | None, *, redact_inputs: bool, subject_name: Sequence[str] = ()
+    comparison: Comparison | TableComparison,
+    panel: Panel | TablePanel | None,
+    *,
+    redact_inputs: bool,
+    subject_name: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the view of two networks beside each other, without a verdict."""
-    noun = choose_noun(comparison.subjects, subject_name)
+    of = _tell_material(comparison.candidate)
+    noun = choose_noun(comparison.subjects, subject_name, of=of)
     sheets: list[Sheet] = []
     candidate, baseline = comparison.candidate.model, comparison.baseline.model
     names = f"{clean(candidate.get('name', 'candidate'))} beside {clean(baseline.get('name', 'baseline'))}"
@@ -130,11 +159,22 @@ def comparison_page(
             }
         ),
     }
-    _add_sections(page, comparison, {}, panel, sheets, criteria=(), noun=noun, redact_inputs=redact_inputs)
+    if isinstance(comparison, TableComparison):
+        _fitting(panel, comparison.candidate.panel_digest, redact_inputs=redact_inputs)
+        page["table"] = table_view(comparison, {}, noun=noun, of=of, redact_inputs=redact_inputs)
+        page["redacted"] = redact_inputs
+    else:
+        _add_sections(page, comparison, {}, panel, sheets, criteria=(), noun=noun, redact_inputs=redact_inputs)
     return page
 
 
-def _list_missing(comparison: Comparison) -> list[str]:
+def _tell_material(signature: Signature | TableSignature) -> str:
+    if isinstance(signature, TableSignature):
+        return CLASSES if signature.class_names else NUMBERS
+    return OF_PICTURES
+
+
+def _list_missing(comparison: Comparison | TableComparison) -> list[str]:
     """Return the sentence that no scan for triggers could be made, where that is so."""
     found = {name: item for (name, _), item in comparison.measures.items() if METRICS[name].area == "triggers"}
     evidence = next((item.evidence for item in found.values()), "")
@@ -143,9 +183,15 @@ def _list_missing(comparison: Comparison) -> list[str]:
 
 
 def gallery_page(
-    signature: Signature, panel: Panel | None, *, redact_inputs: bool, subject_name: Sequence[str] = ()
+    signature: Signature | TableSignature,
+    panel: Panel | TablePanel | None,
+    *,
+    redact_inputs: bool,
+    subject_name: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return the view of one network alone, which shows what each layer learned."""
+    """Return the view of one network alone, which shows what each layer learned, or what drives it on a table."""
+    if isinstance(signature, TableSignature):
+        return _table_gallery(signature, panel, redact_inputs=redact_inputs, subject_name=subject_name)
     sheets: list[Sheet] = []
     name = clean(signature.model.get("name", "network"))
     photos = _fitting(panel, signature.panel_digest, redact_inputs=redact_inputs)
@@ -177,6 +223,23 @@ def gallery_page(
     }
 
 
+def _table_gallery(
+    signature: TableSignature, panel: Panel | TablePanel | None, *, redact_inputs: bool, subject_name: Sequence[str]
+) -> dict[str, Any]:
+    name, of = clean(signature.model.get("name", "network")), _tell_material(signature)
+    noun = choose_noun(signature.subjects, subject_name, of=of)
+    _fitting(panel, signature.panel_digest, redact_inputs=redact_inputs)
+    return _page("info", f"Which variables drive {name}, and how?", []) | {
+        "title": f"Gallery: {name}",
+        "reasons": ["What one network alone shows: nothing is compared, and nothing is judged."],
+        "networks": [{**networks(signature.model, None)[0], "role": "Network"}],
+        "panel": panel_line(about_panel(signature), noun=noun),
+        "redacted": redact_inputs,
+        "table": gallery_view(signature, noun=noun, of=of, redact_inputs=redact_inputs),
+        "provenance": sections({"Recipe": signature.recipe.to_dict(), "Measured with": signature.provenance}),
+    }
+
+
 def _page(state: str, line: str, sheets: list[Sheet]) -> dict[str, Any]:
     """Return a page with every part in its place, so that a template never meets a name that is not there."""
     return {
@@ -204,6 +267,7 @@ def _page(state: str, line: str, sheets: list[Sheet]) -> dict[str, Any]:
         "worst": [],
         "tiles": [],
         "hero": None,
+        "table": None,
         "conversion": None,
         "features": None,
         "places": None,
@@ -227,7 +291,7 @@ def _add_sections(
     page: dict[str, Any],
     comparison: Comparison,
     findings: Mapping[str, Finding],
-    panel: Panel | None,
+    panel: Panel | TablePanel | None,
     sheets: list[Sheet],
     *,
     criteria: Sequence[Criterion],
@@ -250,15 +314,16 @@ def _add_sections(
     page["hero"] = [item for item in classes if item["class"] in worst] or classes[:2]
 
 
-def _fitting(panel: Panel | None, digest: str, *, redact_inputs: bool) -> Panel | None:
+def _fitting(panel: Panel | TablePanel | None, digest: str, *, redact_inputs: bool) -> Panel | None:
+    """Return the pictures to show; a panel of a table is held against the measurement, and has none."""
     if panel is None or redact_inputs:
         return None
     if panel.digest() != digest:
         raise ReportError(
-            f"The panel for the pictures has digest {panel.digest()[:12]}, but the networks were measured on "
+            f"The panel for the report has digest {panel.digest()[:12]}, but the networks were measured on "
             f"{digest[:12]}. Give the panel of the measurement, or none."
         )
-    return panel
+    return panel if isinstance(panel, Panel) else None
 
 
 def _island(findings: Sequence[Finding], rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelcheck.judgement.document import CriteriaRow, VerdictDocument
+from modelcheck.judgement.document import AnyPanelRow, CriteriaRow, VerdictDocument
 from modelcheck.report.shipped import describe_record
 from modelcheck.report.words import NOTHING, clean
 from modelcheck.support.provenance import Difference
@@ -18,7 +18,7 @@ _VOLATILE = ("written", "measured", "today", "host", "seconds")
 
 def provenance(document: VerdictDocument) -> list[dict[str, Any]]:
     """Return what a verdict document rests on."""
-    given, panel, waivers = document["provenance"], document["panel"], document["waivers"]
+    given, waivers = document["provenance"], document["waivers"]
     volatile: Mapping[str, Any] = document["volatile"]
     others = sorted(volatile.keys() - {*_VOLATILE, _SHOWN_ELSEWHERE})
     return sections(
@@ -27,7 +27,7 @@ def provenance(document: VerdictDocument) -> list[dict[str, Any]]:
             "Settings": document["settings"],
             "Suites": document["suites"],
             "Waivers": {"file": waivers["file"], "sha256": waivers["sha256"]} if waivers else None,
-            "Panel": panel,
+            "Panel": _name_columns(document["panel"]),
             "Recipe": document["recipe"],
             "Baseline": document["baseline"],
             "Candidate": describe_record(document["candidate"]) if document["candidate"] else None,
@@ -41,6 +41,16 @@ def provenance(document: VerdictDocument) -> list[dict[str, Any]]:
             | {key: volatile[key] for key in (*_VOLATILE, *others) if key in volatile},
         }
     )
+
+
+def _name_columns(panel: AnyPanelRow | None) -> dict[str, Any] | None:
+    """Return a panel's row, the variables of a table by name alone: their kinds and ranges stand in the sections."""
+    if panel is None:
+        return None
+    if "pictures" not in panel:
+        rest = {key: value for key, value in panel.items() if key != "columns"}
+        return rest | {"variables": [row["name"] for row in panel["columns"]]}
+    return {**panel}
 
 
 def _summarise_criteria(criteria: CriteriaRow | None) -> dict[str, Any] | None:

@@ -12,14 +12,16 @@ from modelcheck.interface.sentences import say_misreading
 from modelcheck.judgement.document import (
     Action,
     ApprovalRow,
+    NoSubjectsReason,
     Reason,
+    UnseenReason,
     VerdictDocument,
     WaiverUseRow,
 )
 from modelcheck.judgement.findings import Finding, read_findings
 from modelcheck.judgement.waivers import NOTICE, WaiverState
 from modelcheck.report.shipped import count_unasked, describe_black_box, describe_input_use, is_shipped, say_break
-from modelcheck.report.words import AREAS, count, head, noun_of, title
+from modelcheck.report.words import AREAS, count, head, material_of, noun_of, title
 from modelcheck.support.escaping import clean
 
 __all__ = [
@@ -36,11 +38,18 @@ __all__ = [
 
 
 # What it takes to ask a question, at the head of every reader and in full.
-_NEEDS = {"regions": "regions", "twins": "retrained twins", "criteria": "a criterion that gates"}
+_NEEDS = {
+    "regions": "regions",
+    "twins": "retrained twins",
+    "criteria": "a criterion that gates",
+    "divisions": "a division into sub-populations",
+}
 _CURES = {
     "regions": "{}: the panel does not say where the evidence may lie; add regions and approve again.",
     "twins": "{}: it takes two retrained twins of the baseline or more, modelcheck calibrate --help.",
     "criteria": "{}: no criterion that gates is about it.",
+    "divisions": "{}: nothing divides the panel's rows into two sub-populations of enough rows; name one (groups) and "
+    "approve again.",
 }
 
 
@@ -105,13 +114,21 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
             unseen = reason["classes"]
             more = f" and {len(unseen) - 6} more" if len(unseen) > 6 else ""
             return (
-                f"Of {count(len(unseen), 'class', 'classes')} the panel holds no picture, so that nothing was judged "
-                f"of it by itself: {', '.join(unseen[:6])}{more}."
+                f"Of {count(len(unseen), 'class', 'classes')} the panel holds no {_name_one(reason)}, so that nothing "
+                f"was judged of it by itself: {', '.join(unseen[:6])}{more}."
             )
         case "no_subjects":
+            one = _name_one(reason)
             return (
-                "The panel has no subjects that pictures share: every picture counts by itself, and "
+                f"The panel has no subjects that {one}s share: every {one} counts by itself, and "
                 f"{' and '.join(reason['metrics'])} {'is' if len(reason['metrics']) == 1 else 'are'} not asked."
+            )
+        case "small_groups":
+            small = reason["populations"]
+            more = f" and {len(small) - 6} more" if len(small) > 6 else ""
+            return (
+                f"{count(len(small), 'sub-population')} {'has' if len(small) == 1 else 'have'} fewer than "
+                f"{reason['least']} rows, so that nothing was judged of them: {', '.join(small[:6])}{more}."
             )
         case "questions":
             cures = " ".join(
@@ -153,6 +170,10 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
             return f"{reason['passed']} of {total} checks that gate the release passed; {waived} waived."
         case unknown:
             assert_never(unknown)
+
+
+def _name_one(reason: UnseenReason | NoSubjectsReason) -> str:
+    return "row" if "of" in reason else "picture"
 
 
 def _describe_absent(layers: Sequence[str], total: int) -> str:
@@ -279,7 +300,8 @@ def main_reason(document: VerdictDocument) -> str:
     named = {found.key: found for found in read_findings(document)}
     if first["kind"] == "finding" and first["key"] in named:
         found = named[first["key"]]
-        return found.describe(unit_of(found.measured.metric, noun=noun_of(document)))
+        unit = unit_of(found.measured.metric, noun=noun_of(document), of=material_of(document))
+        return found.describe(unit)
     return describe_reason(first)
 
 

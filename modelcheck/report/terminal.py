@@ -14,6 +14,7 @@ from modelcheck.report.shipped import describe_release, summarise_shipped
 from modelcheck.report.words import (
     MINUS,
     NOTHING,
+    OF_PICTURES,
     Noun,
     clean,
     count,
@@ -21,6 +22,8 @@ from modelcheck.report.words import (
     gravest,
     head,
     limits,
+    material_of,
+    name_about,
     noun_of,
     number,
     plain,
@@ -47,7 +50,20 @@ _SIMPLER = str.maketrans({MINUS: "-", NOTHING: "-", "…": "~", "≥": ">=", "�
 _WORST = 5
 _ROWS = 8
 # The tables: the kind of thing that a row is about, and what a row is called; a subject has its own name.
-_TABLES = {"layer": "layer", "subject": "", "class_name": "class", "group": "region check"}
+_TABLES = {
+    "column": "variable",
+    "effect": "variable and division",
+    "division": "division",
+    "population": "sub-population",
+    "layer": "layer",
+    "subject": "",
+    "class_name": "class",
+    "group": "region check",
+}
+# Kinds whose rows stand in the order of their first column, the gravest and largest first.
+_BY_SIZE = ("column", "effect")
+# At most so many rows of a kind, where a panel of a table has more kinds than one screen has room for.
+_FEWER = {"effect": 4, "division": 4, "population": 4, "subject": 4, "class_name": 4}
 # How many columns the limit takes where its words are folded: the longest of them and a number.
 _LIMIT = 18
 _NAME = 30  # columns at most for the name of a row
@@ -80,12 +96,12 @@ def _print(document: VerdictDocument, console: Console, report: str | Path | Non
     from rich.padding import Padding
     from rich.text import Text
 
-    findings, noun = read_findings(document), noun_of(document)
+    findings, noun, of = read_findings(document), noun_of(document), material_of(document)
     roomy = console.options.update(width=1000)
     for kind in _TABLES:
         # As many columns as the terminal has room for; the report has them all.
-        for most in range(len(shown_in("column", about=kind)), 0, -1):
-            table = _table(kind, document["metrics"], findings, most=most, noun=noun)
+        for most in range(len(shown_in("column", about=kind, of=of)), 0, -1):
+            table = _table(kind, document["metrics"], findings, most=most, noun=noun, of=of)
             if table is not None and (most == 1 or Measurement.get(console, roomy, table).minimum <= console.width):
                 console.print(table)
                 break
@@ -104,9 +120,11 @@ def _print(document: VerdictDocument, console: Console, report: str | Path | Non
         if other:
             console.print(Text(f"  {other}", "yellow"), highlight=False)
     if state != "pass":
-        _print_worst(findings, console, noun)
+        _print_worst(findings, console, noun, of)
     for place, words in excused[:_WORST]:
-        row = Text.assemble((f"{'waived':<12} ", _STYLES["waived"]), f"{plain(findings[place], noun=noun)} {words}")
+        row = Text.assemble(
+            (f"{'waived':<12} ", _STYLES["waived"]), f"{plain(findings[place], noun=noun, of=of)} {words}"
+        )
         console.print(Padding(row, (0, 0, 0, 2), expand=False), highlight=False)
     if len(excused) > _WORST:
         console.print(Text(f"  … {len(excused) - _WORST} more waived in the report"), highlight=False)
@@ -131,7 +149,7 @@ def _print_next(document: VerdictDocument, console: Console) -> None:
         console.print(Text(f"{'':9}{clean(step['command'], longest=2000)}"), highlight=False, soft_wrap=True)
 
 
-def _print_worst(findings: Sequence[Finding], console: Console, noun: Noun) -> None:
+def _print_worst(findings: Sequence[Finding], console: Console, noun: Noun, of: str) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
@@ -140,7 +158,7 @@ def _print_worst(findings: Sequence[Finding], console: Console, noun: Noun) -> N
         return
     console.print(Text(f"Worst of {count(len(failed), 'check')} that did not pass:", "bold"), highlight=False)
     for found in (findings[k] for k in worst(findings, _WORST)):
-        line = Text.assemble((f"{found.verdict:<12} ", _STYLES[found.verdict]), plain(found, noun=noun))
+        line = Text.assemble((f"{found.verdict:<12} ", _STYLES[found.verdict]), plain(found, noun=noun, of=of))
         console.print(Padding(line, (0, 0, 0, 2), expand=False), highlight=False)
 
 
@@ -151,6 +169,7 @@ def _table(
     *,
     most: int,
     noun: Noun,
+    of: str,
 ) -> Table | None:
     """Return the table of one kind of thing, a key of `_TABLES`, with at most so many columns of metrics.
 
@@ -159,7 +178,7 @@ def _table(
     from rich.table import Table
     from rich.text import Text
 
-    ranked = shown_in("column", about=kind)
+    ranked = shown_in("column", about=kind, of=of)
     used = [metric for metric in ranked if metric in values]
     judged: dict[str, list[Finding]] = {about: [] for metric in used for about in values[metric]}
     for found in findings:
@@ -167,6 +186,8 @@ def _table(
             judged[found.about].append(found)
     # The decision, which alone has a recognition, stands last as in the network.
     abouts = sorted(judged, key=lambda about: about in values.get("recognition", {}))
+    if of != OF_PICTURES and kind != "column" and not any(judged.values()):
+        return None  # of a table's many kinds only what was judged, and the variables
     if not any(judged.values()) and all(values[metric].get(about) is None for metric in used for about in abouts):
         return None  # nothing there, or nothing known of it and nothing asked, as of regions that a panel does not have
     columns = [
@@ -181,14 +202,19 @@ def _table(
     ]
     if not abouts:
         return None
-    hidden = 0
-    if len(abouts) > _ROWS:
-        kept = sorted(abouts, key=lambda about: -max((found.verdict.gravity for found in judged[about]), default=-1))
-        hidden = len(abouts) - _ROWS
-        abouts = [about for about in abouts if about in kept[:_ROWS]]
+    room = _ROWS if of == OF_PICTURES else _FEWER.get(kind, _ROWS)
+    hidden = max(len(abouts) - room, 0)
+    gravity = {about: -max((found.verdict.gravity for found in judged[about]), default=-1) for about in abouts}
+    if kind in _BY_SIZE:
+        # What drives a network most, and what differs most, says most.
+        size = values.get(used[0], {})
+        abouts = sorted(abouts, key=lambda about: (gravity[about], -(size.get(about) or 0.0)))[:room]
+    elif hidden:
+        kept = sorted(abouts, key=lambda about: gravity[about])[:room]
+        abouts = [about for about in abouts if about in kept]
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
     # What is never folded says how wide it is, for whoever asks whether the table has room.
-    names = [f"By {_TABLES[kind] or noun[0]}", *(clean(about) for about in abouts)]
+    names = [f"By {_TABLES[kind] or noun[0]}", *(name_about(used[0], about) for about in abouts)]
     table.add_column(
         Text(names[0]),
         min_width=min(max(map(len, names)), _NAME),
@@ -209,7 +235,7 @@ def _table(
     table.add_column(Text("verdict"), min_width=width, no_wrap=True, vertical="bottom")
     for about in abouts:
         table.add_row(
-            Text(clean(about)),
+            Text(name_about(used[0], about)),
             *(Text(number(values[metric].get(about))) for metric in columns),
             Text(_limit(judged[about], used)),
             Text(verdicts[about], _STYLES.get(states[about], "dim")),

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from modelcheck.comparison import AREAS as _CATALOGUE_AREAS
-from modelcheck.comparison import METRICS, count_missing, unit_of
+from modelcheck.comparison import CLASSES, METRICS, NUMBERS, count_missing, unit_of
+from modelcheck.comparison import PICTURES as OF_PICTURES
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import Finding, Verdict
@@ -25,7 +26,9 @@ __all__ = [
     "COUNTS",
     "MINUS",
     "NOTHING",
+    "OF_PICTURES",
     "PICTURES",
+    "ROWS",
     "STATES",
     "SUBJECTS",
     "Noun",
@@ -44,7 +47,9 @@ __all__ = [
     "group_digits",
     "head",
     "limits",
+    "material_of",
     "meaning",
+    "name_about",
     "noun_of",
     "number",
     "observations",
@@ -64,6 +69,7 @@ _LAYERS_SHOWN = 4
 Noun = tuple[str, str]
 SUBJECTS: Noun = ("subject", "subjects")
 PICTURES: Noun = ("picture", "pictures")
+ROWS: Noun = ("row", "rows")
 _FRACTIONS = (
     (1.0, "as many"),
     (0.5, "half the"),
@@ -73,23 +79,27 @@ _FRACTIONS = (
 )
 
 
-def choose_noun(subjects: Sequence[str], given: Sequence[str] = ()) -> Noun:
+def choose_noun(subjects: Sequence[str], given: Sequence[str] = (), *, of: str = OF_PICTURES) -> Noun:
     """Return what one and several of a panel's independent units are called.
 
     Parameters
     ----------
     subjects : sequence of str
-        The panel's; empty where every picture counts by itself.
+        The panel's; empty where every picture or row counts by itself.
     given : sequence of str
         What the settings call one and several subjects, where they do (``subject_name``).
+    of : str
+        What the panel holds: see `modelcheck.comparison.tell_material`.
 
     Examples
     --------
     >>> choose_noun(["p1", "p2"]), choose_noun(["p1", "p2"], ["patient", "patients"]), choose_noun([])
     (('subject', 'subjects'), ('patient', 'patients'), ('picture', 'pictures'))
+    >>> choose_noun([], of="classes")
+    ('row', 'rows')
     """
     if not subjects:
-        return PICTURES
+        return PICTURES if of == OF_PICTURES else ROWS
     one, many = given or SUBJECTS
     return clean(one, longest=40), clean(many, longest=40)
 
@@ -98,7 +108,18 @@ def noun_of(document: VerdictDocument) -> Noun:
     """Return what a verdict calls one and several of the panel's independent units; see `choose_noun`."""
     panel, settings = document["panel"], document["settings"]
     given = settings.get("subject_name", ()) if settings else ()
-    return choose_noun(panel["subjects"] if panel else SUBJECTS, given)
+    return choose_noun(panel["subjects"] if panel else SUBJECTS, given, of=material_of(document))
+
+
+def material_of(document: VerdictDocument) -> str:
+    """Return what a verdict was judged on: pictures, or rows of a table with a target of classes or of numbers.
+
+    See `modelcheck.comparison.tell_material`; pictures where there is no panel.
+    """
+    panel = document["panel"]
+    if panel is None or "rows" not in panel:
+        return OF_PICTURES
+    return CLASSES if panel["classes"] else NUMBERS
 
 
 def title(metric: str) -> str:
@@ -160,22 +181,36 @@ def limits(criterion: Criterion | None, *, signs: bool = False) -> str:
     return " and ".join(parts).replace("-", MINUS)
 
 
-def plain(found: Finding, *, noun: Noun = SUBJECTS) -> str:
-    """Return a finding as one sentence for somebody who never saw the suite; `noun` is from `noun_of`."""
+def name_about(metric: str, about: str) -> str:
+    """Return what a value is about, for people: a variable and what divides the rows as ``age by sex``.
+
+    Examples
+    --------
+    >>> name_about("effect_gap", "age|sex"), name_about("driver_share", "age|sex")
+    ('age by sex', 'age|sex')
+    """
+    if metric in METRICS and METRICS[metric].about == "effect":
+        column, _, division = about.rpartition("|")
+        return f"{clean(column)} by {clean(division)}"
+    return clean(about)
+
+
+def plain(found: Finding, *, noun: Noun = SUBJECTS, of: str = OF_PICTURES) -> str:
+    """Return a finding as one sentence for who never saw the suite; see `noun_of` and `material_of`."""
     item = found.measured
-    about = f" ({clean(item.about)})" if item.about else ""
+    about = f" ({name_about(item.metric, item.about)})" if item.about else ""
     whole = item.metric in COUNTS
     value = format_with_interval(item.value, item.interval, whole=whole)
     parts = [f"{title(item.metric)}{about}: {value}, must be {limits(found.criterion)}"]
     if item.baseline is not None:
         parts.append(f"baseline {number(item.baseline, whole=whole)}")
     if item.n is not None:
-        parts.append(observations(item.metric, item.n, noun=noun))
-    decides = what_decides(found, noun=noun)
+        parts.append(observations(item.metric, item.n, noun=noun, of=of))
+    decides = what_decides(found, noun=noun, of=of)
     return "; ".join([*parts, decides] if decides else parts) + "."
 
 
-def what_decides(found: Finding, *, noun: Noun = SUBJECTS) -> str:
+def what_decides(found: Finding, *, noun: Noun = SUBJECTS, of: str = OF_PICTURES) -> str:
     """Return how many more observations would settle an inconclusive finding, in words; empty for any other.
 
     See `modelcheck.comparison.count_missing`; the number is rounded up to two digits.
@@ -191,12 +226,14 @@ def what_decides(found: Finding, *, noun: Noun = SUBJECTS) -> str:
     missing = count_missing(found)
     if not missing:
         return ""
-    unit = unit_of(found.measured.metric, noun=noun)
+    unit = unit_of(found.measured.metric, noun=noun, of=of)
     if math.isinf(missing):
         return f"more {unit[1]} alone would not decide it"
     step = 10 ** max(len(f"{missing:.0f}") - 2, 0)
     amount = math.ceil(missing / step) * step
-    thing = {"subject": noun[0], "class_name": "class"}.get(METRICS[found.measured.metric].about)
+    thing = {"subject": noun[0], "class_name": "class", "population": "sub-population"}.get(
+        METRICS[found.measured.metric].about
+    )
     of = f" of this {thing}" if thing else ""
     return f"about {count(amount, *(f'more {word}' for word in unit))}{of} would decide it"
 
@@ -206,15 +243,17 @@ def count(amount: int, one: str, many: str | None = None) -> str:
     return f"{amount:,} {one if amount == 1 else many or one + 's'}".replace(",", "\u2009")
 
 
-def observations(metric: str, n: int | None, *, noun: Noun = SUBJECTS) -> str:
+def observations(metric: str, n: int | None, *, noun: Noun = SUBJECTS, of: str = OF_PICTURES) -> str:
     """Return how many observations a value rests on, in the metric's own unit; a dash for none.
 
     Examples
     --------
     >>> observations("subject_accuracy", 16), observations("group_accuracy", 1, noun=("person", "people"))
     ('16 pictures', '1 person')
+    >>> observations("kappa", 200, of="classes")
+    '200 rows'
     """
-    return NOTHING if n is None else count(n, *unit_of(metric, noun=noun))
+    return NOTHING if n is None else count(n, *unit_of(metric, noun=noun, of=of))
 
 
 def proportion(candidate: float, baseline: float) -> str:

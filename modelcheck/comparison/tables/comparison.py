@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from modelcheck.comparison.catalogue import METRICS, find_floor
 from modelcheck.comparison.common import check_alike, check_named, choose_one, keep_measures
 from modelcheck.comparison.layers import is_as_retrained
@@ -88,6 +90,12 @@ class TableComparison:
     def subjects(self) -> tuple[str, ...]:
         """Of whom or what the held-out rows are, in alphabetical order; none where the panel has no subjects."""
         return self.baseline.subjects
+
+    @cached_property
+    def confusions(self) -> Mapping[str, np.ndarray]:
+        """By ``baseline`` and ``candidate``, ``(classes, classes)`` rows by true class and answer; {} for numbers."""
+        sides = {"baseline": self.baseline, "candidate": self.candidate} if self.baseline.class_names else {}
+        return {role: _count_answers(signature) for role, signature in sides.items()}
 
     @property
     def conversion(self) -> None:
@@ -290,6 +298,12 @@ def compare_tables(
         groups=groups,
         profiles=profiles,
     )
+
+
+def _count_answers(signature: TableSignature) -> np.ndarray:
+    counts = np.zeros((len(signature.class_names),) * 2, np.int64)
+    np.add.at(counts, (np.asarray(signature.rows["truth"]), signature.scores.argmax(axis=1)), 1)
+    return counts
 
 
 def _list_facts(baseline: TableSignature, candidate: TableSignature) -> Iterator[tuple[str, object, object]]:
