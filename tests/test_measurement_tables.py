@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from modelcheck.gate.child import RefusedError, measure_in_child
+from modelcheck.cli import child
 from modelcheck.gate.request import Request
 from modelcheck.interface import Interface
 from modelcheck.measurement import measure
@@ -119,14 +119,40 @@ def test_a_network_on_named_inputs_is_measured_without_relevance(files, tmp_path
     assert read_record(tmp_path).digest() == found.digest()
 
 
+def carry_out(request, folder):
+    """Do what the gate's child does, in this process; return its exit code."""
+    (folder.parent / "request.json").write_text(request.to_json())
+    return child.main(str(folder.parent / "request.json"), str(folder))
+
+
 def test_the_gates_child_measures_tables(baseline, files, tmp_path):
     """A request with a recipe gives what measuring here gives; one like a signature shows its profiles."""
-    panel = tmp_path / "panel.npz"
+    panel, first, second = tmp_path / "panel.npz", tmp_path / "first", tmp_path / "second"
     numbers_of(ROWS).save(panel)
-    request = Request(network=files / "vector.keras", panel=panel, recipe=RECIPE)
-    assert measure_in_child(request, tmp_path / "first").digest() == baseline.digest()
-    request = Request(network=files / "other.keras", panel=panel, like=tmp_path / "first", twins=False)
-    assert measure_in_child(request, tmp_path / "second").exchange.profiles_sha256 == baseline.profiles_sha256()
+    assert carry_out(Request(network=files / "vector.keras", panel=panel, recipe=RECIPE), first) == 0
+    assert read_record(first).digest() == baseline.digest()
+    assert carry_out(Request(network=files / "other.keras", panel=panel, like=first, twins=False), second) == 0
+    assert read_record(second).exchange.profiles_sha256 == baseline.profiles_sha256()
+
+
+def test_the_child_names_what_does_not_fit(baseline, files, tmp_path, capsys):
+    """What cannot be measured ends the child with one sentence, on a table as on pictures."""
+    rows, pictures = tmp_path / "rows.npz", tmp_path / "pictures.npz"
+    ROWS.save(rows)
+    make_panel().save(pictures)
+    baseline.write(tmp_path / "like")
+    network, like = files / "vector.keras", tmp_path / "like"
+    cases = {
+        "the panel has categories": Request(network=network, panel=rows, recipe=RECIPE),
+        "holds pictures, and the baseline or the recipe is of a table": Request(
+            network=network, panel=pictures, like=like
+        ),
+        "Leave baseline_model out": Request(network=network, panel=rows, like=like, baseline_model=network),
+        "'shift' is new": Request(network=network, panel=rows, like=like),
+    }
+    for message, request in cases.items():
+        assert carry_out(request, tmp_path / "out") == 4
+        assert message in capsys.readouterr().err
 
 
 def test_a_partner_of_another_table_is_refused(baseline, files):
@@ -164,14 +190,6 @@ def test_what_is_of_pictures_and_what_is_of_a_table_do_not_mix(baseline, files, 
     few = TablePanel(few, [0, 1, 0], target="t", class_names=("no", "yes"))
     with pytest.raises(PanelError, match="has 3 rows"):
         measure(files / "vector.keras", few, RECIPE)
-
-
-def test_the_child_names_what_does_not_fit(baseline, files, tmp_path):
-    """A network for another table ends the child with one sentence."""
-    panel = tmp_path / "panel.npz"
-    ROWS.save(panel)
-    with pytest.raises(RefusedError, match="the panel has categories"):
-        measure_in_child(Request(network=files / "vector.keras", panel=panel, recipe=RECIPE), tmp_path / "out")
 
 
 def test_of_many_units_some_are_shown(files):
