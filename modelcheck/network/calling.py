@@ -47,9 +47,8 @@ def make_replay(node: Any) -> Callable[..., Tensor]:
 
     def choose(values: Sequence[Tensor], window_padding: str | None = None) -> Tensor:
         # Words and whole numbers, which a table has, are not computed with in another dtype.
-        return (run if all(tf.as_dtype(value.dtype).is_floating for value in values) else run_as_declared)(
-            values, window_padding
-        )
+        floats = all(tf.as_dtype(value.dtype).is_floating for value in values)
+        return (run if floats else run_as_declared)(values, window_padding)
 
     return choose
 
