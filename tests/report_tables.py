@@ -20,7 +20,7 @@ from modelcheck.judgement.document import seal
 from modelcheck.judgement.findings import judge, overall
 from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.matching import Matching
-from modelcheck.panel.columns import Column
+from modelcheck.panel.columns import Column, ColumnKind
 from modelcheck.signature import LayerRecord, TableSignature
 from modelcheck.table_recipe import TableRecipe
 from reports import empty_document
@@ -54,10 +54,13 @@ LIMITS = (
 
 def make_columns(n=7, *, names=None):
     """Return the columns of a table: numbers in their units, then categories, then as many more numbers as asked."""
-    rows = [Column(name=name, kind="number", low=low, high=high, unit=unit) for name, unit, low, high in NUMBERS]
-    rows += [Column(name=name, kind="category", values=values) for name, values in CATEGORIES]
+    rows = [
+        Column(name=name, kind=ColumnKind.NUMBER, low=low, high=high, unit=unit) for name, unit, low, high in NUMBERS
+    ]
+    rows += [Column(name=name, kind=ColumnKind.CATEGORY, values=values) for name, values in CATEGORIES]
     rows += [
-        Column(name=f"measure_{k:02d}", kind="number", low=0.0, high=10.0 * k) for k in range(1, n - len(rows) + 1)
+        Column(name=f"measure_{k:02d}", kind=ColumnKind.NUMBER, low=0.0, high=10.0 * k)
+        for k in range(1, n - len(rows) + 1)
     ]
     rows = rows[:n]
     return tuple(dataclasses.replace(row, name=(names or {}).get(row.name, row.name)) for row in rows)

@@ -73,7 +73,9 @@ def test_imports_point_down(path):
 PICTURES_ALONE = {"shrink", "Match"}  # resizing, and the type of a matched pair
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "report").glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted((PACKAGE / "report").rglob("*.py")), ids=lambda path: path.relative_to(PACKAGE).as_posix()
+)
 def test_the_report_computes_nothing(path):
     """A page reads values of the comparison; of the arithmetic it takes what drawing takes."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

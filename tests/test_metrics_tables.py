@@ -30,7 +30,7 @@ from modelcheck.metrics.tables import (
     view_scores,
 )
 from modelcheck.metrics.tables.draws import permute_groups, resample_rows
-from modelcheck.metrics.tables.effects import draw_curves
+from modelcheck.metrics.tables.effects import draw_curves, find_places, part_grid
 
 SLOPES = st.floats(-5, 5).filter(lambda slope: abs(slope) > 0.01)
 
@@ -72,6 +72,20 @@ class TestViews:
         assert math.isnan(measure_view_spread(np.empty((0, 1))))
 
 
+def draw_curve_slowly(part, rows):
+    """Return a curve that is not centred, in plain loops, of some rows, or of some for each part."""
+    if part.edges is None:
+        return part.changes[rows].mean(axis=0)
+    height, curve = np.zeros(part.changes.shape[1]), []
+    for b, place in enumerate(find_places(part.bins, part.edges)):
+        chosen = rows[b] if isinstance(rows, list) else rows
+        here = chosen[part.bins[chosen] == b]
+        step = part.changes[here].mean(axis=0) if len(here) else 0
+        curve.append(height + place * step)
+        height = height + step
+    return np.array(curve)
+
+
 class TestEffects:
     @given(slope=SLOPES, seed=st.integers(0, 99))
     @settings(max_examples=25, deadline=None)
@@ -100,6 +114,22 @@ class TestEffects:
         assert np.isnan(accumulate_effect(nowhere.bins, changes, edges=edges).values).all()
         assert math.isnan(measure_effect_change(nowhere, nowhere, np.arange(4))[0])
 
+    @pytest.mark.parametrize(
+        ("draw", "near"),
+        [("normal", 0.08), ("uniform", 0.02), ("exponential", 0.15)],
+    )
+    def test_rows_stand_near_their_mean_in_each_part(self, draw, near):
+        """From the parts alone it is known where their rows lie: the spread of a column is that of where they stand."""
+        values = getattr(np.random.default_rng(0), draw)(size=2000)
+        part = measure_slope(values, np.ones(2000), parts=12)
+        grid = part_grid(part.bins, part.edges)
+        assert grid[part.bins].std() == pytest.approx(values.std(), rel=near)
+        places = find_places(part.bins, part.edges)
+        assert ((places > 0) & (places < 1)).all()
+        # In the middles of their parts, or at its edges, they would be further apart.
+        middles = (part.edges[:-1] + part.edges[1:]) / 2
+        assert draw == "uniform" or middles[part.bins].std() > (1 + near) * values.std()
+
     def test_a_constant_column_moves_nothing(self):
         """A column with a single value has no parts, no effect and no gap."""
         part = LocalChanges(bins=np.zeros(8, int), changes=np.zeros((8, 1)), edges=np.array([2.0]))
@@ -127,14 +157,17 @@ class TestEffects:
         edges = np.array([0.0, 1.0, 2.0, 4.0, 7.0]) if kind == "numbers" else None
         changes = rng.normal(size=(80, 2) if edges is not None else (80, 4, 2))
         counts = rng.integers(0, 3, size=(80, 3))
-        curves, shares = draw_curves(
-            LocalChanges(bins=bins, changes=changes, edges=edges), counts[:, None].astype(float), fewest=1
-        )
+        part = LocalChanges(bins=bins, changes=changes, edges=edges)
+        curves, shares = draw_curves(part, counts[:, None].astype(float), fewest=1)
         for draw in range(3):
             rows = np.repeat(np.arange(80), counts[:, draw])
-            slow = accumulate_effect(bins[rows], changes[rows], edges=edges)
-            np.testing.assert_allclose(curves[:, :, 0, draw], slow.values, atol=1e-12)
-            np.testing.assert_allclose(shares[:, draw], slow.weights)
+            rows = rows[bins[rows] >= 0]
+            slow, weights = draw_curve_slowly(part, rows), np.bincount(bins[rows], minlength=4) / len(rows)
+            np.testing.assert_allclose(curves[:, :, 0, draw], slow - weights @ slow, atol=1e-12)
+            np.testing.assert_allclose(shares[:, draw], weights)
+        alone = accumulate_effect(bins, changes, edges=edges)
+        slow = draw_curve_slowly(part, np.flatnonzero(bins >= 0))
+        np.testing.assert_allclose(alone.values, slow - alone.weights @ slow, atol=1e-12)
 
 
 def find_gap_slowly(part, groups, n_groups):
@@ -142,23 +175,15 @@ def find_gap_slowly(part, groups, n_groups):
     rows = [np.flatnonzero((groups == k) & (part.bins >= 0)) for k in range(n_groups)]
     counts = np.array([[(part.bins[r] == b).sum() for b in range(part.n_bins)] for r in rows])
     common = (counts >= 3).all(axis=0)
-    amounts = np.where(common, counts.sum(axis=0), 0)
     if not common.any():
         return math.nan
+    weights = np.where(common, counts.sum(axis=0), 0)
+    weights = weights / weights.sum()
     curves = []
     for r in rows:
-        if part.edges is None:
-            curves.append(part.changes[r].mean(axis=0))
-            continue
         everyone = np.concatenate(rows)
-        height, curve = np.zeros(part.changes.shape[1]), [np.zeros(part.changes.shape[1])]
-        for b in range(part.n_bins):
-            here = (r if common[b] else everyone)[part.bins[r if common[b] else everyone] == b]
-            height = height + (part.changes[here].mean(axis=0) if len(here) else 0)
-            curve.append(height)
-        curves.append(np.array(curve))
-    ends = amounts if part.edges is None else (np.append(amounts, 0) + np.insert(amounts, 0, 0)) / 2
-    weights = ends / ends.sum()
+        chosen = [r if common[b] else everyone for b in range(part.n_bins)]
+        curves.append(draw_curve_slowly(part, r if part.edges is None else chosen))
     centred = [curve - weights @ curve for curve in curves]
     return max(math.sqrt(weights @ ((a - b) ** 2).mean(axis=1)) for a, b in combinations(centred, 2))
 
@@ -177,7 +202,7 @@ class TestGaps:
         assert gap.value == pytest.approx(difference * spread_of(curve.grid, curve.weights), rel=1e-6)
         assert gap.p == 0.001
         assert gap.interval[0] <= gap.value <= gap.interval[1]
-        assert gap.curves.shape == (2, 9, 1)
+        assert gap.curves.shape == (2, 8, 1)
 
     def test_groups_that_differ_in_level_and_distribution_alone_have_no_gap(self):
         """Additive answers have the same effect in groups whose values, and whose answers, lie elsewhere."""

@@ -136,6 +136,8 @@ BAD = {
     "feature": ({}, {"features": ["ag"]}, r"lacks the columns \['ag'\]. Did you mean 'age'"),
     "features text": ({}, {"features": "age"}, "features must be a list of names of columns"),
     "groups text": ({}, {"groups": "sex"}, "groups must be a list of names of columns"),
+    "no target": ({}, {"target": None}, "target must be the name of a column, not None"),
+    "a set": ({}, {"groups": {"sex"}}, "groups must be a list of names of columns"),
     "twice": ({}, {"features": ["age", "age"]}, "features names 'age' twice"),
     "target as feature": ({}, {"features": ["age", "bought"]}, "'bought' is a column too"),
     "dates": ({"age": pd.date_range("2020", periods=24)}, {}, "The column 'age' holds dates"),
@@ -144,23 +146,24 @@ BAD = {
     "two": (
         {"age": [np.inf] * 24, "sex": [1, "m"] * 12},
         {},
-        "2 columns cannot be used:\n- The column 'age' .*\n- The column 'sex' must be numbers or words",
+        "2 columns cannot be used:\n- The column 'age' .*\n- The column 'sex' must be all numbers or all words",
     ),
     "missing": (
         {"age": [None, *range(23)], "sex": ["m", None, "f"] * 8},
         {},
-        "Values are missing in 2 columns:\n- 'age' in 1 row: row 0\n- 'sex' in 8 rows: row 1, row 4.*and 3 more\nFill",
+        "Values are missing in 2 columns:\n- 'age' in 1 row: row 0\n- 'sex' in 8 rows: row 1, row 4.*"
+        "and 3 more\nLeave those rows out .* or keep missing features",
     ),
     "missing words": ({"sex": ["m", "nan", "f"] * 8}, {}, "'sex' in 8 rows"),
     "target missing": (
         {"bought": ["yes", None, "no"] * 8},
         {"missing": "keep"},
-        "'bought' in 8 rows.*\nOnly features may be missing",
+        "'bought' in 8 rows.*or fill them: of the target, subjects",
     ),
     "division missing": (
         {"sex": ["m", None, "f"] * 8},
         {"missing": "keep", "groups": ["sex"]},
-        "'sex' in 8 rows.*\nOnly features may be missing",
+        "'sex' in 8 rows.*or fill them: of the target, subjects",
     ),
     "no row": ({"age": [None, 1] * 12, "city": ["x", None] * 12}, {"missing": "drop"}, "No row is complete"),
     "numbers divide": ({}, {"groups": ["age"]}, r"'age' holds 24 different numbers, from 20 to 43.*pandas.cut\(frame"),

@@ -46,7 +46,9 @@ def show_comparison(comparison: Comparison) -> str:
     return card("Comparison", names, parts, facts=facts)
 
 
-def list_rows(measures: Collection[Measured], *, of: str) -> list[tuple[str, ...]]:
+def list_rows(
+    measures: Collection[Measured], *, of: str, noun: tuple[str, str] = ("subject", "subjects")
+) -> list[tuple[str, ...]]:
     """Return a row for each number that is named first of its area; an area is named once.
 
     Parameters
@@ -55,12 +57,16 @@ def list_rows(measures: Collection[Measured], *, of: str) -> list[tuple[str, ...
         Of a comparison.
     of : str
         What the networks answer, as in `modelcheck.comparison.tell_material`.
+    noun : tuple of str
+        What one and several of the panel's independent units are called.
     """
     rows: list[tuple[str, ...]] = []
     named = ""
     for item, several in _choose(measures, of=of):
         area = AREAS[METRICS[item.metric].area].title
-        rows.append(("" if area == named else area, *_cells(item, several=several, of=of)))
+        rows.append(
+            ("" if area == named else area, *_cells(item, several=several, unit=unit_of(item.metric, noun=noun, of=of)))
+        )
         named = area
     return rows
 
@@ -83,7 +89,7 @@ def _falls(metric: str) -> bool:
     return row.lowest == 0 and (math.isinf(row.highest) or row.about == "division")
 
 
-def _cells(item: Measured, *, several: int, of: str) -> tuple[str, ...]:
+def _cells(item: Measured, *, several: int, unit: tuple[str, str]) -> tuple[str, ...]:
     metric = METRICS[item.metric]
     end = "highest" if _falls(item.metric) else "lowest"
     about = f"{item.about}, {end} of {several}" if several > 1 else item.about
@@ -94,5 +100,5 @@ def _cells(item: Measured, *, several: int, of: str) -> tuple[str, ...]:
         number(item.value, whole=metric.whole),
         f"{number(ends[0])} to {number(ends[1])}" if ends is not None and known else NOTHING,
         NOTHING if item.baseline is None else number(item.baseline, whole=metric.whole),
-        NOTHING if item.n is None else f"{item.n} {unit_of(item.metric, of=of)[item.n != 1]}",
+        NOTHING if item.n is None else f"{item.n} {unit[item.n != 1]}",
     )

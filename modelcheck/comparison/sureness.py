@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from modelcheck.comparison.answers import read_truth
 from modelcheck.comparison.catalogue import METRICS
 from modelcheck.judgement.criteria import Criterion, criterion_for
 from modelcheck.judgement.findings import Finding, Verdict
 from modelcheck.metrics.power import observations_to_decide, smallest_drop
-from modelcheck.signature import Signature
+from modelcheck.signature import Record
 
 __all__ = ["Sureness", "count_missing", "measure_sureness"]
 
@@ -26,7 +27,7 @@ class Sureness:
     metric, about : str
         The change that is judged, and of whom or what.
     pictures : int
-        How many pictures there are.
+        How many pictures, or rows, there are.
     accuracy : float
         The baseline's accuracy on them, balanced over the classes.
     criterion : Criterion
@@ -43,13 +44,13 @@ class Sureness:
     drop: float
 
 
-def measure_sureness(baseline: Signature, criteria: Sequence[Criterion]) -> tuple[Sureness, ...]:
+def measure_sureness(baseline: Record, criteria: Sequence[Criterion]) -> tuple[Sureness, ...]:
     """Return the smallest drop for every subject and class whose change from the baseline has a lower limit that gates.
 
     Parameters
     ----------
-    baseline : Signature
-        The baseline, which says how much there is to lose.
+    baseline : Signature or TableSignature
+        The baseline, which says how much there is to lose; of a target of numbers nothing is returned.
     criteria : sequence of Criterion
         The rows of limits; of several that match the last counts.
 
@@ -59,11 +60,12 @@ def measure_sureness(baseline: Signature, criteria: Sequence[Criterion]) -> tupl
         Subjects first, then classes; of each the largest drop first, and before it what no drop can show.
     """
     rows = []
+    truth = read_truth(baseline)
     for metric, about, here in _list_changes(baseline):
         criterion = criterion_for(criteria, metric, about)
         if criterion is None or criterion.advisory or criterion.at_least is None:
             continue
-        labels, answers = baseline.pictures["labels"][here], baseline.scores[here].argmax(axis=1)
+        labels, answers = truth[here], baseline.scores[here].argmax(axis=1)
         classes = np.unique(labels)
         pictures = (labels == classes[:, np.newaxis]).sum(axis=1)
         right = ((labels == classes[:, np.newaxis]) & (answers == labels)).sum(axis=1)
@@ -90,10 +92,10 @@ def measure_sureness(baseline: Signature, criteria: Sequence[Criterion]) -> tupl
     )
 
 
-def _list_changes(baseline: Signature) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Yield each change of one subject or class, and which pictures it is of."""
-    labels = baseline.pictures["labels"]
-    for row in METRICS.values():
+def _list_changes(baseline: Record) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yield each change of one subject or class, and which pictures, or rows, it is of."""
+    labels = read_truth(baseline)
+    for row in METRICS.values() if baseline.class_names else ():
         if row.narrows == "change" and row.about == "subject":
             yield from ((row.name, who, baseline.independent == who) for who in baseline.subjects)
         elif row.narrows == "change" and row.about == "class_name":

@@ -125,14 +125,14 @@ def measure(
     """
     format_ = tell_format(model_path)
     if isinstance(panel, TablePanel):
-        how, shown = take_on_table(model_path, recipe, stimuli)
+        how, like = take_on_table(model_path, recipe, stimuli)
         from modelcheck.measurement.tables import measure_table
 
         return measure_table(
             model_path,
             panel,
             how,
-            stimuli=shown,
+            stimuli=like,
             interface=interface,
             twins=twins,
             custom_objects=custom_objects,

@@ -58,7 +58,7 @@ def read_cells(values: Any, what: str, *, kind: ColumnKind | None = None) -> np.
     elif array.dtype.kind in "OSTU":
         listed = array.tolist()
         there = [cell for cell in listed if not is_missing(cell)]
-        is_number = bool(there) and not is_categorical(values) and _are_numbers(there, what)
+        is_number = array.dtype.kind == "O" and bool(there) and not is_categorical(values) and _are_numbers(there, what)
         is_number = is_number and kind is not ColumnKind.CATEGORY
         cells = _check_numbers(_to_numbers(listed, what), what) if is_number else _to_words(listed, what)
     else:
@@ -132,7 +132,7 @@ def _are_numbers(cells: Sequence[Any], what: str) -> bool:
     shown = ", ".join(f"{kind} ({n})" for kind, n in kinds.most_common(4))
     word = next((cell for cell in cells if _kind_of(cell) != "numbers"), "")
     raise PanelError(
-        f"{what} must be numbers or words, not both: it holds {shown}, for example {str(word)[:60]!r}. Mend those "
+        f"{what} must be all numbers or all words: it holds {shown}, for example {str(word)[:60]!r}. Mend those "
         "cells, or make all of them words: column.astype(str)."
     )
 
@@ -161,7 +161,13 @@ def _to_numbers(cells: Sequence[Any], what: str) -> np.ndarray:
 
 
 def _to_words(cells: Sequence[Any], what: str) -> np.ndarray:
-    return join_words(["" if is_missing(cell) else spell_cell(cell, what) for cell in cells], what)
+    # Of a million rows most share few words: each is looked at once.
+    spelled = {cell: _to_word(cell, what) for cell in {cell for cell in cells if isinstance(cell, str)}}
+    return join_words([spelled[cell] if isinstance(cell, str) else _to_word(cell, what) for cell in cells], what)
+
+
+def _to_word(cell: Any, what: str) -> str:
+    return "" if is_missing(cell) else spell_cell(cell, what)
 
 
 def _check_numbers(array: np.ndarray, what: str) -> np.ndarray:

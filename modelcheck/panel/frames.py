@@ -56,9 +56,14 @@ class Roles:
     names: str | None = None
 
     def __post_init__(self) -> None:
+        for what in ("target", "subjects", "names"):
+            given = getattr(self, what)
+            if not isinstance(given, str) and (given is not None or what == "target"):
+                raise PanelError(f"{what} must be the name of a column, not {given!r}.")
         for what in ("features", "groups"):
             given = getattr(self, what)
-            if isinstance(given, str) or (given is not None and not all(isinstance(name, str) for name in given)):
+            listed = isinstance(given, Sequence) and not isinstance(given, str)  # of a set the order is chance
+            if given is not None and not (listed and all(isinstance(name, str) for name in given)):
                 raise PanelError(f"{what} must be a list of names of columns, for example ['age'], not {given!r}.")
             twice = [] if given is None else sorted({name for name in given if list(given).count(name) > 1})
             if twice:
@@ -210,7 +215,8 @@ def _handle(
     if not found or (handling is Missing.KEEP and not refused):
         return np.arange(n), None
     if handling is not Missing.DROP:
-        raise PanelError("\n".join(_say_missing(refused, handling)), options=("--missing", Missing.DROP))
+        may_stay = handling is Missing.REFUSE and any(name not in needed for name in refused)
+        raise PanelError("\n".join(_say_missing(refused, may_stay=may_stay)), options=("--missing", Missing.DROP))
     kept = np.flatnonzero(~np.any(list(gaps.values()), axis=0))
     if not len(kept):
         raise PanelError(
@@ -221,19 +227,15 @@ def _handle(
     return kept, f"{n - len(kept)} of {count(n, 'row')} left out, for values were missing: {shown}"
 
 
-def _say_missing(found: Mapping[str, np.ndarray], handling: Missing) -> Iterator[str]:
+def _say_missing(found: Mapping[str, np.ndarray], *, may_stay: bool) -> Iterator[str]:
     yield f"Values are missing in {count(len(found), 'column')}:"
     for name, rows in list(found.items())[:_MOST_SHOWN]:
         yield f"- {name!r} in {count(len(rows), 'row')}: {name_rows(rows)}"
     if len(found) > _MOST_SHOWN:
         yield f"- and {len(found) - _MOST_SHOWN} more columns"
-    if handling is Missing.REFUSE:
-        yield (
-            "Fill them as your product does, leave those rows out (--missing drop, in Python missing='drop'), or keep "
-            "them if the network takes missing features (--missing keep, in Python missing='keep')."
-        )
-    else:
-        yield (
-            "Only features may be missing: of the target, subjects, names and divisions each row has one. Fill them, "
-            "or leave those rows out (--missing drop, in Python missing='drop')."
-        )
+    keep = (
+        "keep missing features if the network takes them (--missing keep, in Python missing='keep')"
+        if may_stay
+        else "fill them: of the target, subjects, names and divisions each row has one"
+    )
+    yield f"Leave those rows out (--missing drop, in Python missing='drop'), or {keep}."

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from modelcheck.panel.errors import PanelError
-from modelcheck.support.archive import ArchiveError
+from modelcheck.support.archive import MAX_SMALL_BYTES, ArchiveError
 from modelcheck.support.arrays import read_arrays
 from modelcheck.support.files import read_file
 from modelcheck.support.folders import PathKind, kind_of
@@ -93,12 +93,22 @@ def write_parts(path: str | os.PathLike[str], parts: Mapping[str, Any]) -> None:
     try:
         with aside.open("xb") as file:
             np.savez_compressed(file, format=np.int64(_FORMAT), **parts)
+        if _is_refused(aside):  # tables of rare flags shrink by more than a file from outside may
+            with aside.open("wb") as file:
+                np.savez(file, format=np.int64(_FORMAT), **parts)
         aside.replace(target)
     except BaseException as error:
         aside.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename == os.fspath(aside):  # a name that nobody gave
             raise OSError(error.errno, error.strerror, os.fspath(target)) from error
         raise
+
+
+def _is_refused(path: Path) -> bool:
+    """Say whether a file unpacks to so many times its own bytes that `read_parts` would refuse it."""
+    with zipfile.ZipFile(path) as archive:
+        total = sum(info.file_size for info in archive.infolist())
+    return total > MAX_SMALL_BYTES and total > _MAX_RATIO * path.stat().st_size
 
 
 def _check_target(target: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,12 +91,12 @@ def read_columns(table: Table, *, needed: Sequence[str]) -> Columns:
 
 
 def _take_columns(table: Mapping[str, Sequence[Any]] | pd.DataFrame) -> Columns:
-    names = [str(name) for name in table] if isinstance(table, Iterable) else []
+    names = [str(name) for name in table] if isinstance(table, Mapping) or hasattr(table, "columns") else []
     if len(set(names)) < len(names):
         raise PanelError(f"The table has two columns of one name: {names}.")
     try:
         columns = {str(name): list(table[name]) for name in table}  # type: ignore[index]
-    except (AttributeError, TypeError, KeyError) as error:
+    except (AttributeError, TypeError, KeyError, IndexError) as error:
         raise PanelError(
             f"A table is the path of a CSV file, a dict of columns or a DataFrame, not {type(table).__name__}."
         ) from error

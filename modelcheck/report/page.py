@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from modelcheck.comparison import AREAS as CATALOGUE
 from modelcheck.comparison import CLASSES, METRICS, NUMBERS, Comparison
 from modelcheck.comparison.statistics import compute_statistics
 from modelcheck.comparison.tables.comparison import TableComparison
@@ -98,6 +99,7 @@ def verdict_page(
         "stamps": {**_WORDS, "waived": "Pass, with waivers"},
         "title": f"{_WORDS[page['state']]}: {clean(candidate['name'] if candidate else 'no candidate')}",
         "judged": True,
+        "areas": {key: name for key, name in AREAS.items() if key == "other" or of in CATALOGUE[key].of},
         "scope": clean(document["scope"]),
         "enforced": document["enforced"],
         "waived": [{"at": k, "says": plain(findings[k], noun=noun, of=of), "why": words} for k, words in excused],

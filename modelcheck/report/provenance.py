@@ -48,7 +48,8 @@ def _name_columns(panel: AnyPanelRow | None) -> dict[str, Any] | None:
     if panel is None:
         return None
     if "pictures" not in panel:
-        return {**panel, "columns": [row["name"] for row in panel["columns"]]}
+        rest = {key: value for key, value in panel.items() if key != "columns"}
+        return rest | {"variables": [row["name"] for row in panel["columns"]]}
     return {**panel}
 
 

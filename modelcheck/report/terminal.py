@@ -186,6 +186,8 @@ def _table(
             judged[found.about].append(found)
     # The decision, which alone has a recognition, stands last as in the network.
     abouts = sorted(judged, key=lambda about: about in values.get("recognition", {}))
+    if of != OF_PICTURES and kind != "column" and not any(judged.values()):
+        return None  # of a table's many kinds only what was judged, and the variables
     if not any(judged.values()) and all(values[metric].get(about) is None for metric in used for about in abouts):
         return None  # nothing there, or nothing known of it and nothing asked, as of regions that a panel does not have
     columns = [

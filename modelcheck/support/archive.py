@@ -11,7 +11,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-__all__ = ["ArchiveError", "Member", "check_member_name", "fill", "list_members", "read_member", "short", "unpack"]
+__all__ = [
+    "MAX_SMALL_BYTES",
+    "ArchiveError",
+    "Member",
+    "check_member_name",
+    "fill",
+    "list_members",
+    "read_member",
+    "short",
+    "unpack",
+]
 
 _LOCAL = struct.Struct("<4s5H3I2H")
 _END = struct.Struct("<4s4H2IH")
@@ -24,7 +34,8 @@ _ALLOWED_FLAGS = 0x2 | 0x4 | 0x8 | _UTF8  # how hard deflate tried, sizes after 
 _MAX_MEMBERS = 10_000
 _MAX_NAME_CHARACTERS = 1000
 _MIB, _GIB = 2**20, 2**30
-_MAX_SMALL_BYTES = 64 * _MIB  # up to here an archive may unpack to any multiple of itself
+MAX_SMALL_BYTES = 64 * _MIB
+"""Up to here an archive may unpack to any multiple of itself."""
 _MAX_LISTING_BYTES = 4 * _MIB
 _PACKED_PIECE = 65536
 
@@ -123,7 +134,7 @@ def list_members(data: bytes, *, max_bytes: int = 4 * _GIB, ratio: int = 500) ->
     total = sum(info.file_size for info in listed)
     if total > max_bytes:
         raise ArchiveError(f"it unpacks to {total} bytes, more than {max_bytes}")
-    if total > _MAX_SMALL_BYTES and total > ratio * len(data):
+    if total > MAX_SMALL_BYTES and total > ratio * len(data):
         raise ArchiveError(f"its {len(data)} bytes unpack to {total}: more than {ratio} times as many")
     return tuple(
         Member(

@@ -32,7 +32,8 @@ class EffectComparison:
     column : str
         The feature.
     grid : np.ndarray
-        ``(k,)`` values of a column of numbers; positions of categories.
+        ``(k,)`` where the rows of each part of a column of numbers lie on average; positions of
+        categories.
     weights : np.ndarray
         ``(k,)`` share of the rows that stand at each, summing to 1.
     baseline, candidate : np.ndarray

@@ -24,7 +24,8 @@ def show_table_comparison(comparison: TableComparison) -> str:
     """Return the HTML of a comparison; of a metric with one value for each thing, the worst."""
     measures = comparison.measures.values()
     of = CLASSES if comparison.baseline.class_names else NUMBERS
-    rows = list_rows(measures, of=of)
+    noun = ("subject", "subjects") if comparison.subjects else ("row", "rows")
+    rows = list_rows(measures, of=of, noun=noun)
     head = ("", "metric", "value", "interval", "baseline", "rests on")
     parts = [table(head, rows, words=2) if rows else heading("No number could be measured")]
     parts += _show_variables(comparison)

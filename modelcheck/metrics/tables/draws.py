@@ -38,9 +38,8 @@ def resample_rows(independent: np.ndarray, draws: int, *, seed: int = 0) -> np.n
     if not n:
         return np.zeros((draws, 0))
     drawn = np.random.Generator(np.random.Philox(key=[seed, _RESAMPLES])).integers(n, size=(draws, n))
-    counts = np.zeros((draws, n))
-    np.add.at(counts, (np.arange(draws)[:, None], drawn), 1)
-    return np.asarray(counts[:, whose])
+    counts = np.bincount((drawn + n * np.arange(draws)[:, None]).ravel(), minlength=draws * n)
+    return np.asarray(counts.reshape(draws, n).astype(np.float64)[:, whose])
 
 
 def permute_groups(groups: np.ndarray, independent: np.ndarray, draws: int, *, seed: int = 0) -> np.ndarray:

@@ -10,7 +10,16 @@ from scipy.sparse import csr_array
 
 from modelcheck.metrics.tables.draws import resample_rows
 
-__all__ = ["FEWEST", "Curve", "LocalChanges", "accumulate_effect", "draw_curves", "measure_effect_change"]
+__all__ = [
+    "FEWEST",
+    "Curve",
+    "LocalChanges",
+    "accumulate_effect",
+    "draw_curves",
+    "find_places",
+    "measure_effect_change",
+    "part_grid",
+]
 
 FEWEST = 3
 """Rows of a sub-population in a part or a category, for it to count there."""
@@ -26,7 +35,7 @@ class Curve:
     Parameters
     ----------
     grid : np.ndarray
-        ``(k,)`` values of a column of numbers; positions of categories.
+        ``(k,)`` where the rows of each part of a column of numbers lie on average; positions of categories.
     weights : np.ndarray
         ``(k,)`` share of the rows that stand at each, summing to 1; NaN without a row.
     values : np.ndarray
@@ -65,9 +74,9 @@ class LocalChanges:
 def accumulate_effect(bins: np.ndarray, changes: np.ndarray, *, edges: np.ndarray | None = None) -> Curve:
     """Return the accumulated local effect of a column.
 
-    Of a column of numbers the mean changes of its parts are added up from the lowest edge on; a row
-    stands with half its weight at either edge of its part. Of categories the mean changes are the
-    effect.
+    Of a column of numbers the mean changes of its parts are added up from the lowest edge on; the
+    rows of a part stand together where they lie on average, see `find_places`. Of categories the
+    mean changes are the effect.
 
     Parameters
     ----------
@@ -92,8 +101,8 @@ def accumulate_effect(bins: np.ndarray, changes: np.ndarray, *, edges: np.ndarra
     Examples
     --------
     >>> curve = accumulate_effect(np.array([0, 0, 1, 1]), np.full((4, 1), 2.0), edges=np.array([0.0, 1.0, 2.0]))
-    >>> curve.values.ravel().tolist(), curve.weights.tolist()
-    ([-2.0, 0.0, 2.0], [0.25, 0.5, 0.25])
+    >>> curve.grid.tolist(), curve.values.ravel().tolist(), curve.weights.tolist()
+    ([0.5, 1.5], [-1.0, 1.0], [0.5, 0.5])
     """
     changes = np.asarray(changes, np.float64)
     there = np.asarray(bins) >= 0
@@ -103,8 +112,8 @@ def accumulate_effect(bins: np.ndarray, changes: np.ndarray, *, edges: np.ndarra
         if not there.any():
             return _nothing(grid, changes.shape[-1])
         return _centre(grid, counts, changes[there].mean(axis=0))
-    grid = np.asarray(edges, np.float64)
-    parts = max(len(grid) - 1, 0)
+    grid = part_grid(bins, edges)
+    parts = max(len(edges) - 1, 0)
     if not there.any():
         return _nothing(grid, changes.shape[-1])
     if not parts:
@@ -113,8 +122,53 @@ def accumulate_effect(bins: np.ndarray, changes: np.ndarray, *, edges: np.ndarra
     sums = np.zeros((parts, changes.shape[-1]))
     np.add.at(sums, bins[there], changes[there])
     steps = sums / np.maximum(counts, 1)[:, None]
-    values = np.concatenate([np.zeros((1, steps.shape[1])), np.cumsum(steps, axis=0)])
-    return _centre(grid, (np.append(counts, 0) + np.insert(counts, 0, 0)) / 2, values)
+    return _centre(grid, counts, np.cumsum(steps, axis=0) - (1 - find_places(bins, edges))[:, None] * steps)
+
+
+def part_grid(bins: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return the values at which the rows of a column's parts stand; of a single edge, which is no part, that edge.
+
+    Examples
+    --------
+    >>> part_grid(np.array([0, 0, 1]), np.array([0.0, 2.0, 3.0]))
+    array([1. , 2.5])
+    """
+    edges = np.asarray(edges, np.float64)
+    return edges if len(edges) < 2 else edges[:-1] + find_places(bins, edges) * np.diff(edges)
+
+
+def find_places(bins: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return where in each part of a column its rows lie on average, from 0, its lower edge, to 1.
+
+    Only the parts are known, not the values: within a part the density is taken to go in a straight
+    line from edge to edge, where it is the geometric mean of those of both parts. Rows of the widest
+    parts, at the ends of most columns, so lie nearer to the others.
+
+    Parameters
+    ----------
+    bins : np.ndarray
+        ``(rows,)`` in which part a row lies; -1 where it is missing.
+    edges : np.ndarray
+        ``(parts + 1,)``.
+
+    Examples
+    --------
+    >>> find_places(np.array([0, 1, 2]), np.array([0.0, 1.0, 2.0, 3.0]))
+    array([0.5, 0.5, 0.5])
+    >>> find_places(np.array([0, 1, 2]), np.array([0.0, 1.0, 2.0, 12.0]))[2].round(2)
+    np.float64(0.33)
+    """
+    widths = np.diff(np.asarray(edges, np.float64))
+    counts = np.bincount(bins[bins >= 0], minlength=len(widths))
+    density = np.where((counts > 0) & (widths > 0), counts, 0) / np.where(widths > 0, widths, 1.0)
+    inner = np.sqrt(density[:-1] * density[1:])
+    # At the two ends the density is what keeps the mean of its part.
+    lower, upper = np.insert(inner, 0, 0.0), np.append(inner, 0.0)
+    if len(widths):
+        lower[0] = max(2 * density[0] - upper[0], 0.0) if len(widths) > 1 else 1.0
+        upper[-1] = max(2 * density[-1] - lower[-1], 0.0) if len(widths) > 1 else 1.0
+    both = lower + upper
+    return np.where(both > 0, (lower + 2 * upper) / np.where(both > 0, 3 * both, 1.0), 0.5)
 
 
 def _centre(grid: np.ndarray, counts: np.ndarray, values: np.ndarray) -> Curve:
@@ -147,10 +201,10 @@ def measure_effect_change(
 
     Examples
     --------
-    >>> edges, bins = np.array([0.0, 1.0]), np.zeros(8, int)
+    >>> edges, bins = np.array([0.0, 1.0, 2.0]), np.tile([0, 1], 4)
     >>> steep, flat = (LocalChanges(bins=bins, changes=np.full((8, 1), by), edges=edges) for by in (2.0, 0.0))
-    >>> measure_effect_change(flat, steep, np.arange(8))
-    (1.0, (1.0, 1.0))
+    >>> measure_effect_change(flat, steep, np.arange(8))[0]
+    1.0
     """
     changes = np.asarray(candidate.changes, np.float64) - np.asarray(baseline.changes, np.float64)
     both = LocalChanges(bins=candidate.bins, changes=changes, edges=candidate.edges)
@@ -200,7 +254,6 @@ def draw_curves(part: LocalChanges, weights: np.ndarray, *, fewest: int = FEWEST
     if part.edges is None:
         sums = part.changes[there].reshape(len(there), n_bins * views).T @ flat[there]
         curves = sums.reshape(n_bins, views, n_groups, draws) / np.maximum(counts.sum(axis=0), 1.0)
-        shares = _share(amounts)
     else:
         sums = np.stack(
             [_sum_rows(part.changes[there, view], where, n_bins, flat) for view in range(views)], axis=1
@@ -209,12 +262,9 @@ def draw_curves(part: LocalChanges, weights: np.ndarray, *, fewest: int = FEWEST
         # Where not every group has rows nothing is known to differ: all move as their rows do together.
         together = sums.sum(axis=2, keepdims=True) / np.maximum(counts.sum(axis=1), 1.0)[:, None, None]
         steps = np.where(common[:, None, None], steps, together)
-        curves = np.zeros((n_bins + 1, views, n_groups, draws))
-        np.cumsum(steps, axis=0, out=curves[1:])
-        ends = np.zeros((n_bins + 1, draws))
-        ends[:-1] += amounts / 2
-        ends[1:] += amounts / 2
-        shares = _share(ends)
+        rest = 1 - find_places(part.bins, part.edges)
+        curves = np.cumsum(steps, axis=0) - rest[:, None, None, None] * steps
+    shares = _share(amounts)
     return curves - np.einsum("kd,kvgd->vgd", shares, curves), shares
 
 

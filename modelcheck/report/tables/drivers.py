@@ -13,7 +13,7 @@ from modelcheck.judgement.findings import Finding, Verdict
 from modelcheck.report.charts import row
 from modelcheck.report.tables.plots import draw_bar
 from modelcheck.report.tables.values import name_column, say_percent
-from modelcheck.report.words import Noun, clean, gravest, limits, number
+from modelcheck.report.words import MINUS, Noun, clean, gravest, number
 
 __all__ = ["driver_rows", "drivers_view"]
 
@@ -114,19 +114,22 @@ def _pair(shuffled: Mapping[str, Any], k: int) -> tuple[str, str] | None:
 
 
 def _say_limit(found: Finding | None) -> str:
-    """Return the limit in per cent where it is one on a share; a change says that it is one."""
+    """Return a limit in per cent of the evidence; one on the change says that it is one."""
     if found is None:
         return ""
-    words = limits(found.criterion)
-    ends = [end for end in (found.criterion.at_least, found.criterion.at_most) if end is not None]
-    if found.measured.metric == "driver_share":
-        named = [("at least", found.criterion.at_least), ("at most", found.criterion.at_most)]
-        return " and ".join(f"{word} {_say_exactly(end)}" for word, end in named if end is not None)
-    return f"change {words}" if ends else words
+    low, high = found.criterion.at_least, found.criterion.at_most
+    change = "" if found.measured.metric == "driver_share" else "change "
+    if low is not None and high is not None and low == -high:
+        return f"{change}±{_say_exactly(high)}"
+    if low is not None and high is not None:
+        return f"{change}{_say_exactly(low)} to {_say_exactly(high)}"
+    return (
+        f"{change}at least {_say_exactly(low)}" if low is not None else f"{change}at most {_say_exactly(high or 0.0)}"
+    )
 
 
 def _say_exactly(share: float) -> str:
-    return f"{100 * share:g}\N{NO-BREAK SPACE}%"
+    return f"{100 * share:g}\N{NO-BREAK SPACE}%".replace("-", MINUS)
 
 
 def _name_method(method: str) -> str:

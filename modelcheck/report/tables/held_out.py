@@ -17,6 +17,9 @@ from modelcheck.report.words import Noun, clean
 
 __all__ = ["held_out_view"]
 
+_OPEN, _LONG = 8, 12  # rows of a chart that stand open where there are more than so many
+_STANDING = ("fail", "unmeasured", "inconclusive")
+
 
 def held_out_view(
     comparison: TableComparison, findings: Mapping[str, Finding], *, noun: Noun, of: str, redact_inputs: bool = False
@@ -50,7 +53,9 @@ def held_out_view(
         "subjects": bool(comparison.subjects),
         "numbers": not names,
         "target": clean(comparison.baseline.target, longest=60),
-        "plots": plot_by_thing(here, rows, noun=noun),
+        "plots": {
+            kind: [_fold(plot) for plot in plots] for kind, plots in plot_by_thing(here, rows, noun=noun).items()
+        },
         "unseen": [clean(name) for name in comparison.baseline.classes_without_rows],
         "rows": [item for metric in here if not metric.about and not metric.mean_of for item in rows[metric.name]],
         "confusions": [
@@ -60,6 +65,16 @@ def held_out_view(
         "classes": [clean(name) for name in names],
         "scatter": None if names or redact_inputs else _scatter(comparison),
     }
+
+
+def _fold(plot: dict[str, Any]) -> dict[str, Any]:
+    """Return a chart with the rows that stand open, of many the gravest and lowest, and the rest of them."""
+    rows = plot["rows"]
+    if len(rows) <= _LONG:
+        return {**plot, "rest": None}
+    shown = [k for k, item in enumerate(rows) if k < _OPEN or item["verdict"] in _STANDING or not item["about"]]
+    rest = {**plot, "rows": [item for k, item in enumerate(rows) if k not in shown], "meanings": [], "whys": []}
+    return {**plot, "rows": [rows[k] for k in shown], "rest": rest}
 
 
 def _scatter(comparison: TableComparison) -> dict[str, Any] | None:

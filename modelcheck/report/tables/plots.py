@@ -26,7 +26,7 @@ def find_top(curves: Iterable[np.ndarray]) -> float:
     """Return the round number that an axis from minus it to it holds all curves with: they then can be compared."""
     largest = [float(np.abs(part[np.isfinite(part)]).max()) for part in curves if np.isfinite(part).any()]
     most = max(largest, default=0.0)
-    if most <= 0:
+    if most < 1e-100:  # nothing moves
         return 1.0
     scale = 10.0 ** math.floor(math.log10(most))
     return next(scale * step for step in (1, 1.5, 2, 3, 4, 5, 7.5, 10) if most <= scale * step * (1 + 1e-9))

@@ -116,7 +116,7 @@ def top_of_gaps(gaps: Sequence[EffectGap]) -> float:
 def describe_gap(
     gap: EffectGap, column: Column, findings: Mapping[str, Finding], *, top: float, names: Sequence[str]
 ) -> dict[str, Any]:
-    """Return one variable's effects by group with their charts, the gap, how likely chance is, and what was asked; `names` are the classes."""
+    """Return one variable's effects by group, with charts and the gap; `names` are the classes."""
     found = findings.get(f"effect_gap[{gap.column}|{gap.division}]")
     populations = [clean(name, longest=24) or "(empty)" for name in gap.populations[:_DRAWN]]
     views = _choose_view(gap)

@@ -23,12 +23,14 @@ def say_percent(share: float | None) -> str:
 
     Examples
     --------
-    >>> say_percent(0.41).split(), say_percent(0.004).split(), say_percent(0.0).split()
-    (['41', '%'], ['0.4', '%'], ['0', '%'])
+    >>> say_percent(0.41).split(), say_percent(0.004).split(), say_percent(0.0001).split()
+    (['41', '%'], ['0.4', '%'], ['<0.1', '%'])
     """
     if share is None or not math.isfinite(share):
         return NOTHING
     per_cent = 100 * share
+    if 0 < abs(per_cent) < 0.05:
+        return "<0.1\N{NO-BREAK SPACE}%"
     digits = 1 if 0 < abs(per_cent) < 0.95 else 0
     return f"{per_cent:.{digits}f}\N{NO-BREAK SPACE}%".replace("-", MINUS)
 

@@ -42,7 +42,7 @@ def table_view(
         "hero": hero_view(comparison, findings),
         "drivers": drivers_view(comparison, findings, noun=noun, of=of),
         "effects": effects_view(comparison, findings),
-        "populations": populations_view(comparison, findings, noun=noun, of=of) if comparison.groups else None,
+        "populations": populations_view(comparison, findings, noun=noun, of=of),
         "features": profiles_view(comparison, findings, noun=noun, of=of),
         "accuracy": held_out_view(comparison, findings, noun=noun, of=of, redact_inputs=redact_inputs),
     }
