@@ -18,6 +18,7 @@ from modelcheck.report.words import MINUS, Noun, clean, gravest, number
 __all__ = ["driver_rows", "drivers_view"]
 
 _OPEN, _LONG = 12, 16  # rows that stand open where there are more than so many
+_SHORT = 32  # letters of a name on the first screen
 _TIES = ("driver_share", "driver_change")
 
 
@@ -86,6 +87,7 @@ def _describe(drivers: Drivers, k: int, most: float, findings: Mapping[str, Find
     return {
         "column": name,
         "name": name_column(name),
+        "short": name_column(name, longest=_SHORT),
         "size": max(before if math.isfinite(before) else 0.0, after if math.isfinite(after) else 0.0),
         "before": say_percent(before),
         "after": say_percent(after),
