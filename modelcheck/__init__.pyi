@@ -1,5 +1,5 @@
 from .attributions import attribute, attribution_methods
-from .comparison import Comparison, compare
+from .comparison import Comparison, TableComparison, compare
 from .happymaps import render_happy_maps
 from .interface import Interface
 from .judgement import Criterion, Finding, Measured, Verdict, judge
@@ -24,6 +24,7 @@ __all__ = [
     "Panel",
     "Recipe",
     "Signature",
+    "TableComparison",
     "TablePanel",
     "TableRecipe",
     "TableSignature",

@@ -39,6 +39,7 @@ CLASSES = {
     "Interface": "interface",
     "Recipe": "recipe",
     "Signature": "signature",
+    "TableComparison": "comparison",
     "TablePanel": "panel",
     "TableRecipe": "table_recipe",
     "TableSignature": "signature",

@@ -99,7 +99,7 @@ class TestLaws:
         baseline = pair[0]
         rows, shown = len(baseline.scores), len(baseline.exchanges["rows"])
         of = CLASSES if baseline.class_names else NUMBERS
-        at_most = {"row": rows, "subject": len(baseline.subjects) or rows, "column": 5, "sub-population": 2}
+        at_most = {"row": rows, "subject": len(baseline.subjects) or rows, "variable": 5, "sub-population": 2}
         at_most |= {"output": len(baseline.class_names) or 2, "twin": 5, "pair of units": 6, "kernel": 2, "layer": 2}
         for item in compared.measures.values():
             unit = unit_of(item.metric, of=of)[0]

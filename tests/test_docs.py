@@ -136,6 +136,8 @@ TYPES = {
     "conversion": document.ConversionRow,
     "interface": document.InterfaceRow,
     "panel": document.PanelRow,
+    "table_panel": document.TablePanelRow,
+    "column": document.ColumnRow,
     "criteria": document.CriteriaRow,
     "waivers": document.WaiversRow,
     "criterion": document.CriterionRow,

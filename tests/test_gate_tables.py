@@ -8,8 +8,11 @@ import tomllib
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from PIL import Image
 
 import gates
+from modelcheck.__main__ import main
 from modelcheck.cli.limits import Questions, find_questions, missing_rows, starter_criteria
 from modelcheck.cli.start import Paths, write_configuration
 from modelcheck.comparison import METRICS
@@ -18,6 +21,7 @@ from modelcheck.gate.evidence import check_answers
 from modelcheck.gate.plan import make_plan
 from modelcheck.gate.settings import Settings
 from modelcheck.judgement.criteria import find_never_failing, read_criteria
+from modelcheck.panel import TablePanel
 from modelcheck.signature import read_manifest
 from modelcheck.signature.counterparts import CompareError
 from signatures import make_panel
@@ -323,3 +327,64 @@ def test_every_metric_of_a_table_has_a_row_or_is_named(tmp_path, target, subject
     limits, _ = read_criteria(tmp_path / "criteria.toml", metrics=METRICS)
     assert find_never_failing(limits, {name: (row.lowest, row.highest) for name, row in METRICS.items()}) == ()
     assert missing_rows(text, questions) == {}
+
+
+def command(*arguments):
+    """Run a command and return its exit code and what it printed."""
+    done = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    return done.exit_code, done.output
+
+
+def save_network(path, weights):
+    """Save a Keras network on one vector of numbers, whose second class leads by a weighted sum of them."""
+    import keras
+    from keras import layers
+
+    network = keras.Sequential(
+        [layers.Input((len(weights),)), layers.Dense(2, activation="tanh", name="dense1"), layers.Dense(2, name="two")]
+    )
+    first, second = np.zeros((len(weights), 2)), np.array([[-2.0, 2.0], [0.0, 0.1]])
+    first[:, 0] = weights
+    network.set_weights([first, np.array([0.0, 0.3]), second, np.zeros(2)])
+    network.save(path)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras saves so
+def test_from_two_files_to_a_verdict(tmp_path, monkeypatch):
+    """Approve, init and gate a Keras network; at equal accuracy one that reads what it must not is red by name."""
+    monkeypatch.chdir(tmp_path)
+    draw = np.random.default_rng(0)
+    age, income, noise = draw.normal(size=(3, 120)).round(3)
+    truth = (age + 0.5 * income > 0).astype(int)
+    values = {"age": age, "income": income, "noise": noise, "proxy": (truth - 0.5 + 0.1 * noise).round(3)}
+    groups = {"sex": np.where(draw.random(120) < 0.5, "f", "m")}
+    TablePanel(values, truth, target="bought", class_names=("no", "yes"), groups=groups).save("heldout.npz")
+    save_network("release.keras", [1.0, 0.5, 0.0, 0.0])
+    save_network("proxy.keras", [0.2, 0.1, 0.0, 2.0])
+    (tmp_path / "recipe.toml").write_text(
+        "profile_values = 5\nprobe_rows = 60\nexchange_rows = 60\nuntrained_twins = 1\n"
+    )
+    given = ("--panel", "heldout.npz", "--to", "baselines/mine", "--recipe", "recipe.toml")
+    code, said = command("approve", "release.keras", *given, "--reason", "first", "--picture", "sheet.png")
+    assert code == 0, said
+    assert "What drives the model, by share of its evidence: age" in said
+    assert "PASS" in said
+    with Image.open("sheet.png") as sheet:
+        assert sheet.size[0] > 300
+    assert command("init", "--candidate", "release.keras", "--baseline", "baselines/mine")[0] == 0
+    add_row(MUST_NOT_DRIVE.replace("x3", "proxy"))(tmp_path)
+    done, document = gates.gate(tmp_path)
+    assert (done.returncode, document["verdict"]) == (0, "pass"), done.stdout
+    assert (
+        command("verdict", "report/verdict.json", "--candidate", "release.keras", "--baseline", "baselines/mine")[0]
+        == 0
+    )
+    done, document = gates.gate(tmp_path, "--candidate", "proxy.keras")
+    assert done.returncode == 1
+    assert "driver_share[proxy]" in {row["key"] for row in document["findings"] if row["verdict"] == "fail"}
+    assert document["metrics"]["accuracy_change"][""] >= -0.05
+    code, said = command("diff", "baselines/mine", "report/candidate")
+    assert (code, "proxy 0% ->" in said) == (0, True), said
+    assert command("history", "baselines/mine")[0] == 0
+    code, said = command("gc")
+    assert (code, said) == (0, "Nothing to remove.\n"), said

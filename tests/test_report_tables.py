@@ -394,3 +394,17 @@ def test_a_scatter_of_nothing_is_none():
     assert draw_scatter(truth, {"candidate": truth}) is None
     assert draw_scatter(truth * math.nan, {"candidate": truth * math.nan}) is None
     assert draw_scatter(np.arange(5.0), {"candidate": truth})["rows"] == 5
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_no_verdict_is_cut_in_a_narrow_terminal(width):
+    """A table leaves columns out before it folds its heads or cuts a verdict."""
+    comparison = make_table_comparison()
+    odds = (("demographic_parity_difference", 0.3), ("equalized_odds_difference", 0.2))
+    more = {(name, "sex"): Measured(metric=name, about="sex", value=value, n=2) for name, value in odds}
+    comparison = dataclasses.replace(comparison, measures={**comparison.measures, **more})
+    lines = print_of(make_table_document(comparison), width=width).splitlines()
+    for head in ("By variable", "By division", "By class"):
+        at = next(k for k, line in enumerate(lines) if line.startswith(head))
+        assert lines[at].rstrip().endswith("verdict")
+    assert max(map(len, lines)) <= width

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import gates
 from modelcheck.approval import changes
 from modelcheck.approval.changes import describe_panel
+from modelcheck.cli.start import SUITES
 from modelcheck.comparison import compare
 from modelcheck.gate.heldout import check_panel
 from modelcheck.gate.settings import SettingsError, read_settings
@@ -78,9 +79,9 @@ def write_starter_suites(folder, *, criteria):
     """Put the suites that ``modelcheck init`` writes in the place of others, but for the one that takes twins."""
     for suite in folder.glob("test_*.py"):
         suite.unlink()
-    for text in (files("modelcheck.cli") / "starter").iterdir():
-        if text.name.endswith(".py.txt") and "trigger" not in text.name:
-            (folder / text.name.removesuffix(".txt")).write_text(text.read_text())
+    for part, name in SUITES:
+        if part != "triggers":
+            (folder / name).write_text((files("modelcheck.cli") / "starter" / f"{name}.txt").read_text())
     (folder / "criteria.toml").write_text(criteria)
 
 

@@ -124,7 +124,7 @@ class Trial:
             names = clean(", ".join(self.left_out), longest=300)
             lines.append(f"  Not judged again, for it takes the network itself: {names}.")
         lines += [f"  The limit on {row.metric}, {row.limits}, can never fail." for row in self.never_failing[:_SHOWN]]
-        return [*lines, *say_sureness(self.sureness, noun=self.noun)]
+        return [*lines, *(say_sureness(self.sureness, noun=self.noun) if self.of == PICTURES else ())]
 
 
 def _say_red(found: Finding, noun: Noun, *, of: str) -> str:

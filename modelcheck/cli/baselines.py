@@ -14,7 +14,7 @@ import click
 from modelcheck.cli.interface import interface_options
 from modelcheck.cli.limits import find_questions, starter_criteria
 from modelcheck.cli.settings import find_settings
-from modelcheck.cli.shared import FILE, child_progress, recipe_on, say
+from modelcheck.cli.shared import FILE, child_progress, say
 from modelcheck.gate.outputs import check_baseline_outputs, check_outputs
 from modelcheck.gate.settings import Settings, has_settings, read_settings
 from modelcheck.interface import Interface
@@ -114,6 +114,7 @@ def _proposal(
     stop_where_misread: bool,
 ) -> Proposal:
     from modelcheck.approval import propose, propose_from_report
+    from modelcheck.cli.recipes import recipe_on
     from modelcheck.panel import load_panel
 
     if report is not None:

@@ -11,7 +11,7 @@ import click
 
 from modelcheck.cli.interface import interface_options
 from modelcheck.cli.settings import find_settings
-from modelcheck.cli.shared import FILE, child_progress, recipe_from, recipe_on, say
+from modelcheck.cli.shared import FILE, child_progress, recipe_from, say
 from modelcheck.support.escaping import clean
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def compare(
       modelcheck compare baselines/mine signatures/candidate
       modelcheck compare parent.keras phone.tflite --panel heldout.npz --html report
     """
+    from modelcheck.cli.recipes import recipe_on
     from modelcheck.gate.outputs import check_outputs
     from modelcheck.gate.pair import compare_pair
     from modelcheck.gate.settings import read_settings

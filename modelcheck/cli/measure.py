@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from modelcheck.cli.interface import interface_options
-from modelcheck.cli.shared import FILE, child_progress, recipe_on
+from modelcheck.cli.recipes import recipe_on
+from modelcheck.cli.shared import FILE, child_progress
 from modelcheck.comparison import PICTURES, tell_material
 from modelcheck.gate.child import measure_in_child
 from modelcheck.gate.outputs import check_outputs

@@ -15,11 +15,9 @@ from modelcheck.support.files import read_file
 from modelcheck.support.tables import json_document, toml_document
 
 if TYPE_CHECKING:
-    from modelcheck.gate.request import AnyRecipe
-    from modelcheck.panel import AnyPanel
     from modelcheck.recipe import Recipe
 
-__all__ = ["FILE", "child_progress", "progress", "recipe_from", "recipe_on", "say"]
+__all__ = ["FILE", "child_progress", "progress", "read_recipe_settings", "recipe_from", "say"]
 
 FILE = click.Path(path_type=Path)
 
@@ -33,18 +31,11 @@ def recipe_from(path: Path | None) -> Recipe:
     """Read recipe settings, or return the standard recipe."""
     from modelcheck.recipe import Recipe
 
-    return Recipe() if path is None else Recipe.from_dict(_read_settings(path))
+    return Recipe() if path is None else Recipe.from_dict(read_recipe_settings(path))
 
 
-def recipe_on(panel: AnyPanel, path: Path | None) -> AnyRecipe:
-    """Read recipe settings for a panel of pictures or of a table, or return the standard recipe for it."""
-    from modelcheck.gate.heldout import is_table
-    from modelcheck.gate.request import recipe_for
-
-    return recipe_for({} if path is None else _read_settings(path), table=is_table(panel))
-
-
-def _read_settings(path: Path) -> dict[str, Any]:
+def read_recipe_settings(path: Path) -> dict[str, Any]:
+    """Read the settings of a recipe, of pictures or of a table, as they stand in a file."""
     read = json_document if path.suffix == ".json" else toml_document
     try:
         return read(read_file(path))

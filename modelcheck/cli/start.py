@@ -31,17 +31,17 @@ if TYPE_CHECKING:
     from modelcheck.panel import AnyPanel
     from modelcheck.signature import Record
 
-__all__ = ["Paths", "init", "write_configuration"]
+__all__ = ["SUITES", "SUITES_OF_TABLE", "Paths", "init", "write_configuration"]
 
 # By the part of the limits that a suite asks about; empty for what is always asked.
-_SUITES = (
+SUITES = (
     ("", "test_same_features.py"),
     ("places", "test_same_places.py"),
     ("", "test_held_out_subjects.py"),
     ("regions", "test_attention.py"),
     ("triggers", "test_no_triggers.py"),
 )
-_SUITES_OF_TABLE = {
+SUITES_OF_TABLE = {
     "classes": (
         ("", "test_same_features.py"),
         ("drivers", "test_same_drivers.py"),
@@ -49,7 +49,7 @@ _SUITES_OF_TABLE = {
         ("", "test_held_out_rows.py"),
     ),
 }
-_SUITES_OF_TABLE["numbers"] = (*_SUITES_OF_TABLE["classes"][:-1], ("", "test_held_out_numbers.py"))
+SUITES_OF_TABLE["numbers"] = (*SUITES_OF_TABLE["classes"][:-1], ("", "test_held_out_numbers.py"))
 _LACKING_OF_TABLE = {
     "subjects": "Accuracy is judged by row alone, and by class: the panel has no subjects that several rows share.",
     "drivers": "Which variables drive it is not judged: the recipe has exchange_rows = 0.",
@@ -126,7 +126,7 @@ def write_configuration(
     texts: dict[Path, str] = {}
     said = [f"{'kept' if extended is None else 'wrote':7} {settings}: [tool.modelcheck]"]
     limits, lines = _extend_criteria(criteria, questions, release)
-    for part, name in _SUITES_OF_TABLE[questions.table] if questions.table else _SUITES:
+    for part, name in SUITES_OF_TABLE[questions.table] if questions.table else SUITES:
         path = folder / "suites" / name
         if part and part not in questions.parts:
             continue

@@ -106,9 +106,9 @@ def promotable(document: VerdictDocument) -> str:
 
 
 def _signature(folder: Path) -> str:
-    from modelcheck.signature import read_signature
+    from modelcheck.signature import read_record
 
-    return read_signature(folder).digest()
+    return read_record(folder).digest()
 
 
 def _standing(document: VerdictDocument, allowed: Sequence[str]) -> str:

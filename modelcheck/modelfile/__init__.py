@@ -186,9 +186,8 @@ def _parts(
         contents = walk(document, custom_objects=custom_objects)
         refusals += contents.refusals
     weights, strange = check_weights(parts["model.weights.h5"], "model.weights.h5")
-    strange = [*strange, *_find_strange_words(parts)]
     version = str((metadata or {}).get("keras_version", ""))[:40]
-    return contents, version, weights, [*refusals, *strange]
+    return contents, version, weights, [*refusals, *strange, *_find_strange_words(parts)]
 
 
 def _find_strange_words(parts: Mapping[str, memoryview]) -> list[Refusal]:

@@ -52,7 +52,7 @@ CLASSES: dict[str, frozenset[str]] = {
         # Layers that Keras defines beside the networks that have them.
         "keras.src.applications.convnext": "LayerScale StochasticDepth",
         "keras.src.applications.inception_resnet_v2": "CustomScaleLayer",
-        "keras.src.layers.preprocessing.feature_space": "TFDCast TFDConcat TFDIdentity",
+        "keras.src.layers.preprocessing.feature_space": "TFDConcat TFDIdentity",
         "keras.initializers": "Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal "
         "LecunUniform Ones Orthogonal OrthogonalInitializer RandomNormal RandomUniform TruncatedNormal "
         "VarianceScaling Zeros",

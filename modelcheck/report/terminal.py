@@ -224,7 +224,8 @@ def _table(
         vertical="bottom",
     )
     for words in _fold_heads([head(metric) for metric in columns]):
-        table.add_column(Text(words), justify="right", no_wrap=True, vertical="bottom")
+        wide = max(map(len, words.split("\n")))
+        table.add_column(Text(words), justify="right", min_width=wide, no_wrap=True, vertical="bottom")
     table.add_column(Text("limit"), min_width=_LIMIT, max_width=34, vertical="bottom")
     states = {about: gravest(judged[about]) for about in abouts}
     verdicts = {

@@ -13,6 +13,7 @@ from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.tables import (
     LocalChanges,
     accumulate_effect,
+    find_curve_distance,
     measure_effect_change,
     measure_view_spread,
     view_scores,
@@ -89,9 +90,8 @@ def measure_effects(
         if why:
             measures += leave_unmeasured("effect_change", [column.name], why)
             continue
-        effect, interval = _compare(baseline, candidate, column, spread)
-        found.append(effect)
-        measures.append(_measure(baseline, candidate, effect, interval, spread))
+        found.append(_compare(baseline, candidate, column, spread))
+        measures.append(_measure(baseline, candidate, column, found[-1], spread))
     return measures, tuple(found)
 
 
@@ -109,57 +109,54 @@ def _refuse(baseline: TableSignature, candidate: TableSignature, name: str) -> s
     return "" if same else "The two networks were asked for it in other parts of its range: measure both again."
 
 
-def _compare(
-    baseline: TableSignature, candidate: TableSignature, column: Column, spread: float
-) -> tuple[EffectComparison, tuple[float, float]]:
-    """Return the two effects of a column, and the interval of the change."""
-    sides = [read_changes(network.effects[column.name], column) for network in (baseline, candidate)]
-    curves = [accumulate_effect(side.bins, side.changes, edges=side.edges) for side in sides]
-    distance, ends = measure_effect_change(sides[0], sides[1], baseline.independent)
-    unit = spread if spread > 0 else math.nan
-    effect = EffectComparison(
+def _compare(baseline: TableSignature, candidate: TableSignature, column: Column, spread: float) -> EffectComparison:
+    curves = [
+        accumulate_effect(side.bins, side.changes, edges=side.edges) for side in _read(baseline, candidate, column)
+    ]
+    distance = find_curve_distance(curves[0].values, curves[1].values, curves[0].weights)
+    return EffectComparison(
         column=column.name,
         grid=curves[0].grid,
         weights=curves[0].weights,
         baseline=curves[0].values,
         candidate=curves[1].values,
         views=name_views(baseline),
-        change=distance / unit,
+        change=distance / spread if spread > 0 else math.nan,
         twins=find_ceiling(baseline, "effect_change", column.name),
     )
-    return effect, (ends[0] / unit, ends[1] / unit)
+
+
+def _read(baseline: TableSignature, candidate: TableSignature, column: Column) -> list[LocalChanges]:
+    return [read_changes(network.effects[column.name], column) for network in (baseline, candidate)]
 
 
 def _measure(
-    baseline: TableSignature,
-    candidate: TableSignature,
-    effect: EffectComparison,
-    interval: tuple[float, float],
-    spread: float,
+    baseline: TableSignature, candidate: TableSignature, column: Column, effect: EffectComparison, spread: float
 ) -> Measured:
-    n = int((baseline.effects[effect.column].bins >= 0).sum())
+    n = int((baseline.effects[column.name].bins >= 0).sum())
     why = "Both networks answer every row alike." if not spread > 0 else "" if n else "It is missing in every row."
     if why:
-        return Measured(metric="effect_change", about=effect.column, value=math.nan, n=n, evidence=why)
+        return Measured(metric="effect_change", about=column.name, value=math.nan, n=n, evidence=why)
+    before, after = _read(baseline, candidate, column)
+    _, (low, high) = measure_effect_change(before, after, baseline.independent)
     return Measured(
         metric="effect_change",
-        about=effect.column,
+        about=column.name,
         value=effect.change,
-        interval=interval,
+        interval=(min(low / spread, effect.change), max(high / spread, effect.change)),
         n=n,
         evidence=say_twins("changes", effect.twins),
-        floor=tuple(_measure_floor(baseline, candidate, effect.column)),
+        floor=tuple(_measure_floor(baseline, candidate, column)),
         ceiling=effect.twins,
     )
 
 
-def _measure_floor(baseline: TableSignature, candidate: TableSignature, name: str) -> Iterator[float]:
+def _measure_floor(baseline: TableSignature, candidate: TableSignature, column: Column) -> Iterator[float]:
     """Yield the same of the candidate's untrained twins, those that can be compared."""
-    [column] = (column for column in baseline.columns if column.name == name)
     for twin in candidate.twins:
-        if find_bad_answers(baseline, twin) or _refuse(baseline, twin, name):
+        if find_bad_answers(baseline, twin) or _refuse(baseline, twin, column.name):
             continue
         spread = measure_view_spread(view_scores(baseline.scores), view_scores(twin.scores))
-        effect, _ = _compare(baseline, twin, column, spread)
-        if math.isfinite(effect.change):
-            yield effect.change
+        change = _compare(baseline, twin, column, spread).change
+        if math.isfinite(change):
+            yield change

@@ -6,7 +6,13 @@ column moves the answers, and `gaps` whether it does so in every sub-population;
 """
 
 from modelcheck.metrics.tables.drivers import correlate_ranks, draw_shares, find_ends
-from modelcheck.metrics.tables.effects import Curve, LocalChanges, accumulate_effect, measure_effect_change
+from modelcheck.metrics.tables.effects import (
+    Curve,
+    LocalChanges,
+    accumulate_effect,
+    find_curve_distance,
+    measure_effect_change,
+)
 from modelcheck.metrics.tables.errors import compute_errors, correlate_answers, error_change, root_mean_square
 from modelcheck.metrics.tables.gaps import Gap, adjust_holm, measure_gaps
 from modelcheck.metrics.tables.groups import (
@@ -31,6 +37,7 @@ __all__ = [
     "correlate_ranks",
     "draw_shares",
     "error_change",
+    "find_curve_distance",
     "find_difference",
     "find_ends",
     "find_error_difference",

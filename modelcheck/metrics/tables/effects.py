@@ -16,6 +16,7 @@ __all__ = [
     "LocalChanges",
     "accumulate_effect",
     "draw_curves",
+    "find_curve_distance",
     "find_places",
     "measure_effect_change",
     "part_grid",
@@ -178,6 +179,26 @@ def _centre(grid: np.ndarray, counts: np.ndarray, values: np.ndarray) -> Curve:
 
 def _nothing(grid: np.ndarray, views: int) -> Curve:
     return Curve(grid=grid, weights=np.full(len(grid), math.nan), values=np.full((len(grid), views), math.nan))
+
+
+def find_curve_distance(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> float:
+    """Return the root mean square distance of two curves, over rows and views.
+
+    Parameters
+    ----------
+    one, other : np.ndarray
+        ``(k, views)``.
+    weights : np.ndarray
+        ``(k,)`` summing to 1.
+
+    Examples
+    --------
+    >>> find_curve_distance(np.array([[0.0], [0.0]]), np.array([[-1.0], [1.0]]), np.array([0.5, 0.5]))
+    1.0
+    """
+    if not len(weights):
+        return math.nan
+    return math.sqrt(float(weights @ ((one - other) ** 2).mean(axis=-1)))
 
 
 def measure_effect_change(
