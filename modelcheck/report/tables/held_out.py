@@ -17,7 +17,7 @@ from modelcheck.report.words import Noun, clean
 
 __all__ = ["held_out_view"]
 
-_OPEN, _LONG = 8, 12  # rows of a chart that stand open where there are more than so many
+_OPEN, _LONG = 5, 8  # rows of a chart that stand open where there are more than so many
 _STANDING = ("fail", "unmeasured", "inconclusive")
 
 
@@ -53,9 +53,7 @@ def held_out_view(
         "subjects": bool(comparison.subjects),
         "numbers": not names,
         "target": clean(comparison.baseline.target, longest=60),
-        "plots": {
-            kind: [_fold(plot) for plot in plots] for kind, plots in plot_by_thing(here, rows, noun=noun).items()
-        },
+        "plots": {kind: _fold(plots) for kind, plots in plot_by_thing(here, rows, noun=noun).items()},
         "unseen": [clean(name) for name in comparison.baseline.classes_without_rows],
         "rows": [item for metric in here if not metric.about and not metric.mean_of for item in rows[metric.name]],
         "confusions": [
@@ -67,7 +65,16 @@ def held_out_view(
     }
 
 
-def _fold(plot: dict[str, Any]) -> dict[str, Any]:
+def _fold(plots: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return charts of one kind of thing: the first open, others only where something in them did not pass."""
+    folded = []
+    for k, plot in enumerate(plots):
+        standing = any(item["verdict"] in _STANDING for item in plot["rows"])
+        folded.append({**_fold_rows(plot), "folded": k > 0 and not standing})
+    return folded
+
+
+def _fold_rows(plot: dict[str, Any]) -> dict[str, Any]:
     """Return a chart with the rows that stand open, of many the gravest and lowest, and the rest of them."""
     rows = plot["rows"]
     if len(rows) <= _LONG:

@@ -58,11 +58,12 @@ def profiles_view(
             }
         )
     shown = {record.name for record in baseline.layers[:-1]}
+    described = [row(x, findings, noun=noun, of=of) for x in here if x.about not in shown]
     return {
         "outputs": [describe_profile(pair, baseline.columns, baseline.typical) for pair in own[:_OUTPUTS]],
         "left_out": max(len(own) - _OUTPUTS, 0),
         "classes": bool(baseline.class_names),
-        "measures": [row(x, findings, noun=noun, of=of) for x in here if x.about not in shown],
+        "measures": described,
         "layers": layers,
     }
 
