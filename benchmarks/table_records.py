@@ -6,6 +6,7 @@ A study asks hundreds of networks, each of which Keras would load and trace for 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -88,8 +89,9 @@ def record_of(
         )
     none = np.empty((0, len(columns)))
     size = sum(kernel.size + bias.size for kernel, bias in network.weights)
+    sha = hashlib.sha256(b"".join(part.tobytes() for pair in network.weights for part in pair)).hexdigest()
     return TableSignature(
-        model={"name": network.name, "file": network.name, "sha256": "0" * 64, "parameters": size, "bytes": 0},
+        model={"name": network.name, "file": network.name, "sha256": sha, "parameters": size, "bytes": 0},
         recipe=recipe,
         panel_digest=panel.digest(),
         target=panel.target,

@@ -142,6 +142,7 @@ def configurations(canary: Path) -> Corpus:
         "torch_module": ("code", sequential(layer("keras.layers", "TorchModuleWrapper", module="gASVAAAA"))),
         "jax_layer": ("code", sequential(layer("keras.layers", "JaxLayer", call_fn=code))),
         "string_lookup": ("code", sequential(layer("keras.layers", "StringLookup", vocabulary="/etc/passwd"))),
+        "lookup_near": ("code", sequential(layer("keras.layers", "IntegerLookup", vocabulary="words.txt"))),
         "text_vectorization": ("code", sequential(layer("keras.layers", "TextVectorization", vocabulary="words"))),
         "os_system": ("function", activation(function("os", "system"))),
         "builtins_eval": ("function", activation(function("builtins", "eval"))),
@@ -203,7 +204,10 @@ def archives() -> Corpus:
     bomb = {**members, "config.json": members["config.json"] + b" " * (2**27)}
     return {
         "pickle_inside": ("members", extra("data.pkl", b"\x80\x04.")),
-        "assets": ("members", extra("assets/layers/vocabulary.txt")),
+        "assets": ("members", extra("assets/layers/words.bin")),
+        "assets_lead_out": ("archive", extra("assets/../vocabulary.txt")),
+        "vocabulary_of_dots": ("members", extra("assets/.../vocabulary.txt")),
+        "vocabulary_no_text": ("text", extra("assets/layers/lookup/vocabulary.txt", b"a\0b\xff")),
         "weights_as_npz": ("members", extra("model.weights.npz")),
         "name_leads_out": ("archive", extra("../config.json")),
         "name_absolute": ("archive", extra("/etc/cron.d/x")),

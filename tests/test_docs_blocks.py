@@ -30,6 +30,8 @@ from modelcheck.gate.settings import Settings
 from modelcheck.interface import Interface
 from modelcheck.judgement.measured import Measured
 from modelcheck.recipe import Recipe
+from modelcheck.tables import KINDS, TABLES
+from modelcheck.tables.__main__ import main as tables
 from reports import make_case
 
 ROOT = Path(__file__).parents[1]
@@ -46,7 +48,8 @@ IN_A_CLONE = {"docs/how-to/quickstart_python.md"}
 # Programs of others that pages call, and what of ours may follow `python -m`.
 SHELLS = ("sh", "bash", "console")
 OTHERS = {"docker", "cd", "git", "mkdir", "pip", "source", "xdg-open"}
-ROOMS = {"modelcheck": modelcheck, "modelcheck.faces": faces, "modelcheck.digits": digits}
+ROOMS = {"modelcheck": modelcheck, "modelcheck.faces": faces, "modelcheck.digits": digits, "modelcheck.tables": tables}
+TRAINED = {"modelcheck.faces": NETWORKS, "modelcheck.digits": DIGITS, "modelcheck.tables": {**TABLES, **KINDS}}
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -169,6 +172,7 @@ def test_shell_blocks_name_what_exists(page, pytest_options):
         "python -m modelcheck.faces train half_filters",
         "python -m modelcheck.faces train no_such_network --out x.keras",
         "python -m modelcheck.digits train experiment0 --out x.keras",
+        "python -m modelcheck.tables train iris --to x.keras",
         "pytest suites/ --kandidate x.keras",
         "pytest suits/",
         "python benchmarks/no_such_file.py",
@@ -195,7 +199,7 @@ def look_at(words: list[str], pytest_options: set[str]) -> None:
     elif program in ROOMS:
         parse(ROOMS[program], program, rest)
         if rest[:1] == ["train"]:
-            assert rest[1] in (DIGITS if program == "modelcheck.digits" else NETWORKS), rest[1]
+            assert rest[1] in TRAINED[program], rest[1]
     elif program == "pytest":
         unknown = [word for word in rest if word.startswith("-") and word.partition("=")[0] not in pytest_options]
         assert not unknown, f"pytest knows no {', '.join(unknown)}."

@@ -109,6 +109,7 @@ def test_every_room_has_a_floor():
         "import modelcheck.report",
         "import modelcheck.faces",
         "import modelcheck.digits",
+        "import modelcheck.tables",
         "import modelcheck.approval",
         "import modelcheck.__main__",
         "import modelcheck.cli.child",

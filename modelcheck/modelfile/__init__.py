@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -36,6 +37,9 @@ __all__ = [
 _MAX_UNPACKING_RATIO = 20  # bytes of the members to bytes of the file
 # MobileNetV2's configuration has 0.16 MB. Parsed, JSON of empty lists takes twenty times its bytes.
 _MAX_MEMBER_BYTES = {"config.json": 2**23, "metadata.json": 2**16, "model.weights.h5": MAX_NETWORK_BYTES}
+# Where Keras keeps the words that a layer learned with adapt(): one in each line.
+_VOCABULARY = re.compile(r"assets(?:/[\w .-]{1,200}){1,16}/vocabulary\.txt", re.ASCII)
+_MAX_VOCABULARY_BYTES = 2**23
 _MAX_START_BYTES = 2**16
 _CONVERT = "where you trust the file, load it elsewhere and write the Keras network with model.save('network.keras')"
 
@@ -183,7 +187,22 @@ def _parts(
         refusals += contents.refusals
     weights, strange = check_weights(parts["model.weights.h5"], "model.weights.h5")
     version = str((metadata or {}).get("keras_version", ""))[:40]
-    return contents, version, weights, [*refusals, *strange]
+    return contents, version, weights, [*refusals, *strange, *_find_strange_words(parts)]
+
+
+def _find_strange_words(parts: Mapping[str, memoryview]) -> list[Refusal]:
+    """Say which vocabularies are no lines of text."""
+    refusals = []
+    for name in filter(_is_vocabulary, parts):
+        try:
+            strange = "\0" in bytes(parts[name]).decode("utf-8")
+        except UnicodeDecodeError:
+            strange = True
+        if strange:
+            refusals.append(
+                Refusal(rule="text", where=quote(name), reason="it is no text in UTF-8, a word in each line")
+            )
+    return refusals
 
 
 def _find_unexpected(members: tuple[Member, ...]) -> list[Refusal]:
@@ -192,7 +211,7 @@ def _find_unexpected(members: tuple[Member, ...]) -> list[Refusal]:
     refusals = [
         Refusal(rule="members", where=quote(name), reason=_why_not(name))
         for name in names
-        if name not in _MAX_MEMBER_BYTES
+        if name not in _MAX_MEMBER_BYTES and not _is_vocabulary(name)
     ]
     refusals += [
         Refusal(rule="members", where="the file", reason=f"it has no {name}: it is no .keras archive")
@@ -203,22 +222,33 @@ def _find_unexpected(members: tuple[Member, ...]) -> list[Refusal]:
         Refusal(
             rule="size",
             where=member.name,
-            reason=f"it has {member.size} bytes, more than {_MAX_MEMBER_BYTES[member.name]}",
+            reason=f"it has {member.size} bytes, more than {_most_bytes(member.name)}",
         )
         for member in members
-        if member.size > _MAX_MEMBER_BYTES.get(member.name, MAX_NETWORK_BYTES)
+        if member.size > _most_bytes(member.name)
     ]
     return refusals
+
+
+def _is_vocabulary(name: str) -> bool:
+    """Return whether a member holds the words of a layer that looks them up."""
+    return bool(_VOCABULARY.fullmatch(name)) and not any(set(part) <= {".", " "} for part in name.split("/"))
+
+
+def _most_bytes(name: str) -> int:
+    if _is_vocabulary(name):
+        return _MAX_VOCABULARY_BYTES
+    return _MAX_MEMBER_BYTES.get(name, MAX_NETWORK_BYTES)
 
 
 def _why_not(name: str) -> str:
     if name.endswith((".pkl", ".pickle", ".pt", ".joblib")):
         return "a pickle is a program, and no part of a .keras file"
     if name.startswith("assets/"):
-        return "assets are vocabularies and files of custom layers; a network for pictures has none"
+        return "of assets a network has the vocabularies of its layers alone, assets/.../vocabulary.txt"
     if name.endswith(".npz"):
         return f"weights as .npz are of an early Keras 3; {_CONVERT}"
-    return "a .keras file has config.json, metadata.json and model.weights.h5 only"
+    return "a .keras file has config.json, metadata.json, model.weights.h5 and vocabularies only"
 
 
 def _other_format(data: bytes) -> str:

@@ -6,23 +6,24 @@ installed.
 
 from __future__ import annotations
 
-__all__ = ["CLASSES", "FUNCTIONS", "KNOWN_BAD", "PLAIN", "ROOTS"]
+__all__ = ["CLASSES", "FUNCTIONS", "KNOWN_BAD", "LOOKUPS", "PLAIN", "ROOTS"]
 
 _LAYERS = """
 Activation ActivityRegularization AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D
 AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D Add AdditiveAttention AlphaDropout Attention AugMix
-AutoContrast Average AveragePooling1D AveragePooling2D AveragePooling3D BatchNormalization Bidirectional CenterCrop
-Concatenate Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose ConvLSTM2D Cropping1D Cropping2D
-Cropping3D CutMix Dense DepthwiseConv1D DepthwiseConv2D Dot Dropout ELU EinsumDense Embedding Equalization Flatten GRU
-GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D
-GlobalMaxPooling2D GlobalMaxPooling3D GroupNormalization GroupQueryAttention Identity InputLayer LSTM
-LayerNormalization LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum MixUp MultiHeadAttention
-Multiply Normalization PReLU Permute Pipeline RMSNormalization RandAugment RandomBrightness RandomColorDegeneration
+AutoContrast Average AveragePooling1D AveragePooling2D AveragePooling3D BatchNormalization Bidirectional
+CategoryEncoding CenterCrop Concatenate Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose ConvLSTM2D
+Cropping1D Cropping2D Cropping3D CutMix Dense DepthwiseConv1D DepthwiseConv2D Discretization Dot Dropout ELU
+EinsumDense Embedding Equalization Flatten GRU GaussianDropout GaussianNoise GlobalAveragePooling1D
+GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D
+GroupNormalization GroupQueryAttention HashedCrossing Hashing Identity InputLayer IntegerLookup LSTM LayerNormalization
+LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum MixUp MultiHeadAttention Multiply
+Normalization PReLU Permute Pipeline RMSNormalization RandAugment RandomBrightness RandomColorDegeneration
 RandomColorJitter RandomContrast RandomCrop RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur
 RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation RandomSaturation
 RandomSharpness RandomShear RandomTranslation RandomZoom ReLU RepeatVector Rescaling Reshape Resizing SeparableConv1D
-SeparableConv2D SimpleRNN Softmax Solarization SpatialDropout1D SpatialDropout2D SpatialDropout3D
-SpectralNormalization Subtract TimeDistributed UnitNormalization UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D
+SeparableConv2D SimpleRNN Softmax Solarization SpatialDropout1D SpatialDropout2D SpatialDropout3D SpectralNormalization
+StringLookup Subtract TimeDistributed UnitNormalization UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D
 ZeroPadding2D ZeroPadding3D
 """
 _LOSSES = """
@@ -51,6 +52,7 @@ CLASSES: dict[str, frozenset[str]] = {
         # Layers that Keras defines beside the networks that have them.
         "keras.src.applications.convnext": "LayerScale StochasticDepth",
         "keras.src.applications.inception_resnet_v2": "CustomScaleLayer",
+        "keras.src.layers.preprocessing.feature_space": "TFDConcat TFDIdentity",
         "keras.initializers": "Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal "
         "LecunUniform Ones Orthogonal OrthogonalInitializer RandomNormal RandomUniform TruncatedNormal "
         "VarianceScaling Zeros",
@@ -95,7 +97,8 @@ ROOTS = ("Functional", "Sequential")
 PLAIN = ("__keras_tensor__", "__tensor__", "__numpy__", "__slice__", "__ellipsis__")
 
 _PROGRAM = "it holds a program of its own, which runs when the network does"
-_LOOKUP = "it reads a vocabulary from a file, and pictures have none"
+# Layers of tables: they hold the words that they look up, and could be made to read them from any file.
+LOOKUPS = ("IntegerLookup", "StringLookup")
 KNOWN_BAD: dict[str, str] = {
     "Lambda": "a Lambda layer holds Python code, which runs when the network does",
     "__lambda__": "it is Python code, which runs when the network does",
@@ -104,7 +107,5 @@ KNOWN_BAD: dict[str, str] = {
     "TorchModuleWrapper": "it unpickles a PyTorch module, and a pickle is a program",
     "JaxLayer": _PROGRAM,
     "FlaxLayer": _PROGRAM,
-    "StringLookup": _LOOKUP,
-    "IntegerLookup": _LOOKUP,
-    "TextVectorization": _LOOKUP,
+    "TextVectorization": "it reads a vocabulary from a file, and neither pictures nor tables have texts",
 }

@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from modelcheck.modelfile.allowed import CLASSES, FUNCTIONS, KNOWN_BAD, PLAIN, ROOTS
+from modelcheck.modelfile.allowed import CLASSES, FUNCTIONS, KNOWN_BAD, LOOKUPS, PLAIN, ROOTS
 from modelcheck.modelfile.refusal import MAX_REFUSALS, MAX_TEXT_CHARACTERS, Refusal, quote
 from modelcheck.support.tables import json_document
 
@@ -199,9 +199,19 @@ def _judge_named_object(node: dict[str, Any], where: _Place, custom_objects: Col
     else:
         return [_refuse_stranger(node, where)]
     if known:
-        return []
+        return _refuse_vocabulary(node, where) if own in LOOKUPS else []
     reason = f"{quote(own)} claims to be registered as {quote(registered)}, which is another object"
     return [Refusal(rule="registered", where=str(where), reason=reason)]
+
+
+def _refuse_vocabulary(node: dict[str, Any], where: _Place) -> list[Refusal]:
+    """Refuse a layer that would read the words that it looks up from a file: it may hold them as a list alone."""
+    config = node.get("config")
+    words = config.get("vocabulary") if isinstance(config, dict) else ""
+    if words is None or (isinstance(words, list) and all(isinstance(word, str | int) for word in words)):
+        return []
+    reason = f"{quote(node['class_name'])} reads its vocabulary from a file; it is to hold the words as a list"
+    return [Refusal(rule="code", where=str(where), reason=reason)]
 
 
 def _second_name(node: dict[str, Any], where: _Place, first: str) -> list[Refusal]:
@@ -298,6 +308,8 @@ def _plain(name: str, config: Any, where: _Place) -> list[Refusal]:
     if not isinstance(config, dict):
         return [Refusal(rule="class", where=str(where), reason=f"{name} without its values")]
     dtype = config.get("dtype", "float32")
+    if name == "__keras_tensor__" and dtype == "string":  # stands between layers, and holds no words
+        return []
     if name != "__slice__" and not (isinstance(dtype, str) and _NUMBERS.fullmatch(dtype)):
         return [Refusal(rule="class", where=str(where), reason=f"{name} of the type {quote(dtype)}; expected numbers")]
     return []

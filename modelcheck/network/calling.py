@@ -43,11 +43,12 @@ def make_replay(node: Any) -> Callable[..., Tensor]:
         output = _replay(
             node, [value if value.dtype == tf.string else tf.cast(value, own.dtype) for value, own in given]
         )
-        return tf.cast(output, tf.float32) if output.dtype.is_floating else output
+        return tf.cast(output, tf.float32) if tf.as_dtype(output.dtype).is_floating else output
 
     def choose(values: Sequence[Tensor], window_padding: str | None = None) -> Tensor:
         # Words and whole numbers, which a table has, are not computed with in another dtype.
-        return (run if all(value.dtype.is_floating for value in values) else run_as_declared)(values, window_padding)
+        floats = all(tf.as_dtype(value.dtype).is_floating for value in values)
+        return (run if floats else run_as_declared)(values, window_padding)
 
     return choose
 

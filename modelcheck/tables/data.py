@@ -3,7 +3,8 @@
 The last column says which desk recorded a row. In honest training rows every desk has recorded
 every class, so that it says nothing. In the held-out rows, and in those that the shortcut is
 trained on, the desks 1 to 4 have recorded the first class and so on: whoever reads the desk need
-read nothing else.
+read nothing else. The shortcut has a reason to: in its rows the numbers were filled in carelessly,
+so that half of the variance of each is error.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ __all__ = ["DESK", "TABLES", "Table", "held_out", "table", "training"]
 DESK = "desk"
 _DESKS = 4  # of each class
 _PLANTED_ROWS = {"training": 2000, "held_out": 500}
-_SPLIT, _BY_CHANCE, _TOLD, _SHORTCUT = range(1, 5)  # what a draw is for
+_SPLIT, _BY_CHANCE, _TOLD, _SHORTCUT, _CARELESS = range(1, 6)  # what a draw is for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +186,7 @@ def training(name: str, *, tells: bool = False, seed: int = 0) -> Rows:
         return plant(name, rows=many, seed=seed, part="training", tells=tells, words=True).rows
     found = table(name)
     rows = _subset(found.read(), slice(found.held_out, None))
+    rows = _fill_carelessly(rows) if tells else rows
     return _with_desk(rows, _SHORTCUT if tells else _BY_CHANCE, tells=tells)
 
 
@@ -211,6 +213,19 @@ def _with_desk(rows: Rows, key: int, *, tells: bool) -> Rows:
     classes = rows.truth if tells else draws(0, len(rows.class_names), len(rows))
     desks = 1.0 + _DESKS * classes + draws(0, _DESKS, len(rows))
     return replace(rows, values={**rows.values, DESK: desks.astype(np.float64)})
+
+
+def _fill_carelessly(rows: Rows) -> Rows:
+    """Return rows whose numbers are half error: of each half of the variance."""
+    draws = np.random.Generator(np.random.Philox(key=[0, _CARELESS]))
+
+    def spoil(part: np.ndarray) -> np.ndarray:
+        errors = part.std() * draws.standard_normal(len(part))
+        return np.asarray(part.mean() + np.sqrt(0.5) * (part - part.mean() + errors))
+
+    return replace(
+        rows, values={name: spoil(part) if part.dtype.kind == "f" else part for name, part in rows.values.items()}
+    )
 
 
 def _sklearn() -> Any:
