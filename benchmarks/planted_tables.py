@@ -222,7 +222,7 @@ def say_gaps(table: pd.DataFrame, limit: float) -> Iterator[str]:
 
 @click.command()
 @click.option("--seeds", type=int, default=20, show_default=True, help="Tables of each kind on which limits are tried.")
-@click.option("--chosen-seeds", type=int, default=10, show_default=True, help="Of each on which they were chosen.")
+@click.option("--chosen-seeds", type=int, default=6, show_default=True, help="Of each on which they were chosen.")
 @click.option("--gap-seeds", type=int, default=40, show_default=True, help="Networks for each size of a gap.")
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS, help="Where the tables go.")
 def main(*, seeds: int, chosen_seeds: int, gap_seeds: int, out: Path) -> None:
