@@ -9,16 +9,16 @@ import click
 
 from modelcheck.cli.interface import interface_options
 from modelcheck.cli.recipes import recipe_on
-from modelcheck.cli.shared import FILE, child_progress
+from modelcheck.cli.shared import FILE, child_progress, recipe_from
 from modelcheck.comparison import PICTURES, tell_material
 from modelcheck.gate.child import measure_in_child
 from modelcheck.gate.outputs import check_outputs
 from modelcheck.gate.renderable import refuse_on_rows, refuse_shipped
-from modelcheck.gate.request import Request
+from modelcheck.gate.request import AnyRecipe, Request
 from modelcheck.gate.settings import read_settings, split_names
 from modelcheck.interface import Interface
 from modelcheck.modelfile import FORMATS, tell_format
-from modelcheck.panel import load_panel
+from modelcheck.panel import PanelError, load_panel
 from modelcheck.signature import read_manifest
 from modelcheck.support.commands import as_argument
 from modelcheck.table_recipe import TableRecipe
@@ -90,7 +90,7 @@ def measure(  # noqa: PLR0913 - one for each option
     if like is not None and not interface:  # as the gate reads a candidate of which nothing is said
         interface = Interface.from_dict(read_manifest(like).get("interface", {}))
     settings = read_settings(Path.cwd())
-    recipe = None if like else recipe_on(load_panel(panel_path, max_gib=settings.panel_size), recipe_path)
+    recipe = None if like else _read_recipe(recipe_path, panel_path, max_gib=settings.panel_size)
     if isinstance(recipe, TableRecipe) or (like is not None and tell_material(read_manifest(like)) != PICTURES):
         command = ["modelcheck", "measure", "PARENT.keras", "--panel", panel_path, "--to", folder]
         refuse_on_rows(model, instead=command)
@@ -111,6 +111,14 @@ def measure(  # noqa: PLR0913 - one for each option
     with child_progress(plain=plain) as tell:
         measure_in_child(request, folder, settings=settings, tell=tell)
     click.echo(f"Wrote the signature of {model} to {folder}.")
+
+
+def _read_recipe(path: Path | None, panel: Path, *, max_gib: float) -> AnyRecipe:
+    """Return the recipe for a panel's kind; a panel that cannot be read is for the measuring process to refuse."""
+    try:
+        return recipe_on(load_panel(panel, max_gib=max_gib), path)
+    except PanelError:
+        return recipe_from(path)
 
 
 def _refuse_options(model: Path, given: Sequence[str]) -> None:

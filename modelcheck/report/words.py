@@ -170,9 +170,17 @@ def format_with_interval(
 
 
 def limits(criterion: Criterion | None, *, signs: bool = False) -> str:
-    """Return limits in words, ``at least 0.5``, or signs, ``≥ 0.5``; a dash for no criterion."""
+    """Return limits in words, ``at least 0.5``, or signs, ``≥ 0.5``; a dash for no criterion.
+
+    Examples
+    --------
+    >>> limits(Criterion(metric="driver_change", at_least=-0.1, at_most=0.1, why="as agreed"))
+    'within ±0.1'
+    """
     if criterion is None:
         return NOTHING
+    if criterion.at_least is not None and criterion.at_most == -criterion.at_least:
+        return f"within ±{criterion.at_most:g}"
     low, high = ("≥", "≤") if signs else ("at least", "at most")
     # As it was written: a limit that is rounded would look like another one.
     parts = [
