@@ -98,13 +98,9 @@ def convolution_step(
     groups = int(layer.groups)
 
     def linear(value: Tensor, kernel: Tensor, window_padding: str | None = None) -> Tensor:
-        padding, dilation = window_padding or window.padding, window.dilation
-        if dilation != (1, 1) and value.dtype == tf.float64:
-            kernel, dilation = _write_out_dilation(kernel, dilation), (1, 1)
-        # TensorFlow's CPU kernels have no gradient for grouped convolutions, and none for dilated
-        # ones in float64.
+        # TensorFlow's CPU kernels have no gradient for grouped convolutions.
         pairs = zip(tf.split(value, groups, -1), tf.split(kernel, groups, -1), strict=True)
-        parts = [tf.nn.conv2d(part, weight, window.strides, padding, dilations=dilation) for part, weight in pairs]
+        parts = [_convolve(part, weight, window, window_padding or window.padding) for part, weight in pairs]
         return parts[0] if groups == 1 else tf.concat(parts, -1)
 
     return linear_step(
@@ -112,14 +108,21 @@ def convolution_step(
     )
 
 
-def _write_out_dilation(kernel: Tensor, dilation: tuple[int, int]) -> Tensor:
-    """Write a dilated kernel out with zeros."""
-    for axis, gap in enumerate(dilation):
-        length = (kernel.shape[axis] - 1) * gap + 1
-        apart = tf.stack([kernel] + [tf.zeros_like(kernel)] * (gap - 1), axis + 1)
-        whole = tf.reshape(apart, [*kernel.shape[:axis], -1, *kernel.shape[axis + 1 :]])
-        kernel = tf.gather(whole, tf.range(length), axis=axis)
-    return kernel
+def _convolve(value: Tensor, kernel: Tensor, window: Window, padding: str) -> Tensor:
+    """Return a convolution; a dilated one as plain convolutions of every so many pixels.
+
+    Of the kernels for dilation only those of processors with AVX-512 have a gradient, and those in
+    float32 alone.
+    """
+    if window.dilation == (1, 1):
+        return tf.nn.conv2d(value, kernel, window.strides, padding)
+    return tf.compat.v1.nn.with_space_to_batch(
+        value,
+        list(window.dilation),
+        padding,
+        lambda part, _, inner: tf.nn.conv2d(part, kernel, window.strides, inner),
+        filter_shape=kernel.shape[:2].as_list(),
+    )
 
 
 def depthwise_step(name: str, layer: Any, inputs: tuple[int, ...], before: tuple[Any, ...], *, separable: bool) -> Step:
