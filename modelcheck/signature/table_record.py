@@ -137,6 +137,22 @@ class TableSignature:
         How its inputs and outputs were understood.
     provenance : mapping
         Versions and platform of the measurement.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import keras
+    >>> from modelcheck import TablePanel, TableRecipe, measure
+    >>> ages = np.linspace(18.0, 90.0, 30)
+    >>> panel = TablePanel({"age": ages, "pay": ages[::-1] / 7}, ["no", "yes"] * 15, target="bought",
+    ...                    class_names=("no", "yes"))
+    >>> weights = keras.initializers.RandomNormal(seed=1)
+    >>> network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, kernel_initializer=weights, name="out")])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     network.save(f"{folder}/release.keras")
+    ...     signature = measure(f"{folder}/release.keras", panel, TableRecipe(untrained_twins=0))
+    >>> signature.scores.shape, [column.name for column in signature.columns]
+    ((30, 2), ['age', 'pay'])
     """
 
     model: Mapping[str, Any]

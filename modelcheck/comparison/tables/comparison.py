@@ -61,6 +61,23 @@ class TableComparison:
         One for each sub-population, those of too few rows among them.
     profiles : tuple of ProfilePair
         Of the decision's units first, then of matched hidden units, the most alike of a layer first.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import keras
+    >>> from modelcheck import TablePanel, TableRecipe, compare, measure
+    >>> ages = np.linspace(18.0, 90.0, 30)
+    >>> panel = TablePanel({"age": ages, "pay": ages[::-1] / 7}, ["no", "yes"] * 15, target="bought",
+    ...                    class_names=("no", "yes"))
+    >>> weights = keras.initializers.RandomNormal(seed=1)
+    >>> network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, kernel_initializer=weights, name="out")])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     network.save(f"{folder}/release.keras")
+    ...     signature = measure(f"{folder}/release.keras", panel, TableRecipe(untrained_twins=0))
+    >>> found = compare(signature, signature)
+    >>> found.find("driver_rank_agreement").value, found.find("driver_change", "age").value
+    (1.0, 0.0)
     """
 
     baseline: TableSignature
