@@ -116,9 +116,9 @@ def _guess(values: Any, cells: np.ndarray, what: str, *, is_text: bool) -> Task:
 
 
 def _are_booleans(values: Any) -> bool:
-    kind = getattr(getattr(values, "dtype", None), "kind", "O")
-    return kind == "b" or (
-        kind == "O" and all(isinstance(cell, bool | np.bool_) for cell in values if cell is not None)
+    letter = getattr(getattr(values, "dtype", None), "kind", "O")
+    return letter == "b" or (
+        letter == "O" and all(isinstance(cell, bool | np.bool_) for cell in values if cell is not None)
     )
 
 
@@ -126,10 +126,10 @@ def _are_whole(values: Any, cells: np.ndarray, *, is_text: bool) -> bool:
     """Say whether numbers were kept as whole ones; beside a hole a table keeps them with a fraction of 0."""
     if is_text:
         return not any("." in cell or "e" in cell.lower() for cell in values if cell)
-    kind = getattr(getattr(values, "dtype", None), "kind", "O")
-    if kind == "O":
+    letter = getattr(getattr(values, "dtype", None), "kind", "O")
+    if letter == "O":
         return not any(isinstance(cell, float) and cell == cell for cell in values)  # noqa: PLR0124 - NaN is not itself
-    return kind in "iu" or bool(np.isnan(cells).any())
+    return letter in "iu" or bool(np.isnan(cells).any())
 
 
 def _find_classes(values: Any, cells: np.ndarray, what: str, *, class_names: Sequence[str] | None) -> Target:

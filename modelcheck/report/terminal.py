@@ -163,7 +163,7 @@ def _print_worst(findings: Sequence[Finding], console: Console, noun: Noun, of: 
 
 
 def _table(
-    kind: str,
+    thing: str,
     values: Mapping[str, Mapping[str, float | None]],
     findings: Sequence[Finding],
     *,
@@ -178,7 +178,7 @@ def _table(
     from rich.table import Table
     from rich.text import Text
 
-    ranked = shown_in("column", about=kind, of=of)
+    ranked = shown_in("column", about=thing, of=of)
     used = [metric for metric in ranked if metric in values]
     judged: dict[str, list[Finding]] = {about: [] for metric in used for about in values[metric]}
     for found in findings:
@@ -186,14 +186,14 @@ def _table(
             judged[found.about].append(found)
     # The decision, which alone has a recognition, stands last as in the network.
     abouts = sorted(judged, key=lambda about: about in values.get("recognition", {}))
-    if of != OF_PICTURES and kind != "column" and not any(judged.values()):
+    if of != OF_PICTURES and thing != "column" and not any(judged.values()):
         return None  # of a table's many kinds only what was judged, and the variables
     if not any(judged.values()) and all(values[metric].get(about) is None for metric in used for about in abouts):
         return None  # nothing there, or nothing known of it and nothing asked, as of regions that a panel does not have
     columns = [
         metric for metric in used if metric in ranked[:most] and (_is_known(values[metric]) or _has_say(judged, metric))
     ]
-    there = {"layer": values.get("counterpart", {})}.get(kind, {})  # a subject may be called like a layer
+    there = {"layer": values.get("counterpart", {})}.get(thing, {})  # a subject may be called like a layer
     # A row of dashes that nobody judged says nothing, unless it says that there is no such layer.
     abouts = [
         about
@@ -202,10 +202,10 @@ def _table(
     ]
     if not abouts:
         return None
-    room = _ROWS if of == OF_PICTURES else _FEWER.get(kind, _ROWS)
+    room = _ROWS if of == OF_PICTURES else _FEWER.get(thing, _ROWS)
     hidden = max(len(abouts) - room, 0)
     gravity = {about: -max((found.verdict.gravity for found in judged[about]), default=-1) for about in abouts}
-    if kind in _BY_SIZE:
+    if thing in _BY_SIZE:
         # What drives a network most, and what differs most, says most.
         size = values.get(used[0], {})
         abouts = sorted(abouts, key=lambda about: (gravity[about], -(size.get(about) or 0.0)))[:room]
@@ -214,7 +214,7 @@ def _table(
         abouts = [about for about in abouts if about in kept]
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
     # What is never folded says how wide it is, for whoever asks whether the table has room.
-    names = [f"By {_TABLES[kind] or noun[0]}", *(name_about(used[0], about) for about in abouts)]
+    names = [f"By {_TABLES[thing] or noun[0]}", *(name_about(used[0], about) for about in abouts)]
     table.add_column(
         Text(names[0]),
         min_width=min(max(map(len, names)), _NAME),

@@ -19,8 +19,8 @@ class Coded(Protocol):
         ...
 
     @property
-    def kind(self) -> str:
-        """``number`` or ``category``."""
+    def is_number(self) -> bool:
+        """Whether it holds numbers, and not categories."""
         ...
 
     @property
@@ -50,7 +50,7 @@ def encode_rows(values: Mapping[str, np.ndarray], columns: Sequence[Coded]) -> n
     parts = []
     for column in columns:
         given = values[column.name]
-        if column.kind == "category":
+        if not column.is_number:
             places = {word: float(k) for k, word in enumerate(column.values)}
             given = np.array([places.get(word, np.nan) for word in np.asarray(given).tolist()])
         parts.append(np.asarray(given, np.float64))
@@ -77,7 +77,7 @@ def decode_rows(encoded: np.ndarray, columns: Sequence[Coded]) -> dict[str, np.n
     made = {}
     for part, column in zip(np.asarray(encoded, np.float64).T, columns, strict=True):
         made[column.name] = part
-        if column.kind == "category":
+        if not column.is_number:
             words = np.array([*column.values, ""])
             made[column.name] = words[np.where(np.isnan(part), len(column.values), part).astype(np.int64)]
     return made
@@ -114,7 +114,7 @@ def find_typical_row(encoded: np.ndarray, columns: Sequence[Coded]) -> np.ndarra
         there = encoded[~np.isnan(encoded[:, number]), number]
         if not len(there):
             continue
-        if column.kind == "category":
+        if not column.is_number:
             typical[number] = np.bincount(there.astype(np.int64)).argmax()
         else:
             typical[number] = np.quantile(there, 0.5, method="inverted_cdf")
@@ -151,7 +151,7 @@ def list_trials(encoded: np.ndarray, columns: Sequence[Coded], *, most: int) -> 
         there = encoded[~np.isnan(encoded[:, number]), number]
         if not len(there):
             found.append(np.array([np.nan]))
-        elif column.kind == "category":
+        elif not column.is_number:
             found.append(np.unique(there))
         else:
             found.append(np.unique(np.quantile(there, np.linspace(0, 1, most), method="inverted_cdf")))
