@@ -143,12 +143,16 @@ def measure_table(
         interface=interface,
         **parts,
     )
+    # Of an untrained twin nobody looks at hidden units, nor at what its answers are attributed to.
+    nothing = {name: units[:0] for name, units in network.shown.items()}
+    bare = replace(inputs, network=replace(network, shown=nothing), recipe=replace(recipe, attribution_methods=()))
     untrained = []
     for number in range(1, stages):
         # The twins borrow the network, which nobody else holds: what was traced for it serves them too.
         holder = as_functional(loaded)
         holder.set_weights(make_untrained_twin(holder, seed=recipe.seed + number).get_weights())
-        parts, _ = _measure_parts(inputs, _tell_stage(tell, number, stages=stages))
+        parts, _ = _measure_parts(bare, _tell_stage(tell, number, stages=stages))
+        parts["recipe"] = recipe
         untrained.append(TableSignature(model={"name": f"untrained twin {number}"}, rows={}, **parts))
     tell("done", 1.0)
     return replace(signature, twins=tuple(untrained))
