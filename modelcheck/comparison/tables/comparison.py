@@ -64,7 +64,7 @@ class TableComparison:
 
     Examples
     --------
-    >>> import tempfile
+    >>> import tempfile, warnings
     >>> import keras
     >>> from modelcheck import TablePanel, TableRecipe, compare, measure
     >>> ages = np.linspace(18.0, 90.0, 30)
@@ -72,7 +72,7 @@ class TableComparison:
     ...                    class_names=("no", "yes"))
     >>> weights = keras.initializers.RandomNormal(seed=1)
     >>> network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, kernel_initializer=weights, name="out")])
-    >>> with tempfile.TemporaryDirectory() as folder:
+    >>> with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):  # of Keras, to NumPy
     ...     network.save(f"{folder}/release.keras")
     ...     signature = measure(f"{folder}/release.keras", panel, TableRecipe(untrained_twins=0))
     >>> found = compare(signature, signature)
