@@ -17,7 +17,7 @@ __all__ = ["report"]
 @click.argument("candidate", type=FILE, required=False)
 @click.option("--panel", "panel_path", type=FILE, help="The panel, for the pictures themselves.")
 @click.option("--to", "folder", type=FILE, default=Path("report"), show_default=True, help="The report's folder.")
-@click.option("--redact-inputs", is_flag=True, help="Leave out the panel's pictures.")
+@click.option("--redact-inputs", is_flag=True, help="Leave out the panel's pictures and single rows.")
 @click.option("--report-folder", "as_files", is_flag=True, help="Write the pictures as files beside the page.")
 def report(
     baseline: Path,

@@ -68,7 +68,7 @@ OPTIONS = (
     ),
     Option(name="modelcheck-today", metavar="DAY", help="apply waivers as of this day, like 2026-01-31"),
     Option(name="modelcheck-report-folder", help="write the report's pictures as separate files"),
-    Option(name="modelcheck-redact-inputs", help="leave the panel's pictures out of the report"),
+    Option(name="modelcheck-redact-inputs", help="leave the panel's pictures and rows out of the report"),
     Option(name="modelcheck-report-only", help="exit 0 whatever the verdict, which stays what it is"),
 )
 
