@@ -9,6 +9,7 @@ from modelcheck.cli import child
 from modelcheck.gate.request import Request
 from modelcheck.interface import Interface
 from modelcheck.measurement import measure
+from modelcheck.measurement.table_fitting import check_partner
 from modelcheck.network import NetworkError
 from modelcheck.panel import PanelError, TablePanel
 from modelcheck.recipe import Recipe
@@ -16,7 +17,7 @@ from modelcheck.signature import read_record
 from modelcheck.table_recipe import TableRecipe
 from signatures import make_panel
 from table_keras import on_inputs, on_vector
-from table_networks import make_table_panel
+from table_networks import make_table_panel, make_table_signature
 
 # Keras 3.15 saves arrays in a way that numpy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -161,14 +162,25 @@ def test_a_partner_of_another_table_is_refused(baseline, files):
     turned = dict(reversed(values.items()))
     renamed = {("x9" if name == "x3" else name): part for name, part in values.items()}
     cases = {
-        "in another order: x3, x2, x1; they were x1, x2, x3": numbers_of(ROWS, values=turned),
+        "the order is another: column 1 is 'x3', and was 'x1'": numbers_of(ROWS, values=turned),
         "'x3' is missing; 'x9' is new": numbers_of(ROWS, values=renamed),
-        "'x3' was a number, and is a category": numbers_of(ROWS, values={**values, "x3": ROWS.values["shift"]}),
+        "'x3' holds categories, and held numbers": numbers_of(ROWS, values={**values, "x3": ROWS.values["shift"]}),
         "the target is 'sold' of no, yes, and was 'bought' of no, yes": numbers_of(ROWS, target="sold"),
     }
     for message, panel in cases.items():
         with pytest.raises(PanelError, match=message):
             measure(files / "vector.keras", panel, RECIPE, stimuli=baseline)
+
+
+@pytest.mark.parametrize(("seen", "message"), [("less", "'shift' lacks categories"), ("more", "were never seen")])
+def test_a_partner_of_other_categories_is_refused(seen, message):
+    """A profile names a category by its position: a panel that holds fewer of them, or more, is another table."""
+    fewer = ROWS.subset(ROWS.values["shift"] != ROWS.values["shift"][0])
+    shown, panel = (ROWS, fewer) if seen == "less" else (fewer, ROWS)
+    stimuli = make_table_signature(shown)
+    check_partner(stimuli, shown)
+    with pytest.raises(PanelError, match=message):
+        check_partner(stimuli, panel)
 
 
 def test_what_is_of_pictures_and_what_is_of_a_table_do_not_mix(baseline, files, tmp_path):

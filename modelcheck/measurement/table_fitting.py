@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,9 @@ from modelcheck.network import NetworkError
 from modelcheck.network.table_inputs import TableInputs
 from modelcheck.network.table_steps import flatten_table
 from modelcheck.network.tables import TableNetwork
-from modelcheck.panel import Column, PanelError, TablePanel
+from modelcheck.panel import PanelError, TablePanel
+from modelcheck.panel.errors import shorten
+from modelcheck.panel.likeness import list_differences
 from modelcheck.signature import TableSignature
 from modelcheck.table_recipe import TableRecipe
 
@@ -85,7 +86,12 @@ def check_partner(stimuli: TableSignature, panel: TablePanel) -> None:
     PanelError
         The message names every column that is missing, new, of another kind or elsewhere.
     """
-    told = list(_list_differences(stimuli.columns, panel.columns))
+    told = list_differences(panel.columns, stimuli.columns)
+    now = {column.name: set(column.values) for column in panel.columns}
+    for column in stimuli.columns:  # a profile names a category by its position among them
+        lacking = sorted({*column.values} - now.get(column.name, set()))
+        if lacking and now.get(column.name):
+            told.append(f"{column.name!r} lacks categories: {shorten(map(repr, lacking))}")
     if (stimuli.target, stimuli.class_names) != (panel.target, panel.class_names):
         told.append(
             f"the target is {_describe_target(panel.target, panel.class_names)}, and was "
@@ -100,19 +106,3 @@ def check_partner(stimuli: TableSignature, panel: TablePanel) -> None:
 
 def _describe_target(name: str, class_names: tuple[str, ...]) -> str:
     return f"{name!r} of {', '.join(class_names) or 'numbers'}"
-
-
-def _list_differences(before: tuple[Column, ...], now: tuple[Column, ...]) -> list[str]:
-    had: Mapping[str, Column] = {column.name: column for column in before}
-    has: Mapping[str, Column] = {column.name: column for column in now}
-    told = [f"{name!r} is missing" for name in had if name not in has]
-    told += [f"{name!r} is new" for name in has if name not in had]
-    for name in (name for name in had if name in has):
-        if had[name].kind is not has[name].kind:
-            told.append(f"{name!r} was a {had[name].kind}, and is a {has[name].kind}")
-        elif had[name].values != has[name].values:
-            changed = sorted({*had[name].values} ^ {*has[name].values})
-            told.append(f"{name!r} has other categories: {', '.join(map(repr, changed))}")
-    if not told and list(had) != list(has):
-        told.append(f"the columns are in another order: {', '.join(has)}; they were {', '.join(had)}")
-    return told

@@ -134,32 +134,34 @@ def measure_table(
     if timed is not None:
         timed(network.seconds_per_row(encoded))
     stages = 1 + (recipe.untrained_twins if twins else 0)
-    parts, left_out = _measure_parts(inputs, _tell_stage(tell, 0, stages=stages))
+    parts = _measure_parts(inputs, _tell_stage(tell, 0, stages=stages))
+    relevance, left_out = attribute_rows(
+        network, panel, encoded, probes=inputs.probes, typical=inputs.typical, recipe=recipe
+    )
     signature = TableSignature(
         model=_describe_network(loaded, network, model_path, sha=sha) | ({"not_asked": left_out} if left_out else {}),
         rows=describe_rows(panel),
         provenance=describe_platform(),
         fingerprint=fingerprint_kernels(_read_kernels(network.network)),
         interface=interface,
+        relevance=relevance,
         **parts,
     )
-    # Of an untrained twin nobody looks at hidden units, nor at what its answers are attributed to.
-    nothing = {name: units[:0] for name, units in network.shown.items()}
-    bare = replace(inputs, network=replace(network, shown=nothing), recipe=replace(recipe, attribution_methods=()))
+    # Of an untrained twin nobody looks at hidden units.
+    bare = replace(inputs, network=replace(network, shown={name: units[:0] for name, units in network.shown.items()}))
     untrained = []
     for number in range(1, stages):
         # The twins borrow the network, which nobody else holds: what was traced for it serves them too.
         holder = as_functional(loaded)
         holder.set_weights(make_untrained_twin(holder, seed=recipe.seed + number).get_weights())
-        parts, _ = _measure_parts(bare, _tell_stage(tell, number, stages=stages))
-        parts["recipe"] = recipe
+        parts = _measure_parts(bare, _tell_stage(tell, number, stages=stages))
         untrained.append(TableSignature(model={"name": f"untrained twin {number}"}, rows={}, **parts))
     tell("done", 1.0)
     return replace(signature, twins=tuple(untrained))
 
 
-def _measure_parts(inputs: _Inputs, tell: Progress) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return all that a signature holds about the weights that a network has now, and which methods failed, and why."""
+def _measure_parts(inputs: _Inputs, tell: Progress) -> dict[str, Any]:
+    """Return all that signatures of a network and of its untrained twins hold about the weights that it has now."""
     network, panel, recipe, encoded = inputs.network, inputs.panel, inputs.recipe, inputs.encoded
     scores = network.ask(encoded)
     tell("exchanged values, effects and shuffled columns", 0.0)
@@ -170,12 +172,8 @@ def _measure_parts(inputs: _Inputs, tell: Progress) -> tuple[dict[str, Any], dic
     shown, decision = encoded[inputs.probes], network.network.unit_layers()[-1].name
     decided = scores[inputs.probes] if network.classes else read_decision(scores[inputs.probes], classes=False)
     features = {**network.read_features(shown), decision: decided}
-    tell("attributions", 0.85)
-    relevance, left_out = attribute_rows(
-        network, panel, encoded, probes=inputs.probes, typical=inputs.typical, recipe=recipe
-    )
     units = {**network.shown, decision: _choose_outputs(inputs)}
-    kept = {
+    return {
         "recipe": recipe,
         "panel_digest": inputs.panel_digest,
         "target": panel.target,
@@ -191,11 +189,9 @@ def _measure_parts(inputs: _Inputs, tell: Progress) -> tuple[dict[str, Any], dic
         "features": features,
         "scores": scores,
         "probes": inputs.probes,
-        "relevance": relevance,
         "exchange": _show_profiles(inputs),
         **answers,
     }
-    return kept, left_out
 
 
 def _find_profiles(inputs: _Inputs) -> dict[str, Profiles]:
