@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,8 @@ from modelcheck.network.loading import ModelError, load_network
 from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
 from modelcheck.signature import MapExchange, Signature
-from modelcheck.signature.counterparts import find_counterparts
+from modelcheck.signature.counterparts import SeenLayers, find_counterparts
+from modelcheck.signature.storage import narrow, widen
 
 __all__ = ["CheckedPartner", "ExchangePartner", "exchange_maps", "find_partner_layers", "prepare_partner"]
 
@@ -166,48 +167,66 @@ def _find_interface(signature: Signature, model: Any, *, candidate: Interface) -
     return Interface(outputs=candidate.outputs) if same and not signature.interface else signature.interface
 
 
-def find_partner_layers(partner: CheckedPartner | None, signature: Signature) -> dict[str, str]:
+def find_partner_layers(partner: CheckedPartner, seen: SeenLayers) -> dict[str, str]:
     """Return by hidden layer of the partner the network's counterpart; none if never compared."""
-    if partner is None or not partner.comparable:
+    if not partner.comparable:
         return {}
-    pairs = find_counterparts(partner.signature, signature, partner.layers)[:-1]
+    pairs = find_counterparts(partner.signature, seen, partner.layers)[:-1]
     return {pair.baseline.name: pair.candidate.name for pair in pairs if pair.candidate is not None}
 
 
 def exchange_maps(
-    signature: Signature, network: Network, *, partner: CheckedPartner, counterparts: Mapping[str, str]
+    arrays: Mapping[str, Any],
+    network: Network,
+    *,
+    partner: CheckedPartner,
+    counterparts: Mapping[str, str],
+    hidden: Collection[str],
 ) -> MapExchange:
     """Show a network the partner's maps, and a partner whose network is at hand its own.
 
     Parameters
     ----------
-    signature : Signature
-        What was measured of the network, with its own maps.
+    arrays : mapping
+        What was measured of the network's layers: ``units`` and ``maps`` by layer, and where the
+        decision is among them its maps among ``natural`` pictures.
     network : Network
         The flattened network.
     partner : CheckedPartner
         The other network.
     counterparts : mapping of str to str
         Which layers exchange maps; see `find_partner_layers`.
+    hidden : collection of str
+        The network's hidden layers that are measured here.
     """
-    grey = sum(signature.recipe.input_range) / 2
+    grey = sum(partner.signature.recipe.input_range) / 2
     own = {layer.name: layer for layer in network.unit_layers()}
+    here = {name: counterpart for name, counterpart in counterparts.items() if counterpart in hidden}
     answers, back = {}, {}
-    for name, counterpart in counterparts.items():
+    for name, counterpart in here.items():
         found = unit_answers(network, own[counterpart], partner.signature.maps_as_stored(name), grey=grey)
-        answers[name] = found[:, signature.units[counterpart]]
+        answers[name] = found[:, arrays["units"][counterpart]]
     if partner.network is not None:
         theirs = {layer.name: layer for layer in partner.network.unit_layers()}
-        for name, counterpart in counterparts.items():
-            found = unit_answers(partner.network, theirs[name], signature.maps_as_stored(counterpart), grey=grey)
-            back[name] = found[:, partner.signature.units[name]]
+        for name, counterpart in here.items():
+            shown = _as_stored(arrays["maps"][counterpart])
+            back[name] = unit_answers(partner.network, theirs[name], shown, grey=grey)[:, partner.signature.units[name]]
+    shown_back = {}
+    if "natural" in arrays:
+        decision = arrays["maps"][network.unit_layers()[-1].name]
+        shown_back = {"free": _as_stored(decision), "natural": _as_stored(arrays["natural"])}
     return MapExchange(
         stimuli_sha256=partner.stimuli_sha256,
-        class_scores=score_views(KerasClassifier(network), partner.stimuli),
+        class_scores=score_views(KerasClassifier(network), partner.stimuli) if shown_back else {},
         counterparts=dict(counterparts),
         unit_answers=answers,
-        class_scores_back={}
-        if partner.network is None
-        else score_views(KerasClassifier(partner.network), signature.stimuli()),
+        class_scores_back=score_views(KerasClassifier(partner.network), shown_back)
+        if shown_back and partner.network is not None
+        else {},
         unit_answers_back=back,
     )
+
+
+def _as_stored(maps: np.ndarray) -> np.ndarray:
+    """Return maps in the precision in which they are kept; see `Signature.maps_as_stored`."""
+    return widen(narrow(maps, np.float16))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,19 +22,22 @@ from modelcheck.interface import Interface
 from modelcheck.interface.sentences import say_misreading
 from modelcheck.measurement.describing import choose_name, describe_platform
 from modelcheck.measurement.exchange import (
-    CheckedPartner,
     ExchangePartner,
     exchange_maps,
     find_partner_layers,
     prepare_partner,
 )
 from modelcheck.measurement.fitting import fit_network
+from modelcheck.measurement.grouping import choose_group
 from modelcheck.measurement.heads import describe_head
 from modelcheck.measurement.reading import (
     Inputs,
     Progress,
-    measure_arrays,
+    count_work,
+    measure_layers,
+    measure_rest,
     prepare_inputs,
+    see_layers,
 )
 from modelcheck.measurement.twins import make_untrained_twin
 from modelcheck.network import Network, NetworkError, as_functional, check_agreement, find_augmenting_layers, normalises
@@ -44,8 +47,9 @@ from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
 from modelcheck.signature import Signature, check_storable
 from modelcheck.signature.misreading import list_misreadings
+from modelcheck.signature.parts import Block, Part, StagePart, join_parts
 
-__all__ = ["measure_network"]
+__all__ = ["measure_block", "measure_network"]
 
 _MIN_PICTURES = 4  # debiased alignment is undefined for fewer
 # Of untrained twins the maps of so many classes are rendered: their mean is a floor, and nobody looks at one.
@@ -70,40 +74,88 @@ def measure_network(  # noqa: PLR0913 - those of `measure`, and the clock
     ``timed(seconds)`` is called once with the median of some answers to one picture: for information,
     for it is different each time, and no part of the signature.
     """
-    recipe, interface = recipe or Recipe(), interface or Interface()
+    recipe = recipe or Recipe()
+    part = measure_block(
+        model_path,
+        panel,
+        recipe,
+        block=Block(stages=tuple(range(1 + (recipe.untrained_twins if twins else 0)))),
+        stimuli=stimuli,
+        interface=interface,
+        stop_where_misread=stop_where_misread,
+        custom_objects=custom_objects,
+        progress=progress,
+    )
+    if timed is not None and part.seconds_per_picture is not None:
+        timed(part.seconds_per_picture)
+    return join_parts([part])
+
+
+def measure_block(
+    model_path: str | os.PathLike[str],
+    panel: Panel,
+    recipe: Recipe,
+    *,
+    block: Block,
+    stimuli: Signature | ExchangePartner | None = None,
+    interface: Interface | None = None,
+    stop_where_misread: bool = False,
+    custom_objects: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Part:
+    """Measure one block of a Keras network on a panel: some of its layers, of it and of some of its untrained twins.
+
+    Whatever the blocks, `modelcheck.signature.parts.join_parts` makes the same signature of them.
+    The block with the decision of the trained network also looks whether the network is misread.
+    """
+    interface = interface or Interface()
     tell = progress or (lambda what, share: None)
     tell("loading", 0.0)
     loaded, sha = load_network(model_path, custom_objects=custom_objects)
     if len(panel) < _MIN_PICTURES:
         raise PanelError(f"The panel has {len(panel)} pictures; comparing activations takes at least {_MIN_PICTURES}.")
     network = fit_network(loaded, panel, interface, recipe=recipe)
-    model = network.model  # of several inputs or outputs the part that is judged
-    check_storable([layer.name for layer in network.unit_layers()])
+    layers = network.unit_layers()
+    check_storable([layer.name for layer in layers])
     check_agreement(network, choose_shown_pictures(panel, recipe))
     partner = prepare_partner(
         stimuli, network, panel=panel, recipe=recipe, interface=interface, custom_objects=custom_objects
     )
     inputs = prepare_inputs(network, panel, recipe=recipe)
-    stages = 1 + (recipe.untrained_twins if twins else 0)
-    facts = _describe_file(loaded, model_path, sha=sha) | _describe_unit(network)
-    if own := name_own_scaling(network):
-        facts["own_scaling"] = list(own)
-    scores = answer_panel(inputs.classifier, inputs.images)
-    if timed is not None:
-        timed(inputs.classifier.seconds_per_picture(inputs.images))
-    fed = feed_otherwise(inputs.classifier, panel, interface.front, recipe=recipe, scores=scores)
-    if stop_where_misread:
-        _refuse_misread(fed, scores, panel=panel, recipe=recipe, interface=interface, own_scaling=own)
-    signature = _measure_trained(inputs, model, facts=facts, scores=scores, tell=_tell_stage(tell, 0, stages=stages))
-    signature = replace(signature, fed_otherwise=fed)
-    counterparts = find_partner_layers(partner, signature)
-    signature = _add_exchange(signature, network, partner=partner, counterparts=counterparts)
-    untrained = []
-    for number in range(1, stages):
-        twin = _measure_twin(inputs, model, number=number, tell=_tell_stage(tell, number, stages=stages))
-        untrained.append(_add_exchange(twin, network, partner=partner, counterparts=counterparts))
+    positions = choose_group(network, recipe, group=block.group, groups=block.groups)
+    first: dict[str, Any] = {}
+    seconds: float | None = None
+    if len(layers) - 1 in positions and 0 in block.stages:
+        facts = _describe_file(loaded, model_path, sha=sha) | _describe_unit(network)
+        if own := name_own_scaling(network):
+            facts["own_scaling"] = list(own)
+        scores = answer_panel(inputs.classifier, inputs.images)
+        seconds = inputs.classifier.seconds_per_picture(inputs.images)
+        fed = feed_otherwise(inputs.classifier, panel, interface.front, recipe=recipe, scores=scores)
+        if stop_where_misread:
+            _refuse_misread(fed, scores, panel=panel, recipe=recipe, interface=interface, own_scaling=own)
+        first = {"model": facts, "interface": interface, "fed_otherwise": fed, "scores": scores}
+    # By what the trained network makes of pictures, and so before it has a twin's weights.
+    counterparts = {} if partner is None else find_partner_layers(partner, see_layers(inputs))
+    parts = []
+    for number, stage in enumerate(sorted(block.stages)):
+        if stage:
+            _set_untrained(inputs, stage=stage)
+        told = _tell_stage(tell, number, stage=stage, stages=len(block.stages))
+        part = _measure_stage(inputs, stage, positions=positions, first=first, tell=told)
+        if partner is not None:
+            own_layers = [record.name for at, record in part.layers.items() if at < len(layers) - 1]
+            exchange = exchange_maps(
+                {**part.arrays, **(part.rest or {})},
+                network,
+                partner=partner,
+                counterparts=counterparts,
+                hidden=own_layers,
+            )
+            part = replace(part, exchange=exchange)
+        parts.append(part)
     tell("done", 1.0)
-    return replace(signature, interface=interface, twins=tuple(untrained))
+    return Part(sha256=sha, stages=tuple(parts), seconds_per_picture=seconds)
 
 
 def _refuse_misread(
@@ -131,65 +183,77 @@ def _refuse_misread(
         raise NetworkError(f"Nothing was rendered. {told}")
 
 
-def _measure_trained(
-    inputs: Inputs, model: Any, *, facts: Mapping[str, Any], scores: np.ndarray, tell: Progress
-) -> Signature:
-    """Return the signature of the trained network, without twins and without an exchange of maps."""
+def _measure_stage(
+    inputs: Inputs, stage: int, *, positions: Collection[int], first: Mapping[str, Any], tell: Progress
+) -> StagePart:
+    """Measure layers of the network with the weights that it has now, and with its decision all that is no layer's."""
+    count = len(inputs.network.unit_layers())
+    decides = count - 1 in positions
+    most = _TWIN_CLASSES if stage else None
+    share = len(positions) / (len(positions) + (count_work(inputs.recipe) if decides else 0))
+    if decides and not stage:
+        check_shown_exchanges(inputs.classifier, inputs.images, inputs.stimuli)
+    arrays = measure_layers(inputs, lambda what, done: tell(what, share * done), positions=positions, most_classes=most)
+    rest = None
+    if decides:
+        rest = _measure_rest(
+            inputs,
+            stage,
+            first={} if stage else first,
+            most_classes=most,
+            tell=lambda what, done: tell(what, share + (1 - share) * done),
+        )
+    return StagePart(stage=stage, layers=arrays.pop("layers"), arrays=arrays, rest=rest)
+
+
+def _measure_rest(
+    inputs: Inputs, stage: int, *, first: Mapping[str, Any], most_classes: int | None, tell: Progress
+) -> dict[str, Any]:
+    """Return what a signature holds that is no layer's; `first` is what is already known of the trained network."""
     panel, recipe = inputs.panel, inputs.recipe
-    check_shown_exchanges(inputs.classifier, inputs.images, inputs.stimuli)
-    arrays = measure_arrays(inputs, tell, scores=scores)
+    scores = first["scores"] if first else answer_panel(inputs.classifier, inputs.images)
+    arrays = measure_rest(inputs, tell, scores=scores, most_classes=most_classes)
+    relevance = arrays.pop("relevance")
+    rest = arrays | {
+        "model": {"name": f"untrained twin {stage}"},
+        "pictures": {},
+        "recipe": recipe,
+        "panel_digest": inputs.panel_digest,
+        "class_names": panel.class_names,
+        "attributions": {method: maps.sum(axis=-1) for method, maps in relevance.items()},
+    }
+    if stage:
+        return rest
     flipping = compute_flipping_curves(
         inputs.classifier,
         inputs.images,
         labels=panel.labels,
         probes=arrays["probes"],
-        relevance=arrays["relevance"],
+        relevance=relevance,
         seed=recipe.seed,
         slopes=SLOPES,
     )
-    return Signature(
-        model=facts,
-        pictures=describe_pictures(panel),
-        provenance=describe_platform(),
-        flipping=flipping,
-        stickers=measure_panel_shifts(inputs.classifier, panel, arrays["scores"], recipe=recipe),
-        fingerprint=fingerprint_kernels(model.get_weights()),
-        **_shared_parts(inputs, arrays),
-    )
-
-
-def _measure_twin(inputs: Inputs, model: Any, *, number: int, tell: Progress) -> Signature:
-    """Return the signature of an untrained twin; the network keeps the twin's weights."""
-    # The twins borrow the network, which nobody else holds: what was traced for it serves them too.
-    holder = as_functional(model)
-    holder.set_weights(make_untrained_twin(holder, seed=inputs.recipe.seed + number).get_weights())
-    scores = answer_panel(inputs.classifier, inputs.images)
-    parts = _shared_parts(inputs, measure_arrays(inputs, tell, scores=scores, most_classes=_TWIN_CLASSES))
-    return Signature(model={"name": f"untrained twin {number}"}, pictures={}, **parts)
-
-
-def _shared_parts(inputs: Inputs, arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parts that signatures of a network and of its twins have in common."""
-    kept = {name: values for name, values in arrays.items() if name != "relevance"}
-    return kept | {
-        "recipe": inputs.recipe,
-        "panel_digest": inputs.panel_digest,
-        "class_names": inputs.panel.class_names,
-        "attributions": {method: maps.sum(axis=-1) for method, maps in arrays["relevance"].items()},
+    return {
+        **rest,
+        **first,
+        "pictures": describe_pictures(panel),
+        "provenance": describe_platform(),
+        "flipping": flipping,
+        "stickers": measure_panel_shifts(inputs.classifier, panel, arrays["scores"], recipe=recipe),
+        "fingerprint": fingerprint_kernels(inputs.network.model.get_weights()),
     }
 
 
-def _add_exchange(
-    signature: Signature, network: Network, *, partner: CheckedPartner | None, counterparts: Mapping[str, str]
-) -> Signature:
-    if partner is None:
-        return signature
-    return replace(signature, exchange=exchange_maps(signature, network, partner=partner, counterparts=counterparts))
+def _set_untrained(inputs: Inputs, *, stage: int) -> None:
+    """Give the network the weights of an untrained twin, which it keeps."""
+    # The twins borrow the network, which nobody else holds: what was traced for it serves them too.
+    holder = as_functional(inputs.network.model)
+    holder.set_weights(make_untrained_twin(holder, seed=inputs.recipe.seed + stage).get_weights())
 
 
-def _tell_stage(tell: Progress, number: int, *, stages: int) -> Progress:
-    """Return the progress of one network: the trained one is number 0, its twins follow."""
-    prefix = f"untrained twin {number}: " if number else ""
+def _tell_stage(tell: Progress, number: int, *, stage: int, stages: int) -> Progress:
+    """Return the progress of one network: the trained one is stage 0, its twins follow."""
+    prefix = f"untrained twin {stage}: " if stage else ""
     return lambda what, share: tell(prefix + what, (number + share) / stages)
 
 

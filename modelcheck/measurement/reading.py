@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,14 +20,18 @@ from modelcheck.network import KerasClassifier, Network, UnitLayer
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 from modelcheck.signature import LayerRecord
+from modelcheck.signature.counterparts import SeenLayers
 from modelcheck.units import LayerKind
 
 __all__ = [
     "Inputs",
     "Progress",
     "compute_layer_features",
-    "measure_arrays",
+    "count_work",
+    "measure_layers",
+    "measure_rest",
     "prepare_inputs",
+    "see_layers",
 ]
 
 Progress = Callable[[str, float], None]
@@ -96,49 +100,57 @@ def prepare_inputs(network: Network, panel: Panel, *, recipe: Recipe) -> Inputs:
     )
 
 
-def measure_arrays(
-    inputs: Inputs, tell: Progress, *, scores: np.ndarray, most_classes: int | None = None
+def measure_layers(
+    inputs: Inputs, tell: Progress, *, positions: Collection[int], most_classes: int | None = None
 ) -> dict[str, Any]:
-    """Return all that a signature holds about one network's weights, its ``relevance`` with every channel.
+    """Return what a signature holds of single layers, ``layers`` by their positions.
 
-    `scores` are those of `modelcheck.answers.panel.answer_panel`, with the weights that the network
-    has now. Of the decision the maps of at most `most_classes` classes are rendered, evenly spread;
-    the others are NaN.
+    Of the decision the maps of at most `most_classes` classes are rendered, evenly spread; the
+    others are NaN.
     """
-    network, panel, images, recipe = inputs.network, inputs.panel, inputs.images, inputs.recipe
-    layers = network.unit_layers()
-    probes = choose_probe_rows(panel, recipe.probe_pictures)
-    records: list[LayerRecord] = []
+    network, recipe = inputs.network, inputs.recipe
+    chosen = [(position, layer) for position, layer in enumerate(network.unit_layers()) if position in positions]
+    records: dict[int, LayerRecord] = {}
     parts: dict[str, dict[str, np.ndarray]] = {name: {} for name in ("units", "maps", "activations", "at_rest")}
-    work = len(layers) + 2 * len(recipe.attribution_methods) + 3
-    for number, layer in enumerate(layers):
-        tell(f"HappyMaps of {layer.name}", number / work)
+    for number, (position, layer) in enumerate(chosen):
+        tell(f"HappyMaps of {layer.name}", number / len(chosen))
         if layer.kind == LayerKind.DECISION:
             outcome = _ascend_classes(inputs, layer, most=most_classes)
         else:
             outcome = ascend(network, layer, recipe=recipe, climbs=inputs.climbs)
         n_units = len(outcome.units) if layer.kind == LayerKind.DECISION else layer.n_units
-        records.append(
-            LayerRecord(
-                name=layer.name, kind=layer.kind, n_units=n_units, objective=outcome.objective, patch=outcome.patch
-            )
+        records[position] = LayerRecord(
+            name=layer.name, kind=layer.kind, n_units=n_units, objective=outcome.objective, patch=outcome.patch
         )
         for name, values in parts.items():
             values[layer.name] = getattr(outcome, name)
-    tell("HappyMaps among natural pictures", len(layers) / work)
+    return {"layers": records, **parts}
+
+
+def measure_rest(
+    inputs: Inputs, tell: Progress, *, scores: np.ndarray, most_classes: int | None = None
+) -> dict[str, Any]:
+    """Return what else a signature holds about one network's weights, its ``relevance`` with every channel.
+
+    `scores` are those of `modelcheck.answers.panel.answer_panel`, with the weights that the network
+    has now; for `most_classes` see `measure_layers`.
+    """
+    network, panel, images, recipe = inputs.network, inputs.panel, inputs.images, inputs.recipe
+    layers = network.unit_layers()
+    probes = choose_probe_rows(panel, recipe.probe_pictures)
+    work = count_work(recipe)
+    tell("HappyMaps among natural pictures", 0.0)
     natural = _ascend_classes(inputs, layers[-1], most=most_classes, among=inputs.natural)
-    tell("activations", (len(layers) + 1) / work)
+    tell("activations", 1 / work)
     features = compute_layer_features(network, layers, images=images[probes])
     relevance = {}
     for number, method in enumerate(recipe.attribution_methods):
-        tell(f"attributions by {method}", (len(layers) + 2 + 2 * number) / work)
+        tell(f"attributions by {method}", (2 + 2 * number) / work)
         relevance[method] = attribute(
             network, images[probes], panel.labels[probes], method=method, **_options(method, recipe, images)
         )
     tell("exchanged pictures", (work - 1) / work)
     return {
-        "layers": tuple(records),
-        **parts,
         "natural": natural.maps,
         "natural_activations": natural.activations,
         "features": features,
@@ -148,6 +160,11 @@ def measure_arrays(
         "exchanges": measure_exchanges(inputs.classifier, images, panel.labels, scores=scores, stimuli=inputs.stimuli),
         "relevance": relevance,
     }
+
+
+def count_work(recipe: Recipe) -> int:
+    """Return how many layers' maps the work of `measure_rest` counts as, in the share of a measurement that is done."""
+    return 2 * len(recipe.attribution_methods) + 3
 
 
 def _ascend_classes(
@@ -189,3 +206,13 @@ def compute_layer_features(
         for layer, value in zip(layers, values, strict=True):
             collected[layer.name].append(pool_to_grid(value.numpy()))
     return {name: np.concatenate(parts) for name, parts in collected.items()}
+
+
+def see_layers(inputs: Inputs) -> SeenLayers:
+    """Return what finding the counterparts of a network's layers takes, with the weights that it has now."""
+    layers = inputs.network.unit_layers()
+    records = [LayerRecord(name=x.name, kind=x.kind, n_units=x.n_units, objective="", patch=False) for x in layers]
+    probes = choose_probe_rows(inputs.panel, inputs.recipe.probe_pictures)
+    return SeenLayers(
+        layers=records, features=compute_layer_features(inputs.network, layers, images=inputs.images[probes])
+    )

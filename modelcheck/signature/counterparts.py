@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
+
+import numpy as np
 
 from modelcheck.metrics.matching import align
 from modelcheck.metrics.similarity import layer_cka
 from modelcheck.signature import LayerRecord, Record
 from modelcheck.support.spelling import did_you_mean
 
-__all__ = ["CompareError", "LayerPair", "check_given", "find_counterparts"]
+__all__ = ["CompareError", "LayerPair", "SeenLayers", "check_given", "find_counterparts"]
 
 _SAME_NAME = 0.1  # of CKA: conv2 and the depthwise layer before it differ by 0.02 to 0.06
 
@@ -38,7 +41,25 @@ class LayerPair(NamedTuple):
     acknowledged: bool = False
 
 
-def find_counterparts(baseline: Record, candidate: Record, given: Mapping[str, str | None]) -> tuple[LayerPair, ...]:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SeenLayers:
+    """What finding counterparts takes of a network that is still being measured.
+
+    Parameters
+    ----------
+    layers : sequence of LayerRecord
+        Its layers, the decision last.
+    features : mapping of str to np.ndarray
+        Their activations on the probe pictures; see `modelcheck.signature.Signature`.
+    """
+
+    layers: Sequence[LayerRecord]
+    features: Mapping[str, np.ndarray]
+
+
+def find_counterparts(
+    baseline: Record, candidate: Record | SeenLayers, given: Mapping[str, str | None]
+) -> tuple[LayerPair, ...]:
     """Return each layer of the baseline with its counterpart, the decision last.
 
     Hidden layers of one kind are aligned in order by the CKA of their activations on the probe
@@ -46,8 +67,10 @@ def find_counterparts(baseline: Record, candidate: Record, given: Mapping[str, s
 
     Parameters
     ----------
-    baseline, candidate : Signature or TableSignature
-        Two networks that were measured on one panel.
+    baseline : Signature or TableSignature
+        One of two networks that are measured on one panel.
+    candidate : Signature, TableSignature or SeenLayers
+        The other.
     given : mapping of str to str or None
         Counterparts that are given instead of found; None where the candidate has none on purpose.
 
@@ -57,7 +80,8 @@ def find_counterparts(baseline: Record, candidate: Record, given: Mapping[str, s
         When `given` names a layer that is not there, or the decision.
     """
     check_given(baseline, given)
-    own, other = [x.name for x in baseline.layers], [x.name for x in candidate.layers]
+    records = {x.name: x for x in candidate.layers}
+    own, other = [x.name for x in baseline.layers], list(records)
     for partner in given.values():
         if partner is not None and partner not in other:
             raise CompareError(f"layers names {partner!r}, which the candidate lacks. {did_you_mean(partner, other)}")
@@ -65,7 +89,7 @@ def find_counterparts(baseline: Record, candidate: Record, given: Mapping[str, s
     others = [x for x in other[:-1] if x not in given.values()]
 
     def score_pair(one: str, another: str) -> float | None:
-        if baseline.layer(one).kind != candidate.layer(another).kind:
+        if baseline.layer(one).kind != records[another].kind:
             return None
         value = layer_cka(baseline.features[one], candidate.features[another])
         # Whoever kept a name most likely meant the same layer, and neighbours differ by less than
@@ -76,9 +100,9 @@ def find_counterparts(baseline: Record, candidate: Record, given: Mapping[str, s
     pairs = []
     for record in baseline.layers[:-1]:
         partner = partners[record.name]
-        counterpart = candidate.layer(partner) if partner else None
+        counterpart = records[partner] if partner else None
         pairs.append(LayerPair(record, counterpart, acknowledged=record.name in given and partner is None))
-    return (*pairs, LayerPair(baseline.decision, candidate.decision))
+    return (*pairs, LayerPair(baseline.decision, candidate.layers[-1]))
 
 
 def check_given(baseline: Record, given: Mapping[str, str | None]) -> None:
