@@ -493,7 +493,7 @@ def test_measure_knows_the_classes_that_the_settings_allow(tmp_path, monkeypatch
     """Those of `[tool.modelcheck]`, as every other command does, and those that are named beside them."""
     asked = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("modelcheck.cli.measure.measure_in_child", lambda request, *_, **__: asked.append(request))
+    monkeypatch.setattr("modelcheck.cli.measure.measure_once", lambda request, *_, **__: asked.append(request))
     (tmp_path / "pyproject.toml").write_text('[tool.modelcheck]\ncustom_objects = ["a>B"]\n')
     for options in ((), ("--custom-object", "c>D")):
         assert command("measure", "x.keras", "--panel", "p.npz", "--to", "s", *options)[0] == 0
@@ -504,7 +504,7 @@ def test_measure_reads_a_network_like_the_signature_that_it_is_given(tmp_path, m
     """As the gate does: by what the options say, and where they say nothing, as the other one was."""
     asked = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("modelcheck.cli.measure.measure_in_child", lambda request, *_, **__: asked.append(request))
+    monkeypatch.setattr("modelcheck.cli.measure.measure_once", lambda request, *_, **__: asked.append(request))
     replace(OLD, interface=Interface(threshold=0.25)).write(tmp_path / "old")
     for options in (("--like", "old"), ("--like", "old", "--threshold", "0.5"), ()):
         assert command("measure", "x.keras", "--panel", "p.npz", "--to", "s", *options)[0] == 0

@@ -192,7 +192,7 @@ def approving(monkeypatch, tmp_path):
         def candidate(request, **_):
             return Loaded(signature=show(signature, read_signature(request.like)), measured="now")
 
-        monkeypatch.setattr(proposal, "measure_in_child", lambda *_, **__: signature)
+        monkeypatch.setattr(proposal, "measure_once", lambda *_, **__: signature)
         monkeypatch.setattr("modelcheck.gate.evidence.load_or_measure", candidate)
         return propose(
             tmp_path / "network.keras",

@@ -55,6 +55,7 @@ def test_the_promised_names():
     short = ["candidate", "source", "baseline", "panel"]
     assert [option.name for option in OPTIONS if not option.name.startswith("modelcheck-")] == short
     never = {f"modelcheck-{name}" for name in ("run-id", "output", "input", "label", "threshold", "preprocessing")}
+    never |= {"modelcheck-workers", "modelcheck-scheduler"}
     assert {option.name for option in OPTIONS if not option.former} == {*short, *never}
     assert {option.former for option in RENAMED} == {
         *("report", "today", "criteria", "waivers", "outputs", "baseline-model"),

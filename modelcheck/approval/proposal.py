@@ -19,9 +19,9 @@ from modelcheck.approval.sheet import SHEET, contact_sheet
 from modelcheck.approval.swap import PANEL, file_sha, manifest_sha, put_in_place
 from modelcheck.approval.trial import Trial, gate_against_itself, judge_again
 from modelcheck.gate.artefacts import ArtefactError, take_candidate
-from modelcheck.gate.child import measure_in_child
 from modelcheck.gate.contradictions import find_contradiction
 from modelcheck.gate.heldout import check_panel, is_table
+from modelcheck.gate.jobs import measure_once
 from modelcheck.gate.renderable import refuse_shipped
 from modelcheck.gate.request import AnyRecipe, Request, recipe_for
 from modelcheck.gate.settings import Settings
@@ -145,7 +145,7 @@ def propose(
         panel_size=settings.panel_size,
     )
     with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
-        new = measure_in_child(request, Path(aside) / "signature", settings=settings, tell=tell)
+        new = measure_once(request, Path(aside) / "signature", settings=settings, tell=tell)
     trial = gate_against_itself(new, model, panel, settings=settings, tell=tell)
     proposal = plan_replacement(folder, new, facts={"platform": describe_platform(new, here=True)})
     proposal = replace(proposal, lines=(*describe_panel(held), *proposal.lines), panel=panel)

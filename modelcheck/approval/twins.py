@@ -17,7 +17,7 @@ from modelcheck.approval.proposal import Proposal, describe_platform, plan_repla
 from modelcheck.approval.trial import judge_twins
 from modelcheck.comparison import RELATED, has_same_architecture, reduce_record, shown_in, tell_record, with_retrained
 from modelcheck.comparison.lineage import correlate_kernels
-from modelcheck.gate.child import measure_in_child
+from modelcheck.gate.jobs import measure_once
 from modelcheck.gate.renderable import refuse_shipped
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
@@ -99,7 +99,7 @@ def propose_twins(
                 twins=False,
                 panel_size=settings.panel_size,
             )
-            signature = measure_in_child(request, Path(aside) / "signature", settings=settings, tell=tell)
+            signature = measure_once(request, Path(aside) / "signature", settings=settings, tell=tell)
         found = reduce_record(baseline, signature)
         _refuse_relatives(twin, found, (baseline, *kept.values()))
         measured[twin], kept[twin] = signature, found

@@ -16,8 +16,10 @@ from modelcheck.cli.shared import progress
 from modelcheck.gate.request import Request, RequestError
 from modelcheck.gate.timing import write_timing
 from modelcheck.recipe import Recipe
+from modelcheck.signature.parts import PART, Part, pack_part
 from modelcheck.support.escaping import clean_lines
 from modelcheck.support.files import read_file
+from modelcheck.support.folders import make_folder, place
 
 if TYPE_CHECKING:
     from modelcheck.panel import TablePanel
@@ -35,7 +37,7 @@ def main(path: str, folder: str) -> int:
     path : str
         The request's file; see `modelcheck.gate.request.Request`.
     folder : str
-        Where the signature goes.
+        Where the signature goes, or of a block the part of it that was measured.
     """
     seconds: list[float] = []
     try:
@@ -45,8 +47,11 @@ def main(path: str, folder: str) -> int:
             # file there must not be imported in the place of a library.
             sys.path.append(str(Path.cwd()))
         with progress(plain=True) as tell:
-            signature = _measure(request, tell=tell, timed=seconds.append)
-        signature.write(folder)
+            measured = _measure(request, tell=tell, timed=seconds.append)
+        if isinstance(measured, Part):
+            place(make_folder(Path(folder)) / PART, pack_part(measured))
+            return 0
+        measured.write(folder)
         write_timing(Path(folder), seconds[-1] if seconds else None)
     except (ValueError, OSError) as error:
         print(f"modelcheck: {clean_lines(error)}", file=sys.stderr)  # noqa: T201 - its parent reads this
@@ -54,7 +59,7 @@ def main(path: str, folder: str) -> int:
     return 0
 
 
-def _measure(request: Request, *, tell: Callable[[str, float], None], timed: Callable[[float], None]) -> Record:
+def _measure(request: Request, *, tell: Callable[[str, float], None], timed: Callable[[float], None]) -> Record | Part:
     from modelcheck.modelfile import tell_format
     from modelcheck.panel import TablePanel, load_panel
     from modelcheck.signature import Signature, read_record
@@ -62,6 +67,8 @@ def _measure(request: Request, *, tell: Callable[[str, float], None], timed: Cal
     like = read_record(request.like) if request.like else None
     panel = load_panel(request.panel, max_gib=request.panel_size)
     recipe = request.recipe if like is None else like.recipe
+    if request.block is not None and (isinstance(panel, TablePanel) or tell_format(request.network) != "keras"):
+        raise RequestError("Only a Keras network on pictures is measured in blocks. Leave block out of the request.")
     if isinstance(panel, TablePanel):
         return _measure_table(request, panel, recipe, like=like, tell=tell, timed=timed)
     if not isinstance(like, Signature | None) or not isinstance(recipe, Recipe | None):
@@ -76,11 +83,23 @@ def _measure(request: Request, *, tell: Callable[[str, float], None], timed: Cal
             request.network, panel, recipe, stimuli=like, interface=request.interface, progress=tell, timed=timed
         )
     from modelcheck.measurement.exchange import ExchangePartner
-    from modelcheck.measurement.measuring import measure_network
+    from modelcheck.measurement.measuring import measure_block, measure_network
 
     partner = None
     if like is not None:
         partner = ExchangePartner(signature=like, model=request.baseline_model, layers=request.layers)
+    if request.block is not None:
+        return measure_block(
+            request.network,
+            panel,
+            recipe or Recipe(),
+            block=request.block,
+            stimuli=partner,
+            interface=request.interface,
+            stop_where_misread=request.stop_where_misread,
+            custom_objects=request.custom_objects,
+            progress=tell,
+        )
     return measure_network(
         request.network,
         panel,

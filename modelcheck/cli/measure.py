@@ -11,7 +11,7 @@ from modelcheck.cli.interface import interface_options
 from modelcheck.cli.recipes import recipe_on
 from modelcheck.cli.shared import FILE, child_progress, recipe_from
 from modelcheck.comparison import PICTURES, tell_material
-from modelcheck.gate.child import measure_in_child
+from modelcheck.gate.jobs import measure_once
 from modelcheck.gate.outputs import check_outputs
 from modelcheck.gate.renderable import refuse_on_rows, refuse_shipped
 from modelcheck.gate.request import AnyRecipe, Request
@@ -109,7 +109,7 @@ def measure(  # noqa: PLR0913 - one for each option
         panel_size=settings.panel_size,
     )
     with child_progress(plain=plain) as tell:
-        measure_in_child(request, folder, settings=settings, tell=tell)
+        measure_once(request, folder, settings=settings, tell=tell)
     click.echo(f"Wrote the signature of {model} to {folder}.")
 
 

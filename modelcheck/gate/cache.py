@@ -7,28 +7,50 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.machinery import PathFinder
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from modelcheck.gate import child
 from modelcheck.gate.child import ChildError, RefusedError
-from modelcheck.gate.entries import KEY, hold_entry, is_sealed, load_cached, make_cache, read_key, seal
+from modelcheck.gate.entries import (
+    BLOCKS,
+    KEY,
+    KeptBlocks,
+    hold_entry,
+    is_sealed,
+    load_cached,
+    make_cache,
+    read_key,
+    seal,
+)
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
 from modelcheck.gate.timing import read_timing
 from modelcheck.modelfile import ScanError, ScanReport
-from modelcheck.signature import Record
+from modelcheck.signature import Record, read_record
 from modelcheck.support.commands import write_command
 from modelcheck.support.files import read_file
 from modelcheck.support.folders import remove
 from modelcheck.support.locks import FolderBusyError
 
-__all__ = ["MEASURING", "Loaded", "cache_key", "load_or_measure", "measuring_files"]
+if TYPE_CHECKING:
+    from modelcheck.gate.workers import Workers
+
+__all__ = [
+    "MEASURING",
+    "Loaded",
+    "cache_key",
+    "describe_code",
+    "digest_custom",
+    "load_or_measure",
+    "measuring_files",
+    "scan",
+]
 
 # The rooms whose source decides what is measured, whole: a file that is added to one needs no
 # thought. Of the rooms in which the measuring process starts, what it runs there.
@@ -82,6 +104,7 @@ def load_or_measure(
     *,
     digests: Mapping[str, str],
     settings: Settings,
+    workers: Workers | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> Loaded:
     """Return a network's signature from the cache, or measure it there in a child process.
@@ -95,6 +118,9 @@ def load_or_measure(
         the panel, the signature `like`, its recipe, and the network behind it where that is given.
     settings : Settings
         The cache's folder, and the limits of time and memory.
+    workers : Workers, optional
+        Where it is measured, in blocks that are kept in the cache until all are there; by default
+        in one child process here.
     tell : callable, optional
         Receives the child's lines of progress.
 
@@ -110,10 +136,10 @@ def load_or_measure(
     """
     key = read_key(os.environ)
     network = request.network
-    report = _scan(network, request.custom_objects, settings)
+    report = scan(network, request.custom_objects, settings)
     custom = set(report.custom)
     if request.baseline_model is not None:
-        custom |= set(_scan(request.baseline_model, request.custom_objects, settings).custom)
+        custom |= set(scan(request.baseline_model, request.custom_objects, settings).custom)
     name = cache_key(request, digests={**digests, "network": report.sha256}, custom=custom)
     folder = make_cache(settings.cache) / name[:24]
     busy = (
@@ -127,7 +153,14 @@ def load_or_measure(
             measured: Literal["now", "cached"] = "cached"
             if signature is None or not believed:
                 measured = "now"
-                signature = _measure(request, folder, sha=report.sha256, settings=settings, tell=tell)
+                remove(folder)  # whatever lay there, a link too
+                if workers is None:
+                    signature = child.measure_in_child(request, folder, settings=settings, tell=tell)
+                else:
+                    kept = KeptBlocks(folder.with_suffix(BLOCKS), name=name, key=key)
+                    workers.measure(request, folder, report=report, settings=settings, kept=kept, tell=tell)
+                    signature = read_record(folder)
+                _check_unchanged(signature, report, request, folder)
                 if key is not None:
                     seal(folder, signature, name=name, key=key)
             seconds = read_timing(folder)
@@ -142,23 +175,13 @@ def load_or_measure(
     )
 
 
-def _measure(
-    request: Request,
-    folder: Path,
-    *,
-    sha: str,
-    settings: Settings,
-    tell: Callable[[str], None] | None,
-) -> Record:
-    """Measure into an entry whose lock the caller holds; whatever lay there is gone before, a link too."""
-    remove(folder)
-    signature = child.measure_in_child(request, folder, settings=settings, tell=tell)
-    if signature.model["sha256"] != sha:
+def _check_unchanged(signature: Record, report: ScanReport, request: Request, folder: Path) -> None:
+    """Refuse, and remove, what was measured of other bytes than those that were looked at."""
+    if signature.model["sha256"] != report.sha256:
         remove(folder)
         raise ChildError(
             f"{str(request.network)!r} changed while it was measured. Run again when nothing writes to it."
         )
-    return signature
 
 
 def cache_key(request: Request, *, digests: Mapping[str, str], custom: set[str]) -> str:
@@ -175,17 +198,29 @@ def cache_key(request: Request, *, digests: Mapping[str, str], custom: set[str])
         counts.
     """
     facts = {
-        "code": _source_digest([(path.relative_to(_PACKAGE).as_posix(), path) for path in measuring_files()]),
+        **describe_code(),
         "digests": dict(digests),
         "outputs": list(request.interface.outputs),
         **request.interface.to_dict(),
         "layers": dict(request.layers),
         "twins": request.twins,
-        "custom": {name: _package_digest(name.split(">", maxsplit=1)[0]) for name in custom},
+        "custom": digest_custom(custom),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def describe_code() -> dict[str, Any]:
+    """Return what decides a measurement apart from what is measured and how: code, versions, arithmetic."""
+    return {
+        "code": _source_digest([(path.relative_to(_PACKAGE).as_posix(), path) for path in measuring_files()]),
         "versions": {name: version(name) for name in _VERSIONS} | dict(_find_runtimes()),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def digest_custom(names: Collection[str]) -> dict[str, str]:
+    """Return by custom object, ``module>name``, a digest of the package that it comes from."""
+    return {name: _package_digest(name.split(">", maxsplit=1)[0]) for name in names}
 
 
 def _find_runtimes() -> Iterator[tuple[str, str]]:
@@ -201,7 +236,14 @@ def measuring_files() -> list[Path]:
     return [path for files in found for path in files]
 
 
-def _scan(network: Path, custom_objects: Sequence[str], settings: Settings) -> ScanReport:
+def scan(network: Path, custom_objects: Sequence[str], settings: Settings) -> ScanReport:
+    """Look at a network's file in a process of its own.
+
+    Raises
+    ------
+    RefusedError
+        When the file cannot be looked at, or is refused.
+    """
     try:
         report = child.scan_in_child(network, custom_objects=custom_objects, settings=settings)
     except ScanError as error:

@@ -28,7 +28,15 @@ from modelcheck.support.commands import write_command
 from modelcheck.support.files import read_file
 from modelcheck.support.tables import json_document
 
-__all__ = ["ChildError", "RefusedError", "examine_in_child", "measure_in_child", "scan_in_child"]
+__all__ = [
+    "ChildError",
+    "KilledError",
+    "RefusedError",
+    "carry_out",
+    "examine_in_child",
+    "measure_in_child",
+    "scan_in_child",
+]
 
 
 class ChildError(RuntimeError):
@@ -37,6 +45,10 @@ class ChildError(RuntimeError):
 
 class RefusedError(ChildError):
     """What the child was given cannot be measured, as the scan or the child says: file, panel, or both together."""
+
+
+class KilledError(ChildError):
+    """The measuring process was ended by a signal, and said nothing of memory: it may be started once more."""
 
 
 def measure_in_child(
@@ -71,7 +83,7 @@ def measure_in_child(
     `modelcheck.gate.confine` names: no tokens. It is started with ``-P``: a ``resource.py`` or
     ``click.py`` in the working folder is not imported in the place of the library of that name.
     """
-    _carry_out(request, "modelcheck.cli.child", folder, settings=settings or Settings(), tell=tell)
+    carry_out(request, folder, settings=settings or Settings(), tell=tell)
     return read_record(folder)
 
 
@@ -100,13 +112,46 @@ def examine_in_child(
     ChildError
         When the child fails, is killed, takes too long or too much memory.
     """
-    _carry_out(request, "modelcheck.pruning", answer, settings=settings or Settings(), tell=tell)
+    carry_out(request, answer, module="modelcheck.pruning", settings=settings or Settings(), tell=tell)
 
 
-def _carry_out(
-    request: Request, module: str, target: Path, *, settings: Settings, tell: Callable[[str], None] | None
+def carry_out(
+    request: Request,
+    target: Path,
+    *,
+    settings: Settings,
+    module: str = "modelcheck.cli.child",
+    seconds: float | None = None,
+    threads: int | None = None,
+    stopped: Callable[[], bool] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> None:
-    """Run ``python -m MODULE REQUEST.json TARGET`` within limits, to its end."""
+    """Run ``python -m MODULE REQUEST.json TARGET`` within limits, to its end.
+
+    Parameters
+    ----------
+    request : Request
+        What to measure; see `measure_in_child`.
+    target : Path
+        What the process writes: a folder or a file.
+    settings : Settings
+        Its limits of time and memory count here.
+    module : str
+        What is run.
+    seconds : float, optional
+        How long it may take, where the limit is not all its own.
+    threads : int, optional
+        On how many threads TensorFlow computes, unless the environment says that already.
+    stopped : callable, optional
+        Asked about twice a second whether the process is to be ended.
+    tell : callable, optional
+        Receives the child's lines of progress.
+
+    Raises
+    ------
+    ChildError
+        When the process fails, is killed, stopped, takes too long or too much memory.
+    """
     with tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
         path = Path(aside) / "request.json"
         path.write_text(request.to_json(), encoding="utf-8")
@@ -114,7 +159,16 @@ def _carry_out(
         home.mkdir()
         command = [sys.executable, "-P", "-m", module, str(path), str(target)]
         command = limit_resources(command, memory=settings.memory)
-        _watch(command, request.network, home=home, settings=settings, tell=tell)
+        _watch(
+            command,
+            request.network,
+            home=home,
+            settings=settings,
+            tell=tell,
+            seconds=seconds,
+            threads=threads,
+            stopped=stopped,
+        )
 
 
 def scan_in_child(
@@ -162,6 +216,8 @@ _MAX_REPORT_BYTES = 2**28  # the names in a configuration of 8 MiB, escaped
 _CHATTER = re.compile(r"measuring: |WARNING: All log messages|[IWEF]\d{4} |[IWEF]\d+ 00:00:")
 
 
+_THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+
 _GLANCE = 0.5  # seconds after which a silent child is looked at, and for which an ended one is still heard
 _AHEAD, _LONGEST = 1000, 65536  # lines that are read ahead, and characters of one
 
@@ -174,8 +230,10 @@ _OUT_OF_MEMORY = re.compile(
 )
 
 
-def _read_lines(child: subprocess.Popen[str], *, seconds: float) -> Iterator[str]:
-    """Yield the lines of a child until it has ended or its time is over.
+def _read_lines(
+    child: subprocess.Popen[str], *, seconds: float, stopped: Callable[[], bool] | None = None
+) -> Iterator[str]:
+    """Yield the lines of a child until it has ended, its time is over, or it is to be stopped.
 
     The end of its output is not waited for: whatever it started and left behind may hold that open,
     or talk, for ever.
@@ -192,7 +250,7 @@ def _read_lines(child: subprocess.Popen[str], *, seconds: float) -> Iterator[str
         threading.Thread(target=read, args=(child.stdout,), daemon=True).start()
     end = time.monotonic() + seconds
     ended = False
-    while (left := end - time.monotonic()) > 0:
+    while (left := end - time.monotonic()) > 0 and not (stopped and stopped()):
         if not ended and child.poll() is not None:
             ended, end = True, min(end, time.monotonic() + _GLANCE)
             continue
@@ -215,6 +273,9 @@ def _watch(
     settings: Settings,
     tell: Callable[[str], None] | None,
     doing: str = "Measuring",
+    seconds: float | None = None,
+    threads: int | None = None,
+    stopped: Callable[[], bool] | None = None,
 ) -> None:
     """Run the child to its end, pass its progress on, and say in its own words why it failed."""
     package = str(Path(__file__).parents[2])
@@ -223,12 +284,14 @@ def _watch(
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"),
         "PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
     }
+    if threads is not None:
+        kept = {**dict.fromkeys(_THREADS, str(threads)), **kept}
     last: list[str] = []
     child = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=kept
     )
     try:
-        for line in _read_lines(child, seconds=settings.timeout):
+        for line in _read_lines(child, seconds=settings.timeout if seconds is None else seconds, stopped=stopped):
             last = [*last, line.rstrip()][-12:]
             if tell and line.startswith("measuring: "):
                 tell(line.strip())
@@ -236,6 +299,8 @@ def _watch(
     finally:
         child.kill()  # a finished child is not touched
         code = child.wait()
+    if late and stopped is not None and stopped():
+        raise ChildError(f"{doing} {str(network)!r} was stopped.")
     if late:
         raise ChildError(
             f"{doing} {str(network)!r} took more than {settings.timeout:g} seconds and was stopped. Raise timeout in "
@@ -244,13 +309,14 @@ def _watch(
     short = any(_OUT_OF_MEMORY.search(line) for line in last)
     if code != 0 and (short or code == -signal.SIGKILL):
         what = "ran out of memory" if short else "was ended by signal 9, as a system does that runs out of memory"
-        raise ChildError(
+        kind = ChildError if short else KilledError
+        raise kind(
             f"{doing} {str(network)!r} {what} (its limit is {settings.memory:g} GiB). Raise memory in "
             "[tool.modelcheck], close other programs, or use smaller pictures; a network that asks for far more than "
             f"its file holds is not to be trusted: {write_command(['modelcheck', 'scan', network])}"
         )
     if code != 0:
         told = [line for line in last if line and not _CHATTER.match(line)]
-        kind = RefusedError if code == 4 else ChildError
+        kind = RefusedError if code == 4 else KilledError if code < 0 else ChildError
         ended = f"ended by signal {-code}" if code < 0 else f"exit code {code}"
         raise kind(f"{doing} {str(network)!r} failed ({ended}):\n  " + "\n  ".join(told or ["it said nothing"]))

@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import os
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from modelcheck.gate.settings import SettingsError
 from modelcheck.signature import Record, SignatureError, read_record
-from modelcheck.support.files import read_file
+from modelcheck.signature.parts import Block, Part, unpack_part
+from modelcheck.support.files import MAX_NETWORK_BYTES, read_file
 from modelcheck.support.folders import PathKind, kind_of, make_folder, place, remove
 from modelcheck.support.locks import hold
 
 __all__ = [
+    "BLOCKS",
     "KEY",
     "SIGNATURES",
+    "KeptBlocks",
     "check_files",
     "hold_entry",
     "is_sealed",
@@ -35,6 +40,8 @@ KEY = "MODELCHECK_CACHE_KEY"
 """The variable of the environment that holds the key; no option and no file does, and the measuring process has not."""
 
 SIGNATURES = "signatures"
+BLOCKS = ".blocks"
+"""How the name of a folder ends that holds the blocks of an entry that is not whole yet."""
 _SEAL = "seal.txt"
 _LEAST = 32  # characters of a key
 _IGNORE = b"*\n"
@@ -125,6 +132,69 @@ def is_sealed(folder: Path, signature: Record, *, name: str, key: bytes) -> bool
     """Return whether an entry has the keyed digest that `seal` writes."""
     there = _read_short(folder / _SEAL)
     return hmac.compare_digest(there, _keyed_digest(signature, name=name, key=key).encode())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    data: Path
+    seal: Path
+
+
+class KeptBlocks:
+    """The blocks of one entry that are measured already, so that a run that was stopped goes on where it was.
+
+    Whoever holds the entry's lock holds them, too. They go when the entry is there.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they lie.
+    name : str
+        The whole key of the entry.
+    key : bytes or None
+        Of the environment: with it only blocks are believed that were sealed by it.
+    """
+
+    def __init__(self, folder: Path, *, name: str, key: bytes | None) -> None:
+        self._folder, self._name, self._key = folder, name, key
+
+    def load(self, block: Block, sha: str) -> Part | None:
+        """Return what is kept of a block of the network with a sha256; what cannot be believed is removed."""
+        place = self._place(block)
+        if kind_of(self._folder) != PathKind.FOLDER or kind_of(place.data) != PathKind.FILE:
+            return None
+        part = None
+        with suppress(OSError, SignatureError):
+            data = read_file(place.data, max_bytes=MAX_NETWORK_BYTES)
+            sealed = self._key is None or hmac.compare_digest(_read_short(place.seal), self._seal(block, data))
+            part = unpack_part(data) if sealed else None
+        if part is None or part.sha256 != sha:
+            remove(place.data)
+            return None
+        return part
+
+    def save(self, block: Block, data: bytes) -> None:
+        """Keep the bytes of a block's part."""
+        if kind_of(self._folder) != PathKind.FOLDER:
+            remove(self._folder)
+        found = self._place(block)
+        make_folder(self._folder)
+        if self._key is not None:
+            place(found.seal, self._seal(block, data))
+        place(found.data, data)
+
+    def clear(self) -> None:
+        """Remove all blocks."""
+        remove(self._folder)
+
+    def _place(self, block: Block) -> _Place:
+        told = json.dumps([self._name, block.to_dict()], sort_keys=True)
+        stem = hashlib.sha256(told.encode()).hexdigest()[:24]
+        return _Place(data=self._folder / f"{stem}.npz", seal=self._folder / f"{stem}.txt")
+
+    def _seal(self, block: Block, data: bytes) -> bytes:
+        told = json.dumps([self._name, block.to_dict(), hashlib.sha256(data).hexdigest()], sort_keys=True)
+        return hmac.new(self._key or b"", told.encode(), hashlib.sha256).hexdigest().encode()
 
 
 def _keyed_digest(signature: Record, *, name: str, key: bytes) -> str:

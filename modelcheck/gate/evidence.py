@@ -15,6 +15,7 @@ from modelcheck.gate.child import ChildError
 from modelcheck.gate.heldout import check_fit, check_panel, name_rows
 from modelcheck.gate.request import Request
 from modelcheck.gate.settings import Settings
+from modelcheck.gate.workers import open_workers
 from modelcheck.interface.sentences import say_misreading
 from modelcheck.judgement.document import TimingsRow
 from modelcheck.panel import AnyPanel, load_panel
@@ -155,11 +156,12 @@ def gather(
     digests = {"baseline": baseline.digest(), "panel": panel.digest(), "recipe": baseline.recipe.digest()}
     if settings.baseline_model is not None:
         digests["baseline_model"] = str(baseline.model["sha256"])
-    loaded = load_or_measure(parts.request, digests=digests, settings=settings, tell=tell)
-    check_answers(loaded.signature)
-    source = None
-    if parts.source is not None:
-        source = load_or_measure(parts.source, digests=digests, settings=settings, tell=tell)
+    with open_workers(settings) as workers:
+        loaded = load_or_measure(parts.request, digests=digests, settings=settings, workers=workers, tell=tell)
+        check_answers(loaded.signature)
+        source = None
+        if parts.source is not None:
+            source = load_or_measure(parts.source, digests=digests, settings=settings, workers=workers, tell=tell)
     comparison = compare(
         baseline, loaded.signature, layers=settings.layers, source=None if source is None else source.signature
     )

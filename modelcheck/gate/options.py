@@ -66,6 +66,10 @@ OPTIONS = (
         metavar="TEXT",
         help="name the run in its verdict, like a build's number",
     ),
+    Option(name="modelcheck-workers", renamed=False, metavar="N", help="measure in so many processes at once"),
+    Option(
+        name="modelcheck-scheduler", renamed=False, metavar="ADDRESS", help="measure on the workers of a Dask scheduler"
+    ),
     Option(name="modelcheck-today", metavar="DAY", help="apply waivers as of this day, like 2026-01-31"),
     Option(name="modelcheck-report-folder", help="write the report's pictures as separate files"),
     Option(name="modelcheck-redact-inputs", help="leave the panel's pictures and rows out of the report"),

@@ -13,6 +13,7 @@ from modelcheck.gate.heldout import is_table
 from modelcheck.gate.renderable import refuse_on_rows, refuse_shipped
 from modelcheck.gate.request import AnyRecipe, Request, recipe_for
 from modelcheck.gate.settings import Settings
+from modelcheck.gate.workers import open_workers
 from modelcheck.interface import Interface
 from modelcheck.modelfile import tell_format
 from modelcheck.panel import AnyPanel, PanelError, load_panel
@@ -193,7 +194,8 @@ def _measure(
     )
     if like is not None:
         digests["baseline"] = like[1].digest()
-    loaded = load_or_measure(request, digests=digests, settings=asked.settings, tell=asked.tell)
+    with open_workers(asked.settings) as workers:
+        loaded = load_or_measure(request, digests=digests, settings=asked.settings, workers=workers, tell=asked.tell)
     check_answers(loaded.signature)
     if loaded.seconds_per_picture is not None:
         seconds[network.name] = loaded.seconds_per_picture

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from modelcheck.support.progress import draw_bar
 
-__all__ = ["Estimate", "progress_line", "read_progress"]
+__all__ = ["Estimate", "JoinedProgress", "progress_line", "read_progress"]
 
 _LINE = re.compile(r"measuring: +(\d{1,3})% ?(.*)")
 _SOON = 0.02  # of the work: before that, an estimate would be a guess
@@ -23,6 +24,50 @@ def read_progress(line: str) -> tuple[str, float] | None:
     """Return what is being done and the share that is done, None for a line that says neither."""
     found = _LINE.fullmatch(line.strip())
     return (found[2], min(int(found[1]), 100) / 100) if found else None
+
+
+class JoinedProgress:
+    """The lines of several pieces of work as lines of the whole: its share is the mean of theirs, and never falls.
+
+    Parameters
+    ----------
+    tell : callable or None
+        Receives the lines, one at a time whatever thread they come from.
+    names : sequence of str
+        What each piece is called in its lines; empty for none.
+
+    Examples
+    --------
+    >>> joined = JoinedProgress(print, ["one.keras", "other.keras"])
+    >>> joined.teller(1)(progress_line("HappyMaps of conv1", 0.5))
+    measuring:  25% other.keras: HappyMaps of conv1
+    """
+
+    def __init__(self, tell: Callable[[str], None] | None, names: Sequence[str]) -> None:
+        self._tell, self._names = tell, names
+        self._shares = [0.0] * len(names)
+        self._lock = threading.Lock()
+
+    def teller(self, number: int) -> Callable[[str], None]:
+        """Return what receives the lines of one piece."""
+
+        def tell(line: str) -> None:
+            read = read_progress(line)
+            if read is not None:
+                self._show(number, *read)
+
+        return tell
+
+    def finish(self, number: int) -> None:
+        """Count one piece as done."""
+        self._show(number, "done", 1.0)
+
+    def _show(self, number: int, what: str, share: float) -> None:
+        with self._lock:
+            self._shares[number] = max(self._shares[number], share)  # what is measured again has been there before
+            if self._tell is not None:
+                name = f"{self._names[number]}: " if self._names[number] else ""
+                self._tell(progress_line(name + what, sum(self._shares) / len(self._shares)))
 
 
 class Estimate:

@@ -11,6 +11,7 @@ from typing import Any
 
 from modelcheck.interface import Interface
 from modelcheck.recipe import Recipe
+from modelcheck.signature.parts import Block
 from modelcheck.support.spelling import did_you_mean
 from modelcheck.support.tables import json_document
 from modelcheck.support.validation import check_value, number
@@ -59,6 +60,8 @@ class Request:
         outputs in another order, is refused before anything is rendered.
     panel_size : float
         GiB that the panel may unpack to.
+    block : Block, optional
+        The part of the work that is asked for; by default all of it.
 
     Examples
     --------
@@ -78,6 +81,7 @@ class Request:
     twins: bool = True
     stop_where_misread: bool = False
     panel_size: float = 4.0
+    block: Block | None = None
 
     def __post_init__(self) -> None:
         if self.like is not None and self.recipe is not None:
@@ -91,6 +95,7 @@ class Request:
         values |= {name: None if values[name] is None else str(values[name]) for name in _PATHS}
         values |= {"layers": dict(self.layers), "custom_objects": list(self.custom_objects)}
         values |= {"interface": self.interface.to_dict(), "recipe": _tag(self.recipe)}
+        values["block"] = None if self.block is None else self.block.to_dict()
         return json.dumps(values, indent=1)
 
     @classmethod
@@ -128,6 +133,7 @@ class Request:
                 raise RequestError(f"{name} must be true or false in a request, not {flag!r}.")
         size = check_value("panel_size", values.get("panel_size", 4.0), number(above=0), error=RequestError)
         parsed = None if recipe is None else _untag(recipe)
+        block = None if values.get("block") is None else _block(values["block"])
         return cls(
             **paths,  # type: ignore[arg-type]
             **flags,
@@ -136,6 +142,7 @@ class Request:
             layers=layers,
             recipe=parsed,
             panel_size=size,
+            block=block,
         )
 
 
@@ -165,6 +172,15 @@ def _untag(value: Any) -> AnyRecipe:
     if isinstance(value, dict) and value.items() >= _TABLE.items():
         return TableRecipe.from_dict({name: part for name, part in value.items() if name not in _TABLE})
     return Recipe.from_dict(value)
+
+
+def _block(value: object) -> Block:
+    if not isinstance(value, dict):
+        raise RequestError(f"block must be an object or null in a request, not {value!r}.")
+    try:
+        return Block.from_dict(value)
+    except ValueError as error:
+        raise RequestError(f"{error} That is in the block of a request.") from error
 
 
 def _path(name: str, value: object) -> Path | None:

@@ -76,6 +76,12 @@ class Settings:
     custom_objects : tuple of str
         Classes and functions outside Keras, ``module>name``, that a network may name; the child
         imports them.
+    workers : int or None
+        How many processes of this machine measure at once; by default one, without blocks. Results
+        are the same for any number.
+    scheduler : str or None
+        The address of a Dask scheduler whose workers measure instead, such as
+        ``tcp://192.0.2.1:8786``.
     inconclusive : {'fail', 'pass'}
         What the exit code makes of an inconclusive finding; the verdict names it either way.
     subject_name : tuple of str
@@ -103,6 +109,8 @@ class Settings:
     memory: float = 16.0
     panel_size: float = 4.0
     custom_objects: tuple[str, ...] = ()
+    workers: int | None = None
+    scheduler: str | None = None
     inconclusive: str = "fail"
     subject_name: tuple[str, ...] = ()
 
@@ -227,6 +235,7 @@ def read_settings(root: Path, options: Mapping[str, Any] | None = None) -> Setti
     return Settings(
         **values,
         **_limits(table),
+        **_read_workers(given, table),
         interface=read_interface(given, table),
         subject_name=_name_subjects(table["subject_name"]) if "subject_name" in table else (),
         layers={name: None if partner is False else partner for name, partner in layers.items()},
@@ -365,6 +374,29 @@ def _limits(table: Mapping[str, Any]) -> dict[str, Any]:
     """Return what bounds a run: seconds, memory, what a network may name, and what inconclusive means."""
     given = {name: table.get(name, getattr(Settings, name)) for name in _LIMITS}
     return check_table(given, _LIMITS, where="[tool.modelcheck]", error=SettingsError)
+
+
+def _read_workers(given: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where a run measures: of two that are named, what was typed goes before the file."""
+    named = given if _WORKERS.keys() & given.keys() else table
+    values = {name: named[name] for name in _WORKERS if named.get(name) is not None}
+    if isinstance(values.get("workers"), str) and re.fullmatch("[0-9]{1,4}", values["workers"]):
+        values["workers"] = int(values["workers"])
+    if len(values) > 1:
+        raise SettingsError("workers are processes of this machine, scheduler names others: give one of the two.")
+    return {name: check_value(name, value, _WORKERS[name], error=SettingsError) for name, value in values.items()}
+
+
+_WORKERS = {
+    "workers": Check(
+        "a number of processes from 1 to 256",
+        lambda value: type(value) is int and 1 <= value <= 256,
+    ),
+    "scheduler": Check(
+        "an address such as 'tcp://192.0.2.1:8786'",
+        lambda value: isinstance(value, str) and bool(re.fullmatch(r"[a-z]+://[^\s]+:[0-9]{1,5}", value)),
+    ),
+}
 
 
 def near(path: Path) -> Path:

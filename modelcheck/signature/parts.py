@@ -19,7 +19,7 @@ from modelcheck.support.archive import ArchiveError
 from modelcheck.support.arrays import read_arrays
 from modelcheck.support.tables import json_document
 
-__all__ = ["Block", "Part", "StagePart", "join_parts", "pack_part", "unpack_part"]
+__all__ = ["PART", "Block", "Part", "StagePart", "join_parts", "pack_part", "unpack_part"]
 
 # What each layer has, whichever block measured it; and what the block of the decision has of one network.
 _PER_LAYER = ("units", "maps", "activations", "at_rest")
@@ -27,6 +27,8 @@ _TABLES = ("features", "pictures", "attributions", "flipping", "stickers", "exch
 _ARRAYS = ("scores", "probes", "regions", "natural", "natural_activations")
 _FACTS = ("model", "panel_digest", "class_names", "provenance")
 _ANSWERS = ("class_scores", "unit_answers", "class_scores_back", "unit_answers_back")
+PART = "part.npz"
+"""The file that a measuring process writes of a block."""
 _TOLD = "told"  # the array that holds the JSON text
 _MAX_BYTES = 4 * 2**30
 _SHA = re.compile(r"[0-9a-f]{64}")
