@@ -6,7 +6,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -162,39 +162,54 @@ class Workers:
             )
 
         pending: dict[Future[Any], tuple[int, bool]] = {}
+        failure: ChildError | None = None
+
+        def take(future: Future[Any]) -> ChildError | None:
+            """Keep what a future brings, or start it once more where it was killed; return why neither can be."""
+            nonlocal spent
+            number, again = pending.pop(future)
+            try:
+                result = future.result()
+                spent += result if self.here else unpack_result(result, targets[number])
+                if done is not None:
+                    done(number)
+            except (Exception, CancelledError) as error:
+                if again or not _was_killed(error):
+                    return _explain(error, requests[number], again=again)
+                pending[submit(number)] = number, True
+            return None
+
         try:
             for number in range(len(requests)):
                 pending[submit(number)] = number, False
-            while pending:
+            while pending and failure is None:
                 ready, _ = wait(pending, timeout=_GLANCE, return_when=FIRST_COMPLETED)
-                if self.stop.is_set():
-                    raise ChildError(f"Measuring {str(requests[0].network)!r} was stopped.")
-                for future in ready:
-                    number, again = pending.pop(future)
-                    try:
-                        result = future.result()
-                        spent += result if self.here else unpack_result(result, targets[number])
-                    except Exception as error:
-                        if _was_killed(error) and not again:
-                            pending[submit(number)] = number, True
-                            continue
-                        raise _explain(error, requests[number], again=again) from error
-                    if done is not None:
-                        done(number)
-                if pending and spent > settings.timeout:
-                    raise ChildError(
-                        f"Measuring {str(requests[0].network)!r} took more than {settings.timeout:g} seconds, all its "
-                        "blocks together, and was stopped. Raise timeout in [tool.modelcheck], or run again: what was "
-                        "measured is kept."
-                    )
+                # What was measured is kept, whatever became of the others.
+                failed = [error for error in map(take, sorted(ready, key=_has_failed)) if error is not None]
+                failure = failed[0] if failed else self._find_end(requests[0], pending, spent, settings=settings)
         except BrokenExecutor as error:  # nothing can be submitted any more
-            raise _explain(error, requests[0], again=False) from error
+            failure = _explain(error, requests[0], again=False)
         finally:
             over.set()
             for future in pending:
                 future.cancel()
             if self.here:
                 wait(pending)  # they write to folders that go now
+        if failure is not None:
+            raise failure
+
+    def _find_end(
+        self, request: Request, pending: Collection[Future[Any]], spent: float, *, settings: Settings
+    ) -> ChildError | None:
+        """Return why a network is not measured to its end: the run was stopped, or its time is over."""
+        if self.stop.is_set():
+            return ChildError(f"Measuring {str(request.network)!r} was stopped.")
+        if pending and spent > settings.timeout:
+            return ChildError(
+                f"Measuring {str(request.network)!r} took more than {settings.timeout:g} seconds, all its blocks "
+                "together, and was stopped. Raise timeout in [tool.modelcheck], or run again: what was measured is kept."
+            )
+        return None
 
     def _measure_here(
         self,
@@ -206,6 +221,11 @@ class Workers:
         over: threading.Event,
         tell: Callable[[str], None] | None,
     ) -> float:
+        def stopped() -> bool:
+            return over.is_set() or self.stop.is_set()
+
+        if stopped():
+            raise ChildError(f"Measuring {str(request.network)!r} was stopped.")
         start = time.monotonic()
         carry_out(
             request,
@@ -213,7 +233,7 @@ class Workers:
             settings=settings,
             seconds=seconds,
             threads=self.threads,
-            stopped=lambda: over.is_set() or self.stop.is_set(),
+            stopped=stopped,
             tell=tell,
         )
         return time.monotonic() - start
@@ -263,7 +283,11 @@ def _yield_and_stop(workers: Workers) -> Iterator[Workers]:
         workers.stop.set()
 
 
-def _was_killed(error: Exception) -> bool:
+def _has_failed(future: Future[Any]) -> bool:
+    return future.cancelled() or future.exception() is not None
+
+
+def _was_killed(error: BaseException) -> bool:
     return isinstance(error, KilledError | BrokenExecutor) or is_lost(error)
 
 
