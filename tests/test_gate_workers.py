@@ -522,7 +522,7 @@ def test_any_number_of_workers_writes_the_same_bytes(measured, tmp_path, monkeyp
 
 def kill_a_worker_mid_way(pid_file, mark, task):
     """Do a task as a worker of Dask does; the first one ends its own process while it measures."""
-    if not os.path.exists(mark):
+    if not Path(mark).exists():
         Path(mark).touch()
         Path(pid_file).write_text(str(os.getpid()))
         os.kill(os.getpid(), signal.SIGKILL)

@@ -207,7 +207,7 @@ class Workers:
         if pending and spent > settings.timeout:
             return ChildError(
                 f"Measuring {str(request.network)!r} took more than {settings.timeout:g} seconds, all its blocks "
-                "together, and was stopped. Raise timeout in [tool.modelcheck], or run again: what was measured is kept."
+                "together, and was stopped. Raise timeout in [tool.modelcheck], or run again: the blocks are kept."
             )
         return None
 
