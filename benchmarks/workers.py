@@ -8,12 +8,15 @@ are those of the whole call, from the scan of the files to the signatures; the d
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import keras
 import numpy as np
+from applications import BUILD
 from memory import pictures
 
 from modelcheck.gate.child import ChildError
@@ -67,7 +70,7 @@ def main() -> None:
         if given.mobilenet:
             recipe = Recipe(steps=16, units_per_layer=4, copies=4, untrained_twins=given.twins)
             paths = [folder / "mobilenet.keras"]
-            keras.applications.MobileNetV2((96, 96, 3), weights=None, classes=2).save(paths[0])
+            subprocess.run([sys.executable, "-c", BUILD, "MobileNetV2", "96", str(paths[0])], check=True)
             pictures(64, 96).save(folder / "panel.npz")
         else:
             paths = make_candidates(folder, given.candidates)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from modelcheck.gate import child
-from modelcheck.gate.child import ChildError
+from modelcheck.gate.child import ChildError, KilledError, RefusedError
 from modelcheck.gate.settings import Settings
 
 
@@ -67,3 +67,37 @@ def test_an_interrupted_watch_ends_the_child(monkeypatch, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         child._watch(command, Path("a.keras"), home=tmp_path, settings=Settings(), tell=interrupt)
     assert started[0].returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        ("kill -9 $$", KilledError),
+        ("kill -11 $$", KilledError),
+        ("echo MemoryError; kill -9 $$", ChildError),
+        ("echo MemoryError; exit 1", ChildError),
+        ("exit 4", RefusedError),
+        ("exit 1", ChildError),
+    ],
+)
+def test_only_what_a_signal_ended_may_be_started_once_more(monkeypatch, tmp_path, script, error):
+    """A signal without a word of memory is a killed process; no other end is."""
+    with pytest.raises(ChildError) as raised:
+        watch(monkeypatch, tmp_path, script)
+    assert type(raised.value) is error
+
+
+def test_a_stopped_child_ends_at_once(monkeypatch, tmp_path):
+    """What is to be stopped is killed within a second or two, however long it would take."""
+    monkeypatch.setattr(child, "limit_resources", lambda command, **_: command)
+    before = time.monotonic()
+    with pytest.raises(ChildError, match="was stopped"):
+        child._watch(
+            ["/bin/sh", "-c", "exec sleep 600"],
+            Path("a.keras"),
+            home=tmp_path,
+            settings=Settings(),
+            tell=None,
+            stopped=lambda: time.monotonic() > before + 0.3,
+        )
+    assert time.monotonic() - before < 10

@@ -504,9 +504,32 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
         pass
 
 
+def test_no_secret_reaches_a_worker_s_process(tmp_path, monkeypatch):
+    """Each process gets its share of the threads and harmless names; no token, no key of the cache."""
+    given = {"HOME": "/home/ada", "AWS_SECRET_ACCESS_KEY": SECRET, "TF_TOKEN_app": SECRET, KEY: SECRET}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    seen = []
+
+    def start(command, *, env, **_):
+        seen.append((command, env))
+        raise ChildError("not started")
+
+    monkeypatch.setattr(child.subprocess, "Popen", start)
+    request = Request(network=NETWORK, panel=tmp_path / "panel.npz", recipe=Recipe())
+    with open_workers(Settings(workers=64, memory=3)) as found, pytest.raises(ChildError, match="not started"):
+        found.measure(request, tmp_path / "s", report=scan_model(NETWORK), settings=Settings(memory=3))
+    ((command, environment),) = seen
+    assert command[3] == "3", "the limit of memory"
+    assert environment["TF_NUM_INTRAOP_THREADS"] == "1"
+    assert SECRET not in environment.values()
+    assert environment["HOME"] != "/home/ada"
+
+
 @pytest.mark.slow
 def test_any_number_of_workers_writes_the_same_bytes(measured, tmp_path, monkeypatch):
-    """One process, and 1, 2 and 4 workers with real processes, write the same files; no secret reaches one."""
+    """One process, and 1, 2 and 4 workers with real processes, write the same files."""
     folder, _, _ = measured
     monkeypatch.setattr(
         workers, "split", lambda *_: tuple(Block(stages=(0, 1), group=group, groups=2) for group in range(2))
