@@ -11,9 +11,10 @@ from modelcheck.signature.parts import Block
 
 __all__ = ["split"]
 
-# Bytes of weights that are gone through: about a minute on one core. A block costs some seconds of
-# its own, for TensorFlow is imported and the network loaded and traced.
-_WORK = 5e10
+_SMALL = 2**20  # bytes of a file below which a network is not split
+# Bytes of weights that are gone through: about half a minute on one core. A block costs some seconds
+# of its own, for TensorFlow is imported and the network loaded and traced.
+_WORK = 3e10
 _MOST = 16  # blocks
 _FEW = 4  # blocks up to which a network's twins are measured where it is, for they use what was traced for it
 _WITH_UNITS = ("conv", "dense")
@@ -22,9 +23,9 @@ _WITH_UNITS = ("conv", "dense")
 def split(request: Request, report: ScanReport) -> tuple[Block, ...]:
     """Return the blocks of a network, none where it is measured as a whole.
 
-    A network that is measured within about a minute is not split, nor is one on a table, nor a
-    LiteRT or ONNX file. A larger one is split into groups of layers; a much larger one also into
-    itself and its untrained twins.
+    A network that is measured within about a minute is not split, nor one whose file has less than
+    a mebibyte, one on a table, or a LiteRT or ONNX file. A larger one is split into groups of
+    layers; a much larger one also into itself and its untrained twins.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ def split(request: Request, report: ScanReport) -> tuple[Block, ...]:
         What the network's file holds.
     """
     recipe = _find_recipe(request)
-    if recipe is None or report.format != "keras":
+    if recipe is None or report.format != "keras" or report.size < _SMALL:
         return ()
     stages = 1 + (recipe.untrained_twins if request.twins else 0)
     layers = sum(count for name, count in report.classes.items() if any(part in name.lower() for part in _WITH_UNITS))
