@@ -68,10 +68,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         if given.mobilenet:
-            recipe = Recipe(steps=16, units_per_layer=4, copies=4, untrained_twins=given.twins)
+            recipe = Recipe(
+                steps=16,
+                units_per_layer=4,
+                copies=4,
+                probe_pictures=8,
+                smoothgrad_samples=8,
+                untrained_twins=given.twins,
+            )
             paths = [folder / "mobilenet.keras"]
             subprocess.run([sys.executable, "-c", BUILD, "MobileNetV2", "96", str(paths[0])], check=True)
-            pictures(64, 96).save(folder / "panel.npz")
+            pictures(24, 96).save(folder / "panel.npz")
         else:
             paths = make_candidates(folder, given.candidates)
         panel = folder / "panel.npz" if given.mobilenet else ROOT / "baselines" / "drawn-faces" / "panel.npz"
