@@ -7,6 +7,7 @@ Run it in an environment that has the peers beside this package, installed witho
         scikit-learn joblib threadpoolctl cloudpickle narwhals matplotlib
     python benchmarks/happymaps.py networks/experiment0.keras --repeats 3
     python benchmarks/happymaps.py mobilenet --units 32 --every 8 --steps 64 --repeats 1
+    python benchmarks/happymaps.py resnet --units 4 --every 18 --steps 16 --repeats 1
 
 Every layer's pre-activations are maximised: a convolution's unit in the middle of its map, a dense
 layer's and the decision's units as they are (or another objective, see ``--decision`` and
@@ -53,6 +54,15 @@ def mobilenet() -> keras.Model:
     """Return MobileNetV2 for 96 x 96 colour pictures, with random weights."""
     keras.utils.set_random_seed(0)
     return keras.applications.MobileNetV2((96, 96, 3), weights=None, classes=10, classifier_activation=None)
+
+
+def resnet() -> keras.Model:
+    """Return ResNet50 for 224 x 224 colour pictures, with random weights."""
+    keras.utils.set_random_seed(0)
+    return keras.applications.ResNet50(input_shape=(224, 224, 3), weights=None, classes=10, classifier_activation=None)
+
+
+BUILT = {"mobilenet": mobilenet, "resnet": resnet}
 
 
 def exposed(model: keras.Model) -> keras.Model:
@@ -171,7 +181,7 @@ def prepared() -> None:
 def main() -> None:
     """Print one row per layer and peer, and the geometric means."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("network", help="a .keras file, or mobilenet")
+    options.add_argument("network", help="a .keras file, mobilenet or resnet")
     options.add_argument("--steps", type=int, default=256)
     options.add_argument("--repeats", type=int, default=3)
     options.add_argument("--units", type=int, default=64, help="at most this many units of a layer")
@@ -182,7 +192,7 @@ def main() -> None:
     given = options.parse_args()
     clock = time.process_time if given.clock == "processor" else time.perf_counter
     prepared()
-    model = mobilenet() if given.network == "mobilenet" else keras.models.load_model(Path(given.network))
+    model = BUILT[given.network]() if given.network in BUILT else keras.models.load_model(Path(given.network))
     network, shown = flatten(model), exposed(model)
     # A call that is thrown away: the first row would pay for TensorFlow's start.
     ours(network, network.unit_layers()[0], "channel_mean", 1)(1)

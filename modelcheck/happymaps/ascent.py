@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from modelcheck.happymaps.answers import count_maps_at_once, make_answer
-from modelcheck.happymaps.canvas import Canvas, NaturalPictures, free_pixels, on_natural_pictures, view_of
+from modelcheck.happymaps.canvas import NaturalPictures, free_pixels, on_natural_pictures
+from modelcheck.happymaps.climbing import Climb, Path, trace_climb
 from modelcheck.happymaps.maps import HappyMaps, count_maps
 from modelcheck.happymaps.objectives import objective_of
 from modelcheck.network import Network, NetworkError, UnitLayer, check_agreement, flatten
@@ -27,13 +28,12 @@ __all__ = ["Ascent", "Climbs", "ascend", "choose_units", "render_happy_maps"]
 Tensor = Any  # tensorflow ships no types
 
 # Traced ascents by what they were traced for; a network's weights are read anew at each call.
-Climbs = dict[tuple[Any, ...], Callable[..., Any]]
+Climbs = dict[tuple[Any, ...], Climb]
 
 # What noise on the copies falls back to, for a class that gets no map under the recipe's: strong noise drowns what a
 # class wants where that is fine texture.
 _CALMER = (0.1, 0.03, 0.0)
 _PLAIN_STARTS = 4  # of plain ascent, where even that is not enough: from grey a class may lie behind a hill
-_MIN_CHANGE_SHARE = 0.01  # a map that moved less than this share of the range has not been made by its unit
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -197,15 +197,19 @@ def ascend(
     # After its last nonlinearity the path of a patch to its units is affine: slopes there are found
     # once, before the ascent.
     last = layer.read if field is None else field.last_nonlinearity(network, layer.read)
-    whole = make_answer(network, layer, row, None)
 
-    def inner(images: Tensor) -> Tensor:
-        return whole(images) if field is None else field.evaluate_between(network, images, 0, last)
+    def path_of(network: Network) -> Path:
+        whole = make_answer(network, layer, row, None)
 
-    def outer(values: Tensor) -> Tensor:
-        if field is not None:
-            values = field.evaluate_between(network, values, last, layer.read)[:, 0, 0, :]
-        return values if towards is None else tf.matmul(values, towards, transpose_b=True)
+        def inner(images: Tensor) -> Tensor:
+            return whole(images) if field is None else field.evaluate_between(network, images, 0, last)
+
+        def outer(values: Tensor) -> Tensor:
+            if field is not None:
+                values = field.evaluate_between(network, values, last, layer.read)[:, 0, 0, :]
+            return values if towards is None else tf.matmul(values, towards, transpose_b=True)
+
+        return Path(inner, outer, (n_values,) if field is None else field.shape(network, last))
 
     copies = recipe.copies if layer.kind == LayerKind.DECISION else 1
     rounds = -(-len(indices) // count_maps_at_once(network, layer.read, size, copies=copies))
@@ -214,8 +218,9 @@ def ascend(
     climbs = {} if climbs is None or directions is not None else climbs
     key = (network, layer, recipe, name, batch, id(among))  # the trace itself keeps `among` alive
     if key not in climbs:
-        path = _Path(inner, outer, (n_values,) if field is None else field.shape(network, last))
-        climbs[key] = _trace_climb(path, recipe, canvas, copies, batch)
+        climbs[key] = trace_climb(
+            network, layer.read, path_of, recipe=recipe, canvas=canvas, copies=copies, batch=batch
+        )
     climb = climbs[key]
     maps: list[np.ndarray] = []
     reached: list[np.ndarray] = []
@@ -223,7 +228,7 @@ def ascend(
     for start in range(0, len(indices), batch):
         # The last batch is filled up, so that one traced function serves all.
         part = np.resize(indices[start : start + batch], batch) if start else indices[:batch]
-        outcome = _climb_from_all_starts(climb, tf.constant(part, tf.int32), recipe.starts)
+        outcome = _climb_from_all_starts(climb, part, recipe.starts)
         kept = len(indices[start : start + batch])
         for store, value in zip((maps, reached, at_rest), outcome, strict=True):
             store.append(value[:kept])
@@ -255,14 +260,14 @@ def _calm(recipe: Recipe) -> Recipe | None:
     return replace(recipe, copies=1, starts=max(recipe.starts, _PLAIN_STARTS))
 
 
-def _climb_from_all_starts(climb: Callable[..., Any], units: Tensor, starts: int) -> list[np.ndarray]:
+def _climb_from_all_starts(climb: Climb, units: np.ndarray, starts: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Climb from every start, and keep for each unit the map that it likes best."""
-    maps, reached, before = [value.numpy() for value in climb(units, tf.constant(0))]
+    maps, reached, before = climb(units, 0)
     for start in range(1, starts):
-        others, heights, _ = [value.numpy() for value in climb(units, tf.constant(start))]
+        others, heights, _ = climb(units, start)
         better = np.isfinite(heights) & ~(heights <= reached)  # NaN is no height to beat
         maps[better], reached[better] = others[better], heights[better]
-    return [maps, reached, before]
+    return maps, reached, before
 
 
 def _normalise_directions(directions: np.ndarray, n_units: int, layer: str) -> Tensor:
@@ -273,73 +278,6 @@ def _normalise_directions(directions: np.ndarray, n_units: int, layer: str) -> T
     if not (lengths > 0).all():
         raise NetworkError(f"A direction in layer {layer!r} is zero: it points nowhere. Remove that row.")
     return tf.constant(towards / lengths, tf.float32)
-
-
-class _Path(NamedTuple):
-    """The path from maps to what units answer: ``outer(inner(maps))``, where `outer` is affine.
-
-    `inner` returns ``(n, *shape)`` and `outer` ``(n, units)``.
-    """
-
-    inner: Callable[[Tensor], Tensor]
-    outer: Callable[[Tensor], Tensor]
-    shape: tuple[int, ...]
-
-
-def _trace_climb(
-    path: _Path, recipe: Recipe, canvas: Canvas, copies: int, batch: int
-) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
-    """Return a traced function from units and a start's number to maps, objectives reached, and those at rest."""
-    low, high = recipe.input_range
-    shape = canvas.rest.shape
-    reach = min(round(recipe.shift * shape[0]), shape[0], shape[1]) if copies > 1 else 0
-    jitter = recipe.jitter * (high - low) if copies > 1 else 0.0
-
-    def towards(units: Tensor) -> Tensor:
-        """Return the slope of each unit's answer after the last nonlinearity, where it is constant."""
-        nothing = tf.zeros((batch, *path.shape))
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(nothing)
-            answers = path.outer(nothing)
-        return tape.gradient(answers, nothing, output_gradients=tf.one_hot(units, answers.shape[1]))
-
-    def slope(numbers: Tensor, pull: Tensor, step: Tensor) -> Tensor:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(numbers)
-            maps = tf.ensure_shape(canvas.paint(numbers), (batch, *shape))
-            views = [
-                view_of(maps, seed=recipe.seed, step=step, copy=copy, reach=reach, jitter=jitter)
-                for copy in range(copies)
-            ]
-            nonlinear = path.inner(views[0] if copies == 1 else tf.concat(views, 0))
-        return tf.ensure_shape(tape.gradient(nonlinear, numbers, output_gradients=pull), numbers.shape)
-
-    def climb(units: Tensor, number: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        start = canvas.start(batch, number)
-        pull = towards(units)
-        pull = pull if copies == 1 else tf.tile(pull, [copies] + [1] * len(path.shape))
-
-        def body(step: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
-            done = tf.cast(step, tf.float32) / max(recipe.steps - 1, 1)
-            return step + 1, canvas.move(numbers, slope(numbers, pull, step), done)
-
-        _, numbers = tf.while_loop(
-            lambda step, numbers: step < recipe.steps, body, (tf.constant(0), start), parallel_iterations=1
-        )
-        maps = tf.ensure_shape(canvas.paint(numbers), (batch, *shape))
-        moved = tf.reduce_mean(tf.abs(maps - canvas.paint(start)), axis=[1, 2, 3])
-        # The picture at rest is looked at once, after the maps.
-        answers = path.outer(path.inner(tf.concat([maps, tf.constant(canvas.rest)[None]], 0)))
-        reached = tf.gather(answers[:batch], units, axis=1, batch_dims=1)
-        before = tf.gather(answers[batch], units)
-        no_map = tf.logical_or(moved < _MIN_CHANGE_SHARE * (high - low), tf.logical_not(reached > before))
-        return maps, tf.where(no_map, tf.constant(np.nan, tf.float32), reached), before
-
-    # Traced by hand: calling a fresh tf.function for each layer would be reported as needless
-    # retracing.
-    return tf.function(climb, autograph=False).get_concrete_function(
-        tf.TensorSpec([batch], tf.int32), tf.TensorSpec([], tf.int32)
-    )
 
 
 def _blank_still_maps(outcome: Ascent) -> Ascent:
