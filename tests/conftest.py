@@ -6,6 +6,7 @@ import shutil
 import pytest
 from hypothesis import HealthCheck, settings
 
+import durations
 import gates
 
 # A busy machine is no counterexample, and a red run is the fault of what changed: the same examples
@@ -16,6 +17,21 @@ settings.register_profile(
     "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=not searching
 )
 settings.load_profile("patient")
+
+
+def pytest_report_header():
+    """Say how long the tests take, and which command runs the quick part."""
+    return durations.HOW_LONG
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Name the tests that took long without being marked slow; that fails nothing."""
+    reports = [report for name in ("passed", "failed") for report in terminalreporter.stats.get(name, ())]
+    found = durations.find_unmarked(reports)
+    if found:
+        terminalreporter.section(f"took more than {durations.SECONDS:g} seconds and is not marked slow")
+    for seconds, name in found:
+        terminalreporter.write_line(f"{seconds:6.1f}s {name}")
 
 
 @pytest.fixture(scope="session")

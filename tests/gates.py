@@ -15,6 +15,7 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
 from unittest import mock
 
@@ -183,8 +184,11 @@ def _server():
     own = "gate.session gate.evidence gate.inputs gate.verdict gate.promotion report comparison"
     own_modules = [f"modelcheck.{name}" for name in own.split()]
     context.set_forkserver_preload(
-        [*heavy.split(), "jinja2", "filelock", "jsonschema", "jsonschema.validators", *own_modules]
+        [*heavy.split(), "jinja2", "filelock", "jsonschema", "jsonschema.validators", *own_modules, "gates_preload"]
     )
+    # The server does not take over this process's sys.path, and skips in silence what it cannot import.
+    with mock.patch.dict(os.environ, {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}):
+        forkserver.ensure_running()
     return context
 
 

@@ -33,6 +33,7 @@ def networks():
     return filled()
 
 
+@pytest.mark.slow
 def test_black_box_methods_take_anything_that_answers(networks):
     """A bare function and a subclassed model get the maps of the network that they hide."""
     network = networks["plain"]
@@ -125,6 +126,7 @@ def test_gradients_change_with_the_weights_and_the_class():
     assert (other_targets(targets, 3) != targets).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "first",
     [
@@ -174,6 +176,7 @@ def test_weights_that_change_change_the_map():
     assert np.abs(attribute(network, images, 1, method="lrp_epsilon_plus") - before).max() > 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", [tf.nn.relu, keras.ops.relu, "relu"], ids=["tensorflow", "operation", "name"])
 def test_a_relu_is_a_relu_however_it_is_written(function):
     """Guided backpropagation and relevance know the ReLU of TensorFlow and of Keras' operations too."""

@@ -48,6 +48,7 @@ def test_dead_layers_give_finite_maps(method, bias):
     assert np.isfinite(attribute(network, pictures(2), 1, method=method, **FAST.get(method, {}))).all()
 
 
+@pytest.mark.slow
 @few
 @given(seeds)
 def test_integrated_gradients_and_deeplift_are_complete(seed):
@@ -63,6 +64,7 @@ def test_integrated_gradients_and_deeplift_are_complete(seed):
         assert (np.abs(summed.sum((1, 2, 3)) - change) < 0.02 * np.abs(summed).sum((1, 2, 3)) + 1e-9).all()
 
 
+@pytest.mark.slow
 @few
 @given(seeds)
 def test_lrp_0_conserves_and_is_gradient_times_input_without_bias(seed):
@@ -76,6 +78,7 @@ def test_lrp_0_conserves_and_is_gradient_times_input_without_bias(seed):
         np.testing.assert_allclose(maps, product, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["lrp_z_plus", "lrp_gamma", "lrp_w_square", "lrp_flat", "lrp_alpha1_beta0"])
 @few
 @given(seeds)
@@ -94,6 +97,7 @@ def test_relevance_is_conserved_without_bias(method, seed):
     np.testing.assert_allclose(maps.sum((1, 2, 3))[score > 0], score[score > 0], rtol=1e-2)
 
 
+@pytest.mark.slow
 @few
 @given(seeds)
 def test_z_plus_and_deep_taylor_keep_the_sign_of_the_score(seed):
@@ -107,6 +111,7 @@ def test_z_plus_and_deep_taylor_keep_the_sign_of_the_score(seed):
                 assert (attribute(network, images, target, method=method) * sign >= -1e-12).all()
 
 
+@pytest.mark.slow
 @few
 @given(seeds)
 def test_cam_is_grad_cam_on_pooled_networks(seed):
@@ -121,6 +126,7 @@ def test_cam_is_grad_cam_on_pooled_networks(seed):
     )
 
 
+@pytest.mark.slow
 @few
 @given(seeds)
 def test_simple_taylor_on_linear_and_homogeneous_networks(seed):

@@ -1,9 +1,12 @@
-"""The `conftest.py` at the top: a run in this checkout never tests another one's modelcheck."""
+"""The two `conftest.py`: a run never tests another checkout's modelcheck, and names what took long unmarked."""
 
 import importlib.util
 import shutil
 from pathlib import Path
 
+import pytest
+
+from durations import QUICK, find_unmarked
 from gates import run
 
 CONFTEST = Path(__file__).parents[1] / "conftest.py"
@@ -26,3 +29,30 @@ def test_this_checkouts_modelcheck_is_taken():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     module.pytest_configure()
+
+
+def report(name, seconds, *, when="call", marks=()):
+    """Return what pytest reports of a phase of a test."""
+    return pytest.TestReport(
+        name, (name, 0, name), dict.fromkeys(marks, 1), "passed", None, when=when, duration=seconds
+    )
+
+
+def test_what_took_long_unmarked_is_named():
+    """The slowest first; what is marked, what is quick and a fixture that others share are not named."""
+    reports = [
+        report("quick", 1),
+        report("long", 6),
+        report("marked", 60, marks=["slow"]),
+        report("shares", 60, when="setup"),
+        report("longest", 7.5),
+    ]
+    assert find_unmarked(reports, seconds=5) == [(7.5, "longest"), (6, "long")]
+
+
+def test_the_header_names_the_readmes_command(pytestconfig):
+    """The quick part that a run tells of is the one that the README gives."""
+    header = pytestconfig.hook.pytest_report_header(config=pytestconfig, start_path=CONFTEST.parent)
+    assert any(QUICK in str(lines) for lines in header)
+    for page in ("README.md", "CONTRIBUTING.md"):
+        assert QUICK in (CONFTEST.parent / page).read_text(encoding="utf-8")

@@ -30,7 +30,7 @@ def properties(case):
     return {item.get("name"): item.get("value") for item in case.iter("property")}
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["serial", "workers"])
+@pytest.mark.parametrize("workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)], ids=["serial", "workers"])
 def test_junit_has_a_case_for_each_layer_and_person(project, workers):
     """One test case a layer, person, pose and method; its properties hold verdict, value, limit, baseline and n."""
     cases = junit(project, "--candidate", "other.keras", *workers)

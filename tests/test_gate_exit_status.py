@@ -127,7 +127,10 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize(("damage", "arguments", "kind"), ROWS.values(), ids=ROWS)
+@pytest.mark.parametrize(
+    ("damage", "arguments", "kind"),
+    [pytest.param(*row, id=name, marks=pytest.mark.slow if "-n" in row[1] else ()) for name, row in ROWS.items()],
+)
 def test_what_findings_do_not_explain_stays_red(project, damage, arguments, kind):
     """Whatever else failed, and whoever set the status, in whatever order: not 0, and no verdict that passes."""
     damage(project)
@@ -155,7 +158,11 @@ def test_nobody_makes_a_red_run_green(project, text):
     assert (done.returncode, verdict["verdict"]) == (1, "fail") if text != LEAVES else done.returncode != 0
 
 
-@pytest.mark.parametrize("arguments", [("-x",), ("-x", "-n", "2"), ("--maxfail", "1", "-n", "2")], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [("-x",), *(pytest.param((*words, "-n", "2"), marks=pytest.mark.slow) for words in (("-x",), ("--maxfail", "1")))],
+    ids=" ".join,
+)
 def test_stopping_at_the_first_failure_is_a_failure(project, arguments):
     """-x with a red test exits 1, serial and on workers; the verdict is a fail of a run that is not whole."""
     done, verdict = gate(project, "--candidate", "other.keras", *arguments)

@@ -108,6 +108,7 @@ def test_fail_closed(project, damage, code, words):
     red(project, damage, code, words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "code", "kind", "words"),
     [
@@ -127,7 +128,7 @@ def test_fail_closed_on_workers(project, damage, code, kind, words):
     assert words in (project / "report" / "summary.md").read_text()
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["serial", "workers"])
+@pytest.mark.parametrize("workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)], ids=["serial", "workers"])
 def test_flaky_is_no_pass(project, workers):
     """A test that passes only when it is run again is named as flaky, and the run is red."""
     verdict = red(project, damages.passes_when_run_again, 3, "flaky, not a pass", "--reruns", "2", *workers)
@@ -249,6 +250,7 @@ def test_a_full_disk_leaves_the_baseline(project):
     assert before == {path.name: path.read_bytes() for path in (project / "baselines" / "mine").iterdir()}
 
 
+@pytest.mark.slow
 def test_numbers_of_numpy_never_leave_a_worker(project):
     """What a suite hands to check may be numpy's: findings are builtins, and a red run on workers stays red."""
     text = "import numpy as np\nfrom modelcheck import Measured\n\n\ndef test_own(check, comparison):\n"

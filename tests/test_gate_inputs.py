@@ -98,7 +98,7 @@ def test_a_made_up_measure_is_no_pass(project, change, options):
     assert "subject_accuracy[ben] was judged with another value or limit" in json.dumps(verdict["reasons"])
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "workers"])
+@pytest.mark.parametrize("options", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)], ids=["alone", "workers"])
 def test_findings_without_their_files_are_no_pass(project, options):
     """Where a test's report no longer says what it judged by, nothing is released."""
     text = "import pytest\n\n\n@pytest.hookimpl(tryfirst=True)\ndef pytest_runtest_makereport(item):\n"

@@ -59,7 +59,7 @@ def rename(folder):
     return folder / "checks"
 
 
-@pytest.mark.parametrize("arguments", [(), (".",), ("-n", "2")], ids=" ".join)
+@pytest.mark.parametrize("arguments", [(), (".",), pytest.param(("-n", "2"), marks=pytest.mark.slow)], ids=" ".join)
 def test_suites_that_skip_themselves_are_red(stale, arguments):
     """The whole project with nothing but unit tests left: not judged, and the old pass is gone."""
     skip_all(stale / "suites")
@@ -112,7 +112,7 @@ def test_a_unit_test_beside_the_criteria_is_left_alone(stale):
     assert verdict(stale) == STALE
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["serial", "workers"])
+@pytest.mark.parametrize("workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)], ids=["serial", "workers"])
 def test_a_case_of_unittest_is_named(project, workers):
     """pytest makes such tests in another way; the verdict names their file all the same."""
     (project / "suites" / "test_case.py").write_text(UNITTEST)

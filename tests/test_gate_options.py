@@ -107,7 +107,9 @@ def test_help_shows_the_new_names_in_one_line_each(project):
     assert section.count("--") == len(OPTIONS)
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "two workers"])
+@pytest.mark.parametrize(
+    "workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)], ids=["alone", "two workers"]
+)
 def test_a_former_name_works_and_warns_once(project, workers):
     """A run with former names is judged as asked, with one warning in all."""
     done, verdict = gate(project, "--candidate", "other.keras", "--report-only", "--report", "report", *workers)

@@ -78,7 +78,7 @@ def test_another_project_is_refused_by_name(two):
     assert "--panel=PATH" in done.stdout
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["serial", "workers"])
+@pytest.mark.parametrize("workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)], ids=["serial", "workers"])
 @pytest.mark.parametrize("way", ["equals", "rootdir"])
 def test_what_the_message_says_to_type_works(two, way, workers):
     """Joined by an equals sign, or with the root named, the suites' own limits judge."""
@@ -118,7 +118,7 @@ def test_a_folder_above_both_is_no_project(two):
     assert verdict_of(two) is None
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["serial", "workers"])
+@pytest.mark.parametrize("workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)], ids=["serial", "workers"])
 def test_suites_of_two_projects_are_refused(two, workers):
     """One run is judged by one project's limits."""
     (two / "pytest.ini").write_text("[pytest]\n")

@@ -312,6 +312,7 @@ sys.exit(status)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("file", ["phone.tflite", "network.onnx", "network.keras"])
 def test_a_file_is_measured_without_tensorflow(file, tmp_path):

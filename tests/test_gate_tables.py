@@ -349,6 +349,7 @@ def save_network(path, weights):
     network.save(path)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras saves so
 def test_from_two_files_to_a_verdict(tmp_path, monkeypatch):
     """Approve, init and gate a Keras network; at equal accuracy one that reads what it must not is red by name."""

@@ -65,11 +65,13 @@ def test_a_signature_holds_everything(measured, panel, saved, tmp_path):
     assert read_signature(tmp_path / "s").digest() == measured.digest()
 
 
+@pytest.mark.slow
 def test_measuring_again_gives_the_same(measured, saved, panel):
     """Another run on the same file gives the same signature to the last bit of its digest."""
     assert measure(saved / "plain.keras", panel, RECIPE).digest() == measured.digest()
 
 
+@pytest.mark.slow
 def test_a_network_equals_itself(measured, saved, panel):
     """Compared with its own copy, a network transfers fully, looks the same and changes nothing."""
     again = measure(saved / "again.keras", panel, RECIPE, stimuli=measured)
@@ -95,6 +97,7 @@ def test_the_table_has_a_row_per_layer(measured):
     assert (table["candidate"] == table.index).all()
 
 
+@pytest.mark.slow
 def test_nested_networks_and_single_scores(saved, panel):
     """A backbone as a layer and a single sigmoid are measured like any other network."""
     signature = measure(saved / "nested.keras", panel, RECIPE)
@@ -103,6 +106,7 @@ def test_nested_networks_and_single_scores(saved, panel):
     assert signature.scores.shape == (len(panel), 2)
 
 
+@pytest.mark.slow
 def test_several_outputs_for_one_class(saved, panel, measured):
     """A four-class network is judged on two classes when told which outputs mean which."""
     outputs = ["left", "other", "other", "other"]
@@ -262,6 +266,7 @@ def test_probes_are_spread_evenly(panel):
     assert len(set(panel.subjects[choose_probe_rows(panel, 2)].tolist())) == 2
 
 
+@pytest.mark.slow
 def test_signatures_measured_differently_are_not_compared(measured, saved, panel):
     """Another recipe, panel or class list is an error, not a number."""
     other = measure(saved / "plain.keras", panel, Recipe(**{**RECIPE.to_dict(), "steps": 5}))

@@ -108,6 +108,7 @@ def cases():
                 yield pytest.param(name, source, id=f"{name}-{'source' if source else 'alone'}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "source"), list(cases()))
 def test_a_case_is_told(name, source, projects, converted):
     """Its verdict, and what is said first."""
