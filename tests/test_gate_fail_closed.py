@@ -141,7 +141,22 @@ def test_what_fails_again_and_again_is_a_failure(project):
     done, verdict = gate(project, "--candidate", "other.keras", "--reruns", "1")
     assert (done.returncode, verdict["verdict"]) == (1, "fail")
     assert "flaky" not in json.dumps(verdict)
-    assert [step["action"] for step in verdict["next"]] == ["rerun", "approve"]
+    assert [step["action"] for step in verdict["next"]] == ["rerun"]  # what failed is not offered for approval
+
+
+def test_a_failure_is_said_once(project):
+    """Our line alone says it, and the counts stay; -v, -rf and JUnit say all that they ever did."""
+    done = run(project, "-q", "suites/", "--candidate", "other.keras")
+    assert done.returncode == 1, done.stdout
+    [line] = re.findall(r"(?m)^  (\w.*) (?:<|>) \S+(?: \(.*\))?$", done.stdout)[:1]
+    assert done.stdout.count(f"  {line} ") == 1
+    assert "= FAILURES =" not in done.stdout
+    assert "short test summary" not in done.stdout
+    assert re.search(r"\d+ failed", done.stdout)
+    for more, words in (("-v", "= FAILURES ="), ("-rf", "FAILED suites/"), ("-rA", "FAILED suites/")):
+        assert words in run(project, "suites/", "--candidate", "other.keras", more).stdout
+    run(project, "suites/", "--candidate", "other.keras", "--junitxml=junit.xml")
+    assert "must be" in (project / "junit.xml").read_text(encoding="utf-8")
 
 
 def test_a_part_is_partial(project):

@@ -21,7 +21,7 @@ from modelcheck.judgement.document import (
 from modelcheck.judgement.findings import Finding, read_findings
 from modelcheck.judgement.waivers import NOTICE, WaiverState
 from modelcheck.report.shipped import count_unasked, describe_black_box, describe_input_use, is_shipped, say_break
-from modelcheck.report.words import AREAS, count, head, material_of, noun_of, title
+from modelcheck.report.words import AREAS, call, count, head, material_of, noun_of, title
 from modelcheck.support.escaping import clean
 
 __all__ = [
@@ -56,7 +56,7 @@ _CURES = {
 def verdict_line(document: VerdictDocument, findings: Iterable[Finding]) -> str:
     """Return the verdict in one sentence."""
     candidate = document["candidate"]
-    name = clean((candidate["name"] if candidate else "") or "the candidate", longest=60)
+    name = call(candidate) or "the candidate"
     word = document["verdict"]
     # A baseline is rendered: a file that ships never becomes one.
     can = "be released" if is_shipped(candidate) else "replace the baseline"
@@ -236,7 +236,7 @@ def _describe_use(use: WaiverUseRow) -> str:
     return f"The waiver of {use['metric']}{about} {words}."
 
 
-def reasons(document: VerdictDocument, findings: Sequence[Finding]) -> list[str]:
+def reasons(document: VerdictDocument, findings: Sequence[Finding], *, summed: bool = True) -> list[str]:
     """Return the reasons of a verdict as sentences for somebody who never saw the suite.
 
     All findings that did not pass come to one sentence: they are listed in plain words elsewhere.
@@ -249,6 +249,8 @@ def reasons(document: VerdictDocument, findings: Sequence[Finding]) -> list[str]
         What the run came to.
     findings : sequence of Finding
         The document's.
+    summed : bool
+        Leave False where each finding is told by a line of its own.
     """
     made = []
     if document["scope"] != "full" and document["verdict"] != "error":
@@ -256,7 +258,7 @@ def reasons(document: VerdictDocument, findings: Sequence[Finding]) -> list[str]
     if not document["enforced"]:
         made.append("Report only: the exit status does not follow this verdict, and nothing is released by it.")
     made += [describe_reason(reason) for reason in document["reasons"] if reason["kind"] != "finding"]
-    if any(reason["kind"] == "finding" for reason in document["reasons"]):
+    if summed and any(reason["kind"] == "finding" for reason in document["reasons"]):
         made.append(_summarise_failures(findings))
     evidence = (found.measured.evidence for found in findings if _is_scan(found.measured.metric))
     missing = describe_missing_scan(document["metrics"], next(evidence, ""))
@@ -364,4 +366,4 @@ def _summarise_failures(findings: Sequence[Finding]) -> str:
         kinds[name] = kinds.get(name, 0) + 1
     named = [name if n == 1 else f"{name} ({n})" for name, n in kinds.items()]
     more = f"; and {len(named) - 4} more" if len(named) > 4 else ""
-    return f"{len(failed)} of {len(gating)} checks did not pass: {'; '.join(named[:4])}{more}."
+    return f"{len(failed)} of {count(len(gating), 'check')} did not pass: {'; '.join(named[:4])}{more}."

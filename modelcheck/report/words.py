@@ -33,6 +33,7 @@ __all__ = [
     "SUBJECTS",
     "Noun",
     "area_of",
+    "call",
     "choose_noun",
     "clean",
     "compare_sizes",
@@ -53,6 +54,7 @@ __all__ = [
     "noun_of",
     "number",
     "observations",
+    "one_line",
     "plain",
     "proportion",
     "surroundings",
@@ -201,6 +203,55 @@ def name_about(metric: str, about: str) -> str:
         column, _, division = about.rpartition("|")
         return f"{clean(column)} by {clean(division)}"
     return clean(about)
+
+
+def one_line(found: Finding, *, noun: Noun = SUBJECTS, of: str = OF_PICTURES) -> str:
+    """Return what did not pass in a few words, the number and the limit first; see `noun_of` and `material_of`.
+
+    Examples
+    --------
+    >>> from modelcheck.judgement.findings import judge
+    >>> from modelcheck.judgement.measured import Measured
+    >>> limit = Criterion(metric="subject_accuracy", at_least=0.75, why="As agreed.")
+    >>> one_line(judge(Measured(metric="subject_accuracy", about="ada", value=0.5, n=24), limit))
+    'accuracy of ada 0.50 < 0.75 (24 pictures)'
+    """
+    item, rule = found.measured, found.criterion
+    metric = METRICS.get(item.metric)
+    name = (metric.beside if metric and item.about else "") or head(item.metric)
+    about = clean(name_about(item.metric, item.about), longest=60)
+    named = f"{name} of {about}" if about else name
+    if not math.isfinite(item.value):
+        why = f": {clean(item.evidence, longest=300)}" if item.evidence else ""
+        return f"{named} not measured, must be {limits(rule, signs=True)}{why}"
+    below = rule.at_least is not None and item.value < rule.at_least
+    above = rule.at_most is not None and item.value > rule.at_most
+    crossed = rule.at_least if below else rule.at_most if above else None
+    value = number(item.value, whole=item.metric in COUNTS)
+    if crossed is not None and abs(float(value.replace(MINUS, "-")) - crossed) < 1e-12:
+        value = f"{item.value:.4g}".replace("-", MINUS)  # rounded, it would look as if it lay on the limit
+    limit = limits(rule, signs=True) if crossed is None else f"{'<' if below else '>'} {crossed:g}".replace("-", MINUS)
+    interval = ""
+    if found.verdict is Verdict.INCONCLUSIVE and item.interval is not None:
+        interval = f" ({number(item.interval[0])} to {number(item.interval[1])})"
+    facts = [observations(item.metric, item.n, noun=noun, of=of)] if item.n is not None else []
+    decides = what_decides(found, noun=noun, of=of)
+    facts += [decides] if decides else []
+    return f"{named} {value}{interval} {limit}" + (f" ({'; '.join(facts)})" if facts else "")
+
+
+def call(network: Mapping[str, Any] | None) -> str:
+    """Return what a person calls a network: its file's name, and the name in it where there is no file.
+
+    Examples
+    --------
+    >>> call({"name": "release", "file": "networks/retrained.keras"}), call({"name": "net", "file": ""}), call(None)
+    ('retrained.keras', 'net', '')
+    """
+    if not network:
+        return ""
+    file = str(network.get("file") or "").replace("\\", "/").rstrip("/").rpartition("/")[2]
+    return clean(file or str(network.get("name") or ""), longest=60)
 
 
 def plain(found: Finding, *, noun: Noun = SUBJECTS, of: str = OF_PICTURES) -> str:

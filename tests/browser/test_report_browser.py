@@ -108,7 +108,7 @@ def test_page_is_quiet_and_never_wider_than_the_window(options, report, visit, t
     page.screenshot(path=folder / f"{''.join(x for x in name if x.isalnum() or x == '-')}.png", full_page=True)
     if options.get("java_script_enabled", True):
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert page.get_by_role("heading", level=1).inner_text() == "candidate should not replace the baseline."
+    assert page.get_by_role("heading", level=1).inner_text() == "candidate.keras should not replace the baseline."
 
 
 @pytest.mark.parametrize("width", [320, 390, 700, 1280])
