@@ -37,7 +37,7 @@ from modelcheck.report.pictures import (
     sheet,
 )
 from modelcheck.report.reasons import reasons, verdict_line
-from modelcheck.report.words import NOTHING, clean, compare_sizes, number, one_line, proportion, worst
+from modelcheck.report.words import MINUS, NOTHING, clean, compare_sizes, number, one_line, proportion, worst
 from reports import CORPUS, empty_document, make_case, make_document
 from signatures import make_panel, make_signature, recognising, show
 
@@ -291,7 +291,7 @@ def test_each_failure_is_said_once(case):
     for item in red:
         assert text.count(f"  {one_line(item)}") == 1
         if "column" in METRICS[item.measured.metric].shown:
-            assert not re.search(rf"(?m)^{item.about} +[-−\d]", text)
+            assert not re.search(rf"(?m)^{item.about} +[-{MINUS}\d]", text)
 
 
 @settings(max_examples=60)
@@ -307,7 +307,7 @@ def test_a_line_agrees_with_the_numbers(value, limit, least):
     said = re.fullmatch(r"accuracy of ada (\S+) ([<>≤≥]) (\S+) \(1 picture\)", line)
     left, sign, right = said.groups()
     signs = {"<": operator.lt, ">": operator.gt, "≤": operator.le, "≥": operator.ge}
-    assert signs[sign](float(left.replace("−", "-")), float(right))
+    assert signs[sign](float(left.replace(MINUS, "-")), float(right))
 
 
 def test_what_is_piped_is_never_folded(case):
@@ -358,7 +358,7 @@ def test_a_narrow_terminal_leaves_out_columns_and_no_verdict(case, monkeypatch):
     texts = {}
     for width in (58, 100):
         texts[width] = printed(passing(case[1]), width=width)
-        assert re.search(r"mass\s+change ≥ −9 *pass", texts[width].replace("\xa0", " "))
+        assert re.search(rf"mass\s+change ≥ {MINUS}9 *pass", texts[width].replace("\xa0", " "))
         assert "over area" in texts[width]
     assert "pointing" in texts[100]
     assert "pointing" not in texts[58]

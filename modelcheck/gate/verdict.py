@@ -402,7 +402,7 @@ def _find_misreadings(candidate: Record) -> Sequence[Reason]:
 
 
 def _next_steps(verdict: str, settings: Settings, *, full: bool, approvable: bool = True) -> list[NextStep]:
-    """Return what can be done now, the first step first; only a Keras network that passed in full is offered for approval."""
+    """Return what can be done now, first things first; only a Keras network that passed in full may be approved."""
     candidate, baseline = str(settings.candidate or "CANDIDATE.keras"), str(settings.baseline or "BASELINE")
     panel = str(settings.panel or f"{baseline}/panel.npz")
     # The values of other inputs stand in the file of settings, and nowhere else.
