@@ -28,6 +28,7 @@ from modelcheck.report import (
 )
 from modelcheck.report.calibration import calibration_view
 from modelcheck.report.charts import Axis, score_step
+from modelcheck.report.parts import describe_making, fold_parts
 from modelcheck.report.pictures import (
     as_bytes,
     likeness_sheet,
@@ -38,6 +39,7 @@ from modelcheck.report.pictures import (
 )
 from modelcheck.report.reasons import reasons, verdict_line
 from modelcheck.report.words import MINUS, NOTHING, clean, compare_sizes, number, one_line, proportion, worst
+from modelcheck.support.escaping import markdown
 from reports import CORPUS, empty_document, make_case, make_document
 from signatures import make_panel, make_signature, recognising, show
 
@@ -229,6 +231,18 @@ def test_markdown_has_verdict_and_findings(case):
     assert text.startswith("## ❌ FAIL: candidate.keras should not replace the baseline.")
     assert "    modelcheck report a b" in text
     assert text.count("\n| ") == len(make_document(case[1])["findings"]) + 1
+
+
+def test_markdown_says_failures_first_and_folds_the_rest(case):
+    """Each failure is a line with number and limit, once and before all findings, which fold."""
+    document = make_document(case[1])
+    text = summary_markdown(document, comparison=case[1])
+    before, _, folded = text.partition("<details><summary>All ")
+    assert folded.count("</details>") == 1
+    assert "\n| " not in before
+    for item in read_findings(document):
+        assert before.count(f" {markdown(one_line(item))}") == item.red
+    assert "1. " in before
 
 
 def test_markdown_counts_whole_things(case, monkeypatch):
@@ -466,3 +480,32 @@ def test_values_stand_among_their_twins():
     assert (len(known["floor"]), len(known["ceiling"]), known["score"]) == (3, 2, "1.00")
     assert (view["untrained"], view["retrained"]) == (3, 2)
     assert "untrained twins" in known["tells"]
+
+
+def test_parts_with_failures_stand_open():
+    """Only what did not pass stands open, each part by its own findings, and says how many."""
+    made = fold_parts([found("class_accuracy"), found("kappa", "pass"), found("trigger", "pass"), found("x", "pass")])
+    assert {key for key, part in made.items() if part["open"]} == {"accuracy", "findings"}
+    assert made["accuracy"]["says"] == "1 of 2 checks did not pass"
+    assert made["triggers"]["says"] == "1 check passed"
+
+
+@pytest.mark.parametrize(
+    ("environment", "link"),
+    [
+        (
+            {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "a/b", "GITHUB_RUN_ID": "7"},
+            "https://github.com/a/b/actions/runs/7",
+        ),
+        ({"CI_PIPELINE_URL": "https://gitlab.com/a/b/-/pipelines/7"}, "https://gitlab.com/a/b/-/pipelines/7"),
+        ({"CI_PIPELINE_URL": "javascript:alert(1)"}, ""),
+        ({"GITHUB_RUN_ID": "7"}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_foot_names_date_version_commit_and_run(environment, link):
+    """What a build says of itself stands at the foot; an address that is none of the web is left out."""
+    made = describe_making(empty_document(run_id="nightly"), environment={**environment, "CI_COMMIT_SHA": "f" * 40})
+    assert made["link"] == link
+    assert (made["when"], made["commit"], made["run"]) == ("2026-01-01 00:00:00 UTC", "f" * 12, "nightly")
+    assert re.match(r"\d+\.\d+", made["version"])

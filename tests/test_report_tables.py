@@ -172,8 +172,8 @@ def test_a_pass_folds_what_passed_and_a_failure_stands_open(tmp_path):
         texts[name] = write_report(tmp_path / name, document, comparison=comparison).read_text(encoding="utf-8")
     effects = texts["calm"][texts["calm"].index('class="effects"') :]
     assert effects[: effects.index("<details")].count("<figure") == 6
-    assert "all-findings" in texts["calm"]
-    assert '<details class="more all-findings"' not in texts["loud"]
+    assert '<details class="part" open>' not in texts["calm"]
+    assert texts["loud"].count('<details class="part" open>') == 2
 
 
 def test_failures_stand_first_and_open(tmp_path):

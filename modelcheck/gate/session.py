@@ -326,7 +326,7 @@ class Collector:
             redact_inputs=run.redact_inputs,
             pictures_as_files=run.pictures_as_files,
         )
-        run.notes += append_to_build(document, settings=settings)
+        run.notes += append_to_build(document, settings=settings, evidence=run.evidence)
         return document
 
 

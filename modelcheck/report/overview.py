@@ -118,10 +118,15 @@ def _table_line(panel: TablePanelRow, *, noun: Noun | None, judged: bool) -> str
     return f"{held_out}. It answers {target}: {answered}.{said}{converted}"
 
 
-def counts(findings: Sequence[Finding]) -> list[dict[str, Any]]:
-    """Return how many checks with a say ended in each state, most severe first."""
+def counts(findings: Sequence[Finding], *, unasked: int = 0) -> list[dict[str, Any]]:
+    """Return how many checks with a say ended in each state, most severe first, and where the page lists them.
+
+    What was not asked stands before what passed, and what has no say comes last.
+    """
     gating = [found.verdict for found in findings if found.gating]
-    return [{"state": state.value, "n": gating.count(state)} for state in STATES]
+    made = [{"state": state.value, "n": gating.count(state), "anchor": "findings"} for state in STATES]
+    made.insert(-1, {"state": "unasked", "n": unasked, "anchor": "not-asked"})
+    return [*made, {"state": "note", "n": len(findings) - len(gating), "anchor": "findings"}]
 
 
 def next_steps(document: VerdictDocument) -> list[dict[str, str]]:

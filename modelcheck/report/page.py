@@ -23,6 +23,7 @@ from modelcheck.report.features import feature_view
 from modelcheck.report.layers import gallery_layers
 from modelcheck.report.opening import choose_classes, opening_view
 from modelcheck.report.overview import about_panel, counts, networks, next_steps, panel_line, tiles
+from modelcheck.report.parts import describe_making, fold_parts
 from modelcheck.report.pictures import Sheet
 from modelcheck.report.places import places_view
 from modelcheck.report.provenance import provenance, sections
@@ -56,6 +57,8 @@ _WORDS = {
     "waived": "Waived",
     "error": "Error",
     "info": "Not judged",
+    "note": "Note",
+    "unasked": "Not asked",
 }
 
 
@@ -92,10 +95,11 @@ def verdict_page(
     """
     findings = read_findings(document)
     noun, of = noun_of(document), material_of(document)
-    rows = [describe_finding(found, noun=noun, of=of) for found in findings]
+    rows = [{**describe_finding(found, noun=noun, of=of), "at": k} for k, found in enumerate(findings)]
     sheets: list[Sheet] = []
     excused = list_waivers(findings, today=document["volatile"]["today"])
     verdict, candidate = document["verdict"], document["candidate"]
+    unasked = list_unasked(document)
     why = explain(findings, comparison=comparison, noun=noun, of=of) if verdict != "pass" else ()
     # A pass that somebody answers for is amber, never green.
     page = _page("waived" if verdict == "pass" and excused else verdict, verdict_line(document, findings), sheets)
@@ -111,12 +115,16 @@ def verdict_page(
         "networks": networks(candidate, document["baseline"]),
         "compared": compare_sizes(candidate, document["baseline"]),
         "panel": panel_line(document["panel"], noun=noun, judged=True),
-        "counts": counts(findings),
+        "counts": counts(findings, unasked=len(unasked)),
+        "parts": fold_parts(findings),
+        "made": describe_making(document),
+        "who": call(candidate),
+        "states": [*(state.value for state in STATES), "note"],
         "next": next_steps(document),
         "release": describe_release(document),
         "findings": rows,
         "why": [_look(item) for item in why],
-        "unasked": list_unasked(document),
+        "unasked": unasked,
         "not_judged": [clean(key) for key in document["not_judged"]],
         "acknowledged": _acknowledged(document),
         "provenance": provenance(document),
@@ -133,6 +141,8 @@ def verdict_page(
             page, comparison, by_key, panel, sheets, criteria=limits, noun=noun, redact_inputs=redact_inputs, why=why
         )
         if page["conversion"] and page["conversion"]["source"]:
+            if page["conversion"]["broken"] and "conversion" in page["parts"]:
+                page["parts"]["conversion"]["open"] = True
             page["conversion"]["facts"] += time_fact(document["volatile"].get("seconds_per_picture"))
         page["tiles"] = tiles(findings, noun=noun, of=of)
     return page
@@ -266,6 +276,9 @@ def _page(state: str, line: str, sheets: list[Sheet]) -> dict[str, Any]:
         "compared": "",
         "panel": "",
         "counts": [],
+        "parts": {},
+        "made": None,
+        "who": "",
         "next": [],
         "release": "",
         "findings": [],
@@ -345,7 +358,7 @@ def _island(findings: Sequence[Finding], rows: Sequence[Mapping[str, Any]]) -> l
     """Return what the script sorts and filters by; `rows` describes the findings one by one."""
     return [
         {
-            "state": row["verdict"],
+            "state": row["mark"],
             "area": row["area"],
             "bad": found.red,
             # Ascending puts the most severe first, and all that has no say behind all that has.

@@ -8,6 +8,7 @@ is cleaned here.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -59,6 +60,7 @@ __all__ = [
     "proportion",
     "surroundings",
     "title",
+    "typeset",
     "what_decides",
     "worst",
 ]
@@ -67,6 +69,7 @@ STATES = tuple(reversed(Verdict))  # most severe first
 # The areas of the catalogue with their headings, and the metrics whose values are whole numbers.
 AREAS = {key: area.title for key, area in _CATALOGUE_AREAS.items()}
 COUNTS = tuple(name for name, metric in METRICS.items() if metric.whole)
+_NEGATIVE = re.compile(r"(?<![\w.-])-(?=\.?\d)")
 _LAYERS_SHOWN = 4
 Noun = tuple[str, str]
 SUBJECTS: Noun = ("subject", "subjects")
@@ -295,6 +298,17 @@ def what_decides(found: Finding, *, noun: Noun = SUBJECTS, of: str = OF_PICTURES
     )
     of = f" of this {thing}" if thing else ""
     return f"about {count(amount, *(f'more {word}' for word in unit))}{of} would decide it"
+
+
+def typeset(text: str) -> str:
+    """Return a text with real minus signs before its numbers.
+
+    Examples
+    --------
+    >>> typeset("from -0.46 to 1, in conv-2, on 2026-01-31").replace(MINUS, "minus ")
+    'from minus 0.46 to 1, in conv-2, on 2026-01-31'
+    """
+    return _NEGATIVE.sub(MINUS, text)
 
 
 def count(amount: int, one: str, many: str | None = None) -> str:
