@@ -241,7 +241,8 @@ def test_markdown_says_failures_first_and_folds_the_rest(case):
     assert folded.count("</details>") == 1
     assert "\n| " not in before
     for item in read_findings(document):
-        assert before.count(f" {markdown(one_line(item))}") == item.red
+        told = [line for line in before.splitlines() if line.startswith("- ") and markdown(one_line(item)) in line]
+        assert len(told) == item.red
     assert "1. " in before
 
 
@@ -265,6 +266,7 @@ def test_markdown_escapes(hostile):
     """Names make no markup, no link, no mention and no extra column."""
     _, comparison = make_case(hostile=hostile)
     text = summary_markdown(make_document(comparison, why=hostile))
+    text = re.sub("</?details>|</?summary>", "", text, count=4)  # our own, once
     assert not re.search(r"(?<!\\)<[a-z/]|@me|\]\(http|http:/|\x1b", text)
     for line in text.splitlines():
         if line.startswith("| "):

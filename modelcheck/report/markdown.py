@@ -64,7 +64,7 @@ def step_summary(
 def summary_markdown(
     document: VerdictDocument, *, rows: int = _ROWS, comparison: Comparison | TableComparison | None = None
 ) -> str:
-    """Return a verdict document as Markdown: verdict, why, each failure on a line, what to do next, all findings folded.
+    """Return a verdict document as Markdown: verdict, why, each failure on a line, what to do, findings folded.
 
     No picture: GitHub and GitLab show none that is kept within a page, and a summary has no other
     place for one.
