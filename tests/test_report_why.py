@@ -52,7 +52,7 @@ SENTENCES = {
 def test_each_family_has_its_sentence(metric):
     """A product owner reads what happened, with the numbers of the finding."""
     [told] = explain([failure(metric, baseline=1.0)])
-    assert told.says.startswith(SENTENCES[metric])
+    assert told.says.replace("\N{NO-BREAK SPACE}", " ").startswith(SENTENCES[metric])
     assert told.fix
     assert (told.metric, told.area in {*AREAS, "conversion"}) == (metric, True)
 

@@ -125,7 +125,7 @@ def _show_turned(
         "cells": [
             {
                 "at": k,
-                "over": f"A {names[int(labels[row])]} picture",
+                "over": f"Picture: {names[int(labels[row])]}",
                 "outline": "",
                 "truth": names[int(labels[row])],
                 "answers": _answers(tuple(side[row] for side in answers), names),

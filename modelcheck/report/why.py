@@ -141,7 +141,7 @@ def _excess(found: Finding) -> float:
 
 
 def _percent(value: float) -> str:
-    return f"{100 * value:.0f} %"
+    return f"{100 * value:.0f}\N{NO-BREAK SPACE}%"
 
 
 def _named(name: str) -> str:
