@@ -131,11 +131,16 @@ def evidence(request: pytest.FixtureRequest) -> Evidence:
 
     def tell(line: str) -> None:
         done = read_progress(line)
-        if done is not None:
-            with capture.global_and_fixture_disabled():
+        if done is None:
+            return
+        with capture.global_and_fixture_disabled():
+            if terminal.isatty:
                 terminal.rewrite(clean(estimate.bar(*done), longest=78).ljust(78), erase=True)
+            elif said := estimate.log(*done):  # a build's log is not silent for minutes
+                terminal.ensure_newline()
+                terminal.write_line(clean(said, longest=200))
 
-    watched = terminal is not None and capture is not None and terminal.isatty and not hasattr(config, "workerinput")
+    watched = terminal is not None and capture is not None and not hasattr(config, "workerinput")
     try:
         return config.stash[RUN].gather(tell if watched else None)
     except (ValueError, RuntimeError, OSError) as error:

@@ -157,6 +157,8 @@ def test_the_time_left_follows_the_pace():
     assert "[######..................]  25% about 30 s left: conv1" in estimate.bar("conv1", 0.25)
     assert "left" not in estimate.bar("loading", 0.0)
     now[0] = 3600.0
+    assert estimate.log("conv1", 0.25) == "measuring: 25%, about 3.0 h left: conv1"
+    assert estimate.log("conv1", 0.25) == ""  # once a minute
     assert "about 1.0 h left" in estimate.bar("x", 0.5) or "about 60 min left" in estimate.bar("x", 0.5)
 
 

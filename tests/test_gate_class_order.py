@@ -65,7 +65,9 @@ def test_the_first_reason_is_the_order(swapped):
     assert "seems to give its outputs in another order" in lines[0]
     assert f"Its balanced accuracy is {first['now']:.2f} as it is read" in lines[0]
     after = " ".join(done.stdout.split("FAIL  ")[1].split())
-    assert after.startswith("swapped should not replace the baseline. The network seems to give its outputs in another")
+    assert after.startswith(
+        "swapped.keras should not replace the baseline. The network seems to give its outputs in another"
+    )
 
 
 def test_a_report_that_names_an_order_is_read_like_any_other(swapped, project):

@@ -33,7 +33,7 @@ ROWS = [
     (damages.subject_renamed, 3, "is not the one the baseline was measured on"),
     (damages.class_renamed, 3, "is not the one the baseline was measured on"),
     (damages.candidate_lacks_every_hidden_layer, 1, "nothing is compared but the decision"),
-    (damages.candidate_lacks_a_layer_that_a_row_names, 1, "FAIL: counterpart[dense1] = 0.000"),
+    (damages.candidate_lacks_a_layer_that_a_row_names, 1, "counterpart of dense1 0"),
     (damages.candidate_of_other_classes, 3, "differ in their classes"),
     (damages.baseline_of_other_classes, 3, "differ in their panel"),
     (damages.candidate_by_another_recipe, 3, "differ in their recipe"),
@@ -42,7 +42,7 @@ ROWS = [
     (damages.nan_answers, 3, "answers NaN or infinity on 16 of 16 pictures"),
     (damages.constant_answers, 3, "gives every picture the same scores"),
     (damages.nan_attributions, 3, "with NaN in them"),
-    (damages.dead_layer, 1, "FAIL: mapped_units[conv1] = 0.000"),
+    (damages.dead_layer, 1, "mapped units of conv1 0.00"),
     (damages.nan_panel, 3, "hold NaN or infinity"),
     (damages.label_out_of_range, 3, "labels span 1 to 2"),
     (damages.negative_label, 3, "labels span -1 to 0"),
@@ -142,7 +142,22 @@ def test_what_fails_again_and_again_is_a_failure(project):
     done, verdict = gate(project, "--candidate", "other.keras", "--reruns", "1")
     assert (done.returncode, verdict["verdict"]) == (1, "fail")
     assert "flaky" not in json.dumps(verdict)
-    assert [step["action"] for step in verdict["next"]] == ["rerun", "approve"]
+    assert [step["action"] for step in verdict["next"]] == ["rerun"]  # what failed is not offered for approval
+
+
+def test_a_failure_is_said_once(project):
+    """Our line alone says it, and the counts stay; -v, -rf and JUnit say all that they ever did."""
+    done = run(project, "-q", "suites/", "--candidate", "other.keras")
+    assert done.returncode == 1, done.stdout
+    [line] = re.findall(r"(?m)^  (\w.*) (?:<|>) \S+(?: \(.*\))?$", done.stdout)[:1]
+    assert done.stdout.count(f"  {line} ") == 1
+    assert "= FAILURES =" not in done.stdout
+    assert "short test summary" not in done.stdout
+    assert re.search(r"\d+ failed", done.stdout)
+    for more, words in (("-v", "= FAILURES ="), ("-rf", "FAILED suites/"), ("-rA", "FAILED suites/")):
+        assert words in run(project, "suites/", "--candidate", "other.keras", more).stdout
+    run(project, "suites/", "--candidate", "other.keras", "--junitxml=junit.xml")
+    assert "must be" in (project / "junit.xml").read_text(encoding="utf-8")
 
 
 def test_a_part_is_partial(project):

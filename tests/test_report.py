@@ -63,7 +63,7 @@ def test_report_holds_verdict_findings_and_sections(written, case):
     """The page says the verdict, every finding with its limit and reason, and has every section."""
     page = Page(written)
     text = " ".join(" ".join(page.text).split())
-    assert "candidate should not replace the baseline." in text
+    assert "candidate.keras should not replace the baseline." in text
     assert "half the parameters of the baseline" in text
     for part in ("because it is so", "nobody is left behind", "at least 0.9", "modelcheck report a b", "cka[dense1]"):
         assert part in text

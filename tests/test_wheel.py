@@ -85,9 +85,16 @@ def test_the_wheel_works_from_another_folder(wheel, tmp_path):
     network = str(ROOT / "networks" / "half_filters.keras")
     scanned = run("-P", "-m", "modelcheck", "scan", network, where=elsewhere, PYTHONPATH=str(place))
     assert (scanned.returncode, "CLEAN" in scanned.stdout) == (0, True), scanned.stderr
+    told = run("-P", "-m", "modelcheck", "help", "model_files", where=elsewhere, PYTHONPATH=str(place))
+    assert told.stdout == (ROOT / "docs" / "model_files.md").read_text(encoding="utf-8"), told.stderr
     begun = run("-P", "-m", "modelcheck", "init", where=elsewhere, PYTHONPATH=str(place))
     assert begun.returncode == 0, begun.stderr
     assert (elsewhere / "suites" / "criteria.toml").is_file()
+
+
+def test_the_wheel_stays_small(wheel):
+    """Pages, templates and all: under a megabyte and a half."""
+    assert wheel.stat().st_size < 1_500_000
 
 
 def test_the_metadata_name_what_an_index_shows(wheel):

@@ -12,6 +12,7 @@ from rich.console import Console
 from modelcheck.cli.baselines import approve, calibrate, diff, history
 from modelcheck.cli.compare import compare
 from modelcheck.cli.criteria import criteria
+from modelcheck.cli.help import help_on
 from modelcheck.cli.housekeeping import gc
 from modelcheck.cli.measure import measure
 from modelcheck.cli.mlflow import mlflow
@@ -26,7 +27,7 @@ from modelcheck.support.escaping import clean_lines
 
 __all__ = ["main"]
 
-_EPILOG = "Documentation: docs/index.md. The gate itself is a pytest run: pytest suites/"
+_EPILOG = "Documentation: modelcheck help. The gate itself is a pytest run: pytest suites/"
 
 
 class _Commands(click.Group):
@@ -62,6 +63,7 @@ for _command in (
         criteria,
         diff,
         gc,
+        help_on,
         history,
         init,
         measure,

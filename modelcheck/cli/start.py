@@ -58,7 +58,7 @@ _LACKING_OF_TABLE = {
 }
 _LACKING = {
     "subjects": "Accuracy is judged by picture and class: the panel has no subjects that several pictures share.",
-    "regions": "Where the network looks is not judged: the panel has no regions. docs/suites.md says how to add them.",
+    "regions": "Where the network looks is not judged: the panel has no regions. To add them: modelcheck help suites",
     "triggers": "Planted triggers are not looked for: that takes two retrained twins or more, modelcheck calibrate.",
     "places": "Which parts of a picture decide is not judged: the recipe has exchange_pictures = 0.",
 }

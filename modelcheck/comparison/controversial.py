@@ -88,7 +88,7 @@ class PictureExchanges:
         The same of the baseline and of each of its twins, the baseline first.
     controversial : tuple of ControversialExchange
         The most controversial exchanges, one a picture, at most six: first those of the named cell,
-        then those of others.
+        then those of others; of each first those that change the candidate's answer.
 
     Examples
     --------
@@ -191,13 +191,13 @@ def show_exchanges(
     changed, *beside = (_count_changed(network, stimuli, cell=cell) for network in (candidate, *references))
     box = _box(coarse.grid, cell)
     n, _, donors = stimuli.shape(coarse.grid)
-    found: dict[int, tuple[tuple[bool, float], ControversialExchange]] = {}
+    found: dict[int, tuple[tuple[bool, bool, float], ControversialExchange]] = {}
     for grid in stimuli.grids:
         # What a sentence says of a cell is shown by pictures of that cell; others come where those run out.
         named = np.array([_lies_in(_box(grid, k), box) for k in range(len(grid.boxes))])
         for cells in (named, ~named):
-            for score, exchange in _find_controversial(candidate, references, stimuli, grid, cells=cells):
-                rank = bool(cells is named), score
+            for changes, score, exchange in _find_controversial(candidate, references, stimuli, grid, cells=cells):
+                rank = bool(cells is named), changes, score
                 if exchange.row not in found or rank > found[exchange.row][0]:
                     found[exchange.row] = rank, exchange
     order = sorted(found.values(), key=lambda item: (*(-part for part in item[0]), item[1].row))
@@ -231,8 +231,11 @@ def _count_changed(network: Signature, stimuli: Stimuli, *, cell: int) -> int:
 
 def _find_controversial(
     candidate: Signature, references: Sequence[Signature], stimuli: Stimuli, grid: Grid, *, cells: np.ndarray
-) -> Iterator[tuple[float, ControversialExchange]]:
-    """Yield for each picture the most controversial exchange of these cells, with how controversial it is."""
+) -> Iterator[tuple[bool, float, ControversialExchange]]:
+    """Yield for each picture the most controversial exchange of these cells, and how controversial it is.
+
+    First says whether the candidate answers the picture as it is otherwise: those show what the cell does.
+    """
     labels = references[0].pictures["labels"][stimuli.rows]
     own = labels[:, None, None]
     lowest = np.min([_label_probability(network, grid) for network in references], axis=0)
@@ -240,7 +243,9 @@ def _find_controversial(
     answers, remaining = candidate.exchanges[f"{grid.name}/answers"], _label_probability(candidate, grid)
     leads = candidate.exchanges[f"{grid.name}/leads"].astype(np.float64)
     scores = np.where(agreed & (answers != own) & cells[None, :, None], lowest * (1 - remaining), 0.0)
-    for place, flat in enumerate(scores.reshape(len(scores), -1).argmax(axis=1).tolist()):
+    changes = answers != candidate.scores[stimuli.rows].argmax(axis=1)[:, None, None]
+    ranked = np.where((scores > 0) & changes, 1 + scores, scores)
+    for place, flat in enumerate(ranked.reshape(len(scores), -1).argmax(axis=1).tolist()):
         cell, donor = divmod(flat, grid.donors)
         at = place, cell, donor
         if scores[at] > 0:
@@ -248,6 +253,7 @@ def _find_controversial(
             with np.errstate(divide="ignore", over="ignore"):
                 answered = min(float(np.exp(np.log(remaining[at]) + leads[at])), 1 - float(remaining[at]))
             yield (
+                bool(changes[at]),
                 float(scores[at]),
                 ControversialExchange(
                     row=int(stimuli.rows[place]),

@@ -109,6 +109,11 @@ class Metric:
         Whether it is asked of networks of two classes alone, of which the last is the positive one.
     spelled : str
         Its name in words where the rule does not give it: abbreviations.
+    beside : str
+        Its name beside the name of what it is about, ``accuracy`` in "accuracy of ada"; empty where
+        that is its name in words.
+    brief : str
+        What its column of the terminal says, in a few words.
     spread : float or None
         How far a training with another seed moves it, to either side: its interval where fewer than
         three retrained twins calibrate it. Seen on CMU Faces in retrained, halved, deeper and wider
@@ -154,6 +159,8 @@ class Metric:
     whole: bool = False
     two_classes: bool = False
     spelled: str = ""
+    beside: str = ""
+    brief: str = ""
     spread: float | None = None
     chance: float | None = None
     awaits_twins: bool = False

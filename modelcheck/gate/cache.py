@@ -251,7 +251,7 @@ def scan(network: Path, custom_objects: Sequence[str], settings: Settings) -> Sc
     if report.refusals:
         raise RefusedError(
             f"{str(network)!r} is refused, and was not loaded:\n{report.sentence()}\n"
-            f"See docs/model_files.md, and: {write_command(['modelcheck', 'scan', network])}"
+            f"See: modelcheck help model_files, and: {write_command(['modelcheck', 'scan', network])}"
         )
     return report
 

@@ -12,6 +12,7 @@ from modelcheck.support.progress import draw_bar
 __all__ = ["Estimate", "JoinedProgress", "progress_line", "read_progress"]
 
 _LINE = re.compile(r"measuring: +(\d{1,3})% ?(.*)")
+_EVERY = 60.0  # seconds between two lines of a log
 _SOON = 0.02  # of the work: before that, an estimate would be a guess
 
 
@@ -81,7 +82,7 @@ class Estimate:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._started = clock()
+        self._started = self._told = clock()
 
     def left(self, share: float) -> float | None:
         """Return the seconds left when this share is done at the pace so far; None where it is too early to say."""
@@ -97,6 +98,14 @@ class Estimate:
     def bar(self, what: str, share: float) -> str:
         """Return the line to show: a bar, the share, the time left, and what is being done."""
         return draw_bar(self.words(what, share), share)
+
+    def log(self, what: str, share: float) -> str:
+        """Return a line for a log that nobody watches, once a minute; empty in between."""
+        now = self._clock()
+        if now - self._told < _EVERY:
+            return ""
+        self._told = now
+        return f"measuring: {share:.0%}, {self.words(what, share)}"
 
 
 def _spoken(seconds: float) -> str:

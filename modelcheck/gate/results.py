@@ -56,12 +56,12 @@ def write_results(
     return document
 
 
-def append_to_build(document: VerdictDocument, *, settings: Settings) -> list[str]:
+def append_to_build(document: VerdictDocument, *, settings: Settings, evidence: Evidence | None = None) -> list[str]:
     """Append the verdict to the summary of a build's step, where there is one; return what could not be."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     try:
         if path:
-            append_step_summary(path, document)
+            append_step_summary(path, document, comparison=evidence.comparison if evidence else None)
     except OSError as error:
         return [f"The step summary could not be written ({error}); it stands in {settings.report}."]
     return []

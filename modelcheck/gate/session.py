@@ -30,6 +30,8 @@ PROPERTY, INPUTS = "modelcheck", "modelcheck inputs"
 COLLECTOR = "modelcheck-collector"
 PARTIAL = "partial"  # beside the full run's report, which a part of the suites leaves alone
 _AGAIN = "Run again when nothing writes to them: pytest suites/"
+_PIPED = 200  # columns
+_REPORTED = "fE"  # what pytest's short summary lists where nobody asked for anything
 _VERDICT, _PAGES = "verdict.json", ("index.html", "summary.md")
 
 
@@ -189,7 +191,28 @@ class Collector:
             reason: Reason = {"kind": "pytest_status", "exit_status": status}
             run.document = self._write(error_document(run.document, reason, settings=run.known), run.known)
 
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None]:
+        """Print the tables and the verdict, and what its lines say of failures not a second and a third time.
+
+        With ``-v`` pytest's section says each with its interval, evidence and reason; ``-rf`` and
+        ``-rA`` list the tests as ever.
+        """
+        option = self.config.option
+        stats = terminalreporter.stats
+        failed = stats.get("failed", [])
+        known = self.run.document is not None and option.verbose <= 0 and option.reportchars == _REPORTED
+        untold = [report for report in failed if not is_explained(report)] if known else failed
+        if failed:
+            stats["failed"] = untold
+        try:
+            yield
+        finally:
+            if failed:  # they are counted in the last line
+                stats["failed"] = failed
+
+    @pytest.hookimpl(specname="pytest_terminal_summary")
+    def pytest_print_verdict(self, terminalreporter: Any) -> None:
         """Print the tables and the verdict."""
         if self.run.document is not None:
             from modelcheck.report import print_summary
@@ -303,7 +326,7 @@ class Collector:
             redact_inputs=run.redact_inputs,
             pictures_as_files=run.pictures_as_files,
         )
-        run.notes += append_to_build(document, settings=settings)
+        run.notes += append_to_build(document, settings=settings, evidence=run.evidence)
         return document
 
 
@@ -316,4 +339,6 @@ def _console(terminalreporter: Any) -> Any:
     from rich.console import Console
 
     writer = terminalreporter._tw
-    return Console(file=writer._file, force_terminal=writer.hasmarkup, width=max(80, min(writer.fullwidth, 120)))
+    # What is piped is folded by whoever reads it, if at all.
+    width = max(80, min(writer.fullwidth, 120)) if terminalreporter.isatty else _PIPED
+    return Console(file=writer._file, force_terminal=writer.hasmarkup, width=width)

@@ -402,10 +402,9 @@ def _find_misreadings(candidate: Record) -> Sequence[Reason]:
 
 
 def _next_steps(verdict: str, settings: Settings, *, full: bool, approvable: bool = True) -> list[NextStep]:
-    """Return what can be done now, the first step first; only a full run of a Keras network leads to an approval."""
+    """Return what can be done now, first things first; only a Keras network that passed in full may be approved."""
     candidate, baseline = str(settings.candidate or "CANDIDATE.keras"), str(settings.baseline or "BASELINE")
     panel = str(settings.panel or f"{baseline}/panel.npz")
-    why = "WHY" if verdict == "pass" else "WHY THE CHANGE IS WANTED"
     # The values of other inputs stand in the file of settings, and nowhere else.
     said = write_options(replace(settings.interface, inputs={}))
     read = [
@@ -415,13 +414,11 @@ def _next_steps(verdict: str, settings: Settings, *, full: bool, approvable: boo
     rerun = _step("rerun", "pytest", "suites/", "--candidate", candidate, *source, "--baseline", baseline, *read)
     approve = _step(
         *("approve", "modelcheck", "approve", candidate, "--panel", panel, "--to", baseline),
-        *(*write_options(settings.interface), "--reason", why),
+        *(*write_options(settings.interface), "--reason", "WHY"),
     )
-    if verdict == "error" or not full:
+    if verdict != "pass" or not full:
         return [rerun]
-    if not approvable:  # a baseline is rendered
-        return [] if verdict == "pass" else [rerun]
-    return [approve] if verdict == "pass" else [rerun, approve]
+    return [approve] if approvable else []  # a baseline is rendered
 
 
 def _step(action: Action, *words: str) -> NextStep:

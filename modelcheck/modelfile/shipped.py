@@ -45,7 +45,9 @@ def read_shipped(path: str | os.PathLike[str]) -> ShippedFile:
     data = read_model_file(path)
     report = scan_bytes(data, name=Path(path).name)
     if report.refusals:
-        raise ScanError(f"{name!r} is refused, and was not loaded:\n{report.sentence()}\nSee docs/model_files.md.")
+        raise ScanError(
+            f"{name!r} is refused, and was not loaded:\n{report.sentence()}\nSee: modelcheck help model_files"
+        )
     if report.format == "keras":
         raise ScanError(f"{name!r} is a file of Keras, which is measured as one: modelcheck measure --help")
     graph = read_tflite(data) if report.format == "litert" else read_onnx(data)

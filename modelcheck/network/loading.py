@@ -53,7 +53,9 @@ def load_network(path: str | os.PathLike[str], *, custom_objects: Collection[str
         raise ModelError(str(error)) from error
     report = scan_bytes(data, name=Path(path).name, custom_objects=custom_objects)
     if report.refusals:
-        raise ModelError(f"{name!r} is refused, and was not loaded:\n{report.sentence()}\nSee docs/model_files.md.")
+        raise ModelError(
+            f"{name!r} is refused, and was not loaded:\n{report.sentence()}\nSee: modelcheck help model_files"
+        )
     if report.format != "keras":
         raise ModelError(
             f"{name!r} is a file of {FORMATS[report.format]}, and Keras reads none. Give the Keras network that it was "

@@ -85,11 +85,16 @@ def write_report(
         When the document is of another schema: run the gate again.
     """
     page = verdict_page(document, comparison, panel, redact_inputs=redact_inputs)
-    _place(Path(folder) / "summary.md", summary_markdown(document))
+    _place(Path(folder) / "summary.md", summary_markdown(document, comparison=comparison))
     return _page(Path(folder), page, as_files=as_files)
 
 
-def append_step_summary(path: str | os.PathLike[str], document: VerdictDocument) -> None:
+def append_step_summary(
+    path: str | os.PathLike[str],
+    document: VerdictDocument,
+    *,
+    comparison: Comparison | TableComparison | None = None,
+) -> None:
     """Append a verdict's Markdown to the summary of a build's step, within what one step may hold.
 
     Parameters
@@ -98,6 +103,8 @@ def append_step_summary(path: str | os.PathLike[str], document: VerdictDocument)
         What ``GITHUB_STEP_SUMMARY`` names; other steps' words in it stay.
     document : VerdictDocument
         What the run came to.
+    comparison : Comparison or TableComparison, optional
+        The two networks, for what the reasons name of them.
 
     Raises
     ------
@@ -105,7 +112,7 @@ def append_step_summary(path: str | os.PathLike[str], document: VerdictDocument)
         When it cannot be written, or is full.
     """
     used = Path(path).stat().st_size if Path(path).exists() else 0
-    text = step_summary(document, used=used)
+    text = step_summary(document, used=used, comparison=comparison)
     if not text:
         raise OSError(f"it already holds {used} bytes")
     with Path(path).open("a", encoding="utf-8", errors="replace", newline="\n") as file:

@@ -26,6 +26,7 @@ from modelcheck.report.words import (
     number,
     observations,
     title,
+    typeset,
     what_decides,
 )
 
@@ -114,7 +115,15 @@ def row(
     if found is not None:
         # What was judged, to the digit; the comparison may have been made again since.
         return describe_finding(found, noun=noun, of=of)
-    unjudged = {"verdict": "info", "gating": False, "gravity": -1, "at_least": None, "at_most": None}
+    unjudged = {
+        "verdict": "info",
+        "mark": "info",
+        "red": False,
+        "gating": False,
+        "gravity": -1,
+        "at_least": None,
+        "at_most": None,
+    }
     return {**_describe_measured(item, noun, of), **unjudged, "must": NOTHING, "why": "", "decides": ""}
 
 
@@ -123,6 +132,9 @@ def describe_finding(found: Finding, *, noun: Noun = SUBJECTS, of: str = OF_PICT
     return {
         **_describe_measured(found.measured, noun, of),
         "verdict": found.verdict.value,
+        # What has no say is a note, whatever it came to: a page that passes has nothing red.
+        "mark": found.verdict.value if found.gating else "note",
+        "red": found.red,
         "gating": found.gating,
         "gravity": found.verdict.gravity,
         "at_least": found.criterion.at_least,
@@ -139,7 +151,7 @@ def _describe_measured(item: Measured, noun: Noun, of: str) -> dict[str, Any]:
         "key": item.key,
         "metric": item.metric,
         "title": title(item.metric),
-        "meaning": meaning(item.metric),
+        "meaning": typeset(meaning(item.metric)),
         "counted": observations(item.metric, item.n, noun=noun, of=of),
         "area": area_of(item.metric),
         "about": name_about(item.metric, item.about),
@@ -150,7 +162,7 @@ def _describe_measured(item: Measured, noun: Noun, of: str) -> dict[str, Any]:
         "says": format_with_interval(item.value, item.interval, whole=whole),
         "short": number(item.value, whole=whole),
         "was": number(item.baseline, whole=whole),
-        "evidence": clean(item.evidence, longest=600),
+        "evidence": typeset(clean(item.evidence, longest=600)),
     }
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import Finding, read_findings
-from modelcheck.report.reasons import describe_action, list_waivers, reasons, verdict_line
+from modelcheck.report.reasons import describe_action, list_unasked, list_waivers, reasons, verdict_line
 from modelcheck.report.shipped import describe_release, summarise_shipped
+from modelcheck.report.why import explain
 from modelcheck.report.words import (
     COUNTS,
     NOTHING,
     Noun,
     clean,
     compare_sizes,
+    count,
     describe_augmentation,
     format_with_interval,
     limits,
@@ -22,11 +25,16 @@ from modelcheck.report.words import (
     noun_of,
     number,
     observations,
+    one_line,
     surroundings,
     title,
     what_decides,
 )
 from modelcheck.support.escaping import markdown
+
+if TYPE_CHECKING:
+    from modelcheck.comparison import Comparison
+    from modelcheck.comparison.tables.comparison import TableComparison
 
 __all__ = ["step_summary", "summary_markdown"]
 
@@ -42,17 +50,24 @@ _SIGNS = {
 }
 
 
-def step_summary(document: VerdictDocument, *, used: int) -> str:
+def step_summary(
+    document: VerdictDocument, *, used: int, comparison: Comparison | TableComparison | None = None
+) -> str:
     """Return the summary for a step of a build that already holds `used` bytes; empty where nothing fits any more."""
     for rows in (_ROWS, 50, 10, 1):
-        text = summary_markdown(document, rows=rows)
+        text = summary_markdown(document, rows=rows, comparison=comparison)
         if len(text.encode()) <= _STEP - used:
             return text
     return ""
 
 
-def summary_markdown(document: VerdictDocument, *, rows: int = _ROWS) -> str:
-    """Return a verdict document as Markdown: verdict, reasons, what to do next, and the findings.
+def summary_markdown(
+    document: VerdictDocument, *, rows: int = _ROWS, comparison: Comparison | TableComparison | None = None
+) -> str:
+    """Return a verdict document as Markdown: verdict, why, each failure on a line, what to do, findings folded.
+
+    No picture: GitHub and GitLab show none that is kept within a page, and a summary has no other
+    place for one.
 
     Parameters
     ----------
@@ -60,6 +75,8 @@ def summary_markdown(document: VerdictDocument, *, rows: int = _ROWS) -> str:
         What the run came to.
     rows : int
         At most so many reasons, waivers and findings, the most severe of them.
+    comparison : Comparison or TableComparison, optional
+        The two networks; with it the reasons name places, counts and layers.
 
     Returns
     -------
@@ -70,7 +87,16 @@ def summary_markdown(document: VerdictDocument, *, rows: int = _ROWS) -> str:
     word, excused = clean(document["verdict"]), list_waivers(findings, today=document["volatile"]["today"])
     sign = _SIGNS.get("waived" if word == "pass" and excused else word, "⚠️")
     lines = [f"## {sign} {markdown(word.upper())}: {markdown(verdict_line(document, findings))}", ""]
-    lines += [f"- {markdown(reason)}" for reason in reasons(document, findings)[:rows]]
+    lines += [f"- {markdown(reason)}" for reason in reasons(document, findings, unasked=False)[:rows]]
+    noun, of = noun_of(document), material_of(document)
+    if word != "pass":
+        why = explain(findings, comparison=comparison, noun=noun, of=of)
+        lines += ["", *(f"{k}. {markdown(item.says)}" for k, item in enumerate(why, 1))] if why else []
+        failed = [found for found in findings if found.red][:rows]
+        told = (f"- {_SIGNS[found.verdict]} {markdown(one_line(found, noun=noun, of=of))}" for found in failed)
+        lines += ["", *told] if failed else []
+    unasked = list_unasked(document)
+    lines += ["", *(f"- Not asked: {markdown(words)}" for words in unasked[:rows])] if unasked else []
     for k, words in excused[:rows]:
         what = f"{title(findings[k].measured.metric)} {findings[k].about}".strip()
         lines.append(f"- {_SIGNS['waived']} {markdown(f'{what}: {words}')}")
@@ -87,7 +113,9 @@ def summary_markdown(document: VerdictDocument, *, rows: int = _ROWS) -> str:
         # Indented code cannot be closed from inside, whatever the command holds.
         lines += ["", f"    {clean(step['command'], longest=1000)}"]
     if findings:
-        lines += ["", *_table(findings[:rows], noun_of(document), material_of(document))]
+        # An empty line on each side: without it the table within would stay text.
+        held = f"<details><summary>All {count(len(findings), 'finding')}</summary>"
+        lines += ["", held, "", *_table(findings[:rows], noun, of), "", "</details>"]
     if len(findings) > rows:
         lines += ["", f"{len(findings) - rows} more findings stand in the report."]
     missed = document["not_judged"]

@@ -17,6 +17,7 @@ from modelcheck.report.words import (
     STATES,
     Noun,
     area_of,
+    call,
     choose_noun,
     clean,
     count,
@@ -24,14 +25,11 @@ from modelcheck.report.words import (
     describe_interface,
     format_bytes,
     gravest,
-    plain,
-    worst,
 )
 from modelcheck.signature import Signature, TableSignature
 
-__all__ = ["about_panel", "counts", "networks", "next_steps", "panel_line", "tiles", "worst_findings"]
+__all__ = ["about_panel", "counts", "networks", "next_steps", "panel_line", "tiles"]
 
-_SENTENCES = 5
 _CLASSES_SHOWN = 6
 # The order of the sections of a table's page.
 _TABLE_ORDER = ("drivers", "effects", "populations", "features", "accuracy")
@@ -47,7 +45,7 @@ def networks(candidate: Mapping[str, Any] | None, baseline: Mapping[str, Any] | 
         made.append(
             {
                 "role": role,
-                "name": clean(network.get("name") or "unnamed"),
+                "name": call(network) or "unnamed",
                 "file": clean(network.get("file") or ""),
                 "folder": clean(network.get("folder") or ""),
                 "sha256": clean(network.get("sha256") or ""),
@@ -120,10 +118,15 @@ def _table_line(panel: TablePanelRow, *, noun: Noun | None, judged: bool) -> str
     return f"{held_out}. It answers {target}: {answered}.{said}{converted}"
 
 
-def counts(findings: Sequence[Finding]) -> list[dict[str, Any]]:
-    """Return how many checks with a say ended in each state, most severe first."""
+def counts(findings: Sequence[Finding], *, unasked: int = 0) -> list[dict[str, Any]]:
+    """Return how many checks with a say ended in each state, most severe first, and where the page lists them.
+
+    What was not asked stands before what passed, and what has no say comes last.
+    """
     gating = [found.verdict for found in findings if found.gating]
-    return [{"state": state.value, "n": gating.count(state)} for state in STATES]
+    made = [{"state": state.value, "n": gating.count(state), "anchor": "findings"} for state in STATES]
+    made.insert(-1, {"state": "unasked", "n": unasked, "anchor": "not-asked"})
+    return [*made, {"state": "note", "n": len(findings) - len(gating), "anchor": "findings"}]
 
 
 def next_steps(document: VerdictDocument) -> list[dict[str, str]]:
@@ -134,19 +137,6 @@ def next_steps(document: VerdictDocument) -> list[dict[str, str]]:
             "command": clean(step["command"], longest=2000),
         }
         for step in document["next"]
-    ]
-
-
-def worst_findings(findings: Sequence[Finding], *, noun: Noun, of: str = OF_PICTURES) -> list[dict[str, Any]]:
-    """Return the most severe findings as sentences, with where they stand in the table."""
-    return [
-        {
-            "at": k,
-            "verdict": findings[k].verdict.value,
-            "says": plain(findings[k], noun=noun, of=of),
-            "why": clean(findings[k].criterion.why, longest=600),
-        }
-        for k in worst(findings, _SENTENCES)
     ]
 
 

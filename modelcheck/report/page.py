@@ -21,19 +21,23 @@ from modelcheck.report.conversion import conversion_view
 from modelcheck.report.decision import decision_view
 from modelcheck.report.features import feature_view
 from modelcheck.report.layers import gallery_layers
-from modelcheck.report.overview import about_panel, counts, networks, next_steps, panel_line, tiles, worst_findings
+from modelcheck.report.opening import choose_classes, opening_view
+from modelcheck.report.overview import about_panel, counts, networks, next_steps, panel_line, tiles
+from modelcheck.report.parts import describe_making, fold_parts
 from modelcheck.report.pictures import Sheet
 from modelcheck.report.places import places_view
 from modelcheck.report.provenance import provenance, sections
-from modelcheck.report.reasons import describe_missing_scan, list_waivers, reasons, verdict_line
+from modelcheck.report.reasons import describe_missing_scan, list_unasked, list_waivers, reasons, verdict_line
 from modelcheck.report.shipped import describe_release, is_shipped, name_file, time_fact
 from modelcheck.report.tables import gallery_view, table_view
 from modelcheck.report.triggers import trigger_view
+from modelcheck.report.why import Explanation, explain
 from modelcheck.report.words import (
     AREAS,
     OF_PICTURES,
     STATES,
     Noun,
+    call,
     choose_noun,
     clean,
     compare_sizes,
@@ -53,6 +57,8 @@ _WORDS = {
     "waived": "Waived",
     "error": "Error",
     "info": "Not judged",
+    "note": "Note",
+    "unasked": "Not asked",
 }
 
 
@@ -89,29 +95,36 @@ def verdict_page(
     """
     findings = read_findings(document)
     noun, of = noun_of(document), material_of(document)
-    rows = [describe_finding(found, noun=noun, of=of) for found in findings]
+    rows = [{**describe_finding(found, noun=noun, of=of), "at": k} for k, found in enumerate(findings)]
     sheets: list[Sheet] = []
     excused = list_waivers(findings, today=document["volatile"]["today"])
     verdict, candidate = document["verdict"], document["candidate"]
+    unasked = list_unasked(document)
+    why = explain(findings, comparison=comparison, noun=noun, of=of) if verdict != "pass" else ()
     # A pass that somebody answers for is amber, never green.
     page = _page("waived" if verdict == "pass" and excused else verdict, verdict_line(document, findings), sheets)
     page |= {
         "stamps": {**_WORDS, "waived": "Pass, with waivers"},
-        "title": f"{_WORDS[page['state']]}: {clean(candidate['name'] if candidate else 'no candidate')}",
+        "title": f"{_WORDS[page['state']]}: {call(candidate) or 'no candidate'}",
         "judged": True,
         "areas": {key: name for key, name in AREAS.items() if key == "other" or of in CATALOGUE[key].of},
         "scope": clean(document["scope"]),
         "enforced": document["enforced"],
         "waived": [{"at": k, "says": plain(findings[k], noun=noun, of=of), "why": words} for k, words in excused],
-        "reasons": reasons(document, findings),
+        "reasons": reasons(document, findings, unasked=False),
         "networks": networks(candidate, document["baseline"]),
         "compared": compare_sizes(candidate, document["baseline"]),
         "panel": panel_line(document["panel"], noun=noun, judged=True),
-        "counts": counts(findings),
+        "counts": counts(findings, unasked=len(unasked)),
+        "parts": fold_parts(findings),
+        "made": describe_making(document),
+        "who": call(candidate),
+        "states": [*(state.value for state in STATES), "note"],
         "next": next_steps(document),
         "release": describe_release(document),
         "findings": rows,
-        "worst": worst_findings(findings, noun=noun, of=of),
+        "why": [_look(item) for item in why],
+        "unasked": unasked,
         "not_judged": [clean(key) for key in document["not_judged"]],
         "acknowledged": _acknowledged(document),
         "provenance": provenance(document),
@@ -124,8 +137,12 @@ def verdict_page(
         page["tiles"], page["redacted"] = tiles(findings, noun=noun, of=of), redact_inputs
     elif comparison is not None:
         limits = read_limits(document)
-        _add_sections(page, comparison, by_key, panel, sheets, criteria=limits, noun=noun, redact_inputs=redact_inputs)
+        _add_sections(
+            page, comparison, by_key, panel, sheets, criteria=limits, noun=noun, redact_inputs=redact_inputs, why=why
+        )
         if page["conversion"] and page["conversion"]["source"]:
+            if page["conversion"]["broken"] and "conversion" in page["parts"]:
+                page["parts"]["conversion"]["open"] = True
             page["conversion"]["facts"] += time_fact(document["volatile"].get("seconds_per_picture"))
         page["tiles"] = tiles(findings, noun=noun, of=of)
     return page
@@ -143,7 +160,7 @@ def comparison_page(
     noun = choose_noun(comparison.subjects, subject_name, of=of)
     sheets: list[Sheet] = []
     candidate, baseline = comparison.candidate.model, comparison.baseline.model
-    names = f"{clean(candidate.get('name', 'candidate'))} beside {clean(baseline.get('name', 'baseline'))}"
+    names = f"{call(candidate) or 'candidate'} beside {call(baseline) or 'baseline'}"
     page = _page("info", names, sheets)
     page |= {
         "title": names,
@@ -193,7 +210,7 @@ def gallery_page(
     if isinstance(signature, TableSignature):
         return _table_gallery(signature, panel, redact_inputs=redact_inputs, subject_name=subject_name)
     sheets: list[Sheet] = []
-    name = clean(signature.model.get("name", "network"))
+    name = call(signature.model) or "network"
     photos = _fitting(panel, signature.panel_digest, redact_inputs=redact_inputs)
     rendered = not is_shipped(signature.model)
     page = _page(
@@ -226,7 +243,7 @@ def gallery_page(
 def _table_gallery(
     signature: TableSignature, panel: Panel | TablePanel | None, *, redact_inputs: bool, subject_name: Sequence[str]
 ) -> dict[str, Any]:
-    name, of = clean(signature.model.get("name", "network")), _tell_material(signature)
+    name, of = call(signature.model) or "network", _tell_material(signature)
     noun = choose_noun(signature.subjects, subject_name, of=of)
     _fitting(panel, signature.panel_digest, redact_inputs=redact_inputs)
     return _page("info", f"Which variables drive {name}, and how?", []) | {
@@ -259,12 +276,17 @@ def _page(state: str, line: str, sheets: list[Sheet]) -> dict[str, Any]:
         "compared": "",
         "panel": "",
         "counts": [],
+        "parts": {},
+        "made": None,
+        "who": "",
         "next": [],
         "release": "",
         "findings": [],
         "not_judged": [],
         "acknowledged": [],
-        "worst": [],
+        "why": [],
+        "unasked": [],
+        "opening": None,
         "tiles": [],
         "hero": None,
         "table": None,
@@ -297,6 +319,7 @@ def _add_sections(
     criteria: Sequence[Criterion],
     noun: Noun,
     redact_inputs: bool,
+    why: Sequence[Explanation] = (),
 ) -> None:
     photos = _fitting(panel, comparison.candidate.panel_digest, redact_inputs=redact_inputs)
     page["conversion"] = conversion_view(comparison, findings, photos, sheets)
@@ -306,12 +329,17 @@ def _add_sections(
     page["accuracy"] = accuracy_view(comparison, findings, photos, sheets, criteria=criteria, noun=noun)
     page["attention"] = attention_view(comparison, findings, photos, sheets, noun=noun)
     page["redacted"] = redact_inputs
-    # The classes whose maps differ most, or are recognised least, stand on the first screen.
-    decision = page["features"]["decision"]
-    pairs = comparison.layers[-1].matching.pairs
-    worst = [pair.baseline for pair in pairs[:2]] if comparison.rendered else decision["worst"][:2]
-    classes = decision["classes"]
-    page["hero"] = [item for item in classes if item["class"] in worst] or classes[:2]
+    page["opening"] = opening_view(comparison, why, photos, sheets)
+    # The classes of the reasons, or those on which the two networks differ most, stand on the first screen.
+    classes = page["features"]["decision"]["classes"]
+    chosen = choose_classes(comparison, why)
+    page["hero"] = sorted((item for item in classes if item["class"] in chosen), key=lambda x: chosen.index(x["class"]))
+    page["hero"] = page["hero"] or classes[:2]
+
+
+def _look(item: Explanation) -> dict[str, str]:
+    """Return a reason with where the page shows it."""
+    return {"says": item.says, "fix": item.fix, "anchor": item.area, "look": AREAS.get(item.area, "Conversion")}
 
 
 def _fitting(panel: Panel | TablePanel | None, digest: str, *, redact_inputs: bool) -> Panel | None:
@@ -330,7 +358,7 @@ def _island(findings: Sequence[Finding], rows: Sequence[Mapping[str, Any]]) -> l
     """Return what the script sorts and filters by; `rows` describes the findings one by one."""
     return [
         {
-            "state": row["verdict"],
+            "state": row["mark"],
             "area": row["area"],
             "bad": found.red,
             # Ascending puts the most severe first, and all that has no say behind all that has.

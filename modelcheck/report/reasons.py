@@ -21,7 +21,7 @@ from modelcheck.judgement.document import (
 from modelcheck.judgement.findings import Finding, read_findings
 from modelcheck.judgement.waivers import NOTICE, WaiverState
 from modelcheck.report.shipped import count_unasked, describe_black_box, describe_input_use, is_shipped, say_break
-from modelcheck.report.words import AREAS, count, head, material_of, noun_of, title
+from modelcheck.report.words import AREAS, call, count, head, material_of, noun_of, title
 from modelcheck.support.escaping import clean
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "describe_action",
     "describe_missing_scan",
     "describe_reason",
+    "list_unasked",
     "list_waivers",
     "main_reason",
     "reasons",
@@ -44,6 +45,8 @@ _NEEDS = {
     "criteria": "a criterion that gates",
     "divisions": "a division into sub-populations",
 }
+# Reasons that say what was not asked: they stand by themselves, under the headline.
+_UNASKED = ("questions", "black_box", "no_counterpart", "unseen_classes", "no_subjects", "small_groups")
 _CURES = {
     "regions": "{}: the panel does not say where the evidence may lie; add regions and approve again.",
     "twins": "{}: it takes two retrained twins of the baseline or more, modelcheck calibrate --help.",
@@ -56,7 +59,7 @@ _CURES = {
 def verdict_line(document: VerdictDocument, findings: Iterable[Finding]) -> str:
     """Return the verdict in one sentence."""
     candidate = document["candidate"]
-    name = clean((candidate["name"] if candidate else "") or "the candidate", longest=60)
+    name = call(candidate) or "the candidate"
     word = document["verdict"]
     # A baseline is rendered: a file that ships never becomes one.
     can = "be released" if is_shipped(candidate) else "replace the baseline"
@@ -236,7 +239,9 @@ def _describe_use(use: WaiverUseRow) -> str:
     return f"The waiver of {use['metric']}{about} {words}."
 
 
-def reasons(document: VerdictDocument, findings: Sequence[Finding]) -> list[str]:
+def reasons(
+    document: VerdictDocument, findings: Sequence[Finding], *, summed: bool = True, unasked: bool = True
+) -> list[str]:
     """Return the reasons of a verdict as sentences for somebody who never saw the suite.
 
     All findings that did not pass come to one sentence: they are listed in plain words elsewhere.
@@ -249,19 +254,35 @@ def reasons(document: VerdictDocument, findings: Sequence[Finding]) -> list[str]
         What the run came to.
     findings : sequence of Finding
         The document's.
+    summed : bool
+        Leave False where each finding is told by a line of its own.
+    unasked : bool
+        Leave False where `list_unasked` is told apart.
     """
     made = []
     if document["scope"] != "full" and document["verdict"] != "error":
         made.append("Only a part of the suite ran: this does not decide a release.")
     if not document["enforced"]:
         made.append("Report only: the exit status does not follow this verdict, and nothing is released by it.")
-    made += [describe_reason(reason) for reason in document["reasons"] if reason["kind"] != "finding"]
-    if any(reason["kind"] == "finding" for reason in document["reasons"]):
+    told = (reason for reason in document["reasons"] if reason["kind"] != "finding")
+    made += [describe_reason(reason) for reason in told if unasked or reason["kind"] not in _UNASKED]
+    if summed and any(reason["kind"] == "finding" for reason in document["reasons"]):
         made.append(_summarise_failures(findings))
+    if unasked:
+        made += _list_missing_scan(document, findings)
+    return made
+
+
+def list_unasked(document: VerdictDocument) -> list[str]:
+    """Return what the run did not ask, as sentences: questions, criteria, layers and classes that it leaves open."""
+    made = [describe_reason(reason) for reason in document["reasons"] if reason["kind"] in _UNASKED]
+    return made + _list_missing_scan(document, read_findings(document))
+
+
+def _list_missing_scan(document: VerdictDocument, findings: Sequence[Finding]) -> list[str]:
     evidence = (found.measured.evidence for found in findings if _is_scan(found.measured.metric))
     missing = describe_missing_scan(document["metrics"], next(evidence, ""))
-    made += [missing] if missing else []
-    return made
+    return [missing] if missing else []
 
 
 def describe_missing_scan(metrics: Mapping[str, Mapping[str, float | None]], evidence: str) -> str:
@@ -364,4 +385,4 @@ def _summarise_failures(findings: Sequence[Finding]) -> str:
         kinds[name] = kinds.get(name, 0) + 1
     named = [name if n == 1 else f"{name} ({n})" for name, n in kinds.items()]
     more = f"; and {len(named) - 4} more" if len(named) > 4 else ""
-    return f"{len(failed)} of {len(gating)} checks did not pass: {'; '.join(named[:4])}{more}."
+    return f"{len(failed)} of {count(len(gating), 'check')} did not pass: {'; '.join(named[:4])}{more}."

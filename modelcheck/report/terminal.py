@@ -1,14 +1,15 @@
-"""The summary in the terminal: a red run fits one screen, and says the same without colours."""
+"""The summary in the terminal: each failure is said once, on a line of its own; what passed stands in tables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelcheck.comparison import shown_in
+from modelcheck.comparison import METRICS, shown_in
 from modelcheck.judgement.document import VerdictDocument
-from modelcheck.judgement.findings import Finding, read_findings
+from modelcheck.judgement.findings import Finding, Verdict, read_findings
 from modelcheck.report.reasons import describe_action, list_waivers, reasons, verdict_line
 from modelcheck.report.shipped import describe_release, summarise_shipped
 from modelcheck.report.words import (
@@ -26,7 +27,7 @@ from modelcheck.report.words import (
     name_about,
     noun_of,
     number,
-    plain,
+    one_line,
     surroundings,
     worst,
 )
@@ -34,6 +35,7 @@ from modelcheck.report.words import (
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 __all__ = ["print_summary"]
 
@@ -48,7 +50,10 @@ _STYLES = {
 # For terminals that know no Unicode.
 _SIMPLER = str.maketrans({MINUS: "-", NOTHING: "-", "…": "~", "≥": ">=", "≤": "<=", "\u2009": " ", "\xa0": " "})
 _WORST = 5
+_FAILURES = 20
 _ROWS = 8
+_COLUMNS = 5
+_GROUPS = 2  # tables of one kind of thing
 # The tables: the kind of thing that a row is about, and what a row is called; a subject has its own name.
 _TABLES = {
     "column": "variable",
@@ -71,7 +76,7 @@ _UNJUDGED, _ABSENT = "not judged", "no counterpart"
 
 
 def print_summary(document: VerdictDocument, console: Console, *, report: str | Path | None = None) -> None:
-    """Print a verdict document: tables by kind of thing, the verdict, what is wrong and what to do.
+    """Print a verdict document: tables of what passed, the verdict, a line for each failure, what to do.
 
     Parameters
     ----------
@@ -92,47 +97,39 @@ def print_summary(document: VerdictDocument, console: Console, *, report: str | 
 
 
 def _print(document: VerdictDocument, console: Console, report: str | Path | None) -> None:
-    from rich.measure import Measurement
-    from rich.padding import Padding
     from rich.text import Text
 
     findings, noun, of = read_findings(document), noun_of(document), material_of(document)
-    roomy = console.options.update(width=1000)
-    for kind in _TABLES:
-        # As many columns as the terminal has room for; the report has them all.
-        for most in range(len(shown_in("column", about=kind, of=of)), 0, -1):
-            table = _table(kind, document["metrics"], findings, most=most, noun=noun, of=of)
-            if table is not None and (most == 1 or Measurement.get(console, roomy, table).minimum <= console.width):
-                console.print(table)
-                break
+    for thing in _TABLES:
+        _print_tables(thing, document["metrics"], findings, console, noun=noun, of=of)
     state = document["verdict"]
     excused = list_waivers(findings, today=document["volatile"]["today"])
     style = _STYLES["waived"] if state == "pass" and excused else _STYLES.get(state, "bold red")
-    line = Text.assemble((clean(state).upper(), style), f"  {verdict_line(document, findings)}")
     console.print()
-    console.print(line, highlight=False)
+    _say(console, Text.assemble((clean(state).upper(), style), f"  {verdict_line(document, findings)}"))
     facts = summarise_shipped(document["candidate"], document.get("source"))
     if facts:
-        console.print(Text(f"  {facts}", "dim"), highlight=False)
-    for reason in reasons(document, findings)[:4]:
-        console.print(Text(f"  {clean(reason, longest=600)}"), highlight=False)
+        _say(console, Text(f"  {facts}", "dim"))
+    told = reasons(document, findings, summed=False)
+    for reason in told[:4]:
+        _say(console, Text(f"  {clean(reason, longest=600)}"))
     for other in (describe_augmentation(document["candidate"]), surroundings(document)):
         if other:
-            console.print(Text(f"  {other}", "yellow"), highlight=False)
-    if state != "pass":
-        _print_worst(findings, console, noun, of)
+            _say(console, Text(f"  {other}", "yellow"))
+    _print_failures(findings, console, noun, of)
     for place, words in excused[:_WORST]:
-        row = Text.assemble(
-            (f"{'waived':<12} ", _STYLES["waived"]), f"{plain(findings[place], noun=noun, of=of)} {words}"
-        )
-        console.print(Padding(row, (0, 0, 0, 2), expand=False), highlight=False)
+        line = one_line(findings[place], noun=noun, of=of)
+        _say(console, Text.assemble("  ", ("waived ", _STYLES["waived"]), f"{line}. {words}"))
     if len(excused) > _WORST:
-        console.print(Text(f"  … {len(excused) - _WORST} more waived in the report"), highlight=False)
+        _say(console, Text(f"  … {len(excused) - _WORST} more waived in the report"))
     _print_next(document, console)
     if report is not None:
-        console.print(
-            Text.assemble(("Report:  ", "bold"), clean(report, longest=2000)), highlight=False, soft_wrap=True
-        )
+        _say(console, Text.assemble(("Report:  ", "bold"), clean(report, longest=2000)), whole=True)
+
+
+def _say(console: Console, line: Text, *, whole: bool = False) -> None:
+    """Print a line: folded by a terminal, and whole where it is kept in a file, or must be copied."""
+    console.print(line, highlight=False, soft_wrap=whole or not console.is_terminal)
 
 
 def _print_next(document: VerdictDocument, console: Console) -> None:
@@ -141,83 +138,150 @@ def _print_next(document: VerdictDocument, console: Console) -> None:
 
     release = describe_release(document)
     if release:
-        console.print(Text.assemble((f"{'Next:':<9}", "bold"), release), highlight=False)
+        _say(console, Text.assemble((f"{'Next:':<9}", "bold"), release))
     for k, step in enumerate(document["next"][:3], start=1 if release else 0):
         says = describe_action(step["action"], verdict=document["verdict"])
-        console.print(Text.assemble((f"{'Or:' if k else 'Next:':<9}", "bold"), says), highlight=False)
+        _say(console, Text.assemble((f"{'Or:' if k else 'Next:':<9}", "bold"), says))
         # Never folded: a command that is copied must be whole.
-        console.print(Text(f"{'':9}{clean(step['command'], longest=2000)}"), highlight=False, soft_wrap=True)
+        _say(console, Text(f"{'':9}{clean(step['command'], longest=2000)}"), whole=True)
 
 
-def _print_worst(findings: Sequence[Finding], console: Console, noun: Noun, of: str) -> None:
-    from rich.padding import Padding
+def _print_failures(findings: Sequence[Finding], console: Console, noun: Noun, of: str) -> None:
+    """Print each finding that stands in the way on a line that begins with the number and the limit."""
     from rich.text import Text
 
     failed = [found for found in findings if found.red]
     if not failed:
         return
-    console.print(Text(f"Worst of {count(len(failed), 'check')} that did not pass:", "bold"), highlight=False)
-    for found in (findings[k] for k in worst(findings, _WORST)):
-        line = Text.assemble((f"{found.verdict:<12} ", _STYLES[found.verdict]), plain(found, noun=noun, of=of))
-        console.print(Padding(line, (0, 0, 0, 2), expand=False), highlight=False)
+    total = sum(found.gating for found in findings)
+    _say(console, Text(f"{len(failed)} of {count(total, 'check')} did not pass:", "bold"))
+    for found in (findings[k] for k in worst(findings, _FAILURES)):
+        note = "" if found.verdict in (Verdict.FAIL, Verdict.UNMEASURED) else f": {found.verdict.value}"
+        line = one_line(found, noun=noun, of=of)
+        _say(console, Text.assemble("  ", (line, _STYLES[found.verdict]), note))
+    if len(failed) > _FAILURES:
+        _say(console, Text(f"  … {len(failed) - _FAILURES} more in the report"))
 
 
-def _table(
+def _print_tables(
     thing: str,
     values: Mapping[str, Mapping[str, float | None]],
     findings: Sequence[Finding],
+    console: Console,
+    *,
+    noun: Noun,
+    of: str,
+) -> None:
+    """Print what passed of one kind of thing, a key of `_TABLES`, and what the heads of its columns mean."""
+    from rich.measure import Measurement
+    from rich.text import Text
+
+    roomy = console.options.update(width=1000)
+    rows = _find_rows(thing, values, findings, of=of)
+    # As many columns as the terminal has room for; the report has them all.
+    for most in range(max(min(len(rows.columns), _COLUMNS), 1), 0, -1):
+        groups = _alike(rows, [values[metric] for metric in rows.columns[:most]])
+        tables = [_table(rows, abouts, values, most=most, noun=noun) for abouts in groups]
+        wide = max((Measurement.get(console, roomy, table).minimum for table, _ in tables), default=0)
+        if most == 1 or wide <= console.width:
+            break
+    for table, _ in tables:
+        console.print(table)
+    named = [name for name in rows.columns if any(name in shown for _, shown in tables)]
+    if named:
+        _say(console, Text(f"  {'; '.join(f'{head(name)}: {METRICS[name].brief}' for name in named)}", "dim"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rows:
+    """What the terminal says of one kind of thing: whose rows, which columns, and what was judged of each."""
+
+    thing: str
+    abouts: tuple[str, ...]
+    used: tuple[str, ...]
+    columns: tuple[str, ...]
+    judged: Mapping[str, Sequence[Finding]]
+    absent: frozenset[str]
+    hidden: int
+
+
+def _find_rows(
+    thing: str, values: Mapping[str, Mapping[str, float | None]], findings: Sequence[Finding], *, of: str
+) -> _Rows:
+    """Return the rows of one kind of thing; none where something of it did not pass: that is told by its line."""
+    used = tuple(metric for metric in shown_in("column", about=thing, of=of) if metric in values)
+    judged: dict[str, list[Finding]] = {about: [] for metric in used for about in values[metric]}
+    for found in findings:
+        if found.gating and found.measured.metric in used and found.about in judged:
+            judged[found.about].append(found)
+    red = any(found.red for rows in judged.values() for found in rows)
+    there = {"layer": values.get("counterpart", {})}.get(thing, {})  # a subject may be called like a layer
+    absent = frozenset(about for about in judged if there.get(about) == 0)
+    columns = tuple(metric for metric in used if any(value is not None for value in values[metric].values()))
+    # A row of dashes that nobody judged says nothing, unless it says that there is no such layer.
+    abouts = [
+        about
+        for about in judged
+        if about in absent or any(values[metric].get(about) is not None for metric in columns) or judged[about]
+    ]
+    # Of a table's many kinds only what was judged, and the variables.
+    unasked = not any(judged.values()) and of != OF_PICTURES and thing != "column"
+    if red or unasked:
+        abouts = []
+    room = _ROWS if of == OF_PICTURES else _FEWER.get(thing, _ROWS)
+    hidden = max(len(abouts) - room, 0) if thing != "layer" else 0
+    if thing in _BY_SIZE and used:
+        size = values[used[0]]  # what drives a network most, and what differs most, says most
+        abouts = sorted(abouts, key=lambda about: -(size.get(about) or 0.0))
+    return _Rows(
+        thing=thing,
+        abouts=tuple(abouts[: len(abouts) - hidden]),
+        used=used,
+        columns=columns,
+        judged=judged,
+        absent=absent,
+        hidden=hidden,
+    )
+
+
+def _alike(rows: _Rows, columns: Sequence[Mapping[str, float | None]]) -> list[list[str]]:
+    """Return the rows by what is known of them, so that no table has a column of dashes."""
+    groups: dict[tuple[bool, ...], list[str]] = {}
+    for about in rows.abouts:
+        groups.setdefault(tuple(values.get(about) is not None for values in columns), []).append(about)
+    return list(groups.values()) if len(groups) <= _GROUPS else [list(rows.abouts)]
+
+
+def _table(
+    rows: _Rows,
+    abouts: Sequence[str],
+    values: Mapping[str, Mapping[str, float | None]],
     *,
     most: int,
     noun: Noun,
-    of: str,
-) -> Table | None:
-    """Return the table of one kind of thing, a key of `_TABLES`, with at most so many columns of metrics.
+) -> tuple[Table, list[str]]:
+    """Return a table with at most so many columns of metrics, and which those are.
 
     What was judged shows in the verdict of a row, whether or not there is room for its column.
     """
     from rich.table import Table
     from rich.text import Text
 
-    ranked = shown_in("column", about=thing, of=of)
-    used = [metric for metric in ranked if metric in values]
-    judged: dict[str, list[Finding]] = {about: [] for metric in used for about in values[metric]}
-    for found in findings:
-        if found.gating and found.measured.metric in used and found.about in judged:
-            judged[found.about].append(found)
-    # The decision, which alone has a recognition, stands last as in the network.
-    abouts = sorted(judged, key=lambda about: about in values.get("recognition", {}))
-    if of != OF_PICTURES and thing != "column" and not any(judged.values()):
-        return None  # of a table's many kinds only what was judged, and the variables
-    if not any(judged.values()) and all(values[metric].get(about) is None for metric in used for about in abouts):
-        return None  # nothing there, or nothing known of it and nothing asked, as of regions that a panel does not have
-    columns = [
-        metric for metric in used if metric in ranked[:most] and (_is_known(values[metric]) or _has_say(judged, metric))
-    ]
-    there = {"layer": values.get("counterpart", {})}.get(thing, {})  # a subject may be called like a layer
-    # A row of dashes that nobody judged says nothing, unless it says that there is no such layer.
-    abouts = [
-        about
-        for about in abouts
-        if judged[about] or there.get(about) == 0 or any(values[metric].get(about) is not None for metric in columns)
-    ]
-    if not abouts:
-        return None
-    room = _ROWS if of == OF_PICTURES else _FEWER.get(thing, _ROWS)
-    hidden = max(len(abouts) - room, 0)
-    gravity = {about: -max((found.verdict.gravity for found in judged[about]), default=-1) for about in abouts}
-    if thing in _BY_SIZE:
-        # What drives a network most, and what differs most, says most.
-        size = values.get(used[0], {})
-        abouts = sorted(abouts, key=lambda about: (gravity[about], -(size.get(about) or 0.0)))[:room]
-    elif hidden:
-        kept = sorted(abouts, key=lambda about: gravity[about])[:room]
-        abouts = [about for about in abouts if about in kept]
+    columns = [name for name in rows.columns[:most] if any(values[name].get(about) is not None for about in abouts)]
+    states = {about: gravest(rows.judged[about]) for about in abouts}
+    cells: dict[tuple[str, ...], list[str]] = {}
+    for about in abouts:
+        verdict = states[about] if states[about] != "info" else _ABSENT if about in rows.absent else _UNJUDGED
+        said = (*(number(values[name].get(about)) for name in columns), _limit(rows.judged[about], rows.used), verdict)
+        # Layers of which the same is said share a row.
+        cells.setdefault(said if rows.thing == "layer" else (*said, about), []).append(about)
+    names = [_name_rows(rows.used[0], group) for group in cells.values()]
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
     # What is never folded says how wide it is, for whoever asks whether the table has room.
-    names = [f"By {_TABLES[thing] or noun[0]}", *(name_about(used[0], about) for about in abouts)]
+    first = f"By {_TABLES[rows.thing] or noun[0]}"
     table.add_column(
-        Text(names[0]),
-        min_width=min(max(map(len, names)), _NAME),
+        Text(first),
+        min_width=min(max(map(len, [first, *names])), _NAME),
         max_width=_NAME,
         overflow="ellipsis",
         no_wrap=True,
@@ -227,31 +291,23 @@ def _table(
         wide = max(map(len, words.split("\n")))
         table.add_column(Text(words), justify="right", min_width=wide, no_wrap=True, vertical="bottom")
     table.add_column(Text("limit"), min_width=_LIMIT, max_width=34, vertical="bottom")
-    states = {about: gravest(judged[about]) for about in abouts}
-    verdicts = {
-        about: state if state != "info" else _ABSENT if there.get(about) == 0 else _UNJUDGED
-        for about, state in states.items()
-    }
-    width = max(map(len, ["verdict", *verdicts.values()]))
+    width = max(map(len, ["verdict", *(said[len(columns) + 1] for said in cells)]))
     table.add_column(Text("verdict"), min_width=width, no_wrap=True, vertical="bottom")
-    for about in abouts:
-        table.add_row(
-            Text(name_about(used[0], about)),
-            *(Text(number(values[metric].get(about))) for metric in columns),
-            Text(_limit(judged[about], used)),
-            Text(verdicts[about], _STYLES.get(states[about], "dim")),
-        )
-    if hidden:
-        table.add_row(Text(f"… {hidden} more in the report", "dim"))
-    return table
+    for name, (said, group) in zip(names, cells.items(), strict=True):
+        *numbers, limit, verdict = said[: len(columns) + 2]
+        table.add_row(Text(name), *map(Text, numbers), Text(limit), Text(verdict, _STYLES.get(states[group[0]], "dim")))
+    if rows.hidden:
+        table.add_row(Text(f"… {rows.hidden} more in the report", "dim"))
+    return table, columns
 
 
-def _is_known(by_about: Mapping[str, float | None]) -> bool:
-    return any(value is not None for value in by_about.values())
-
-
-def _has_say(judged: Mapping[str, Sequence[Finding]], metric: str) -> bool:
-    return any(found.measured.metric == metric for findings in judged.values() for found in findings)
+def _name_rows(metric: str, abouts: Sequence[str]) -> str:
+    """Return the name of a row, or of several layers in one."""
+    names = [name_about(metric, about) for about in abouts]
+    together = ", ".join(names)
+    if len(names) < 2 or len(together) <= _NAME:
+        return together
+    return f"{count(len(names), 'layer')}, {names[0]} first"
 
 
 def _limit(findings: Sequence[Finding], used: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ is cleaned here.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,7 @@ __all__ = [
     "SUBJECTS",
     "Noun",
     "area_of",
+    "call",
     "choose_noun",
     "clean",
     "compare_sizes",
@@ -53,10 +55,12 @@ __all__ = [
     "noun_of",
     "number",
     "observations",
+    "one_line",
     "plain",
     "proportion",
     "surroundings",
     "title",
+    "typeset",
     "what_decides",
     "worst",
 ]
@@ -65,6 +69,7 @@ STATES = tuple(reversed(Verdict))  # most severe first
 # The areas of the catalogue with their headings, and the metrics whose values are whole numbers.
 AREAS = {key: area.title for key, area in _CATALOGUE_AREAS.items()}
 COUNTS = tuple(name for name, metric in METRICS.items() if metric.whole)
+_NEGATIVE = re.compile(r"(?<![\w.-])-(?=\.?\d)")
 _LAYERS_SHOWN = 4
 Noun = tuple[str, str]
 SUBJECTS: Noun = ("subject", "subjects")
@@ -203,6 +208,55 @@ def name_about(metric: str, about: str) -> str:
     return clean(about)
 
 
+def one_line(found: Finding, *, noun: Noun = SUBJECTS, of: str = OF_PICTURES) -> str:
+    """Return what did not pass in a few words, the number and the limit first; see `noun_of` and `material_of`.
+
+    Examples
+    --------
+    >>> from modelcheck.judgement.findings import judge
+    >>> from modelcheck.judgement.measured import Measured
+    >>> limit = Criterion(metric="subject_accuracy", at_least=0.75, why="As agreed.")
+    >>> one_line(judge(Measured(metric="subject_accuracy", about="ada", value=0.5, n=24), limit))
+    'accuracy of ada 0.50 < 0.75 (24 pictures)'
+    """
+    item, rule = found.measured, found.criterion
+    metric = METRICS.get(item.metric)
+    name = (metric.beside if metric and item.about else "") or head(item.metric)
+    about = clean(name_about(item.metric, item.about), longest=60)
+    named = f"{name} of {about}" if about else name
+    if not math.isfinite(item.value):
+        why = f": {clean(item.evidence, longest=300)}" if item.evidence else ""
+        return f"{named} not measured, must be {limits(rule, signs=True)}{why}"
+    below = rule.at_least is not None and item.value < rule.at_least
+    above = rule.at_most is not None and item.value > rule.at_most
+    crossed = rule.at_least if below else rule.at_most if above else None
+    value = number(item.value, whole=item.metric in COUNTS)
+    if crossed is not None and abs(float(value.replace(MINUS, "-")) - crossed) < 1e-12:
+        value = f"{item.value:.4g}".replace("-", MINUS)  # rounded, it would look as if it lay on the limit
+    limit = limits(rule, signs=True) if crossed is None else f"{'<' if below else '>'} {crossed:g}".replace("-", MINUS)
+    interval = ""
+    if found.verdict is Verdict.INCONCLUSIVE and item.interval is not None:
+        interval = f" ({number(item.interval[0])} to {number(item.interval[1])})"
+    facts = [observations(item.metric, item.n, noun=noun, of=of)] if item.n is not None else []
+    decides = what_decides(found, noun=noun, of=of)
+    facts += [decides] if decides else []
+    return f"{named} {value}{interval} {limit}" + (f" ({'; '.join(facts)})" if facts else "")
+
+
+def call(network: Mapping[str, Any] | None) -> str:
+    """Return what a person calls a network: its file's name, and the name in it where there is no file.
+
+    Examples
+    --------
+    >>> call({"name": "release", "file": "networks/retrained.keras"}), call({"name": "net", "file": ""}), call(None)
+    ('retrained.keras', 'net', '')
+    """
+    if not network:
+        return ""
+    file = str(network.get("file") or "").replace("\\", "/").rstrip("/").rpartition("/")[2]
+    return clean(file or str(network.get("name") or ""), longest=60)
+
+
 def plain(found: Finding, *, noun: Noun = SUBJECTS, of: str = OF_PICTURES) -> str:
     """Return a finding as one sentence for who never saw the suite; see `noun_of` and `material_of`."""
     item = found.measured
@@ -244,6 +298,17 @@ def what_decides(found: Finding, *, noun: Noun = SUBJECTS, of: str = OF_PICTURES
     )
     of = f" of this {thing}" if thing else ""
     return f"about {count(amount, *(f'more {word}' for word in unit))}{of} would decide it"
+
+
+def typeset(text: str) -> str:
+    """Return a text with real minus signs before its numbers.
+
+    Examples
+    --------
+    >>> typeset("from -0.46 to 1, in conv-2, on 2026-01-31").replace(MINUS, "minus ")
+    'from minus 0.46 to 1, in conv-2, on 2026-01-31'
+    """
+    return _NEGATIVE.sub(MINUS, text)
 
 
 def count(amount: int, one: str, many: str | None = None) -> str:

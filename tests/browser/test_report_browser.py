@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -108,7 +109,7 @@ def test_page_is_quiet_and_never_wider_than_the_window(options, report, visit, t
     page.screenshot(path=folder / f"{''.join(x for x in name if x.isalnum() or x == '-')}.png", full_page=True)
     if options.get("java_script_enabled", True):
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert page.get_by_role("heading", level=1).inner_text() == "candidate should not replace the baseline."
+    assert page.get_by_role("heading", level=1).inner_text() == "candidate.keras should not replace the baseline."
 
 
 @pytest.mark.parametrize("width", [320, 390, 700, 1280])
@@ -116,6 +117,7 @@ def test_page_is_quiet_and_never_wider_than_the_window(options, report, visit, t
 def test_page_of_a_file_that_ships_is_never_wider_than_the_window(source, width, visit, tmp_path):
     """Its chart, its facts and its answers fit a telephone, and the text of the chart keeps its size."""
     page = visit(write_shipped(tmp_path, source=source), viewport={"width": width, "height": 844})
+    page.evaluate("for (const part of document.querySelectorAll('.part')) part.open = true")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     for label in page.locator("svg.fidelity text").all():
         assert 8 <= label.bounding_box()["height"] <= 20
@@ -134,7 +136,7 @@ def test_dark_page_is_dark(report, visit):
 def test_filters_search_and_address(report, visit):
     """Filters and search narrow the table; the address keeps them, and a fresh visit to it restores them."""
     page = visit(report)
-    everything = visible_rows(page).count()
+    everything = page.locator("#rows tbody tr, #rest tbody tr").count()
     page.get_by_label("Result").select_option("fail")
     failures = visible_rows(page).count()
     assert 0 < failures < everything
@@ -279,6 +281,7 @@ def test_difference_is_neutral_for_equal_maps_and_warm_where_brighter(visit, tmp
 def test_method_chooser_works_without_script(report, visit):
     """One method is shown at a time, also with JavaScript off."""
     page = visit(report, java_script_enabled=False)
+    page.get_by_role("heading", name="Attention", level=2).last.click()
     blocks = page.locator(".method")
     assert [block.is_visible() for block in blocks.all()] == [True, False]
     page.get_by_role("radio", name="occlusion").check()
@@ -328,17 +331,44 @@ def test_copy_button_answers(report, visit):
     page.wait_for_function("/Copied|Selected/.test(document.querySelector('.copy').textContent)")
 
 
-def test_print_opens_the_layers(report, visit, tmp_path):
-    """On paper every layer is open, and afterwards closed again."""
-    page = visit(report)
-    closed = page.locator("details.layer:not([open])").count()
-    assert closed > 0
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert page.locator("details.layer:not([open])").count() == 0
-    page.evaluate("dispatchEvent(new Event('afterprint'))")
-    assert page.locator("details.layer:not([open])").count() == closed
+def test_a_pass_is_read_in_eight_screens_and_eight_pages(visit, tmp_path):
+    """What passed is folded on the screen and on paper, and opens by itself for whoever follows a link to it."""
+    panel, comparison = make_case()
+    document = make_document(comparison)
+    document |= {"verdict": "pass", "findings": [{**row, "verdict": "pass"} for row in document["findings"]]}
+    page = visit(write_report(tmp_path, document, comparison=comparison, panel=panel))
+    assert page.locator(".part[open]").count() == 0
+    assert page.evaluate("document.documentElement.scrollHeight") <= 8 * 900
     page.pdf(path=tmp_path / "report.pdf", format="A4")
-    assert (tmp_path / "report.pdf").stat().st_size > 10_000
+    assert 1 <= len(re.findall(rb"/Type\s*/Page[^s]", (tmp_path / "report.pdf").read_bytes())) <= 8
+    page.locator(".top nav a[href='#attention']").click()
+    assert page.locator("#attention .part[open]").count() == 1
+    page.evaluate("location.hash = '#layer-0'")
+    page.wait_for_function("document.querySelector('#layer-0').open && document.querySelector('#features .part').open")
+
+
+def test_what_failed_stands_open_and_what_passed_can_be_opened(report, visit):
+    """Without a script too; nothing red is folded away, and chips lead to what they count."""
+    page = visit(report, java_script_enabled=False)
+    reds = page.locator("#rows tbody tr")
+    assert reds.count() == page.locator("#rows tbody tr:visible").count() > 0
+    assert page.locator("#others").get_attribute("open") is None
+    page.locator("#others > summary").click()
+    assert page.locator("#rest tbody tr:visible").count() == page.locator("#rest tbody tr").count() > 0
+    page = visit(report)
+    page.locator(".chip", has_text="Pass").click()
+    page.wait_for_function("location.hash === '#status=pass'")
+    assert set(visible_rows(page).locator("td:first-child .state").all_inner_texts()) == {"Pass"}
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_head_stays_and_stays_small(width, report, visit):
+    """It stands at the top wherever one reads, and takes little of a telephone."""
+    page = visit(report, viewport={"width": width, "height": 844})
+    page.evaluate("scrollTo({top: 2000, behavior: 'instant'})")
+    box = page.locator(".top").bounding_box()
+    assert box["y"] == 0
+    assert box["height"] <= 90
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -26,7 +26,9 @@
   // Findings: filter, search, sort; the state lives in the address.
   const data = JSON.parse($("data").textContent);
   const form = $("filters");
-  const rows = form ? [...$("rows").tBodies[0].rows] : [];
+  const places = form ? [$("rows"), $("rest")].filter(Boolean).map((table) => table.tBodies[0]) : [];
+  const home = new Map(places.flatMap((place) => [...place.rows].map((row) => [row, place])));
+  const rows = [...home.keys()];
   const fields = ["status", "kind", "sort", "q"];
   const last = (value) => (value === null ? Infinity : value);
   const change = (row) => (row.value === null || row.baseline === null ? Infinity : row.value - row.baseline);
@@ -50,7 +52,10 @@
     const place = (row) => Number(row.dataset.row);
     const compare = (a, b) => { const by = order(data[place(a)], data[place(b)]); return (Number.isNaN(by) ? 0 : by) || place(a) - place(b); };
     rows.sort(compare);
-    $("rows").tBodies[0].append(...rows);
+    // Whoever looks for something sees all of it in one table; otherwise what passed stays folded.
+    const asked = fields.some((name) => form[name].value);
+    for (const place of places) place.append(...rows.filter((row) => (asked ? places[0] : home.get(row)) === place));
+    if ($("others")) $("others").hidden = asked;
     const count = shown().length;
     $("shown").textContent = `${count} of ${rows.length}`;
     $("nothing").hidden = count > 0;
@@ -73,24 +78,25 @@
   if (form) {
     const linked = read();
     apply();
-    if (linked) $("findings").scrollIntoView();
+    const jump = () => { $("findings").querySelector("details").open = true; $("findings").scrollIntoView(); };
+    if (linked) jump();
+    for (const chip of document.querySelectorAll(".chip[data-status]")) chip.href = `#status=${chip.dataset.status}`;
     form.addEventListener("input", () => { apply(); write(); });
     form.addEventListener("submit", (event) => event.preventDefault());
-    addEventListener("hashchange", () => { if (read()) apply(); });
+    addEventListener("hashchange", () => { if (read()) { apply(); jump(); } });
   }
 
-  // A link to a closed layer opens it.
+  // A link to what is folded opens it, and all that it lies in.
   const reveal = () => {
     const target = location.hash.length > 1 && !location.hash.includes("=") ? $(decodeURIComponent(location.hash.slice(1))) : null;
-    if (target && target.tagName === "DETAILS") { target.open = true; target.scrollIntoView(); }
+    if (!target) return;
+    const own = target.tagName === "DETAILS" ? target : target.querySelector(":scope > details.part");
+    if (own) own.open = true;
+    for (let at = target.closest("details"); at; at = at.parentElement.closest("details")) at.open = true;
+    target.scrollIntoView();
   };
   addEventListener("hashchange", reveal);
   reveal();
-
-  // On paper the layers and the provenance are open; what was folded away within them stays so.
-  let closed = [];
-  addEventListener("beforeprint", () => { closed = [...document.querySelectorAll(".layer:not([open]), #provenance details:not([open])")]; for (const item of closed) item.open = true; });
-  addEventListener("afterprint", () => { for (const item of closed) item.open = false; });
 
   // The keyboard walks the findings that did not pass.
   function walk(step) {
@@ -98,6 +104,7 @@
     if (!bad.length) { say("No finding that did not pass is shown."); return; }
     const here = bad.indexOf(document.activeElement.closest ? document.activeElement.closest("tr") : null);
     const next = here === -1 ? (step > 0 ? 0 : bad.length - 1) : (here + step + bad.length) % bad.length;
+    for (let at = bad[next].closest("details"); at; at = at.parentElement.closest("details")) at.open = true;
     bad[next].focus({ preventScroll: true });
     bad[next].scrollIntoView({ block: "center" });
   }
