@@ -90,6 +90,7 @@ def test_a_pass_of_twenty_variables_is_eight_screens(visit, tmp_path):
 def test_without_script_everything_can_be_opened(visit, tmp_path):
     """Folded parts open without JavaScript, and the first sentence stands."""
     page = visit(write(tmp_path, n=20, proxy=True), java_script_enabled=False, color_scheme="dark")
+    page.locator("#effects details.part > summary").first.click()
     more = page.locator("#effects details.more").first
     assert not more.locator("figure").first.is_visible()
     more.locator("summary").click()
