@@ -12,7 +12,6 @@ from pathlib import Path
 from modelcheck.comparison import (
     METRICS,
     PICTURES,
-    AnyComparison,
     Sureness,
     compare,
     measure_sureness,
@@ -22,12 +21,12 @@ from modelcheck.comparison import (
 )
 from modelcheck.gate.child import ChildError
 from modelcheck.gate.evidence import gather
-from modelcheck.gate.plan import Plan, make_plan
+from modelcheck.gate.judging import judge_all
+from modelcheck.gate.plan import make_plan
 from modelcheck.gate.settings import Settings
-from modelcheck.judgement.criteria import Criterion, criterion_for
+from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import Finding, Verdict, judge, overall, read_findings, read_limits
-from modelcheck.judgement.measured import Measured
 from modelcheck.judgement.waivers import apply_waivers
 from modelcheck.report.sureness import say_sureness
 from modelcheck.report.words import SUBJECTS, Noun, choose_noun, noun_of, what_decides
@@ -175,7 +174,7 @@ def gate_against_itself(
             comparison = gather(own, manifest=plan.manifest, tell=tell).comparison
         except (ValueError, ChildError) as error:
             return Trial(criteria=words, refusal=clean(error, longest=600))
-    findings = _judge_pairs(plan, comparison)
+    findings = judge_all(plan, comparison)
     sha = str(new.model["sha256"])
     own_waivers = [waiver for waiver in plan.waivers if waiver.candidate == sha]
     today = datetime.datetime.now(datetime.UTC).date()
@@ -196,17 +195,6 @@ def gate_against_itself(
 def _measure_sureness(new: Record, criteria: Sequence[Criterion]) -> tuple[Sureness, ...]:
     """Return the smallest drops in accuracy that the panel finds red; of a table none is worked out."""
     return () if isinstance(new, TableSignature) else measure_sureness(new, criteria)
-
-
-def _judge_pairs(plan: Plan, comparison: AnyComparison) -> list[Finding]:
-    """Return a finding for every pair of a criterion and a thing that a full run has to judge."""
-    found = []
-    for metric, about in sorted(plan.pairs):
-        limit = criterion_for(plan.criteria, metric, about)
-        if limit is not None:
-            missing = Measured(metric=metric, about=about, value=math.nan)
-            found.append(judge(comparison.measures.get((metric, about), missing), limit))
-    return found
 
 
 def judge_again(document: VerdictDocument, new: Record) -> Trial:
@@ -281,7 +269,7 @@ def judge_twins(
         manifest = {**on_disk, "retrained": [dict(other.model) for other in others.retrained]}
         try:
             own = replace(settings, candidate=path, baseline=folder, baseline_model=None, waivers=None, layers={})
-            findings = _judge_pairs(make_plan(own, manifest=manifest), compare(others, twin))
+            findings = judge_all(make_plan(own, manifest=manifest), compare(others, twin))
         except ValueError as error:
             return [f"Whether the twins would be red by {words} cannot be said: {clean(error, longest=400)}"]
         for found in findings:

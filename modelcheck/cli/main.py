@@ -11,6 +11,7 @@ from rich.console import Console
 
 from modelcheck.cli.baselines import approve, calibrate, diff, history
 from modelcheck.cli.compare import compare
+from modelcheck.cli.compare_all import compare_all
 from modelcheck.cli.criteria import criteria
 from modelcheck.cli.help import help_on
 from modelcheck.cli.housekeeping import gc
@@ -60,6 +61,7 @@ for _command in (
         approve,
         calibrate,
         compare,
+        compare_all,
         criteria,
         diff,
         gc,

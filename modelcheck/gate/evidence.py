@@ -92,6 +92,15 @@ class Parts:
     request: Request
     source: Request | None = None
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """By name, the digest of everything that decides a measurement apart from the network."""
+        baseline = self.baseline
+        found = {"baseline": baseline.digest(), "panel": self.panel.digest(), "recipe": baseline.recipe.digest()}
+        if self.request.baseline_model is not None:
+            found["baseline_model"] = str(baseline.model["sha256"])
+        return found
+
 
 def read_parts(settings: Settings, *, manifest: Mapping[str, Any] | None = None) -> Parts:
     """Read baseline and panel, and see that they fit and that the candidate is there; nothing is measured.
@@ -152,10 +161,7 @@ def gather(
         When a part is missing, damaged or does not fit the others.
     """
     parts = read_parts(settings, manifest=manifest)
-    baseline, panel = parts.baseline, parts.panel
-    digests = {"baseline": baseline.digest(), "panel": panel.digest(), "recipe": baseline.recipe.digest()}
-    if settings.baseline_model is not None:
-        digests["baseline_model"] = str(baseline.model["sha256"])
+    baseline, panel, digests = parts.baseline, parts.panel, parts.digests
     with open_workers(settings) as workers:
         loaded = load_or_measure(parts.request, digests=digests, settings=settings, workers=workers, tell=tell)
         check_answers(loaded.signature)

@@ -44,7 +44,7 @@ from modelcheck.judgement.document import (
     WaiverReason,
     seal,
 )
-from modelcheck.judgement.findings import Finding, Verdict, overall
+from modelcheck.judgement.findings import Finding, Verdict, overall, severity
 from modelcheck.judgement.waivers import Use, WaiverState, apply_waivers
 from modelcheck.signature import Record, TableSignature
 from modelcheck.signature.misreading import find_misreadings
@@ -134,7 +134,7 @@ def verdict_document(
         See ``docs/verdict.schema.json``.
     """
     worst: dict[str, Finding] = {}
-    for finding in sorted(findings, key=_severity):
+    for finding in sorted(findings, key=severity):
         worst.setdefault(finding.key, finding)  # judged twice, the more severe judgement counts
     rows, uses = list(worst.values()), list[Use]()
     missing = sorted((plan.keys if plan else frozenset()) - set(worst))
@@ -147,7 +147,7 @@ def verdict_document(
             today=outcome.today,
             unjudged=plan.pairs - judged if outcome.narrowed else (),
         )
-    rows.sort(key=_severity)
+    rows.sort(key=severity)
     broken: list[WaiverReason] = [
         {"kind": "waiver", "use": use.to_dict()} for use in uses if use.state is not WaiverState.USED
     ]
@@ -266,17 +266,6 @@ def write_document(folder: Path, document: VerdictDocument) -> Path:
         Path(aside).unlink(missing_ok=True)
         raise
     return folder / "verdict.json"
-
-
-def _severity(row: Finding) -> tuple[bool, int, float, str]:
-    """Sort gating findings first, then by verdict, then by how far the value is from its limit."""
-    limits = [
-        row.measured.value - limit if sign > 0 else limit - row.measured.value
-        for limit, sign in ((row.criterion.at_least, 1), (row.criterion.at_most, -1))
-        if limit is not None
-    ]
-    room = min(limits, default=0.0)
-    return (not row.gating, -row.verdict.gravity, -math.inf if math.isnan(room) else room, row.key)
 
 
 def _reasons(

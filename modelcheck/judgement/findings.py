@@ -13,7 +13,7 @@ from modelcheck.judgement.document import FindingRow, VerdictDocument, WaiverRow
 from modelcheck.judgement.measured import Measured
 from modelcheck.support.escaping import clean, one_line_repr
 
-__all__ = ["Finding", "Verdict", "judge", "overall", "read_findings", "read_limits"]
+__all__ = ["Finding", "Verdict", "judge", "overall", "read_findings", "read_limits", "severity"]
 
 
 class Verdict(StrEnum):
@@ -236,6 +236,25 @@ def overall(findings: Iterable[Finding]) -> Verdict:
         Verdict.PASS if found.verdict is Verdict.WAIVED else found.verdict for found in findings if found.gating
     }
     return max(verdicts, key=lambda verdict: verdict.gravity, default=Verdict.UNMEASURED)
+
+
+def severity(found: Finding) -> tuple[bool, int, float, str]:
+    """Return what sorts findings: those that gate first, then by verdict, then by how far the value is from its limit.
+
+    Examples
+    --------
+    >>> limit = Criterion(metric="accuracy", at_least=0.9, why="As agreed.")
+    >>> found = [judge(Measured(metric="accuracy", value=value), limit) for value in (0.95, 0.5, 0.7)]
+    >>> [row.measured.value for row in sorted(found, key=severity)]
+    [0.5, 0.7, 0.95]
+    """
+    limits = [
+        found.measured.value - limit if sign > 0 else limit - found.measured.value
+        for limit, sign in ((found.criterion.at_least, 1), (found.criterion.at_most, -1))
+        if limit is not None
+    ]
+    room = min(limits, default=0.0)
+    return (not found.gating, -found.verdict.gravity, -math.inf if math.isnan(room) else room, found.key)
 
 
 def read_findings(document: VerdictDocument) -> tuple[Finding, ...]:

@@ -19,6 +19,7 @@ from modelcheck.judgement.document import VerdictDocument
 from modelcheck.report.markdown import step_summary, summary_markdown
 from modelcheck.report.page import ReportError, comparison_page, gallery_page, verdict_page
 from modelcheck.report.pictures import Sheet
+from modelcheck.report.ranking_page import ranking_page
 from modelcheck.report.terminal import print_summary
 from modelcheck.support.folders import place
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from modelcheck.comparison.tables.comparison import TableComparison
     from modelcheck.panel import Panel
     from modelcheck.panel.table_panel import TablePanel
+    from modelcheck.report.ranking import Ranking
     from modelcheck.signature import Signature, TableSignature
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "summary_markdown",
     "write_comparison",
     "write_gallery",
+    "write_ranking",
     "write_report",
 ]
 
@@ -211,6 +214,24 @@ def write_gallery(
     return _page(Path(folder), page, as_files=as_files)
 
 
+def write_ranking(folder: str | os.PathLike[str], ranking: Ranking) -> Path:
+    """Write the page that ranks many candidates beside one baseline: ``index.html``.
+
+    Parameters
+    ----------
+    folder : path
+        Made where it is not there; other files in it are left alone.
+    ranking : Ranking
+        The candidates, the best first.
+
+    Returns
+    -------
+    Path
+        Of the page.
+    """
+    return _place(Path(folder) / "index.html", _render(ranking_page(ranking), template="ranking.html.jinja"))
+
+
 def _page(folder: Path, page: dict[str, Any], *, as_files: bool) -> Path:
     """Write a page, with its pictures inside or beside it; pictures first, so that no page waits for them."""
     if as_files:
@@ -226,13 +247,13 @@ def _beside(folder: Path, sheet: Sheet) -> Sheet:
     return replace(sheet, uri=name)
 
 
-def _render(page: dict[str, Any]) -> str:
+def _render(page: dict[str, Any], *, template: str = "page.html.jinja") -> str:
     from markupsafe import Markup
 
     style, script = ((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     return (
         _environment()
-        .get_template("page.html.jinja")
+        .get_template(template)
         .render(
             page=page,
             # Our own two files, the only text that enters the page as it is; the policy names their

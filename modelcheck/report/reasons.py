@@ -30,6 +30,7 @@ __all__ = [
     "describe_action",
     "describe_missing_scan",
     "describe_reason",
+    "describe_use",
     "list_unasked",
     "list_waivers",
     "main_reason",
@@ -102,7 +103,7 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
             status = reason["exit_status"]
             return f"pytest's exit status is {status}, which no failed test explains: a plugin or a hook set it."
         case "waiver":
-            return _describe_use(reason["use"])
+            return describe_use(reason["use"])
         case "not_judged":
             keys, planned = reason["keys"], reason["planned"]
             more = f" and {len(keys) - 6} more" if len(keys) > 6 else ""
@@ -224,7 +225,8 @@ def _describe_approval(approval: ApprovalRow) -> str:
     return f"The baseline {words} See: modelcheck history"
 
 
-def _describe_use(use: WaiverUseRow) -> str:
+def describe_use(use: WaiverUseRow) -> str:
+    """Return one sentence on a waiver and what became of it."""
     about = f"[{use['about']}]" if use["about"] else ""
     words = {
         WaiverState.USED: f"holds until {use['expires']}",

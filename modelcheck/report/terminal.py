@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-__all__ = ["print_summary"]
+__all__ = ["STYLES", "in_its_letters", "print_summary"]
 
-_STYLES = {
+STYLES = {
     "pass": "green",
     "fail": "bold red",
     "inconclusive": "yellow",
@@ -87,11 +87,16 @@ def print_summary(document: VerdictDocument, console: Console, *, report: str | 
     report : path, optional
         Of the page, for the last line.
     """
+    in_its_letters(console, lambda: _print(document, console, report))
+
+
+def in_its_letters(console: Console, print_all: Callable[[], None]) -> None:
+    """Print in the letters that a console knows: where that is not Unicode, signs are written otherwise."""
     if console.encoding.lower().startswith("utf"):
-        _print(document, console, report)
+        print_all()
         return
     with console.capture() as captured:
-        _print(document, console, report)
+        print_all()
     text = captured.get().translate(_SIMPLER)
     console.file.write(text.encode(console.encoding, "replace").decode(console.encoding))
 
@@ -104,7 +109,7 @@ def _print(document: VerdictDocument, console: Console, report: str | Path | Non
         _print_tables(thing, document["metrics"], findings, console, noun=noun, of=of)
     state = document["verdict"]
     excused = list_waivers(findings, today=document["volatile"]["today"])
-    style = _STYLES["waived"] if state == "pass" and excused else _STYLES.get(state, "bold red")
+    style = STYLES["waived"] if state == "pass" and excused else STYLES.get(state, "bold red")
     console.print()
     _say(console, Text.assemble((clean(state).upper(), style), f"  {verdict_line(document, findings)}"))
     facts = summarise_shipped(document["candidate"], document.get("source"))
@@ -119,7 +124,7 @@ def _print(document: VerdictDocument, console: Console, report: str | Path | Non
     _print_failures(findings, console, noun, of)
     for place, words in excused[:_WORST]:
         line = one_line(findings[place], noun=noun, of=of)
-        _say(console, Text.assemble("  ", ("waived ", _STYLES["waived"]), f"{line}. {words}"))
+        _say(console, Text.assemble("  ", ("waived ", STYLES["waived"]), f"{line}. {words}"))
     if len(excused) > _WORST:
         _say(console, Text(f"  … {len(excused) - _WORST} more waived in the report"))
     _print_next(document, console)
@@ -158,7 +163,7 @@ def _print_failures(findings: Sequence[Finding], console: Console, noun: Noun, o
     for found in (findings[k] for k in worst(findings, _FAILURES)):
         note = "" if found.verdict in (Verdict.FAIL, Verdict.UNMEASURED) else f": {found.verdict.value}"
         line = one_line(found, noun=noun, of=of)
-        _say(console, Text.assemble("  ", (line, _STYLES[found.verdict]), note))
+        _say(console, Text.assemble("  ", (line, STYLES[found.verdict]), note))
     if len(failed) > _FAILURES:
         _say(console, Text(f"  … {len(failed) - _FAILURES} more in the report"))
 
@@ -295,7 +300,7 @@ def _table(
     table.add_column(Text("verdict"), min_width=width, no_wrap=True, vertical="bottom")
     for name, (said, group) in zip(names, cells.items(), strict=True):
         *numbers, limit, verdict = said[: len(columns) + 2]
-        table.add_row(Text(name), *map(Text, numbers), Text(limit), Text(verdict, _STYLES.get(states[group[0]], "dim")))
+        table.add_row(Text(name), *map(Text, numbers), Text(limit), Text(verdict, STYLES.get(states[group[0]], "dim")))
     if rows.hidden:
         table.add_row(Text(f"… {rows.hidden} more in the report", "dim"))
     return table, columns
