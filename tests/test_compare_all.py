@@ -189,7 +189,7 @@ def test_a_page_says_names_and_does_nothing_with_them(hostile, tmp_path):
     assert "default-src 'none'" in page
     assert not re.search(r'(src|href)="(?!#|data:)', page)
     assert "x" * 100 not in re.sub(r"<code>.*?</code>", "", page)  # a command alone is whole
-    assert "pytest suites/ --candidate" in page
+    assert "pytest suites/ --candidate b" in page  # a name that cannot be typed is in no command
 
 
 @pytest.mark.parametrize("width", [80, 100])

@@ -62,7 +62,10 @@ def rank_candidates(
     rows: list[Ranked] = []
     planned: list[tuple[Path, Plan]] = []
     parts: Parts | None = None
-    for path in {path.resolve(): near(path) for path in candidates}.values():
+    named: dict[Path, Path] = {}
+    for path in candidates:
+        named.setdefault(path.resolve(), near(path))
+    for path in named.values():
         own = replace(common, candidate=path)
         if not path.is_file():
             rows.append(_refuse(path, f"There is no file {str(path)!r}."))

@@ -108,6 +108,13 @@ class Ranking:
         return tell_record(self.baseline)
 
     @property
+    def names(self) -> dict[str, str]:
+        """What each file is called: its name, and its path where two are named alike."""
+        short = {row.file: row.file.rpartition("/")[2] for row in self.rows}
+        called = list(short.values())
+        return {file: name if called.count(name) == 1 else file for file, name in short.items()}
+
+    @property
     def decision(self) -> str:
         """The metric that says how alike decisions are."""
         return self._first(_DECISION if self.of == OF_PICTURES else _DECISION[-1:])

@@ -27,7 +27,7 @@ from modelcheck.report.words import (
     title,
 )
 from modelcheck.signature import Signature
-from modelcheck.support.commands import as_argument, write_command
+from modelcheck.support.commands import as_argument, can_be_typed, write_command
 
 __all__ = ["ranking_page"]
 
@@ -41,7 +41,7 @@ _WORDS = {
 _SIDE = 96  # pixels at most of the longer side of a map
 _CLASSES = 6  # whose maps fit beside each other
 _COLUMNS = 24  # of a table of shades
-_FAILED = 20
+_FAILED = 12
 _SHADES = 5
 _FULL = 0.2  # a change of a variable's share that gets the deepest shade
 
@@ -148,7 +148,7 @@ def _heat(
         rows.append(
             {
                 "place": place,
-                "name": clean(row.file.rpartition("/")[2], longest=40),
+                "name": clean(ranking.names[row.file], longest=40),
                 "cells": [
                     {
                         "says": number(found.get(thing)),
@@ -171,16 +171,17 @@ def _step(depth: Callable[[float], float] | None, value: float | None) -> str:
 def _each(
     ranking: Ranking, place: int, row: Ranked, *, maps: Mapping[str, Any] | None, sheets: list[Sheet]
 ) -> dict[str, Any]:
+    command = ["pytest", "suites/", "--candidate", as_argument(row.file)]
     return {
         "place": place,
-        "name": clean(row.file.rpartition("/")[2], longest=60),
+        "name": clean(ranking.names[row.file], longest=60),
         "state": row.verdict,
         "refusal": clean(row.refusal, longest=600),
         "broken": [clean(words) for words in row.broken],
         "failed": [_failed(found) for found in row.red[:_FAILED]],
         "more": max(len(row.red) - _FAILED, 0),
         "maps": _candidate_maps(row, place, maps, sheets),
-        "command": write_command(["pytest", "suites/", "--candidate", as_argument(row.file)]),
+        "command": write_command(command) if can_be_typed(command) else "",
     }
 
 

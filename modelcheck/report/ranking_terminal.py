@@ -10,16 +10,16 @@ from modelcheck.comparison import METRICS
 from modelcheck.judgement.measured import Measured
 from modelcheck.report.ranking import Ranked, Ranking
 from modelcheck.report.terminal import STYLES, in_its_letters
-from modelcheck.report.words import OF_PICTURES, clean, count, format_bytes, head, number, one_line, worst
+from modelcheck.report.words import OF_PICTURES, clean, format_bytes, head, number, one_line, worst
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 __all__ = ["print_ranking", "say_worst"]
 
-_NAME, _ABOUT = 28, 14
+# Letters at most of a candidate's and of another name, and columns, from the roomiest layout to one for 80 columns.
+_LAYOUTS = ((28, 14, 9), (20, 12, 9), (20, 12, 8), (20, 12, 7), (18, 7, 7))
 _NUMBERS = ("", "red", "decision", "drivers", "size", "ms")
-_LAST = 2  # columns, from the right, that are left out where there is no room
 
 
 def print_ranking(ranking: Ranking, console: Console) -> None:
@@ -38,9 +38,8 @@ def print_ranking(ranking: Ranking, console: Console) -> None:
 def _print(ranking: Ranking, console: Console) -> None:
     from rich.text import Text
 
-    heads, *rows = _cells(ranking)
-    # Size and time go first where there is no room.
-    for most in range(len(heads), len(heads) - _LAST - 1, -1):
+    for name, about, most in _LAYOUTS:
+        heads, *rows = _cells(ranking, name=name, about=about)
         widths = [max(len(line[k]) for line in (heads, *rows)) for k in range(most)]
         if not console.is_terminal or sum(widths) + 2 * (most - 1) <= console.width:
             break
@@ -66,9 +65,9 @@ def _say(console: Console, line: object) -> None:
     console.print(line, highlight=False, soft_wrap=True)
 
 
-def _cells(ranking: Ranking) -> list[tuple[str, ...]]:
-    """Return the heads, and the cells of every row."""
-    first = "decision" if ranking.of == OF_PICTURES else "drivers"
+def _cells(ranking: Ranking, *, name: int, about: int) -> list[tuple[str, ...]]:
+    """Return the heads, and the cells of every row, names in so many letters at most."""
+    first, names = "decision" if ranking.of == OF_PICTURES else "drivers", ranking.names
     answered = f"worst {ranking.who}" if ranking.who else head(ranking.answered)
     made: list[tuple[str, ...]] = [("", "candidate", "verdict", "red", answered, first, "lowest layer", "size", "ms")]
     for place, row in enumerate(ranking.rows, 1):
@@ -76,12 +75,12 @@ def _cells(ranking: Ranking) -> list[tuple[str, ...]]:
         made.append(
             (
                 str(place),
-                _cut(row.file, _NAME),
+                _cut(names[row.file], name),
                 row.verdict,
                 str(len(row.red)) if row.comparison else "",
-                _about(ranking.worst_answered(row)),
+                _about(ranking.worst_answered(row), about),
                 number(ranking.decides(row)),
-                _about(ranking.lowest(row)),
+                _about(ranking.lowest(row), about),
                 format_bytes(int(size)) if size else "",
                 f"{1000 * row.seconds:.3g}" if row.seconds else "",
             )
@@ -89,10 +88,10 @@ def _cells(ranking: Ranking) -> list[tuple[str, ...]]:
     return made
 
 
-def _about(item: Measured | None) -> str:
+def _about(item: Measured | None, most: int) -> str:
     if item is None:
         return number(None)
-    return f"{number(item.value)} {_cut(item.about, _ABOUT)}".rstrip()
+    return f"{number(item.value)} {_cut(item.about, most)}".rstrip()
 
 
 def _cut(name: str, most: int) -> str:
@@ -127,6 +126,6 @@ def say_worst(ranking: Ranking, row: Ranked) -> list[str]:
     said = [clean(words) for words in row.broken]
     if row.red:
         first = row.red[worst(row.red, 1)[0]]
-        more = f"; {count(len(row.red) - 1, 'check')} more" if len(row.red) > 1 else ""
-        said.append(one_line(first, noun=ranking.noun, of=ranking.of) + more)
+        more = f", and {len(row.red) - 1} more" if len(row.red) > 1 else ""
+        said.append(one_line(first, noun=ranking.noun, of=ranking.of).rstrip(".") + more)
     return said
