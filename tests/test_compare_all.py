@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -26,6 +26,9 @@ from modelcheck.report import write_ranking
 from modelcheck.report.ranking import Ranked, Ranking, rank
 from modelcheck.report.ranking_terminal import print_ranking
 from signatures import make_signature, show
+from table_networks import make_table_panel
+from test_gate_tables import FORBIDDEN, MUST_NOT_DRIVE
+from test_gate_tables import build as build_table
 
 LIMIT = Criterion(metric="subject_accuracy", at_least=0.75, why="nobody is left behind")
 HOSTILE = "<script>alert(1)</script>\x1b[31m" + "x" * 300 + ".keras"
@@ -87,6 +90,7 @@ def test_every_finding_is_the_gates(project, inside, tmp_path):
         assert row["checks"] == sum(found["gating"] for found in verdict["findings"])
 
 
+@pytest.mark.slow
 def test_a_waiver_excuses_its_own_file_alone(project, inside, tmp_path):
     """A waived check is not red, an expired waiver is a failure, and one of another file is neither."""
     day = datetime.date(2026, 1, 15)
@@ -101,10 +105,10 @@ def test_a_waiver_excuses_its_own_file_alone(project, inside, tmp_path):
             for found in row.red
         )
     )
-    settings = dataclasses.replace(read_settings(project), waivers=waivers)
-    found = {row.file: row for row in rank_candidates(_both(project), settings=settings, today=day).rows}
+    own = dataclasses.replace(read_settings(project), waivers=waivers)
+    found = {row.file: row for row in rank_candidates(_both(project), settings=own, today=day).rows}
     assert {row.verdict for row in found.values()} == {"pass"}
-    late = rank_candidates(_both(project), settings=settings, today=datetime.date(2026, 3, 1))
+    late = rank_candidates(_both(project), settings=own, today=datetime.date(2026, 3, 1))
     told = {row.file: (row.verdict, bool(row.broken)) for row in late.rows}
     assert told == {"same.keras": ("pass", False), "other.keras": ("fail", True)}
 
@@ -128,6 +132,7 @@ def test_what_is_wrong_for_all_is_one_error(inside, words):
     assert "verdict" not in done.output.splitlines()[0].split()[:3]
 
 
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(st.text("ab", min_size=1), st.lists(st.floats(0, 1), max_size=4), st.booleans()),
@@ -210,3 +215,18 @@ def test_a_console_without_unicode_is_written_for(hostile, tmp_path):
     with (tmp_path / "said").open("w", encoding="ascii", errors="strict") as file:
         print_ranking(hostile, Console(file=file, width=100))
     assert (tmp_path / "said").read_text().count("\n") > 3
+
+
+@pytest.mark.slow
+def test_candidates_on_a_table_are_ranked_by_their_variables(tmp_path, monkeypatch):
+    """The page shows variables in place of layers, and a network that another variable drives comes last."""
+    panel = make_table_panel()
+    folder = build_table(tmp_path / "table", panel=panel, candidate=FORBIDDEN, rows=MUST_NOT_DRIVE)
+    monkeypatch.chdir(folder)
+    done = run("other.keras", "same.keras", "--json", tmp_path / "rows.json", "--html", tmp_path / "page")
+    assert done.exit_code == 0, done.output
+    rows = json.loads((tmp_path / "rows.json").read_text())["candidates"]
+    assert [row["candidate"] for row in rows] == ["same.keras", "other.keras"]
+    assert abs(rows[1]["variables"]["x3"]) > abs(rows[0]["variables"]["x3"])
+    assert "Which variables changed their share?" in (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    assert "of x3" in done.output

@@ -17,7 +17,7 @@ __all__ = ["SCHEMA", "Ranked", "Ranking", "rank"]
 
 SCHEMA = "modelcheck-compare-all/1"
 _VERDICTS = ("pass", "inconclusive", "unmeasured", "fail", "error")
-# What says how alike two decisions, and two hidden layers, are: of several the first that any candidate has.
+# What says how alike two decisions are, of several the first that any candidate has; and two hidden layers.
 _DECISION = ("likeness", "recognition", "driver_rank_agreement")
 _HIDDEN = ("layer_likeness", "activation_correlation")
 # How well who is answered worst is answered: of a panel without subjects its classes, or all rows together.
@@ -121,8 +121,13 @@ class Ranking:
 
     @property
     def hidden(self) -> str:
-        """The metric that says how alike hidden layers are."""
-        return self._first(_HIDDEN)
+        """The metric that says how alike hidden layers are: the one that says it of most of them."""
+        known = {metric: {name for row in self.rows for name in row.values(metric)} for metric in _HIDDEN}
+        return max(_HIDDEN, key=lambda metric: len(known[metric] - {self._last}))
+
+    @property
+    def _last(self) -> str:
+        return self.baseline.layers[-1].name if self.baseline.layers else ""
 
     @property
     def answered(self) -> str:
@@ -152,8 +157,7 @@ class Ranking:
     def lowest(self, row: Ranked) -> Measured | None:
         """Return the hidden layer that is least like the baseline's."""
         found = row.values(self.hidden)
-        last = self.baseline.layers[-1].name if self.baseline.layers else ""
-        hidden = {name: value for name, value in found.items() if name != last}
+        hidden = {name: value for name, value in found.items() if name != self._last}
         about = min(hidden, key=lambda name: hidden[name], default=None)
         return None if about is None or row.comparison is None else row.comparison.measures[self.hidden, about]
 
