@@ -20,6 +20,7 @@ from modelcheck.answers.stickers import measure_panel_shifts
 from modelcheck.attributions import SLOPES
 from modelcheck.interface import Interface
 from modelcheck.interface.sentences import say_misreading
+from modelcheck.measurement.costs import TWIN_CLASSES
 from modelcheck.measurement.describing import choose_name, describe_platform
 from modelcheck.measurement.exchange import (
     ExchangePartner,
@@ -41,6 +42,7 @@ from modelcheck.measurement.reading import (
 )
 from modelcheck.measurement.twins import make_untrained_twin
 from modelcheck.network import Network, NetworkError, as_functional, check_agreement, find_augmenting_layers, normalises
+from modelcheck.network.choosing import choose_layers
 from modelcheck.network.front import name_own_scaling
 from modelcheck.network.loading import load_network
 from modelcheck.panel import Panel, PanelError
@@ -52,8 +54,6 @@ from modelcheck.signature.parts import Block, Part, StagePart, join_parts
 __all__ = ["measure_block", "measure_network"]
 
 _MIN_PICTURES = 4  # debiased alignment is undefined for fewer
-# Of untrained twins the maps of so many classes are rendered: their mean is a floor, and nobody looks at one.
-_TWIN_CLASSES = 16
 
 
 def measure_network(  # noqa: PLR0913 - those of `measure`, and the clock
@@ -115,7 +115,7 @@ def measure_block(
     if len(panel) < _MIN_PICTURES:
         raise PanelError(f"The panel has {len(panel)} pictures; comparing activations takes at least {_MIN_PICTURES}.")
     network = fit_network(loaded, panel, interface, recipe=recipe)
-    layers = network.unit_layers()
+    layers = choose_layers(network, recipe.hidden_layers)
     check_storable([layer.name for layer in layers])
     check_agreement(network, choose_shown_pictures(panel, recipe))
     partner = prepare_partner(
@@ -127,6 +127,8 @@ def measure_block(
     seconds: float | None = None
     if len(layers) - 1 in positions and 0 in block.stages:
         facts = _describe_file(loaded, model_path, sha=sha) | _describe_unit(network)
+        if (hidden := len(network.unit_layers()) - 1) > len(layers) - 1:
+            facts["hidden_layers"] = hidden
         if own := name_own_scaling(network):
             facts["own_scaling"] = list(own)
         scores = answer_panel(inputs.classifier, inputs.images)
@@ -187,9 +189,9 @@ def _measure_stage(
     inputs: Inputs, stage: int, *, positions: Collection[int], first: Mapping[str, Any], tell: Progress
 ) -> StagePart:
     """Measure layers of the network with the weights that it has now, and with its decision all that is no layer's."""
-    count = len(inputs.network.unit_layers())
+    count = len(inputs.layers)
     decides = count - 1 in positions
-    most = _TWIN_CLASSES if stage else None
+    most = TWIN_CLASSES if stage else None
     share = len(positions) / (len(positions) + (count_work(inputs.recipe) if decides else 0))
     if decides and not stage:
         check_shown_exchanges(inputs.classifier, inputs.images, inputs.stimuli)

@@ -17,6 +17,7 @@ from modelcheck.attributions import attribute
 from modelcheck.happymaps import Ascent, Climbs, NaturalPictures, ascend, natural_pictures
 from modelcheck.metrics.exchanges import Stimuli, choose_stimuli
 from modelcheck.network import KerasClassifier, Network, UnitLayer
+from modelcheck.network.choosing import choose_layers
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 from modelcheck.signature import LayerRecord
@@ -75,6 +76,11 @@ class Inputs:
     recipe: Recipe
     climbs: Climbs = field(default_factory=dict)
 
+    @property
+    def layers(self) -> tuple[UnitLayer, ...]:
+        """The layers that the recipe looks at, the decision last."""
+        return choose_layers(self.network, self.recipe.hidden_layers)
+
 
 def prepare_inputs(network: Network, panel: Panel, *, recipe: Recipe) -> Inputs:
     """Return what every measurement of a network on a panel starts from."""
@@ -109,7 +115,7 @@ def measure_layers(
     others are NaN.
     """
     network, recipe = inputs.network, inputs.recipe
-    chosen = [(position, layer) for position, layer in enumerate(network.unit_layers()) if position in positions]
+    chosen = [(position, layer) for position, layer in enumerate(inputs.layers) if position in positions]
     records: dict[int, LayerRecord] = {}
     parts: dict[str, dict[str, np.ndarray]] = {name: {} for name in ("units", "maps", "activations", "at_rest")}
     for number, (position, layer) in enumerate(chosen):
@@ -136,7 +142,7 @@ def measure_rest(
     has now; for `most_classes` see `measure_layers`.
     """
     network, panel, images, recipe = inputs.network, inputs.panel, inputs.images, inputs.recipe
-    layers = network.unit_layers()
+    layers = inputs.layers
     probes = choose_probe_rows(panel, recipe.probe_pictures)
     work = count_work(recipe)
     tell("HappyMaps among natural pictures", 0.0)
@@ -210,7 +216,7 @@ def compute_layer_features(
 
 def see_layers(inputs: Inputs) -> SeenLayers:
     """Return what finding the counterparts of a network's layers takes, with the weights that it has now."""
-    layers = inputs.network.unit_layers()
+    layers = inputs.layers
     records = [LayerRecord(name=x.name, kind=x.kind, n_units=x.n_units, objective="", patch=False) for x in layers]
     probes = choose_probe_rows(inputs.panel, inputs.recipe.probe_pictures)
     return SeenLayers(
