@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelcheck.cli.main import main
+from modelcheck.cli.shared import progress
 from modelcheck.happymaps import ascent
 from modelcheck.measurement import measure
 from modelcheck.measurement.costs import count_costs
@@ -75,7 +76,7 @@ def test_multiplications_of_a_known_network():
 
 @pytest.mark.slow
 def test_counts_are_what_runs(saved, panel, monkeypatch):
-    """As many pictures climb and are asked for answers as were counted, of the network and its twin."""
+    """As many pictures climb and are asked for answers as were counted; progress knows each part, and never falls."""
     ran = {"both": 0, "answers": 0}
     trace, ask = ascent.trace_climb, KerasClassifier.class_scores
 
@@ -95,11 +96,18 @@ def test_counts_are_what_runs(saved, panel, monkeypatch):
     monkeypatch.setattr(ascent, "trace_climb", count_climbs)
     monkeypatch.setattr(KerasClassifier, "class_scores", count_answers)
     monkeypatch.setattr("modelcheck.measurement.measuring.feed_otherwise", lambda *args, **kwargs: {})
-    measure(saved / "plain.keras", panel, RECIPE)
+    begun = []
+    measure(saved / "plain.keras", panel, RECIPE, progress=lambda what, share: begun.append((what, share)))
     costs = count_costs(flatten(plain(seed=4)), panel, RECIPE)
     assert ran["both"] == sum(cost.both for cost in costs if cost.part.startswith("HappyMaps"))
     asked = ("the panel", "exchanged pictures", "flipping curves")
     assert ran["answers"] == sum(cost.forward for cost in costs if cost.part in asked)
+    shares = [share for _, share in begun]
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0.0, 1.0)
+    told = {what.removeprefix("untrained twin 1: ") for what, _ in begun} - {"loading", "done"}
+    assert told <= {cost.part for cost in costs}
+    assert {"HappyMaps of conv1", "HappyMaps among natural pictures", "attributions by occlusion"} <= told
 
 
 @settings(max_examples=100, deadline=None)
@@ -153,3 +161,14 @@ def test_the_command_writes_a_recipe_and_keeps_what_is_there(saved, tmp_path):
     tight = CliRunner().invoke(main, [*command[:4], "--minutes", "0.02"])
     assert tight.exit_code == 4
     assert "No recipe fits into 0.02 minutes" in tight.output
+
+
+def test_a_log_has_a_line_a_minute(capsys):
+    """Where no terminal watches, progress is a line when a minute has passed, with the time left, and none between."""
+    now = iter(float(second) for second in range(0, 2000, 20))
+    with progress(plain=False, clock=lambda: next(now)) as show:
+        for step in range(1, 11):
+            show(f"part {step}", step / 20)
+    lines = capsys.readouterr().err.splitlines()
+    assert 2 <= len(lines) <= 5
+    assert all("left: part" in line and line.startswith("measuring: ") for line in lines)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
+from weakref import WeakKeyDictionary
 
 from modelcheck.answers.flipping import FLIP_STEPS
 from modelcheck.answers.occlusion import choose_window
@@ -16,12 +17,12 @@ from modelcheck.metrics.triggers import sticker_families, sticker_rows
 from modelcheck.network import Network, UnitLayer
 from modelcheck.network.choosing import choose_layers
 from modelcheck.network.operations import count_multiplications, count_values
-from modelcheck.network.receptive import ReceptiveField, receptive_field
+from modelcheck.network.receptive import receptive_field
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 from modelcheck.units import LayerKind
 
-__all__ = ["TWIN_CLASSES", "Cost", "count_costs", "count_layer", "measure_share"]
+__all__ = ["TWIN_CLASSES", "Cost", "count_costs", "count_layer", "measure_share", "schedule_parts"]
 
 TWIN_CLASSES = 16
 """Of untrained twins the maps of so many classes are rendered: their mean is a floor, and nobody looks at one."""
@@ -31,6 +32,9 @@ _PER_VALUE = 15
 # How many passes forward and back an attribution takes for one picture; of the others one.
 _PASSES = {"integrated_gradients": 50, "vargrad": 50}
 _RISE_MASKS = 4000
+# Tracing the whole network takes about as long as so many passes forward.
+_TRACING = 200
+_MAPS_OF = "HappyMaps of "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +81,8 @@ def measure_share(cost: Cost, network: Network) -> float:
     network : Network
         The network of which it was counted.
     """
-    whole = count_multiplications(network, network.logits) + _PER_VALUE * count_values(network, network.logits)
+    _, whole_pass = _look_at(network, network.logits, patch=False)
+    whole = whole_pass["multiplications"] + _PER_VALUE * whole_pass["values"]
     return (cost.multiplications + _PER_VALUE * cost.values) / max(whole, 1)
 
 
@@ -111,6 +116,36 @@ def count_costs(network: Network, panel: Panel, recipe: Recipe, *, partner: Netw
     )
 
 
+def schedule_parts(
+    network: Network, costs: Sequence[Cost], *, stages: Sequence[int], layers: Collection[str], rest: bool
+) -> dict[tuple[int, str], float]:
+    """Return by network and part which share of a block's work is done when that part begins, from 0 to 1.
+
+    Parameters
+    ----------
+    network : Network
+        The flattened network.
+    costs : sequence of Cost
+        Of the whole measurement, in order.
+    stages : sequence of int
+        The networks of the block.
+    layers : collection of str
+        The names of its layers.
+    rest : bool
+        Whether what belongs to no layer is part of it.
+    """
+    own = [f"{_MAPS_OF}{name}" for name in layers]
+    parts: dict[tuple[int, str], float] = {}
+    done = 0.0
+    for cost in costs:
+        if cost.stage not in stages or not (cost.part in own or (rest and not cost.part.startswith(_MAPS_OF))):
+            continue
+        parts.setdefault((cost.stage, cost.part), done)
+        passes = measure_share(cost, network) * (cost.forward + 2 * cost.both)
+        done += passes + _TRACING * cost.traced / len(network.steps)
+    return {part: before / max(done, 1e-9) for part, before in parts.items()}
+
+
 def count_layer(network: Network, layer: UnitLayer, recipe: Recipe, *, stage: int = 0, natural: bool = False) -> Cost:
     """Return what the HappyMaps of one layer cost.
 
@@ -129,30 +164,29 @@ def count_layer(network: Network, layer: UnitLayer, recipe: Recipe, *, stage: in
         Whether they are those among natural pictures.
     """
     _, row = objective_of(layer, None)
-    field = receptive_field(network, layer.read) if row.patch and not natural else None
+    size, per_pass = _look_at(network, layer.read, patch=row.patch and not natural)
     decides = layer.kind == LayerKind.DECISION
     copies = recipe.copies if decides else 1
     if decides:
         units = network.n_classes if not stage else min(network.n_classes, TWIN_CLASSES)
     else:
         units = len(choose_units(layer, recipe))
-    size = network.input_shape[:2] if field is None else field.size
     rounds = -(-units // count_maps_at_once(network, layer.read, size, copies=copies))
     batch = -(-units // rounds)
-    words = "HappyMaps among natural pictures" if natural else f"HappyMaps of {layer.name}"
+    words = "HappyMaps among natural pictures" if natural else f"{_MAPS_OF}{layer.name}"
     return Cost(
         part=words,
         stage=stage,
         forward=rounds * recipe.starts * (batch + 1),
         both=rounds * batch * recipe.starts * recipe.steps * copies,
         traced=0 if stage else len(network.steps_needed([layer.read])),
-        **_per_pass(network, layer.read, field),
+        **per_pass,
     )
 
 
 def _count_stage(network: Network, panel: Panel, recipe: Recipe, *, stage: int) -> Iterator[Cost]:
     """Yield the parts of one network: what `modelcheck.measurement.measuring` asks of it, in its order."""
-    whole, steps = _per_pass(network, network.logits, None), len(network.steps)
+    (_, whole), steps = _look_at(network, network.logits, patch=False), len(network.steps)
     n, probes = len(panel), min(len(panel), recipe.probe_pictures)
     *_, decision = layers = choose_layers(network, recipe.hidden_layers)
     height, width, _ = network.input_shape
@@ -208,20 +242,27 @@ def _count_exchange(network: Network, partner: Network | None, recipe: Recipe, s
         return
     *hidden, decision = choose_layers(network, recipe.hidden_layers)
     for layer in hidden:
-        _, row = objective_of(layer, None)
-        field = receptive_field(network, layer.read) if row.patch else None
-        maps = 2 * len(choose_units(layer, recipe))
-        yield Cost(part="exchanged maps", stage=stage, forward=maps, **_per_pass(network, layer.read, field))
-    yield Cost(
-        part="exchanged maps",
-        stage=stage,
-        forward=4 * network.n_classes,
-        **_per_pass(network, decision.read, None),
-    )
+        _, per_pass = _look_at(network, layer.read, patch=objective_of(layer, None)[1].patch)
+        yield Cost(part="exchanged maps", stage=stage, forward=2 * len(choose_units(layer, recipe)), **per_pass)
+    _, per_pass = _look_at(network, decision.read, patch=False)
+    yield Cost(part="exchanged maps", stage=stage, forward=4 * network.n_classes, **per_pass)
 
 
-def _per_pass(network: Network, target: int, field: ReceptiveField | None) -> dict[str, int]:
-    return {
-        "multiplications": count_multiplications(network, target, field=field),
-        "values": count_values(network, target, field=field),
-    }
+_Look = tuple[tuple[int, int], dict[str, int]]
+# What was looked up of a network that is still there: a plan asks for it many times.
+_SEEN: WeakKeyDictionary[Network, dict[tuple[int, bool], _Look]] = WeakKeyDictionary()
+
+
+def _look_at(network: Network, target: int, *, patch: bool) -> _Look:
+    """Return the size of what a step's units are shown, and the counts of a pass."""
+    seen = _SEEN.setdefault(network, {})
+    if (target, patch) not in seen:
+        field = receptive_field(network, target) if patch else None
+        seen[target, patch] = (
+            network.input_shape[:2] if field is None else field.size,
+            {
+                "multiplications": count_multiplications(network, target, field=field),
+                "values": count_values(network, target, field=field),
+            },
+        )
+    return seen[target, patch]
