@@ -110,7 +110,7 @@ def test_counts_are_what_runs(saved, panel, monkeypatch):
     assert {"HappyMaps of conv1", "HappyMaps among natural pictures", "attributions by occlusion"} <= told
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     weights=st.fixed_dictionaries({name: st.floats(0, 5) for name, value in RUNGS if not isinstance(value, tuple)}),
     seconds=st.floats(0.1, 2000),
