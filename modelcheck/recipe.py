@@ -39,7 +39,10 @@ _CHECKS = {
     "sticker_faces": _COUNT_OR_NONE,
     "exchange_pictures": _COUNT_OR_NONE,
     "mosaics": _COUNT_OR_NONE,
+    "hidden_layers": _COUNT_OR_NONE,
 }
+# Settings that came later are left out of a record while they have their defaults: equal measurements keep one digest.
+_LATER = ("hidden_layers",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +113,9 @@ class Recipe:
     mosaics : int
         How many mixtures of two pictures are shown to see which of the two it takes them for; 0
         leaves that out.
+    hidden_layers : int
+        At most this many hidden layers are looked at: ends of stages and of blocks first, spread
+        over depth. 0 looks at the decision alone.
 
     Examples
     --------
@@ -141,6 +147,7 @@ class Recipe:
     sticker_faces: int = 8
     exchange_pictures: int = 100
     mosaics: int = 400
+    hidden_layers: int = 64
 
     def __post_init__(self) -> None:
         # Each number is brought to one type: equal recipes must have equal digests, and 1 == 1.0
@@ -149,8 +156,10 @@ class Recipe:
             object.__setattr__(self, name, check_value(name, getattr(self, name), check))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON-ready builtins."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        """Return the settings as JSON-ready builtins, without `hidden_layers` while it has its default."""
+        defaults = {item.name: item.default for item in dataclasses.fields(self)}
+        settings = json.loads(json.dumps(dataclasses.asdict(self)))
+        return {name: value for name, value in settings.items() if name not in _LATER or value != defaults[name]}
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Recipe:

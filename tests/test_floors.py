@@ -17,12 +17,12 @@ FLOORS = [
     {"network", "comparison"},
     {"happymaps", "attributions", "report", "answers"},
     {"measurement", "gate"},
-    {"pruning", "approval", "plugin"},
+    {"pruning", "planning", "approval", "plugin"},
     {"cli"},
     {"__main__"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
-KERAS_ROOMS = {"network", "happymaps", "attributions", "measurement", "pruning"}
+KERAS_ROOMS = {"network", "happymaps", "attributions", "measurement", "pruning", "planning"}
 WINGS = {"faces", "digits", "tables"}
 
 

@@ -87,7 +87,7 @@ def test_small_batches_change_nothing(monkeypatch):
     network = flatten(plain())
     layer = network.unit_layers()[1]
     whole = ascend(network, layer, recipe=QUICK)
-    monkeypatch.setattr("modelcheck.happymaps.answers._MAX_BATCH_BYTES", 1)
+    monkeypatch.setattr("modelcheck.happymaps.answers.MAX_BATCH_BYTES", 1)
     np.testing.assert_allclose(ascend(network, layer, recipe=QUICK).maps, whole.maps, atol=2e-3)
 
 

@@ -344,3 +344,36 @@ def test_of_many_classes_twins_have_maps_of_some(tmp_path):
     comparison = compare(own, other)
     for metric in ("transfer", "coarse_similarity", "recognition"):
         assert np.isfinite(comparison.find(metric, "dense").floor).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at_most", [0, 2])
+def test_fewer_hidden_layers_are_measured_as_among_all(measured, saved, panel, at_most):
+    """A recipe that looks at fewer hidden layers keeps what it has of the others' measurement, and says how many."""
+    thin = measure(saved / "plain.keras", panel, dataclasses.replace(RECIPE, hidden_layers=at_most))
+    names = [layer.name for layer in thin.layers]
+    assert names == {0: ["decision"], 2: ["conv1", "dense1", "decision"]}[at_most]
+    assert thin.model["hidden_layers"] == 3
+    assert "hidden_layers" not in measured.model
+    for name in names:
+        np.testing.assert_array_equal(thin.maps[name], measured.maps[name])
+        np.testing.assert_array_equal(thin.features[name], measured.features[name])
+    np.testing.assert_array_equal(thin.twins[0].maps["decision"], measured.twins[0].maps["decision"])
+    assert set(thin.twins[0].maps) == set(names)
+
+
+@pytest.mark.slow
+def test_counterparts_are_sought_among_the_layers_that_were_looked_at(saved, panel, tmp_path):
+    """A layer to which none of the candidate's chosen layers corresponds has no counterpart; the rest is compared."""
+    recipe = dataclasses.replace(RECIPE, hidden_layers=2)
+    baseline = measure(saved / "plain.keras", panel, recipe)
+    other = measure(saved / "nested.keras", panel, recipe, stimuli=baseline)
+    other.write(tmp_path)
+    comparison = compare(baseline, read_signature(tmp_path))
+    looked_at = {layer.name for layer in other.layers}
+    pairs = {pair.baseline.name: pair.candidate for pair in comparison.layers}
+    assert set(pairs) == {"conv1", "dense1", "decision"}
+    assert pairs["decision"].name == other.layers[-1].name
+    assert all(layer is None or layer.name in looked_at for layer in pairs.values())
+    for name in ("conv1", "dense1"):
+        assert comparison.find("counterpart", name).value == float(pairs[name] is not None)

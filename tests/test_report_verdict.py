@@ -69,6 +69,10 @@ REASONS = {
         {"layers": ["conv3", "dense1"], "total": 5},
         ["No counterpart for 2 of 5 layers, so that nothing is said of them: conv3, dense1."],
     ),
+    "hidden_layers": (
+        {"looked_at": 8, "total": 52},
+        ["8 of 52 hidden layers were looked at", "hidden_layers", "of the others nothing is known"],
+    ),
     "unseen_classes": ({"classes": list("abcdefgh")}, ["Of 8 classes", "no picture", "a, b, c, d, e, f and 2 more"]),
     "no_subjects": ({"metrics": ["subject_accuracy"]}, ["no subjects", "subject_accuracy is not asked"]),
     "small_groups": (

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -143,3 +144,10 @@ def test_unknown_setting_is_refused_with_a_suggestion():
     """A mistyped setting is an error that names the nearest one."""
     with pytest.raises(ValueError, match=re.escape("The recipe has an unknown key 'setps'. Did you mean 'steps'?")):
         Recipe.from_dict({"setps": 3})
+
+
+def test_the_default_keeps_the_digest_of_baselines_approved_before():
+    """A setting that came later, at its default, leaves the digest as the shipped baseline's manifest has it."""
+    manifest = json.loads((Path(__file__).parents[1] / "baselines" / "drawn-faces" / "manifest.json").read_text())
+    assert manifest["recipe_digest"] == Recipe().digest()
+    assert Recipe(hidden_layers=0).digest() != Recipe().digest()

@@ -10,10 +10,10 @@ from modelcheck.metrics.faithfulness import pixel_flipping
 from modelcheck.metrics.margins import margins
 from modelcheck.runtimes import Classifier
 
-__all__ = ["compute_flipping_curves"]
+__all__ = ["FLIP_STEPS", "compute_flipping_curves"]
 
 # The steps of a flipping curve, and the share of the picture that is replaced in the end.
-_FLIP_STEPS, _FLIPPED_SHARE = 6, 0.3
+FLIP_STEPS, _FLIPPED_SHARE = 6, 0.3
 
 
 def compute_flipping_curves(
@@ -70,7 +70,7 @@ def compute_flipping_curves(
     rankings = {name: maps * taken if name in slopes else maps for name, maps in relevance.items()}
     return {
         name: pixel_flipping(
-            predict, pictures, ranking, steps=_FLIP_STEPS, patch=patch, largest=_FLIPPED_SHARE, reference=reference
+            predict, pictures, ranking, steps=FLIP_STEPS, patch=patch, largest=_FLIPPED_SHARE, reference=reference
         ).scores
         for name, ranking in {**rankings, "random": chance}.items()
     }

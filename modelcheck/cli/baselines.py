@@ -18,6 +18,7 @@ from modelcheck.cli.shared import FILE, child_progress, say
 from modelcheck.gate.outputs import check_baseline_outputs, check_outputs
 from modelcheck.gate.settings import Settings, has_settings, read_settings
 from modelcheck.interface import Interface
+from modelcheck.support.commands import write_command
 from modelcheck.support.escaping import is_legible
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from modelcheck.gate.request import AnyRecipe
 
 __all__ = ["approve", "calibrate", "diff", "history"]
+
+_SMALL = 2 * 2**20  # bytes of a network's file: a smaller one is measured before a plan is made
+_LONG = 10.0  # minutes
 
 
 @click.command()
@@ -125,6 +129,8 @@ def _proposal(
         return propose_from_report(report, folder, model=model)
     if model is None or panel is None:
         raise click.UsageError("Name a network and its panel, MODEL --panel PANEL.npz, or a run: --from report")
+    if recipe is None:
+        _name_plan(model, panel, interface=interface)
     chosen = recipe_on(load_panel(panel, max_gib=read_settings(Path.cwd()).panel_size), recipe) if recipe else None
     with child_progress() as tell, tempfile.TemporaryDirectory(prefix="modelcheck-") as aside:
         return propose(
@@ -136,6 +142,26 @@ def _proposal(
             settings=_settings_here(Path(aside), panel=panel, recipe=chosen),
             stop_where_misread=stop_where_misread,
             tell=tell,
+        )
+
+
+def _name_plan(model: Path, panel: Path, *, interface: Interface) -> None:
+    """Say in one line when the default recipe takes long, and how to make a lighter one; go on whatever it says."""
+    from modelcheck.cli.plan import make_plan
+    from modelcheck.gate.heldout import is_table
+    from modelcheck.modelfile import tell_format
+    from modelcheck.panel import load_panel
+
+    if not model.is_file() or model.stat().st_size < _SMALL or tell_format(model) != "keras":
+        return
+    if is_table(load_panel(panel, max_gib=read_settings(Path.cwd()).panel_size)):
+        return
+    found = make_plan(model, panel, minutes=_LONG, recipe=None, interface=interface)
+    if found.default.minutes > _LONG:
+        command = ["modelcheck", "plan", model, "--panel", panel, "--minutes", f"{_LONG:g}", "--to", "recipe.toml"]
+        say(
+            f"A gate with the default recipe takes about {found.default.minutes:.0f} minutes here. For a lighter one: "
+            f"{write_command(command)}"
         )
 
 

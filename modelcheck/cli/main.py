@@ -18,6 +18,7 @@ from modelcheck.cli.housekeeping import gc
 from modelcheck.cli.measure import measure
 from modelcheck.cli.mlflow import mlflow
 from modelcheck.cli.panel import panel
+from modelcheck.cli.plan import plan
 from modelcheck.cli.report import report
 from modelcheck.cli.scan import scan
 from modelcheck.cli.start import init
@@ -71,6 +72,7 @@ for _command in (
         measure,
         mlflow,
         panel,
+        plan,
         report,
         scan,
         units,

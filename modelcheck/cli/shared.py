@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,24 +47,34 @@ def read_recipe_settings(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def progress(*, plain: bool) -> Iterator[Callable[[str, float], None]]:
-    """Yield a function that shows progress: a bar and the time left on a terminal, lines if `plain`, else nothing."""
+def progress(*, plain: bool, clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[str, float], None]]:
+    """Yield a function that shows progress: a bar and the time left on a terminal, else a line a minute.
+
+    If `plain`, each call is a line, for the process that started this one.
+    """
     if plain:
         yield lambda what, share: click.echo(progress_line(what, share))
         return
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-    console = Console(stderr=True)
+    console, estimate = Console(stderr=True), Estimate(clock)
+    if not console.is_terminal:
+        yield lambda what, share: _log(estimate.log(what, share))
+        return
     columns = (
         TextColumn("measuring"),
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.description}", markup=False),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=1.0)
-        estimate = Estimate()
         yield lambda what, share: bar.update(task, completed=share, description=estimate.words(what, share))
+
+
+def _log(line: str) -> None:
+    if line:
+        click.echo(line, err=True)
 
 
 @contextmanager

@@ -35,6 +35,7 @@ __all__ = [
     "carry_out",
     "examine_in_child",
     "measure_in_child",
+    "plan_in_child",
     "scan_in_child",
 ]
 
@@ -113,6 +114,26 @@ def examine_in_child(
         When the child fails, is killed, takes too long or too much memory.
     """
     carry_out(request, answer, module="modelcheck.pruning", settings=settings or Settings(), tell=tell)
+
+
+def plan_in_child(request: Request, answer: Path, *, settings: Settings | None = None) -> None:
+    """Plan the measurement of a network in a process of its own, under the limits under which one is measured.
+
+    Parameters
+    ----------
+    request : Request
+        The network, the panel, and the minutes that a gate may take; see `measure_in_child`.
+    answer : Path
+        Where the plan goes; see `modelcheck.planning.plan.Plan`.
+    settings : Settings, optional
+        Its limits of time and memory count here.
+
+    Raises
+    ------
+    ChildError
+        When the child fails, is killed, takes too long or too much memory.
+    """
+    carry_out(request, answer, module="modelcheck.planning", settings=settings or Settings())
 
 
 def carry_out(

@@ -79,6 +79,8 @@ def explain_judgement(
     if lacking := [layer for layer, value in told.items() if value == 0]:
         # The decision, which always has one, counts as a layer too.
         reasons.append({"kind": "no_counterpart", "layers": lacking, "total": len(told) + 1})
+    if candidate is not None and "hidden_layers" in candidate:
+        reasons.append({"kind": "hidden_layers", **candidate["hidden_layers"]})
     if never_failing:
         limits = [f"{row.metric} {row.limits}" for row in never_failing]
         reasons.append({"kind": "never_failing", "limits": limits})

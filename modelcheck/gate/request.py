@@ -62,6 +62,8 @@ class Request:
         GiB that the panel may unpack to.
     block : Block, optional
         The part of the work that is asked for; by default all of it.
+    minutes : float, optional
+        How long a gate may take, where a plan is asked for instead of a measurement.
 
     Examples
     --------
@@ -82,6 +84,7 @@ class Request:
     stop_where_misread: bool = False
     panel_size: float = 4.0
     block: Block | None = None
+    minutes: float | None = None
 
     def __post_init__(self) -> None:
         if self.like is not None and self.recipe is not None:
@@ -132,6 +135,9 @@ class Request:
             if not isinstance(flag, bool):
                 raise RequestError(f"{name} must be true or false in a request, not {flag!r}.")
         size = check_value("panel_size", values.get("panel_size", 4.0), number(above=0), error=RequestError)
+        minutes = values.get("minutes")
+        if minutes is not None:
+            minutes = check_value("minutes", minutes, number(above=0), error=RequestError)
         parsed = None if recipe is None else _untag(recipe)
         block = None if values.get("block") is None else _block(values["block"])
         return cls(
@@ -143,6 +149,7 @@ class Request:
             recipe=parsed,
             panel_size=size,
             block=block,
+            minutes=minutes,
         )
 
 

@@ -343,6 +343,8 @@ def _network(signature: Record) -> NetworkRow:
     }
     if model.get("augments"):
         row["augments"] = list(model["augments"])
+    if "hidden_layers" in model:
+        row["hidden_layers"] = {"looked_at": len(signature.layers) - 1, "total": model["hidden_layers"]}
     if signature.runtime != KERAS:
         row |= {name: model[name] for name in _OF_SHIPPED if name in model}  # type: ignore[typeddict-item]
     if signature.interface:

@@ -13,11 +13,11 @@ from modelcheck.network import Network, UnitLayer
 from modelcheck.network.receptive import ReceptiveField, receptive_field
 from modelcheck.units import LayerKind
 
-__all__ = ["count_maps_at_once", "make_answer", "unit_answers"]
+__all__ = ["MAX_BATCH_BYTES", "count_maps_at_once", "make_answer", "unit_answers"]
 
 Tensor = Any  # tensorflow ships no types
 
-_MAX_BATCH_BYTES = 192 * 2**20
+MAX_BATCH_BYTES = 192 * 2**20
 
 
 def make_answer(
@@ -50,7 +50,7 @@ def count_maps_at_once(network: Network, target: int, size: tuple[int, int], *, 
     )
     # Measured: a picture takes as much as its float32 answers in a network without batch
     # normalisation, and half of it in MobileNetV2, for the way back frees what it has used.
-    return max(1, _MAX_BATCH_BYTES // ((int(4 * values * share) + 1) * copies))
+    return max(1, MAX_BATCH_BYTES // ((int(4 * values * share) + 1) * copies))
 
 
 def unit_answers(network: Network, layer: UnitLayer, maps: np.ndarray, *, grey: float) -> np.ndarray:

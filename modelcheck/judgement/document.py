@@ -88,11 +88,19 @@ class InputUseRow(TypedDict):
     high: float
 
 
+class HiddenLayersRow(TypedDict):
+    """How many of a network's hidden layers were looked at, where the recipe did not look at all of them."""
+
+    looked_at: int
+    total: int
+
+
 class NetworkRow(TypedDict):
     """A network: its file, the folder and digest of its signature where there is one, a baseline's approval.
 
-    And its layers that augment in a plain call, and how its inputs and outputs were understood
-    (`modelcheck.interface.Interface`), where there is something to say. Of a file that ships, what
+    And its layers that augment in a plain call, how many hidden layers were looked at, and how its
+    inputs and outputs were understood (`modelcheck.interface.Interface`), where there is something to
+    say. Of a file that ships, what
     runs it, in what numbers it computes, the share of pictures whose scores lie at the end of what
     its outputs can say, what pictures use of its input, and why the runtime's plain kernels run it
     or its layers cannot be read.
@@ -104,6 +112,7 @@ class NetworkRow(TypedDict):
     parameters: int
     bytes: int
     augments: NotRequired[list[str]]
+    hidden_layers: NotRequired[HiddenLayersRow]
     folder: NotRequired[str]
     signature: NotRequired[str]
     approval: NotRequired[ApprovalRow]
@@ -387,6 +396,14 @@ class NoCounterpartReason(TypedDict):
     total: int
 
 
+class HiddenLayersReason(TypedDict):
+    """The recipe looks at so many of the candidate's hidden layers; of the others nothing is known."""
+
+    kind: Literal["hidden_layers"]
+    looked_at: int
+    total: int
+
+
 class UnseenReason(TypedDict):
     """Classes that no picture, or row (``of``), of the panel shows: nothing was judged of them each."""
 
@@ -550,6 +567,7 @@ Reason = (
     | FindingReason
     | BaselineReason
     | NoCounterpartReason
+    | HiddenLayersReason
     | UnseenReason
     | NoSubjectsReason
     | SmallGroupsReason

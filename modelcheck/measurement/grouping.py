@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from modelcheck.happymaps import choose_units
 from modelcheck.network import Network
+from modelcheck.network.choosing import choose_layers
 from modelcheck.recipe import Recipe
 from modelcheck.units import LayerKind
 
@@ -39,7 +40,7 @@ def choose_group(network: Network, recipe: Recipe, *, group: int, groups: int) -
 def _estimate_costs(network: Network, recipe: Recipe) -> dict[int, float]:
     """Return for each layer about how many steps of the network are taken for it, with pictures counted one by one."""
     costs = {}
-    for position, layer in enumerate(network.unit_layers()):
+    for position, layer in enumerate(choose_layers(network, recipe.hidden_layers)):
         passes = len(choose_units(layer, recipe)) * recipe.steps
         if layer.kind == LayerKind.DECISION:
             answers = recipe.probe_pictures * recipe.smoothgrad_samples * len(recipe.attribution_methods)

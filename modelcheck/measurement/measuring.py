@@ -20,6 +20,7 @@ from modelcheck.answers.stickers import measure_panel_shifts
 from modelcheck.attributions import SLOPES
 from modelcheck.interface import Interface
 from modelcheck.interface.sentences import say_misreading
+from modelcheck.measurement.costs import TWIN_CLASSES, count_costs, schedule_parts
 from modelcheck.measurement.describing import choose_name, describe_platform
 from modelcheck.measurement.exchange import (
     ExchangePartner,
@@ -31,9 +32,9 @@ from modelcheck.measurement.fitting import fit_network
 from modelcheck.measurement.grouping import choose_group
 from modelcheck.measurement.heads import describe_head
 from modelcheck.measurement.reading import (
+    Begin,
     Inputs,
     Progress,
-    count_work,
     measure_layers,
     measure_rest,
     prepare_inputs,
@@ -41,6 +42,7 @@ from modelcheck.measurement.reading import (
 )
 from modelcheck.measurement.twins import make_untrained_twin
 from modelcheck.network import Network, NetworkError, as_functional, check_agreement, find_augmenting_layers, normalises
+from modelcheck.network.choosing import choose_layers
 from modelcheck.network.front import name_own_scaling
 from modelcheck.network.loading import load_network
 from modelcheck.panel import Panel, PanelError
@@ -52,8 +54,6 @@ from modelcheck.signature.parts import Block, Part, StagePart, join_parts
 __all__ = ["measure_block", "measure_network"]
 
 _MIN_PICTURES = 4  # debiased alignment is undefined for fewer
-# Of untrained twins the maps of so many classes are rendered: their mean is a floor, and nobody looks at one.
-_TWIN_CLASSES = 16
 
 
 def measure_network(  # noqa: PLR0913 - those of `measure`, and the clock
@@ -115,7 +115,7 @@ def measure_block(
     if len(panel) < _MIN_PICTURES:
         raise PanelError(f"The panel has {len(panel)} pictures; comparing activations takes at least {_MIN_PICTURES}.")
     network = fit_network(loaded, panel, interface, recipe=recipe)
-    layers = network.unit_layers()
+    layers = choose_layers(network, recipe.hidden_layers)
     check_storable([layer.name for layer in layers])
     check_agreement(network, choose_shown_pictures(panel, recipe))
     partner = prepare_partner(
@@ -127,6 +127,8 @@ def measure_block(
     seconds: float | None = None
     if len(layers) - 1 in positions and 0 in block.stages:
         facts = _describe_file(loaded, model_path, sha=sha) | _describe_unit(network)
+        if (hidden := len(network.unit_layers()) - 1) > len(layers) - 1:
+            facts["hidden_layers"] = hidden
         if own := name_own_scaling(network):
             facts["own_scaling"] = list(own)
         scores = answer_panel(inputs.classifier, inputs.images)
@@ -138,12 +140,21 @@ def measure_block(
     # By what the trained network makes of pictures, and so before it has a twin's weights.
     counterparts = {} if partner is None else find_partner_layers(partner, see_layers(inputs))
     parts = []
-    for number, stage in enumerate(sorted(block.stages)):
+    before = schedule_parts(
+        network,
+        count_costs(network, panel, recipe, partner=None if partner is None else network),
+        stages=block.stages,
+        layers=[layers[position].name for position in positions],
+        rest=len(layers) - 1 in positions,
+    )
+    for stage in sorted(block.stages):
+        begin = _tell_stage(tell, before, stage=stage)
         if stage:
+            begin("an untrained twin's weights")
             _set_untrained(inputs, stage=stage)
-        told = _tell_stage(tell, number, stage=stage, stages=len(block.stages))
-        part = _measure_stage(inputs, stage, positions=positions, first=first, tell=told)
+        part = _measure_stage(inputs, stage, positions=positions, first=first, begin=begin)
         if partner is not None:
+            begin("exchanged maps")
             own_layers = [record.name for at, record in part.layers.items() if at < len(layers) - 1]
             exchange = exchange_maps(
                 {**part.arrays, **(part.rest or {})},
@@ -184,35 +195,28 @@ def _refuse_misread(
 
 
 def _measure_stage(
-    inputs: Inputs, stage: int, *, positions: Collection[int], first: Mapping[str, Any], tell: Progress
+    inputs: Inputs, stage: int, *, positions: Collection[int], first: Mapping[str, Any], begin: Begin
 ) -> StagePart:
     """Measure layers of the network with the weights that it has now, and with its decision all that is no layer's."""
-    count = len(inputs.network.unit_layers())
+    count = len(inputs.layers)
     decides = count - 1 in positions
-    most = _TWIN_CLASSES if stage else None
-    share = len(positions) / (len(positions) + (count_work(inputs.recipe) if decides else 0))
+    most = TWIN_CLASSES if stage else None
     if decides and not stage:
         check_shown_exchanges(inputs.classifier, inputs.images, inputs.stimuli)
-    arrays = measure_layers(inputs, lambda what, done: tell(what, share * done), positions=positions, most_classes=most)
+    arrays = measure_layers(inputs, begin, positions=positions, most_classes=most)
     rest = None
     if decides:
-        rest = _measure_rest(
-            inputs,
-            stage,
-            first={} if stage else first,
-            most_classes=most,
-            tell=lambda what, done: tell(what, share + (1 - share) * done),
-        )
+        rest = _measure_rest(inputs, stage, first={} if stage else first, most_classes=most, begin=begin)
     return StagePart(stage=stage, layers=arrays.pop("layers"), arrays=arrays, rest=rest)
 
 
 def _measure_rest(
-    inputs: Inputs, stage: int, *, first: Mapping[str, Any], most_classes: int | None, tell: Progress
+    inputs: Inputs, stage: int, *, first: Mapping[str, Any], most_classes: int | None, begin: Begin
 ) -> dict[str, Any]:
     """Return what a signature holds that is no layer's; `first` is what is already known of the trained network."""
     panel, recipe = inputs.panel, inputs.recipe
     scores = first["scores"] if first else answer_panel(inputs.classifier, inputs.images)
-    arrays = measure_rest(inputs, tell, scores=scores, most_classes=most_classes)
+    arrays = measure_rest(inputs, begin, scores=scores, most_classes=most_classes)
     relevance = arrays.pop("relevance")
     rest = arrays | {
         "model": {"name": f"untrained twin {stage}"},
@@ -224,6 +228,7 @@ def _measure_rest(
     }
     if stage:
         return rest
+    begin("flipping curves")
     flipping = compute_flipping_curves(
         inputs.classifier,
         inputs.images,
@@ -233,13 +238,16 @@ def _measure_rest(
         seed=recipe.seed,
         slopes=SLOPES,
     )
+    if recipe.sticker_faces:
+        begin("stickers")
+    stickers = measure_panel_shifts(inputs.classifier, panel, arrays["scores"], recipe=recipe)
     return {
         **rest,
         **first,
         "pictures": describe_pictures(panel),
         "provenance": describe_platform(),
         "flipping": flipping,
-        "stickers": measure_panel_shifts(inputs.classifier, panel, arrays["scores"], recipe=recipe),
+        "stickers": stickers,
         "fingerprint": fingerprint_kernels(inputs.network.model.get_weights()),
     }
 
@@ -251,10 +259,16 @@ def _set_untrained(inputs: Inputs, *, stage: int) -> None:
     holder.set_weights(make_untrained_twin(holder, seed=inputs.recipe.seed + stage).get_weights())
 
 
-def _tell_stage(tell: Progress, number: int, *, stage: int, stages: int) -> Progress:
-    """Return the progress of one network: the trained one is stage 0, its twins follow."""
+def _tell_stage(tell: Progress, before: Mapping[tuple[int, str], float], *, stage: int) -> Begin:
+    """Return what is called when a part of one network begins: the trained one is stage 0, its twins follow."""
     prefix = f"untrained twin {stage}: " if stage else ""
-    return lambda what, share: tell(prefix + what, (number + share) / stages)
+    reached = [min((share for (number, _), share in before.items() if number == stage), default=0.0)]
+
+    def begin(part: str) -> None:
+        reached.append(max(reached[-1], before.get((stage, part), 0.0)))
+        tell(prefix + part, reached[-1])
+
+    return begin
 
 
 def _describe_file(model: Any, path: str | os.PathLike[str], *, sha: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from modelcheck.attributions import attribute
 from modelcheck.happymaps import Ascent, Climbs, NaturalPictures, ascend, natural_pictures
 from modelcheck.metrics.exchanges import Stimuli, choose_stimuli
 from modelcheck.network import KerasClassifier, Network, UnitLayer
+from modelcheck.network.choosing import choose_layers
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 from modelcheck.signature import LayerRecord
@@ -24,10 +25,10 @@ from modelcheck.signature.counterparts import SeenLayers
 from modelcheck.units import LayerKind
 
 __all__ = [
+    "Begin",
     "Inputs",
     "Progress",
     "compute_layer_features",
-    "count_work",
     "measure_layers",
     "measure_rest",
     "prepare_inputs",
@@ -35,6 +36,8 @@ __all__ = [
 ]
 
 Progress = Callable[[str, float], None]
+Begin = Callable[[str], None]
+"""Called with the name of a part that begins, as `modelcheck.measurement.costs` calls it."""
 
 _BATCH = 64
 
@@ -75,6 +78,11 @@ class Inputs:
     recipe: Recipe
     climbs: Climbs = field(default_factory=dict)
 
+    @property
+    def layers(self) -> tuple[UnitLayer, ...]:
+        """The layers that the recipe looks at, the decision last."""
+        return choose_layers(self.network, self.recipe.hidden_layers)
+
 
 def prepare_inputs(network: Network, panel: Panel, *, recipe: Recipe) -> Inputs:
     """Return what every measurement of a network on a panel starts from."""
@@ -101,7 +109,7 @@ def prepare_inputs(network: Network, panel: Panel, *, recipe: Recipe) -> Inputs:
 
 
 def measure_layers(
-    inputs: Inputs, tell: Progress, *, positions: Collection[int], most_classes: int | None = None
+    inputs: Inputs, begin: Begin, *, positions: Collection[int], most_classes: int | None = None
 ) -> dict[str, Any]:
     """Return what a signature holds of single layers, ``layers`` by their positions.
 
@@ -109,11 +117,11 @@ def measure_layers(
     others are NaN.
     """
     network, recipe = inputs.network, inputs.recipe
-    chosen = [(position, layer) for position, layer in enumerate(network.unit_layers()) if position in positions]
+    chosen = [(position, layer) for position, layer in enumerate(inputs.layers) if position in positions]
     records: dict[int, LayerRecord] = {}
     parts: dict[str, dict[str, np.ndarray]] = {name: {} for name in ("units", "maps", "activations", "at_rest")}
-    for number, (position, layer) in enumerate(chosen):
-        tell(f"HappyMaps of {layer.name}", number / len(chosen))
+    for position, layer in chosen:
+        begin(f"HappyMaps of {layer.name}")
         if layer.kind == LayerKind.DECISION:
             outcome = _ascend_classes(inputs, layer, most=most_classes)
         else:
@@ -128,7 +136,7 @@ def measure_layers(
 
 
 def measure_rest(
-    inputs: Inputs, tell: Progress, *, scores: np.ndarray, most_classes: int | None = None
+    inputs: Inputs, begin: Begin, *, scores: np.ndarray, most_classes: int | None = None
 ) -> dict[str, Any]:
     """Return what else a signature holds about one network's weights, its ``relevance`` with every channel.
 
@@ -136,20 +144,19 @@ def measure_rest(
     has now; for `most_classes` see `measure_layers`.
     """
     network, panel, images, recipe = inputs.network, inputs.panel, inputs.images, inputs.recipe
-    layers = network.unit_layers()
+    layers = inputs.layers
     probes = choose_probe_rows(panel, recipe.probe_pictures)
-    work = count_work(recipe)
-    tell("HappyMaps among natural pictures", 0.0)
+    begin("HappyMaps among natural pictures")
     natural = _ascend_classes(inputs, layers[-1], most=most_classes, among=inputs.natural)
-    tell("activations", 1 / work)
+    begin("activations")
     features = compute_layer_features(network, layers, images=images[probes])
     relevance = {}
-    for number, method in enumerate(recipe.attribution_methods):
-        tell(f"attributions by {method}", (2 + 2 * number) / work)
+    for method in recipe.attribution_methods:
+        begin(f"attributions by {method}")
         relevance[method] = attribute(
             network, images[probes], panel.labels[probes], method=method, **_options(method, recipe, images)
         )
-    tell("exchanged pictures", (work - 1) / work)
+    begin("exchanged pictures")
     return {
         "natural": natural.maps,
         "natural_activations": natural.activations,
@@ -160,11 +167,6 @@ def measure_rest(
         "exchanges": measure_exchanges(inputs.classifier, images, panel.labels, scores=scores, stimuli=inputs.stimuli),
         "relevance": relevance,
     }
-
-
-def count_work(recipe: Recipe) -> int:
-    """Return how many layers' maps the work of `measure_rest` counts as, in the share of a measurement that is done."""
-    return 2 * len(recipe.attribution_methods) + 3
 
 
 def _ascend_classes(
@@ -210,7 +212,7 @@ def compute_layer_features(
 
 def see_layers(inputs: Inputs) -> SeenLayers:
     """Return what finding the counterparts of a network's layers takes, with the weights that it has now."""
-    layers = inputs.network.unit_layers()
+    layers = inputs.layers
     records = [LayerRecord(name=x.name, kind=x.kind, n_units=x.n_units, objective="", patch=False) for x in layers]
     probes = choose_probe_rows(inputs.panel, inputs.recipe.probe_pictures)
     return SeenLayers(

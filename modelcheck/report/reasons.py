@@ -47,7 +47,10 @@ _NEEDS = {
     "divisions": "a division into sub-populations",
 }
 # Reasons that say what was not asked: they stand by themselves, under the headline.
-_UNASKED = ("questions", "black_box", "no_counterpart", "unseen_classes", "no_subjects", "small_groups")
+_UNASKED = (
+    *("questions", "black_box", "no_counterpart", "hidden_layers"),
+    *("unseen_classes", "no_subjects", "small_groups"),
+)
 _CURES = {
     "regions": "{}: the panel does not say where the evidence may lie; add regions and approve again.",
     "twins": "{}: it takes two retrained twins of the baseline or more, modelcheck calibrate --help.",
@@ -133,6 +136,12 @@ def _describe_reason(reason: Reason) -> str:  # noqa: PLR0911, PLR0912 - one for
             return (
                 f"{count(len(small), 'sub-population')} {'has' if len(small) == 1 else 'have'} fewer than "
                 f"{reason['least']} rows, so that nothing was judged of them: {', '.join(small[:6])}{more}."
+            )
+        case "hidden_layers":
+            looked = reason["looked_at"]
+            return (
+                f"{looked} of {count(reason['total'], 'hidden layer')} {'was' if looked == 1 else 'were'} looked at, "
+                "as the baseline's recipe asks (hidden_layers); of the others nothing is known."
             )
         case "questions":
             cures = " ".join(

@@ -31,13 +31,14 @@ from modelcheck.support.archive import ArchiveError
 from modelcheck.support.arrays import read_arrays
 from modelcheck.support.files import read_file
 from modelcheck.support.tables import json_document
-from modelcheck.support.validation import TABLE, TEXT, Check, check_table, name_list
+from modelcheck.support.validation import TABLE, TEXT, Check, check_table, name_list, whole_number
 from modelcheck.table_recipe import TableRecipe
 
 __all__ = ["read_manifest", "read_record", "read_signature"]
 
 _MAX_BYTES = 4 * 2**30
 _NAMES = name_list("a list of names", accepts=lambda name: True, distinct=False)
+_LAYERS = whole_number(at_least=1)
 
 
 def _is_recipe(value: Any) -> bool:
@@ -77,6 +78,7 @@ def _is_model(value: Any) -> bool:
         isinstance(value, dict)
         and all(isinstance(value.get(key), str) for key in ("file", "sha256"))
         and all(_NAMES.accepts(value.get(key, [])) for key in ("augments", "own_scaling"))
+        and _LAYERS.accepts(value.get("hidden_layers", 1))
     )
 
 
