@@ -147,7 +147,7 @@ class Recipe:
     sticker_faces: int = 8
     exchange_pictures: int = 100
     mosaics: int = 400
-    hidden_layers: int = 64
+    hidden_layers: int = 1000
 
     def __post_init__(self) -> None:
         # Each number is brought to one type: equal recipes must have equal digests, and 1 == 1.0

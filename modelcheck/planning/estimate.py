@@ -23,7 +23,8 @@ from modelcheck.recipe import Recipe
 
 __all__ = ["estimate_gate", "estimate_seconds", "plan_gate"]
 
-# Measured on two cores: importing TensorFlow and starting pytest, and comparing and drawing a layer of 64 units.
+# Rough, and small beside a large network's passes: importing TensorFlow and starting pytest, and comparing and drawing
+# a layer.
 _START, _LAYER = 12.0, 0.4
 _GIB = 2.0**30
 _BASE_GIB = 0.7  # Python, TensorFlow and Keras
