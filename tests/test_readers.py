@@ -221,6 +221,7 @@ OWN = {
     "gate/reading.py": "the schema beside it",
     "report/__init__.py": "templates beside it",
     "cli/limits.py": "templates beside it",
+    "cli/help.py": "pages beside it",
     "faces/download.py": "an archive that it has just written itself",
 }
 READS = {"read_text", "read_bytes", "file_digest", "imread", "fromfile", "loadtxt", "genfromtxt", "read_csv", "memmap"}

@@ -28,8 +28,10 @@ RUNGS: tuple[tuple[str, Any], ...] = (
     ("exchange_pictures", 24),
     ("mosaics", 100),
     ("copies", 8),
+    ("sticker_faces", 2),
     ("hidden_layers", 4),
     ("probe_pictures", 16),
+    ("exchange_pictures", 12),
     ("copies", 4),
     ("hidden_layers", 0),
 )
