@@ -48,14 +48,15 @@ def fit(name: str, side: int) -> Any:
     norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
     before = [norm.momentum for norm in norms]
     for norm in norms:
-        norm.momentum = 0.1
+        norm.momentum = 0.0
     network(pictures[: 2 * BATCH], training=True)
     for norm, momentum in zip(norms, before, strict=True):
         norm.momentum = momentum
     last = network.layers[-1]
     features = keras.Model(network.inputs, last.input).predict(pictures, batch_size=BATCH, verbose=0)
     features = features.astype(np.float64)
-    mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-6
+    mean, spread = features.mean(axis=0), features.std(axis=0)
+    spread += spread.mean()  # what hardly varies gets no large weight
     scaled = (features - mean) / spread
     wanted = np.where(drawn.poses[rows] == "left", 3.0, -3.0)
     gram = scaled @ scaled.T + len(rows) * np.eye(len(rows))  # a ridge, of which the pictures are fewer than features
