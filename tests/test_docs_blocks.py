@@ -47,7 +47,7 @@ ROWS = [
 IN_A_CLONE = {"docs/how-to/quickstart_python.md"}
 # Programs of others that pages call, and what of ours may follow `python -m`.
 SHELLS = ("sh", "bash", "console")
-OTHERS = {"docker", "cd", "git", "mkdir", "pip", "source", "xdg-open"}
+OTHERS = {"docker", "dask", "cd", "git", "mkdir", "pip", "source", "xdg-open"}
 ROOMS = {"modelcheck": modelcheck, "modelcheck.faces": faces, "modelcheck.digits": digits, "modelcheck.tables": tables}
 TRAINED = {"modelcheck.faces": NETWORKS, "modelcheck.digits": DIGITS, "modelcheck.tables": {**TABLES, **KINDS}}
 
