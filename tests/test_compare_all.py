@@ -67,9 +67,18 @@ def test_candidates_are_ranked(inside, tmp_path):
         ("gone.keras", "error"),
     ]
     assert "accuracy of ben 0.50 < 0.75" in done.output
-    assert "could not be measured: There is no file 'gone.keras'." in done.output
+    assert "could not be measured: 'gone.keras' is not there." in done.output
     assert rows[1]["worst"] == {"metric": "subject_accuracy", "about": "ben", "value": 0.5}
     assert [bool(row["reason"]) for row in rows] == [False, False, True, True]
+
+
+def test_a_folder_is_no_candidate(inside, tmp_path):
+    """It is a row that says so, and stops no other."""
+    (tmp_path / "folder.keras").mkdir()
+    done = run("same.keras", tmp_path / "folder.keras")
+    assert done.exit_code == 3
+    assert "is a folder, not a network's file" in done.output
+    assert "pass" in done.output
 
 
 def test_whatever_the_verdicts_the_command_succeeds(inside):

@@ -145,6 +145,28 @@ def test_a_plan_survives_its_journey():
         Plan.from_json("{}")
 
 
+@pytest.mark.parametrize(("minutes", "recipe", "told"), [(60, (), 1), (9, (), 0), (60, ("--recipe",), 0)])
+def test_an_approval_that_takes_long_names_the_plan_and_goes_on(saved, tmp_path, monkeypatch, minutes, recipe, told):
+    """One line where the default recipe takes over ten minutes, none where it does not or a recipe is given."""
+    estimate = Estimate(hidden_layers=2, units=8, passes=90, seconds=60.0 * minutes, gib=0.8, parts={})
+    sizes = {"hidden_layers": 3, "parameters": 900, "multiplications": 10**6, "pictures": 12}
+    plan = Plan(**sizes, default=estimate, proposed=estimate, recipe=Recipe(), fits=True)
+    monkeypatch.setattr("modelcheck.cli.baselines._SMALL", 0)
+    monkeypatch.setattr("modelcheck.cli.plan.make_plan", lambda *_, **__: plan)
+
+    def propose(*_, **__):
+        raise ValueError("it went on")
+
+    monkeypatch.setattr("modelcheck.approval.propose", propose)
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "recipe.toml"
+    file.write_text("steps = 3\n")
+    command = ["approve", str(saved / "plain.keras"), "--panel", str(saved / "panel.npz"), "--to", "baseline"]
+    done = CliRunner().invoke(main, [*command, "--dry-run", *(word for name in recipe for word in (name, str(file)))])
+    assert done.output.count("takes about 60 minutes here. For a lighter one: modelcheck plan") == told
+    assert "it went on" in done.output
+
+
 @pytest.mark.slow
 def test_the_command_writes_a_recipe_and_keeps_what_is_there(saved, tmp_path):
     """A small network needs to give up nothing in ten minutes; in a second nothing fits; no file is written over."""

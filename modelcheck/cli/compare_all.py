@@ -14,7 +14,8 @@ __all__ = ["compare_all"]
 
 
 @click.command("compare-all")
-@click.argument("candidates", nargs=-1, required=True, type=FILE)
+# One that cannot be read is a row with its reason, and stops no other.
+@click.argument("candidates", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
 @click.option("--baseline", type=FILE, help="The approved signature; by default the settings'.")
 @click.option("--panel", type=FILE, help="The held-out panel; by default the settings'.")
 @click.option("--criteria", type=FILE, help="The limits; by default the settings'.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,27 +140,20 @@ def _minutes(estimate: Estimate) -> str:
 
 def _describe_cuts(start: Recipe, proposed: Recipe) -> list[str]:
     """Return what the proposal gave up, a setting a line."""
-    before, after = (_settings(recipe) for recipe in (start, proposed))
-    cuts = [f"{name}: {_value(after[name])} instead of {_value(value)}" for name, value in before.items()]
-    cuts = [line for line, name in zip(cuts, before, strict=True) if after[name] != before[name]]
+    before, after = dataclasses.asdict(start), dataclasses.asdict(proposed)
+    cuts = [
+        f"{name}: {_toml(after[name])} instead of {_toml(value)}"
+        for name, value in before.items()
+        if after[name] != value
+    ]
     return cuts or ["Nothing is given up: the recipe fits as it is."]
-
-
-def _settings(recipe: Recipe) -> dict[str, Any]:
-    import dataclasses
-
-    return dataclasses.asdict(recipe)
-
-
-def _value(value: Any) -> str:
-    return "[" + ", ".join(f'"{item}"' for item in value) + "]" if isinstance(value, tuple) else str(value)
 
 
 def _as_toml(found: Plan, left_out: list[str]) -> str:
     from modelcheck.recipe import Recipe
 
-    default = _settings(Recipe())
-    kept = {name: value for name, value in _settings(found.recipe).items() if value != default[name]}
+    default = dataclasses.asdict(Recipe())
+    kept = {name: value for name, value in dataclasses.asdict(found.recipe).items() if value != default[name]}
     lines = [
         "# A recipe of counts alone: results do not depend on the machine that proposed it.",
         f"# A gate takes about {_minutes(found.proposed)} where it was planned, {_minutes(found.default)} without it.",

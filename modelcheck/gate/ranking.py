@@ -68,7 +68,8 @@ def rank_candidates(
     for path in named.values():
         own = replace(common, candidate=path)
         if not path.is_file():
-            rows.append(_refuse(path, f"There is no file {str(path)!r}."))
+            what = "is a folder, not a network's file" if path.is_dir() else "is not there"
+            rows.append(_refuse(path, f"{str(path)!r} {what}."))
             continue
         parts = parts or read_parts(own)
         try:
