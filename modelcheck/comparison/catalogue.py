@@ -53,7 +53,7 @@ _ROWS = (
         unit=_CLASSES,
         spread=0.12,
         chance=0.0,
-        shown={"column": 1, "headline": 2, "strip": 1, "twin": 1},
+        shown={"column": 1, "headline": 2, "strip": 1, "twin": 1, "decision": 2},
     ),
     Metric(
         name="natural_recognition",
@@ -95,7 +95,7 @@ _ROWS = (
         takes=("margins",),
         unit=_TWINS,
         spread=0.12,
-        shown={"column": 3, "headline": 1},
+        shown={"column": 3, "headline": 1, "decision": 1},
     ),
     Metric(
         name="worst_likeness",
@@ -133,7 +133,7 @@ _ROWS = (
         takes=("layers", "untrained"),
         unit=_TWINS,
         spread=0.12,
-        shown={"column": 6},
+        shown={"column": 6, "hidden": 1},
     ),
     Metric(
         name="transfer",
@@ -239,7 +239,7 @@ _ROWS = (
         highest=1.0,
         takes=("layers",),
         unit=_PAIRS,
-        shown={"column": 10, "strip": 5},
+        shown={"column": 10, "strip": 5, "hidden": 2},
     ),
     Metric(
         name="coverage",
@@ -372,7 +372,7 @@ _ROWS = (
         unit=_PICTURES,
         room=0.125,
         narrows="share",
-        shown={"column": 1, "headline": 2},
+        shown={"column": 1, "headline": 2, "answered": 1},
     ),
     Metric(
         name="subject_change",
@@ -432,7 +432,7 @@ _ROWS = (
         unit=_PICTURES,
         room=0.2,
         narrows="share",
-        shown={"column": 1},
+        shown={"column": 1, "answered": 3},
     ),
     Metric(
         name="class_change",

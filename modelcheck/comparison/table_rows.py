@@ -48,7 +48,7 @@ TABLE_ROWS = (
         highest=1.0,
         unit=_COLUMNS,
         spread=0.12,
-        shown={"headline": 2, "summary": 6},
+        shown={"headline": 2, "summary": 6, "decision": 3},
     ),
     Metric(
         name="driver_share",
@@ -112,7 +112,7 @@ TABLE_ROWS = (
         lowest=0.0,
         unit=_SUBJECTS,
         room=0.1,
-        shown={"headline": 1, "summary": 2},
+        shown={"headline": 1, "summary": 2, "answered": 4},
     ),
     Metric(
         name="error_change",
@@ -137,7 +137,7 @@ TABLE_ROWS = (
         lowest=0.0,
         unit=_ROWS,
         room=0.3,
-        shown={"column": 1},
+        shown={"column": 1, "answered": 2},
     ),
     Metric(
         name="answer_correlation",

@@ -63,7 +63,7 @@ def propose_recipe(recipe: Recipe, *, seconds: float, estimate: Callable[[Recipe
     >>> found == Recipe(probe_pictures=16), fits
     (True, True)
     >>> found.probe_pictures, found.hidden_layers
-    (16, 64)
+    (16, 1000)
     """
     taken: list[tuple[str, Any]] = []
     rungs = [rung for rung in RUNGS if _lowers(recipe, rung)]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modelcheck.comparison import METRICS, AnyComparison, tell_record
+from modelcheck.comparison import METRICS, NUMBERS, AnyComparison, shown_in, tell_record
 from modelcheck.judgement.findings import Finding, overall
 from modelcheck.judgement.measured import Measured
 from modelcheck.report.words import OF_PICTURES
@@ -17,12 +17,6 @@ __all__ = ["SCHEMA", "Ranked", "Ranking", "rank"]
 
 SCHEMA = "modelcheck-compare-all/1"
 _VERDICTS = ("pass", "inconclusive", "unmeasured", "fail", "error")
-# What says how alike two decisions are, of several the first that any candidate has; and two hidden layers.
-_DECISION = ("likeness", "recognition", "driver_rank_agreement")
-_HIDDEN = ("layer_likeness", "activation_correlation")
-# How well who is answered worst is answered: of a panel without subjects its classes, or all rows together.
-_ANSWERED = ("subject_accuracy", "subject_error", "class_accuracy", "error")
-_ERRORS = ("subject_error", "error")
 _VARIABLE = "driver_change"
 
 
@@ -117,13 +111,14 @@ class Ranking:
     @property
     def decision(self) -> str:
         """The metric that says how alike decisions are."""
-        return self._first(_DECISION if self.of == OF_PICTURES else _DECISION[-1:])
+        return self._first(shown_in("decision", of=self.of))
 
     @property
     def hidden(self) -> str:
         """The metric that says how alike hidden layers are: the one that says it of most of them."""
-        known = {metric: {name for row in self.rows for name in row.values(metric)} for metric in _HIDDEN}
-        return max(_HIDDEN, key=lambda metric: len(known[metric] - {self._last}))
+        metrics = shown_in("hidden", of=self.of)
+        known = {metric: {name for row in self.rows for name in row.values(metric)} for metric in metrics}
+        return max(metrics, key=lambda metric: len(known[metric] - {self._last}))
 
     @property
     def _last(self) -> str:
@@ -132,7 +127,7 @@ class Ranking:
     @property
     def answered(self) -> str:
         """The metric that says how well each subject is answered; each class where the panel has no subjects."""
-        return self._first(_ANSWERED)
+        return self._first(shown_in("answered", of=self.of))
 
     @property
     def who(self) -> str:
@@ -164,8 +159,8 @@ class Ranking:
     def worst_answered(self, row: Ranked) -> Measured | None:
         """Return the subject that is answered worst; of several the first by name."""
         found = row.values(self.answered)
-        sign = -1 if self.answered in _ERRORS else 1
-        about = min(sorted(found), key=lambda name: sign * found[name], default=None)
+        worst = _worst_of(self.of)
+        about = worst(sorted(found), key=lambda name: found[name], default=None)
         return None if about is None or row.comparison is None else row.comparison.measures[self.answered, about]
 
     def by_thing(self, row: Ranked) -> dict[str, float]:
@@ -228,9 +223,15 @@ def rank(rows: Iterable[Ranked]) -> tuple[Ranked, ...]:
 
 
 def _order(row: Ranked) -> tuple[int, int, float, str]:
-    metric = next((name for name in _ANSWERED if row.values(name)), "")
-    signed = [(1 if metric in _ERRORS else -1) * value for value in row.values(metric).values()]
-    return (_VERDICTS.index(row.verdict), len(row.red), max(signed, default=0.0), row.file)
+    of = OF_PICTURES if row.comparison is None else tell_record(row.comparison.baseline)
+    metric = next((name for name in shown_in("answered", of=of) if row.values(name)), "")
+    worst = _worst_of(of)(row.values(metric).values(), default=0.0)
+    return (_VERDICTS.index(row.verdict), len(row.red), worst if of == NUMBERS else -worst, row.file)
+
+
+def _worst_of(of: str) -> Callable[..., Any]:
+    """Return what picks the worst of values: numbers are answered with errors, all else with accuracies."""
+    return max if of == NUMBERS else min
 
 
 def _describe(model: Mapping[str, Any]) -> dict[str, Any]:
