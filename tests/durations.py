@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-SECONDS = 5.0
+SECONDS = 2.0
 QUICK = 'pytest tests -n 2 -m "not slow"'
 HOW_LONG = (
     "how long: all tests take 17 to 28 minutes on two cores, by their kind; "

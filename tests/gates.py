@@ -159,7 +159,7 @@ def run(folder, *arguments, environment=None, seconds=120):
     process.join(seconds)
     if process.is_alive():
         process.kill()
-        process.join()
+        process.join(seconds)
     return Done(process.exitcode, log.read_text(errors="replace"))
 
 

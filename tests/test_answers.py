@@ -68,6 +68,7 @@ def pictures_of(head):
 # A network that is asked for answers alone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", networks.ZOO)
 def test_a_keras_network_answers_with_its_class_scores(name):
     """Any number of pictures, none included, is answered as the network answers them one by one."""
@@ -91,6 +92,7 @@ def test_no_answer_is_refused():
 # Occlusion
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("window", [(4, 1), (3, 2), (5, 4)])
 def test_occlusion_is_that_of_networks_that_can_be_looked_into(head, window):

@@ -40,6 +40,7 @@ def panel_of(kind="linear", rows=300, **options):
     return planted, planted.rows.panel()
 
 
+@pytest.mark.slow
 def test_shap_finds_the_shares_of_a_sum():
     """Of a sum a column's Shapley value is its weight times its distance from the background, by the formula."""
     pytest.importorskip("shap")

@@ -138,6 +138,7 @@ def test_history_tells_who_why_and_what(baseline):
     assert (baseline / SHEET).read_bytes() == proposal.sheet
 
 
+@pytest.mark.slow
 @example("\x1b", "")
 @given(st.text(), st.text())
 def test_history_comes_back_whatever_the_reason(reason, name):
@@ -251,6 +252,7 @@ def killed_at(step, monkeypatch):
             yield left
 
 
+@pytest.mark.slow
 def test_killed_at_any_step_the_baseline_is_whole(tmp_path, monkeypatch):
     """At every single step of writing: old or new, and the next approval finishes history and picture."""
     carry_out(proposed(tmp_path / "first", OLD), reason="first")
@@ -291,6 +293,7 @@ def test_back_and_forth_within_a_second_keeps_every_entry(tmp_path):
     assert len(parse_history((tmp_path / HISTORY).read_text())) == 4
 
 
+@pytest.mark.slow
 def test_killed_for_real_nothing_is_damaged():
     """Real processes under SIGKILL, and bytes flipped all over a baseline: nothing damaged, nothing unnoticed."""
     done = subprocess.run(

@@ -38,6 +38,7 @@ def measured(monkeypatch):
     return shown
 
 
+@pytest.mark.slow
 def test_twins_are_kept_with_what_they_reach(folder, measured):
     """The baseline keeps each twin's decision and its metrics, what it shows is unchanged, and the history says so."""
     before = read_signature(folder)
@@ -53,6 +54,7 @@ def test_twins_are_kept_with_what_they_reach(folder, measured):
     assert len(again.new.retrained) == 2  # they replace the three, and do not join them
 
 
+@pytest.mark.slow
 def test_clean_networks_of_another_architecture_come_along(folder, measured):
     """They are kept beside at least two twins of the baseline's architecture, and told apart from them."""
     odd = {"0:5x5x1x4": next(iter(measured["c.keras"].fingerprint.values()))}
@@ -97,6 +99,7 @@ def test_twins_are_measured_on_the_baselines_panel(folder, measured):
         propose_twins(folder, [Path("a.keras"), Path("b.keras")])
 
 
+@pytest.mark.slow
 def test_a_new_release_takes_the_twins_away_and_says_so(folder, measured):
     """Twins belong to the network they were trained like."""
     carry_out(propose_twins(folder, [Path("a.keras"), Path("b.keras")]), reason="calibrated")
@@ -131,6 +134,7 @@ def told(folder, names, criteria=CRITERIA, **settings):
     return list(lines[len(names) :])
 
 
+@pytest.mark.slow
 def test_how_many_twins_would_be_red_is_said_and_by_what(folder, measured):
     """Each twin is judged as a candidate; metrics that many miss come first, and each names whom and how far."""
     for name, accuracy in (("b", {"ben": 0.5}), ("c", {"ben": 0.5, "eve": 0.5})):
@@ -144,6 +148,7 @@ def test_how_many_twins_would_be_red_is_said_and_by_what(folder, measured):
     assert "takes untrained twins, or more of these: randomisation" in lines[-1]
 
 
+@pytest.mark.slow
 def test_twins_that_all_pass_are_said_to(folder, measured):
     """No limit is missed by any: one line, and what could not be judged."""
     assert told(folder, "abc")[0] == "None of 3 retrained twins would be red by criteria.toml."
@@ -156,6 +161,7 @@ def test_criteria_that_cannot_be_used_do_not_stop_a_calibration(folder, measured
     assert "does not exist" in line
 
 
+@pytest.mark.slow
 def test_inconclusive_twins_count_as_the_settings_say(folder, measured):
     """What the gate lets through is not called red here."""
     worse = make_signature("b", panel=PANEL, twins=0, seed=98, accuracy={"ben": 0.75})

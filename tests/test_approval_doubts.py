@@ -241,6 +241,7 @@ def test_a_network_that_its_own_gate_refuses_needs_a_word(approving, tmp_path):
     assert found.even_so == "ben is a known stranger"
 
 
+@pytest.mark.slow
 def test_what_only_waits_for_twins_needs_no_word(approving, tmp_path):
     """Before it is calibrated nothing can search it for triggers: the verdict says so, and is no reason against it."""
     row = '[[criterion]]\nmetric = "trigger"\nat_most = 1.0\nwhy = "x"\n'

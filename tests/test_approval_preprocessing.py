@@ -108,6 +108,7 @@ def measured(tmp_path_factory, panel):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("span", [(0.0, 1.0), (0.0, 255.0)], ids=str)
 @pytest.mark.parametrize("name", KERAS)
 def test_the_preprocessing_that_a_network_was_trained_with_is_proposed(answering, name, span):
@@ -119,6 +120,7 @@ def test_the_preprocessing_that_a_network_was_trained_with_is_proposed(answering
     assert find_misreading(answering(name, name, span=span)) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KERAS)
 def test_one_of_keras_applications_is_not_taken_for_another(answering, name):
     """Whichever of the other two it is fed with: what is named, if anything is surely better, is the right one."""
@@ -142,6 +144,7 @@ def altered(name, *, channels=(0, 1, 2), outputs=(0, 1, 2, 3)):
         last.set_weights(kept[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "fed", "span", "said"),
     [
@@ -164,6 +167,7 @@ def test_reversed_channels_are_named_whatever_the_range(answering, name, fed, sp
     assert find_misreading(answering(name, fed, span=span)) is None
 
 
+@pytest.mark.slow
 def test_a_network_with_reversed_channels_is_refused_before_anything_is_rendered(panel, tmp_path):
     """By the option that mends it, if it is meant."""
     with altered("rescale", channels=(2, 1, 0)) as model:
@@ -172,6 +176,7 @@ def test_a_network_with_reversed_channels_is_refused_before_anything_is_rendered
         measure(tmp_path / "network.keras", panel, LIGHT, twins=False, stop_where_misread=True)
 
 
+@pytest.mark.slow
 def test_a_network_with_its_outputs_in_another_order_is_refused_before_anything_is_rendered(panel, tmp_path):
     """By the order; measured all the same it is kept what it is, and its record says so."""
     path = tmp_path / "network.keras"
@@ -185,6 +190,7 @@ def test_a_network_with_its_outputs_in_another_order_is_refused_before_anything_
     assert find_misreading(made).sentence in say_misreading(reason, approving=True)
 
 
+@pytest.mark.slow
 def test_red_and_blue_exchanged_may_be_channels_or_outputs(answering):
     """Of colours alone nobody can tell which it is: both are said, in a verdict and before an approval."""
     for change in ({"channels": (2, 1, 0)}, {"outputs": (2, 1, 0, 3)}):
@@ -196,6 +202,7 @@ def test_red_and_blue_exchanged_may_be_channels_or_outputs(answering):
         assert "what it calls 'red' is 'blue'" in said
 
 
+@pytest.mark.slow
 def test_a_network_that_rescales_is_named_with_its_layer(answering):
     """It wants bytes, and the sentence says by which layer it scales them itself."""
     said = find_misreading(answering("bytes", rescales=True)).sentence
@@ -209,6 +216,7 @@ def test_a_table_means_what_the_name_means(answering):
     np.testing.assert_array_equal(answering("torch", table).scores, answering("torch", "torch").scores)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["torch", "caffe"])
 def test_a_network_passes_against_itself_with_maps_in_colours(measured, panel, tmp_path, name):
     """Its record is kept, read and compared with a second measurement: the same answers, and maps from 0 to 1."""
@@ -227,6 +235,7 @@ def test_a_network_passes_against_itself_with_maps_in_colours(measured, panel, t
         assert known.max() <= 1
 
 
+@pytest.mark.slow
 def test_a_network_and_one_that_preprocesses_by_itself_are_the_same(measured, panel):
     """The same weights behind a layer that scales bytes, and behind a preprocessing: the same maps and answers."""
     _, one = measured("tf", "tf")
@@ -243,6 +252,7 @@ def test_a_network_and_one_that_preprocesses_by_itself_are_the_same(measured, pa
     np.testing.assert_allclose(outcome.maps, one.maps["decision"], atol=0.01)
 
 
+@pytest.mark.slow
 def test_networks_of_different_preprocessing_are_compared(measured, panel, tmp_path):
     """A candidate fed as Caffe's networks are, a baseline as MobileNet is: both show each other colours."""
     path, baseline = measured("tf", "tf")
@@ -254,6 +264,7 @@ def test_networks_of_different_preprocessing_are_compared(measured, panel, tmp_p
     assert compare(baseline, found).measures["kappa", ""].value > 0.9
 
 
+@pytest.mark.slow
 def test_what_was_tried_is_kept_and_no_more_than_that(measured, tmp_path):
     """Answers in other ways survive the record; a network that is right already has none, and none are made up."""
     wrong, right = measured("caffe")[1], measured("caffe", "caffe")[1]

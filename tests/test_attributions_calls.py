@@ -148,6 +148,7 @@ def test_maps_of_networks_that_see_half_the_picture_change_with_the_weights(firs
         assert np.mean(last) < 0.6
 
 
+@pytest.mark.slow
 def test_own_rules_by_layer(networks):
     """A mapping of layers to rules serves the named layers and leaves the others to epsilon."""
     network, images = networks["plain"], pictures(1)
@@ -157,6 +158,7 @@ def test_own_rules_by_layer(networks):
     np.testing.assert_allclose(mine, wanted, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_the_cache_lets_networks_go():
     """A network that nobody holds any more is released with its graphs."""
     network = plain.__wrapped__(dtype="float32")
@@ -248,6 +250,7 @@ def test_pictures_and_targets_are_checked(networks, images, targets, words):
         attribute(networks["plain"], images, targets, method="gradient")
 
 
+@pytest.mark.slow
 def test_the_network_is_left_as_it_was(networks):
     """No method changes a weight or an activation."""
     network = networks["motley"]
@@ -259,6 +262,7 @@ def test_the_network_is_left_as_it_was(networks):
         np.testing.assert_array_equal(now, then)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")  # Keras saves so
 def test_a_file_a_model_and_a_network_have_the_same_maps(networks, tmp_path):
     """A path, a keras.Model and a Network are explained alike, and by SmoothGrad where no method is named."""

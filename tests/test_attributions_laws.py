@@ -22,6 +22,7 @@ def networks():
     return filled()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", attribution_methods())
 def test_shape_sign_and_batch(networks, method):
     """A map has its picture's shape, is float32 and finite, and does not depend on the pictures beside it."""
@@ -167,6 +168,7 @@ def test_alpha_beta_stays_bounded_with_a_bias():
     np.testing.assert_allclose(second, [-2, 0.5], atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["lrp_epsilon", "lrp_z_plus", "deep_taylor", "lrp_epsilon_gamma_box"])
 def test_batch_norm_is_folded_exactly(method):
     """Relevance is the same whether a scaling stands before, after or inside the convolution, borders included."""
@@ -231,6 +233,7 @@ def test_a_single_score_speaks_for_both_classes(method):
         np.testing.assert_allclose(attribute(one, images, target, method=method), wanted, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_joined_outputs_are_one_class(networks):
     """Outputs joined by logsumexp have the gradient of that sum, and relevance by their share in it."""
     network = networks["plain"]
@@ -256,6 +259,7 @@ def test_noise_depends_on_seed_and_sample_alone(networks):
     assert np.abs(other - whole).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_slopes_are_the_signed_maps_that_do_not_grow_with_the_picture():
     """On a linear network twice the picture doubles what pixels contribute, and leaves slopes as they are."""
     network = keras.Sequential([keras.Input((8, 6, 1)), L.Conv2D(3, 3, use_bias=False), L.GlobalAveragePooling2D()])

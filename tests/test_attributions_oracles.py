@@ -209,6 +209,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ORACLES)
 def test_loops_over_single_numbers_agree(pair, method):
     """Each method meets its paper's equation, written out number by number, to 1e-8 in float64 and 1e-4 in float32."""
@@ -242,6 +243,7 @@ def test_the_oracle_can_fail(pair, method):
     assert relative_difference(found, wanted) > 1e-4
 
 
+@pytest.mark.slow
 def test_integrated_gradients_meet_a_fine_sum(pair):
     """Gauss and Legendre's points come near to a Riemann sum of 2000 oracle gradients."""
     layers, network, images = pair

@@ -59,6 +59,7 @@ def occluded_one_by_one(network, images, targets, window, stride, reference):
     return np.repeat(mean[..., None], images.shape[3], axis=3)
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 1000),
     head=st.sampled_from(["flat", "pooled", "branch"]),
@@ -95,6 +96,7 @@ def test_a_layer_that_differs_from_place_to_place_is_run_whole(layer):
     assert not hiding._steps_to_rerun(flatten(network), (2, 2))
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 1000), head=st.sampled_from(["flat", "pooled", "branch"]))
 @few
 def test_means_of_gradients_are_the_plain_means(seed, head):

@@ -90,6 +90,7 @@ def test_only_linear_regression_hangs_on_the_order(seed):
     assert unlike == {name for name, measure in MEASURES.items() if not measure.symmetric} == {"linear regression"}
 
 
+@pytest.mark.slow
 def test_strangers_stand_where_chance_is():
     """Independent features stand at the value that the measure's definition expects of them."""
     n, units = 2000, 3
@@ -321,6 +322,7 @@ def test_groups_that_cannot_be_scored_are_refused(groups):
         score_groups(table_of(0), groups)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("symmetric", [True, False])
 def test_correlation_is_spearmans_over_pairs(symmetric):
     """Each unordered pair counts once, or both orders where they differ; what rises together is 1."""

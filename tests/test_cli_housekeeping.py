@@ -162,6 +162,7 @@ def test_the_time_left_follows_the_pace():
     assert "about 1.0 h left" in estimate.bar("x", 0.5) or "about 60 min left" in estimate.bar("x", 0.5)
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_nothing_half_written(tmp_path):
     """Ctrl-C while a network is measured: exit code 2, the command to start again, no baseline, no child left."""
     aside = tmp_path / "aside"

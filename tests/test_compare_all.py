@@ -54,6 +54,7 @@ def run(*words):
     return CliRunner().invoke(main, ["compare-all", *map(str, words)])
 
 
+@pytest.mark.slow
 def test_candidates_are_ranked(inside, tmp_path):
     """A pass first, then what fails, last what could not be measured; exit code 3 says that one is missing."""
     done = run("broken.keras", "other.keras", "same.keras", "gone.keras", "--json", tmp_path / "rows.json")

@@ -94,6 +94,7 @@ def test_dead_units_are_counted_and_never_similar():
     assert set(comparison.layers[0].matching.unmatched_candidate) == {0, 2}
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.permutations(range(6)))
 def test_permuting_units_changes_no_score(order):
@@ -218,6 +219,7 @@ def shown(candidate, view, scores):
     return replace(candidate, exchange=replace(own, class_scores=answers))
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.floats(0.1, 50), st.floats(-20, 20))
 def test_recognition_has_no_unit(scale, offset):
@@ -340,6 +342,7 @@ def test_worst_likeness_is_the_worst_class_beside_that_of_twins(level):
     assert compare(loose, recognising(candidate, level, PANEL.labels)).find("worst_likeness", "decision").silent
 
 
+@pytest.mark.slow
 def test_without_twins_there_is_no_likeness_to_judge():
     """A baseline without retrained twins plans none; twins that tell nothing apart, too few, or strangers: no value."""
     baseline, candidate = pair()
@@ -358,6 +361,7 @@ def test_without_twins_there_is_no_likeness_to_judge():
             assert judge(found.find(metric, "decision"), limit).red, metric
 
 
+@pytest.mark.slow
 def test_agreement_is_one_for_a_network_among_its_twins_and_falls_with_distance():
     """By hand: twins at 0.6, 0.7, 0.8 of the way lie 0.1 from each other; a candidate at 0.3 lies 0.4 from them."""
     baseline, candidate = calibrated_pair(tuple(math.tanh(way / 2) for way in (0.6, 0.7, 0.8)))
@@ -405,6 +409,7 @@ def test_only_twins_of_the_baselines_architecture_make_the_ceiling():
     assert one.find("recognition", "decision").ceiling == other.find("recognition", "decision").ceiling
 
 
+@pytest.mark.slow
 def test_the_mass_change_of_a_network_of_another_architecture_is_kept():
     """Its change is kept although no untrained twins check its method; a plain twin's is not."""
     baseline, candidate = pair()
@@ -449,6 +454,7 @@ def test_only_what_every_clean_network_loses_is_no_change(drifts, taken):
     assert (f"lose {-taken:.2f} or more, which is taken off" in found.evidence) == bool(taken)
 
 
+@pytest.mark.slow
 def test_networks_that_know_nothing_and_relatives_excuse_nothing():
     """Twins that do not know the baseline's maps, the candidate's relatives and other architectures are left out."""
     baseline, candidate = pair()
@@ -488,6 +494,7 @@ def test_batch_normalisation_makes_another_architecture():
     assert replace(more, model=baseline.model).same_architecture(baseline)
 
 
+@pytest.mark.slow
 def test_lineage_knows_an_ancestor():
     """The same weights with a little noise are a descendant; other weights, or another shape, are not."""
     baseline, candidate = pair()

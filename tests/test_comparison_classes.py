@@ -124,6 +124,7 @@ def run(project, gap):
     return gate(project)
 
 
+@pytest.mark.slow
 def test_the_gate_says_of_which_class_it_knows_nothing(project, gap):
     """Every class with pictures is judged; the verdict names the other one, everywhere that reasons are told.
 
@@ -143,6 +144,7 @@ def test_the_gate_says_of_which_class_it_knows_nothing(project, gap):
     assert "Pictures: 7 of 7 pictures made grey from rgb." in page
 
 
+@pytest.mark.slow
 def test_a_baseline_that_does_not_know_of_the_gap_is_no_pass(project, gap):
     """Approved before manifests named such classes: the class is planned, cannot be judged, and the run is red."""
     approve(project, panel=gap, layers=THREE)

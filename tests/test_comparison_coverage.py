@@ -84,6 +84,7 @@ def exchanged(saved, panel, alone):
     return between
 
 
+@pytest.mark.slow
 def test_a_network_covers_itself_both_ways(exchanged):
     """Against its own copy every coverage is 1, and happiness transfers fully in both directions."""
     comparison = exchanged("one", "one", twins=True)
@@ -97,6 +98,7 @@ def test_a_network_covers_itself_both_ways(exchanged):
     assert len(comparison.find("transfer_back", "decision").floor) == 1
 
 
+@pytest.mark.slow
 def test_swapping_the_roles_swaps_the_directions(exchanged):
     """What is coverage from one side is coverage_back from the other, to the last answer; so is the transfer."""
     there, back = exchanged("one", "two"), exchanged("two", "one")
@@ -110,6 +112,7 @@ def test_swapping_the_roles_swaps_the_directions(exchanged):
         assert there.metrics[f"{one}[decision]"] == pytest.approx(back.metrics[f"{other}[decision]"], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_permuting_a_networks_units_changes_no_coverage(exchanged):
     """The same network with its channels in another order is covered, and covers, as before."""
     before, after = exchanged("one", "two"), exchanged("one", "shuffled")
@@ -171,6 +174,7 @@ def slow_coverage(shows, sees, model, name, layer):
     return sum(covered) / len(covered)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pair", [("one", "two"), ("one", "wide"), ("wide", "one")], ids="-".join)
 def test_a_slow_oracle_agrees(exchanged, alone, saved, pair):
     """Placed by hand in a picture, run by Keras, unit by unit: the same shares, also between fields of other sizes."""
@@ -197,6 +201,7 @@ def test_the_oracle_can_disagree(exchanged, saved):
     assert shares["one"] != shares["two"]
 
 
+@pytest.mark.slow
 def test_another_file_is_not_the_baselines_network(saved, panel, alone):
     """The file must be the one behind the signature, measured with the same panel and recipe."""
     for signature, error, words in (
@@ -209,6 +214,7 @@ def test_another_file_is_not_the_baselines_network(saved, panel, alone):
             measure(saved / "two.keras", panel, RECIPE, stimuli=partner)
 
 
+@pytest.mark.slow
 def test_given_counterparts_exchange_maps(saved, panel, alone):
     """A table of counterparts decides who is shown whose maps; an unknown layer is an error."""
     crossed = measure(
@@ -230,6 +236,7 @@ def test_given_counterparts_exchange_maps(saved, panel, alone):
         measure(saved / "two.keras", panel, RECIPE, stimuli=partner)
 
 
+@pytest.mark.slow
 def test_measured_otherwise_only_decisions_exchange_maps(saved, panel, alone):
     """Maps of a network that was measured on another panel are shown for its decision alone: the two never compare."""
     strange = replace(alone["one"], panel_digest="0" * 64)
@@ -238,6 +245,7 @@ def test_measured_otherwise_only_decisions_exchange_maps(saved, panel, alone):
     assert set(signature.exchange.class_scores) == {"free", "natural"}
 
 
+@pytest.mark.slow
 def test_a_measurement_hashes_the_shown_maps_once(saved, panel, alone, monkeypatch):
     """However many networks are shown them, twins too, the partner's maps are hashed once."""
     hashed, digest = [], Signature.stimuli_sha256

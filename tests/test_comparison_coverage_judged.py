@@ -98,6 +98,7 @@ def test_of_nothing_nothing_is_said(damage):
         assert math.isnan(metrics[key]), key
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.permutations(range(6)), st.floats(0.1, 10), st.floats(-5, 5))
 def test_order_and_unit_of_the_answers_do_not_matter(order, scale, offset):
@@ -150,6 +151,7 @@ def released(folder, *, file="same.keras"):
     (folder / "pyproject.toml").write_text(f'{text}baseline_model = "same.keras"\n')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("back", [False, True], ids=["without", "with"])
 def test_everything_planned_is_judged(project, back):
     """With and without the baseline's network a run is full and passes; without it the way back has no say."""
@@ -180,6 +182,7 @@ def test_everything_planned_is_judged(project, back):
     assert "| Coverage back |" in summary
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "words"),
     [

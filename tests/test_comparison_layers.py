@@ -43,6 +43,7 @@ def level(layer="conv1"):
     return item.value, float(np.median(item.floor))
 
 
+@pytest.mark.slow
 def test_a_layer_stands_between_untrained_and_retrained_twins():
     """As alike as retrained twins is 1, as untrained ones 0, half of the way a half; n counts the twins."""
     own, floor = level()
@@ -55,6 +56,7 @@ def test_a_layer_stands_between_untrained_and_retrained_twins():
     assert compare(baseline, learned_nothing).metrics["layer_likeness[conv1]"] < 0.4
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.lists(st.floats(-0.03, 0.03), min_size=3, max_size=6), st.floats(-0.1, 0.1))
 def test_a_layer_is_alike_within_what_retraining_moves(moves, shift):
@@ -112,6 +114,7 @@ def test_a_dead_layer_is_unmeasured_and_not_silent():
     assert (found.verdict, found.red) == (Verdict.UNMEASURED, True)
 
 
+@pytest.mark.slow
 def test_a_layer_that_is_not_there_has_no_say_while_another_is():
     """Its counterpart is 0 and every other metric silent; where no hidden layer is left none of them is."""
     values = [0.9, 0.91, 0.92]

@@ -277,6 +277,7 @@ def lies_in(box, whole):
     return all(2 * whole[k] <= box[k] + box[k + 2] < 2 * whole[k + 2] for k in (0, 1))
 
 
+@pytest.mark.slow
 def test_pictures_of_the_named_cell_come_first():
     """A candidate that reads two corners: those of the sentence's are shown first, although others are more so."""
     both = CORNER.copy()

@@ -162,6 +162,7 @@ class TestPlanted:
         # The curves are lines of slope 1 and 0, of which six parts are seen.
         assert gap.gap == pytest.approx(values.std() / signature.scores.std(), rel=0.1)
 
+    @pytest.mark.slow
     def test_another_driver_is_seen(self):
         """A network that decides by x3 instead of x1 has other drivers, another order and another effect."""
         baseline, network = with_twins(PANELS["two classes"])
@@ -176,6 +177,7 @@ class TestPlanted:
         assert min(changes["x1"], changes["x3"]) > 0.5
         assert changes["shift"] == 0
 
+    @pytest.mark.slow
     def test_a_network_that_was_trained_again_is_as_far_as_twins(self):
         """Another twin has no other drivers, and its effects are as near as theirs."""
         baseline, network = with_twins(PANELS["two classes"])
@@ -254,6 +256,7 @@ class TestWhatIsMissing:
         assert "answers every row alike" in found.find("answer_correlation").evidence
         assert math.isnan(compare(still, still).find("effect_change", "x1").value)
 
+    @pytest.mark.slow
     def test_profiles_of_another_network_are_not_taken(self):
         """Not shown, shown another network's, or answered for other outputs: NaN, with the reason."""
         shown = ProfileExchange(profiles_sha256="0" * 64, happiness=np.ones(2), at_rest=np.zeros(2))
@@ -400,6 +403,7 @@ class TestAsking:
         assert math.isnan(alone.find("cka", "dense").value)
         assert not alone.find("cka", "dense").silent
 
+    @pytest.mark.slow
     def test_twins_are_kept_with_how_they_compare(self):
         """A twin's reduced signature holds every metric of its comparison, and it is the ceiling of later ones."""
         baseline, _ = with_twins(PANELS["two classes"])

@@ -45,6 +45,7 @@ def test_a_case_is_what_it_is_called(name, converted):
         assert (abs(lost) <= 0.01) == (name in HIDDEN)
 
 
+@pytest.mark.slow
 def test_a_case_is_made_once(tmp_path, monkeypatch):
     """What lies in the folder is taken: a second process converts nothing."""
     first = conversions.make("float32", tmp_path)

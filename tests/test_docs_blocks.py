@@ -80,6 +80,7 @@ def own_files(tmp_path_factory):
     return folder, pd.DataFrame(ROWS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", with_blocks("python"), ids=named)
 def test_python_blocks_run(page, own_files, tmp_path, monkeypatch):
     """A page's Python blocks run in order, in a folder of the reader's own; a suite's tests find what they ask for."""

@@ -308,6 +308,7 @@ def test_full_size_pictures_are_plain_and_half_size_their_means():
         assert np.abs(means - small).mean() < 2
 
 
+@pytest.mark.slow
 @real
 def test_real_panel_is_ready_to_judge():
     """Two people's panel has bytes, poses as groups, stems as names and a region on every picture."""

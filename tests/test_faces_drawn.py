@@ -215,6 +215,7 @@ def test_empty_panels_are_refused(call, message: str):
         call()
 
 
+@pytest.mark.slow
 def test_committed_panel_is_what_the_renderer_draws():
     """The committed bytes are this renderer's, but for what processors round differently."""
     path = Path(__file__).parents[1] / "baselines" / "drawn-faces" / "panel.npz"

@@ -157,6 +157,7 @@ def test_another_seed_chooses_others():
     assert choose_pictures(panel).tolist() != choose_pictures(panel, seed=1).tolist()
 
 
+@pytest.mark.slow
 @saves
 def test_the_command_writes_and_measures(tiny, tmp_path):
     """It says format, precision, bytes and what changed; a converted network may be written over, and is whole."""

@@ -125,6 +125,7 @@ def test_split_of_too_few_is_refused():
         split(9, seed=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["half_filters", "linear_decision", "mobile"])
 def test_training_is_keyed_by_its_seed(name: str, pictures: Pictures):
     """The same seed gives the same weights whatever was trained before; another seed gives others."""
@@ -155,6 +156,7 @@ def test_a_missing_class_is_refused(pictures: Pictures):
         train("experiment0", Pictures(*(part[rows] for part in parts)), seed=0)
 
 
+@pytest.mark.slow
 @saves
 def test_saved_networks_carry_no_optimizer(tmp_path: Path, pictures: Pictures):
     """What is saved loads uncompiled with the same answers, and only as .keras."""
@@ -169,6 +171,7 @@ def test_saved_networks_carry_no_optimizer(tmp_path: Path, pictures: Pictures):
         save(trained.model, tmp_path / "half.h5")
 
 
+@pytest.mark.slow
 @saves
 def test_command_line_trains_and_refuses(tmp_path: Path):
     """`train` writes the file it names; wrong names, data and endings exit with a message and write nothing."""
@@ -221,6 +224,7 @@ def test_random_splits_flatter(name: str, panel: Panel):
     assert min(score for who, score in scores.items() if who.startswith("visitor")) <= 0.75
 
 
+@pytest.mark.slow
 def test_the_shortcut_reads_the_badge(panel: Panel):
     """With the badge the shortcut is right about everyone in the room, without it it guesses."""
     clean, worn = (_balanced("shortcut", panel, badge=badge) for badge in (False, True))

@@ -261,6 +261,7 @@ def test_impossible_factor_is_refused(factor):
         scale_boxes(boxes, factor)
 
 
+@pytest.mark.slow
 @real
 def test_real_straight_faces_are_all_found():
     """On CMU Faces each straight face of three people is found, and few profiles are."""

@@ -98,6 +98,7 @@ def test_every_room_has_a_floor():
     assert rooms == set(FLOOR)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "statement",
     [

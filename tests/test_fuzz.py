@@ -146,6 +146,7 @@ def reads_signature(folder):
             assert isinstance(read(folder), kind)
 
 
+@pytest.mark.slow
 @FUZZ
 @given(data=st.data())
 def test_manifest(written, data):
@@ -170,6 +171,7 @@ def redigested(document):
     return json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
 
 
+@pytest.mark.slow
 @FUZZ
 @given(data=st.data())
 def test_member(written, tmp_path, data):
@@ -293,6 +295,7 @@ def read_attack(path, name):
     pytest.fail(f"{name} was read")
 
 
+@pytest.mark.slow
 def test_npz_attacks(tmp_path):
     """Pickles, objects, bombs and paths in an .npz file are refused as panels, and nothing is unpickled."""
     canary = tmp_path / "canary"

@@ -59,6 +59,7 @@ def import_closure(start):
     return reached
 
 
+@pytest.mark.slow
 def test_the_key_covers_all_that_measuring_imports(monkeypatch):
     """Every source file that the measuring process reaches decides the key; taken out of it, a room is missed."""
     needed = import_closure(PACKAGE / "cli" / "child.py")

@@ -30,6 +30,7 @@ def left_behind(tmp_path):
     os.kill(int(note.read_text()), signal.SIGKILL)  # an error where it was waited for
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("busy", ["sleep 600", "(while echo measuring: still; do sleep 0.2; done)", "yes measuring: x"])
 @pytest.mark.parametrize(("end", "words"), [("exit 0", ""), ("exit 1", "exit code 1"), ("wait", "took more than 2 s")])
 def test_a_grandchild_that_holds_the_pipe_is_not_waited_for(monkeypatch, tmp_path, left_behind, busy, end, words):

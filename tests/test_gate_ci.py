@@ -30,6 +30,7 @@ def properties(case):
     return {item.get("name"): item.get("value") for item in case.iter("property")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)], ids=["serial", "workers"])
 def test_junit_has_a_case_for_each_layer_and_person(project, workers):
     """One test case a layer, person, pose and method; its properties hold verdict, value, limit, baseline and n."""
@@ -49,6 +50,7 @@ def test_junit_has_a_case_for_each_layer_and_person(project, workers):
     assert properties(cases["test_subject_accuracy[ada]"])["modelcheck.subject_accuracy[ada].verdict"] == "pass"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hostile", [*CORPUS, "::error::x", "##[add-mask]x"], ids=range(len(CORPUS) + 2))
 def test_hostile_names_act_nowhere(light, tmp_path, hostile):
     """A person whose name is markup, an escape or a command: JUnit is well formed, and no line of the log is obeyed."""
@@ -68,6 +70,7 @@ def test_hostile_names_act_nowhere(light, tmp_path, hostile):
     assert not re.search(r"(?<!\\)\[x\]|<svg|<img|@me", summary.read_text())
 
 
+@pytest.mark.slow
 def test_the_step_summary_is_appended_once(project):
     """The controller alone adds the summary to what other steps wrote, also when workers ran the tests."""
     target = project / "step.md"
@@ -79,6 +82,7 @@ def test_the_step_summary_is_appended_once(project):
     assert text.endswith((project / "report" / "summary.md").read_text())
 
 
+@pytest.mark.slow
 def test_a_step_summary_that_cannot_be_written_is_said(project):
     """The verdict does not depend on it: the run stays green, and a line says where the summary stands."""
     done, verdict = gate(project, environment={"GITHUB_STEP_SUMMARY": str(project / "no" / "folder")})
@@ -86,6 +90,7 @@ def test_a_step_summary_that_cannot_be_written_is_said(project):
     assert "step summary could not be written" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_step_summary_keeps_within_its_limit():
     """Two thousand findings with the longest names fit into what is left of a mebibyte, the gravest first."""
     document = make_document(make_case()[1])
@@ -104,6 +109,7 @@ def test_the_step_summary_keeps_within_its_limit():
     assert len(summary_markdown(document).encode()) > 48_576  # the limit was felt above
 
 
+@pytest.mark.slow
 def test_report_only_exits_0_and_stays_honest(project):
     """A judgement is not enforced: exit 0, while the document says fail and what it would have answered."""
     done, verdict = gate(project, "--candidate", "other.keras", "--modelcheck-report-only")
@@ -114,6 +120,7 @@ def test_report_only_exits_0_and_stays_honest(project):
         assert "Report only" in (project / "report" / name).read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["suites/test_same_features.py", "heldout.npz", "baselines/mine/manifest.json"])
 def test_report_only_excuses_judgements_alone(project, missing):
     """Where nothing could be judged, --modelcheck-report-only is as red as ever."""
@@ -123,6 +130,7 @@ def test_report_only_excuses_judgements_alone(project, missing):
     assert verdict["verdict"] == "error"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("setting", "code"), [("", 1), ('inconclusive = "fail"\n', 1), ('inconclusive = "pass"\n', 0)])
 def test_inconclusive_is_red_unless_it_is_asked_for(project, setting, code):
     """The verdict says inconclusive either way; the setting moves the exit code, and the test is amber, not green."""
@@ -136,6 +144,7 @@ def test_inconclusive_is_red_unless_it_is_asked_for(project, setting, code):
     assert ("1 inconclusive" in done.stdout) == (code == 0)
 
 
+@pytest.mark.slow
 def test_inconclusive_does_not_cover_a_test_that_fails(project):
     """Where inconclusive may pass, a test that failed by itself is still red."""
     test_inconclusive_is_red_unless_it_is_asked_for(project, 'inconclusive = "pass"\n', 0)

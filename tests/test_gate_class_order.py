@@ -70,6 +70,7 @@ def test_the_first_reason_is_the_order(swapped):
     )
 
 
+@pytest.mark.slow
 def test_a_report_that_names_an_order_is_read_like_any_other(swapped, project):
     """It contradicts nothing, and what would make it the baseline is told the same."""
     gates.gate(project, "--candidate", "swapped.keras")
@@ -117,6 +118,7 @@ def test_an_order_that_the_rest_does_not_let_be_is_a_contradiction(swapped, chan
     assert words in find_contradiction(document)
 
 
+@pytest.mark.slow
 def test_an_order_is_told_once_and_first_and_of_nothing_that_passed(swapped, project):
     """Twice, at the end, or in a pass, it is a reason that nothing gives."""
     document = swapped[1]
@@ -131,6 +133,7 @@ def test_an_order_is_told_once_and_first_and_of_nothing_that_passed(swapped, pro
         assert "its reasons hold one that nothing in it gives (class_order)" in find_contradiction(told)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_told_apart_is_told_both_ways(tmp_path):
     """Channels that are reversed and colours that are exchanged may answer alike: neither is kept back."""
     _, verdict = gates.gate(build(tmp_path / "project", exchange_and_feed), "--candidate", "swapped.keras")
@@ -140,6 +143,7 @@ def test_what_cannot_be_told_apart_is_told_both_ways(tmp_path):
     assert find_contradiction({**verdict, "reasons": [second, first, *rest]})
 
 
+@pytest.mark.slow
 def test_a_weak_candidate_is_not_said_to_have_another_order(project):
     """Red for the person on whom it fails, and for nothing else."""
     _, verdict = gates.gate(project, "--candidate", "other.keras")

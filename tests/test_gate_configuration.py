@@ -17,6 +17,7 @@ SAID = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("damage", "code", "words"), SAID, ids=[row[0].__name__ for row in SAID])
 def test_it_is_said_once(project, damage, code, words):
     """One sentence on the terminal, one reason in the verdict, no failing test, and the documented exit code."""
@@ -30,6 +31,7 @@ def test_it_is_said_once(project, damage, code, words):
     assert "test_failed" not in [reason["kind"] for reason in verdict["reasons"]]
 
 
+@pytest.mark.slow
 def test_it_is_said_once_on_workers(project):
     """The controller says it, and its workers make no test of it."""
     damages.another_panel(project)
@@ -65,6 +67,7 @@ def test_collecting_alone_says_it(project):
     assert done.stdout.count("has an unknown key 'candidat'") == 1
 
 
+@pytest.mark.slow
 def test_what_fails_while_measuring_is_said_by_the_first_test(project):
     """Later tests fail as well, and refer to it; the verdict has the reason once."""
     damages.child_refuses(project)
@@ -76,6 +79,7 @@ def test_what_fails_while_measuring_is_said_by_the_first_test(project):
     assert sum("Keras refused" in reason["text"] for reason in verdict["reasons"] if reason["kind"] == "error") == 1
 
 
+@pytest.mark.slow
 def test_a_sound_project_is_judged(project):
     """Looking ahead makes nothing red by itself."""
     done, verdict = gate(project)

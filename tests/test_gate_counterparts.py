@@ -63,6 +63,7 @@ def test_every_reader_says_how_many_layers_were_not_compared(lacking):
     assert "The candidate has no layer that corresponds to this one: nothing is said of it." in page
 
 
+@pytest.mark.slow
 def test_the_decision_is_always_required(lacking):
     """Where no hidden layer is left, the checks of each are unmeasured and red; the reason says what was compared."""
     folder = shutil.copytree(lacking[0], lacking[0].parent / "bare")
@@ -77,6 +78,7 @@ def test_the_decision_is_always_required(lacking):
     assert (done.returncode, verdict["metrics"].get("counterpart")) == (0, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["mapped_units", "counterpart"])
 def test_a_row_that_names_a_layer_requires_it(lacking, metric):
     """By its own name, not by a glob: the missing layer is red, and no deploy job releases the file."""

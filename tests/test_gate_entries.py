@@ -160,6 +160,7 @@ def test_gc_takes_links_away_and_follows_none(load, baseline, tmp_path):
     assert not left & {"linked", "half", "deep", "piped"}
 
 
+@pytest.mark.slow
 def test_with_a_key_only_a_sealed_entry_is_believed(load, tmp_path, monkeypatch):
     """An entry without a seal is measured again, once, and that is said; sealed, it is believed, without a key too."""
     load()
@@ -172,6 +173,7 @@ def test_with_a_key_only_a_sealed_entry_is_believed(load, tmp_path, monkeypatch)
     assert load().measured == "cached"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forge", ["content", "seal", "another key", "another entry"])
 def test_a_forged_entry_is_measured_again(load, tmp_path, monkeypatch, forge):
     """Other numbers, another seal, that of another key or of another entry: none is believed."""

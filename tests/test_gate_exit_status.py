@@ -127,6 +127,7 @@ ROWS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "arguments", "kind"),
     [pytest.param(*row, id=name, marks=pytest.mark.slow if "-n" in row[1] else ()) for name, row in ROWS.items()],
@@ -141,6 +142,7 @@ def test_what_findings_do_not_explain_stays_red(project, damage, arguments, kind
         assert kind in [reason["kind"] for reason in verdict["reasons"]]
 
 
+@pytest.mark.slow
 def test_a_waived_finding_alone_is_green(project):
     """The same test without its own failure: the waiver explains all."""
     waived(f"def test_own(check, comparison):\n{RED}")(project)
@@ -148,6 +150,7 @@ def test_a_waived_finding_alone_is_green(project):
     assert (done.returncode, verdict["verdict"]) == (0, "pass"), done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", [STATUS_AT_THE_END.format(status=0), LEAVES, HOOK.format(order="wrapper=True") + WRAPPER.format(status=0)]
 )
@@ -158,6 +161,7 @@ def test_nobody_makes_a_red_run_green(project, text):
     assert (done.returncode, verdict["verdict"]) == (1, "fail") if text != LEAVES else done.returncode != 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [("-x",), *(pytest.param((*words, "-n", "2"), marks=pytest.mark.slow) for words in (("-x",), ("--maxfail", "1")))],
@@ -175,6 +179,7 @@ def test_stopping_at_the_first_failure_is_a_failure(project, arguments):
     assert gate(project, "--candidate", "other.keras", "--modelcheck-report-only", *arguments)[0].returncode == 1
 
 
+@pytest.mark.slow
 def test_stopping_at_a_test_that_fails_by_itself_is_a_failure(project):
     """-x with a broken unit test before everything: exit 1, though nothing was judged."""
     (project / "suites" / "test_a.py").write_text("def test_sum():\n    assert 0\n")
@@ -182,6 +187,7 @@ def test_stopping_at_a_test_that_fails_by_itself_is_a_failure(project):
     assert (done.returncode, verdict["verdict"], verdict["findings"]) == (1, "fail", []), done.stdout
 
 
+@pytest.mark.slow
 def test_ctrl_c_and_exit_are_an_interruption(project):
     """pytest.exit in a test is no judgement, whatever code it asks for; on a worker neither."""
     (project / "suites" / "test_zz.py").write_text("import pytest\n\n\ndef test_it():\n    pytest.exit('x', 0)\n")
@@ -197,12 +203,14 @@ def test_the_writer_of_the_verdict_cannot_be_left_out(project):
     assert "Leave it out" in done.stdout
 
 
+@pytest.mark.slow
 def test_report_only_still_excuses_findings(project):
     """What report-only is for: a red judgement exits 0, and the document says what it is."""
     done, verdict = gate(project, "--candidate", "other.keras", "--modelcheck-report-only")
     assert (done.returncode, verdict["exit_code"]) == (0, 1), json.dumps(verdict["reasons"])
 
 
+@pytest.mark.slow
 def test_too_many_warnings_leave_no_verdict_that_passes(project, pytestconfig):
     """pytest's own --max-warnings comes after the verdict: its status stays, the verdict becomes an error."""
     if not hasattr(pytestconfig.option, "max_warnings"):

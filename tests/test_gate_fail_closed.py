@@ -102,6 +102,7 @@ def red(folder, damage, code, words, *arguments):
     return verdict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("damage", "code", "words"), ROWS, ids=[row[0].__name__ for row in ROWS])
 def test_fail_closed(project, damage, code, words):
     """Whatever is missing, damaged or left out: red, with a sentence that says why, and never a verdict of pass."""
@@ -128,6 +129,7 @@ def test_fail_closed_on_workers(project, damage, code, kind, words):
     assert words in (project / "report" / "summary.md").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)], ids=["serial", "workers"])
 def test_flaky_is_no_pass(project, workers):
     """A test that passes only when it is run again is named as flaky, and the run is red."""
@@ -137,6 +139,7 @@ def test_flaky_is_no_pass(project, workers):
     ]
 
 
+@pytest.mark.slow
 def test_what_fails_again_and_again_is_a_failure(project):
     """Reruns change nothing about a finding that stays red: exit 1, and nothing is called flaky."""
     done, verdict = gate(project, "--candidate", "other.keras", "--reruns", "1")
@@ -145,6 +148,7 @@ def test_what_fails_again_and_again_is_a_failure(project):
     assert [step["action"] for step in verdict["next"]] == ["rerun"]  # what failed is not offered for approval
 
 
+@pytest.mark.slow
 def test_a_failure_is_said_once(project):
     """Our line alone says it, and the counts stay; -v, -rf and JUnit say all that they ever did."""
     done = run(project, "-q", "suites/", "--candidate", "other.keras")
@@ -160,6 +164,7 @@ def test_a_failure_is_said_once(project):
     assert "must be" in (project / "junit.xml").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_part_is_partial(project):
     """Chosen by name or by path, what ran is judged, and the scope says that it is a part."""
     for arguments in (("suites/", "-k", "conv1"), ("suites/test_same_features.py",)):
@@ -187,6 +192,7 @@ def test_the_document_has_every_row():
         assert any(f"def {name}(" in text for text in tests.values()), name
 
 
+@pytest.mark.slow
 def test_the_table_can_be_green(project):
     """The same project without damage passes in full, so no row is red by itself."""
     done, verdict = gate(project)
@@ -195,6 +201,7 @@ def test_the_table_can_be_green(project):
     assert [step["action"] for step in verdict["next"]] == ["approve"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "layers",
     [
@@ -215,6 +222,7 @@ def test_a_layer_of_another_name_is_judged_by_what_it_does(project, layers):
     }
 
 
+@pytest.mark.slow
 def test_the_verdict_is_bound_to_what_was_judged(project):
     """The document holds the digests of candidate, baseline, panel, recipe and criteria, as they are on disk."""
     from modelcheck.panel import Panel
@@ -229,6 +237,7 @@ def test_the_verdict_is_bound_to_what_was_judged(project):
     assert verdict["criteria"]["sha256"] == hashlib.sha256(CRITERIA.encode()).hexdigest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kib", "left"), [(24, True), (1, False)], ids=["report", "verdict"])
 def test_a_full_disk_is_red(project, kib, left):
     """Where report or verdict cannot be written whole, the run is red, says so, and leaves no half of a file."""

@@ -50,6 +50,7 @@ def change(project, what):
     damages.append(project, "suites/test_zz.py", SUITE.format(change=CHANGES[what]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", CHANGES)
 def test_what_is_changed_during_a_run_on_workers_is_refused(project, what):
     """Overwritten after a worker has judged: no pass, and the reason names what was changed."""
@@ -60,6 +61,7 @@ def test_what_is_changed_during_a_run_on_workers_is_refused(project, what):
     assert what in json.dumps(verdict["reasons"])
 
 
+@pytest.mark.slow
 def test_workers_with_other_settings_are_refused(project):
     """Where a worker reads other settings than the controller has read, nothing is released."""
     text = "import os\nfrom pathlib import Path\n\nif os.environ.get('PYTEST_XDIST_WORKER') == 'gw0':\n"
@@ -70,6 +72,7 @@ def test_workers_with_other_settings_are_refused(project):
     assert "judged by other settings" in json.dumps(verdict["reasons"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["candidate", "criteria", "waivers"])
 def test_in_one_process_the_verdict_is_bound_to_what_was_read(project, what):
     """Each file is read once: what is written over it later changes neither the judgement nor the digest."""
@@ -81,6 +84,7 @@ def test_in_one_process_the_verdict_is_bound_to_what_was_read(project, what):
     assert verdict[what]["sha256"] == before != hashlib.sha256((project / file).read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "options"),
     [
@@ -98,6 +102,7 @@ def test_a_made_up_measure_is_no_pass(project, change, options):
     assert "subject_accuracy[ben] was judged with another value or limit" in json.dumps(verdict["reasons"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)], ids=["alone", "workers"])
 def test_findings_without_their_files_are_no_pass(project, options):
     """Where a test's report no longer says what it judged by, nothing is released."""
@@ -110,6 +115,7 @@ def test_findings_without_their_files_are_no_pass(project, options):
     assert "does not say by which files" in json.dumps(verdict["reasons"])
 
 
+@pytest.mark.slow
 def test_something_unmeasured_is_no_pass(project):
     """A suite that judges a person who is not in the panel makes the run red."""
     text = "from modelcheck import Measured\n\n\ndef test_own(check):\n"
@@ -120,6 +126,7 @@ def test_something_unmeasured_is_no_pass(project):
     assert "nothing of that name was measured" in json.dumps(verdict["reasons"])
 
 
+@pytest.mark.slow
 def test_the_verdict_names_what_decided_it(project):
     """Settings, rows of limits, suites with their digests, the run's name and how the candidate was had."""
     (project / "suites" / "conftest.py").write_text("")
@@ -135,6 +142,7 @@ def test_the_verdict_names_what_decided_it(project):
     assert gate(project, "-n", "2", "--modelcheck-run-id", "build 41")[1]["suites"] == verdict["suites"]
 
 
+@pytest.mark.slow
 def test_a_part_leaves_the_report_of_the_whole_alone(project):
     """What `-k` or a path chose is written beside it, and says so; the full verdict still releases."""
     _, full = gate(project)
@@ -145,6 +153,7 @@ def test_a_part_leaves_the_report_of_the_whole_alone(project):
         assert json.loads((project / "report" / "partial" / "verdict.json").read_text())["scope"] == "partial"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [(), (".",)])
 def test_without_suites_no_verdict_is_left(project, arguments):
     """A run of the whole project whose suites were deleted is red, and takes the old pass away."""
@@ -156,6 +165,7 @@ def test_without_suites_no_verdict_is_left(project, arguments):
     assert json.loads((project / "report" / "verdict.json").read_text())["verdict"] == "error"
 
 
+@pytest.mark.slow
 def test_a_baseline_that_nobody_approved_is_named(project):
     """A record that was put in the baseline's place by hand, without a history: the verdict says so."""
     _, verdict = gate(project)

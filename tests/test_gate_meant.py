@@ -59,6 +59,7 @@ def rename(folder):
     return folder / "checks"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [(), (".",), pytest.param(("-n", "2"), marks=pytest.mark.slow)], ids=" ".join)
 def test_suites_that_skip_themselves_are_red(stale, arguments):
     """The whole project with nothing but unit tests left: not judged, and the old pass is gone."""
@@ -67,6 +68,7 @@ def test_suites_that_skip_themselves_are_red(stale, arguments):
     assert json.loads(verdict(stale))["verdict"] == "error"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("skipped", [True, False])
 def test_suites_of_another_name_are_suites(stale, skipped):
     """The folder of the criteria counts as well, with its gates skipped or deleted."""
@@ -112,6 +114,7 @@ def test_a_unit_test_beside_the_criteria_is_left_alone(stale):
     assert verdict(stale) == STALE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)], ids=["serial", "workers"])
 def test_a_case_of_unittest_is_named(project, workers):
     """pytest makes such tests in another way; the verdict names their file all the same."""
@@ -121,6 +124,7 @@ def test_a_case_of_unittest_is_named(project, workers):
     assert "suites/test_case.py" in document["suites"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -137,6 +141,7 @@ def test_a_file_that_the_verdict_does_not_name_judges_nothing(project, name, tex
     assert "Name it among the test's arguments" in json.dumps(document["reasons"])
 
 
+@pytest.mark.slow
 def test_a_conftest_above_the_project_is_named(project):
     """pytest loads it where its own root lies higher: the verdict names it, and `--project` finds it."""
     inner = project / "inner"

@@ -107,6 +107,7 @@ def test_help_shows_the_new_names_in_one_line_each(project):
     assert section.count("--") == len(OPTIONS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)], ids=["alone", "two workers"]
 )
@@ -119,6 +120,7 @@ def test_a_former_name_works_and_warns_once(project, workers):
     assert "--report is now --modelcheck-report," in done.stdout
 
 
+@pytest.mark.slow
 def test_a_new_name_does_not_warn(project):
     """The names of today are silent, also where warnings are errors."""
     done, verdict = gate(project, "--modelcheck-report", "report", *STRICT)
@@ -141,6 +143,7 @@ def test_what_cannot_be_meant_is_a_usage_error(project, words, said):
     assert "Traceback" not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_former_name_can_be_silenced(project):
     """A filter of the project's own for the warning is kept."""
     done, _ = gate(project, "--report", "report", "-W", "ignore::pytest.PytestDeprecationWarning")
@@ -162,6 +165,7 @@ def test_nobody_uses_a_former_name():
             assert not found, path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("written", [r"a\u0000b.keras", ""], ids=["NUL", "empty"])
 def test_a_path_that_names_no_file_is_an_error_of_the_settings(tmp_path, written):
     """Nothing at all, or the one character that no name can hold: exit 4 and a sentence, from file and option alike."""

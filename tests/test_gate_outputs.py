@@ -157,6 +157,7 @@ def test_settings_that_cannot_be_read_write_into_no_baseline(project):
     assert content(project) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("paths", [("suites",), ()], ids=["suites", "no paths"])
 def test_a_step_summary_over_an_input_is_refused(project, paths):
     """The build's summary is appended to a file, which must not be the criteria."""
@@ -168,6 +169,7 @@ def test_a_step_summary_over_an_input_is_refused(project, paths):
     assert content(project) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "report", ["report", "out/of/the/way", "suites/report", ".modelcheck/report", "baselines/../r"]
 )
@@ -179,6 +181,7 @@ def test_ordinary_places_are_taken(project, report):
     assert (project / report / "candidate" / "manifest.json").exists()
 
 
+@pytest.mark.slow
 def test_a_run_leaves_its_inputs_alone(project):
     """An ordinary run changes nothing that it reads."""
     before = content(project)

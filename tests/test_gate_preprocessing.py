@@ -39,6 +39,7 @@ def project(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_red_verdict_names_the_preprocessing_that_would_answer_better(project):
     """The first reason of the document, and its sentence with the setting comes first in the summary."""
     done, verdict = gates.gate(project, "--candidate", "fed_wrong.keras")
@@ -55,6 +56,7 @@ def test_a_red_verdict_names_the_preprocessing_that_would_answer_better(project)
         assert "--modelcheck-preprocessing tf" in said
 
 
+@pytest.mark.slow
 def test_a_report_that_names_a_preprocessing_is_read_like_any_other(project):
     """Also where the candidate has one of its own: no contradiction in what is red, and one in what is not."""
     gates.gate(project, "--candidate", "fed_wrong.keras")
@@ -69,6 +71,7 @@ def test_a_report_that_names_a_preprocessing_is_read_like_any_other(project):
     assert [find_contradiction(row) == "" for row in (passed, told)] == [True, False]
 
 
+@pytest.mark.slow
 def test_what_answers_as_well_as_it_can_is_told_nothing(project):
     """A red verdict of a candidate that no other preprocessing would mend, and a green one, have no such reason."""
     for candidate, code in (("other.keras", 1), ("same.keras", 0)):

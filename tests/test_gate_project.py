@@ -58,6 +58,7 @@ def judged_by_its_own(two, done, *, own="a", other="b"):
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["before", "after", "environment"])
 @pytest.mark.parametrize("option", FILES)
 def test_the_value_of_an_option_decides_nothing(two, option, place):
@@ -78,6 +79,7 @@ def test_another_project_is_refused_by_name(two):
     assert "--panel=PATH" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)], ids=["serial", "workers"])
 @pytest.mark.parametrize("way", ["equals", "rootdir"])
 def test_what_the_message_says_to_type_works(two, way, workers):
@@ -118,6 +120,7 @@ def test_a_folder_above_both_is_no_project(two):
     assert verdict_of(two) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)], ids=["serial", "workers"])
 def test_suites_of_two_projects_are_refused(two, workers):
     """One run is judged by one project's limits."""
@@ -130,6 +133,7 @@ def test_suites_of_two_projects_are_refused(two, workers):
     assert "is judged by the limits of" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_project_below_the_root_is_judged_by_its_own(two):
     """In a repository of several projects with one pytest.ini, the nearest settings above the suites count."""
     (two / "pytest.ini").write_text("[pytest]\n")

@@ -299,6 +299,7 @@ def places(part, path=()):
         yield from places(value, (*path, key))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_touched_document_is_released(passed, data):

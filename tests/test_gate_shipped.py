@@ -142,6 +142,7 @@ def test_a_broken_conversion_is_the_first_reason(broken):
     assert [row["kind"] for row in document["reasons"]].count("conversion") == 1
 
 
+@pytest.mark.slow
 def test_limits_on_what_is_not_asked_leave_nothing_to_do(passed, project):
     """A test whose limits are all on maps or untrained twins is skipped; it is no failure, and nothing is invented."""
     assert "skipped" in passed[0].stdout
@@ -160,11 +161,13 @@ def test_limits_on_what_is_not_asked_leave_nothing_to_do(passed, project):
         criteria.write_text(before)
 
 
+@pytest.mark.slow
 def test_without_its_source_a_broken_layer_may_stay_unseen(project):
     """Its answers are the same: what it takes to see it is the source."""
     assert gates.gate(project, "--candidate", "spoiled.tflite")[0].returncode == 0
 
 
+@pytest.mark.slow
 def test_a_broken_conversion_without_a_limit_is_told_after_the_verdict(project):
     """Limits that do not know of sources let it pass, and the layer is named all the same."""
     criteria = project / "suites" / "criteria.toml"
@@ -183,6 +186,7 @@ def test_a_broken_conversion_without_a_limit_is_told_after_the_verdict(project):
     assert "its reasons are not all there" in asked(project, document, candidate="spoiled.tflite")[1]
 
 
+@pytest.mark.slow
 def test_an_input_of_another_range_is_the_first_reason(project):
     """What pictures use of the input is told before what follows from it."""
     done, document = gates.gate(project, "--candidate", "starved.tflite")
@@ -197,6 +201,7 @@ def test_an_input_of_another_range_is_the_first_reason(project):
     assert find_contradiction({**document, "reasons": [second, first, *rest]})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("candidate", "source", "code", "words"),
     [

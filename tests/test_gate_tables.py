@@ -93,6 +93,7 @@ def test_an_acceptable_verdict_is_released_and_told_from_others(project, passed)
     assert find_unplanned(document, read_manifest(project / "baselines" / "mine")) == ""
 
 
+@pytest.mark.slow
 def test_a_variable_that_must_not_drive_is_red(project):
     """A network that reads a forbidden variable fails by name, and the verdict passes its own check."""
     done, document = gates.gate(project, "--candidate", "other.keras", "--modelcheck-report", "report/other")
@@ -214,6 +215,7 @@ def name_source(folder):
     path.write_text(path.read_text() + 'baseline_model = "same.keras"\n')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -253,6 +255,7 @@ def test_answers_that_say_nothing_are_refused(scores, says):
         check_answers(candidate)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["numbers", "three classes", "no division"])
 def test_every_kind_of_table_passes_what_init_writes_for_it(tmp_path, target):
     """A target of numbers, three classes, a table that nothing divides: the release passes, and nothing is left out."""
@@ -275,6 +278,7 @@ def test_every_kind_of_table_passes_what_init_writes_for_it(tmp_path, target):
     assert needs == ({"divisions"} if target == "no division" else set())
 
 
+@pytest.mark.slow
 def test_a_small_sub_population_is_named(tmp_path):
     """Nine rows of a sub-population are not judged, and the verdict, its panel and its words say so."""
     panel = make_table_panel()

@@ -4,6 +4,8 @@ import dataclasses
 import hashlib
 from pathlib import Path
 
+import pytest
+
 import gates
 from modelcheck.gate import child
 from modelcheck.gate.cache import load_or_measure
@@ -62,6 +64,7 @@ def test_a_time_moves_no_digest_and_survives_the_cache(tmp_path, monkeypatch):
     assert first.signature.digest() == second.signature.digest() == made.digest()
 
 
+@pytest.mark.slow
 def test_a_verdict_says_it_outside_of_its_seal(project):
     """It stands in `volatile`, where it was kept, and the sealed part is the same with and without."""
     assert gates.run(project, "suites").returncode in (0, 1)

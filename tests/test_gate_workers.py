@@ -141,6 +141,7 @@ def cut(stage, positions):
     )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(data=st.data())
 def test_any_grouping_in_any_order_joins_to_the_same_record(data):
@@ -493,6 +494,7 @@ def test_without_dask_the_extra_is_named(monkeypatch):
         pass
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
     """An address where nobody listens is an error, soon, with what to do."""
     pytest.importorskip("distributed", reason="Dask is not installed")

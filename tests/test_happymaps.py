@@ -28,6 +28,7 @@ def dense_network(weights, shape):
     return model
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(st.integers(0, 2**31), st.sampled_from([(0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)]))
 def test_a_linear_unit_wants_exactly_its_positive_weights(seed, box):
@@ -70,6 +71,7 @@ def test_a_quadratic_unit_finds_its_optimum():
     np.testing.assert_allclose(outcome.maps[0], target, atol=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [plain, residual, nested], ids=["plain", "residual", "nested"])
 def test_a_unit_has_the_same_map_alone_and_in_company(make):
     """Batch, order and repetition do not matter: the map of a unit depends on the unit alone."""
@@ -113,6 +115,7 @@ def test_conv_maps_are_their_receptive_fields():
     assert render_happy_maps(model, "decision", recipe=QUICK).maps.shape == (2, 30, 28, 1)
 
 
+@pytest.mark.slow
 def test_ascent_climbs():
     """Every unit that has a map is happier on it than on grey, and the margin of a class wins it the picture."""
     network = flatten(plain(seed=1))
@@ -147,6 +150,7 @@ def noise_shy(size=6):
     return flatten(model)
 
 
+@pytest.mark.slow
 def test_a_class_that_noise_drowns_gets_its_map_with_less_of_it(monkeypatch):
     """Where the recipe's jitter leaves a class without a map it falls back, alone as in company."""
     network, recipe = noise_shy(), replace(QUICK, start_noise=0, shift=0, pull=0)
@@ -293,6 +297,7 @@ def test_the_direction_of_one_unit_is_that_unit():
             render_happy_maps(model, "units", recipe=QUICK, directions=wrong)
 
 
+@pytest.mark.slow
 def test_more_starts_never_make_a_unit_less_happy():
     """Of several starts the best is kept, and the first of them is the single one."""
     one, three = (ascend_all(plain(seed=4), replace(QUICK, starts=count)) for count in (1, 3))

@@ -96,6 +96,7 @@ def test_a_figure_without_matplotlib_names_the_command(monkeypatch):
         some(2, 3, 3, 1).to_figure()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")  # Keras saves so
 def test_a_file_a_model_and_a_network_have_the_same_maps(tmp_path):
     """A path, a keras.Model and a Network give the same maps, with the names of their units."""

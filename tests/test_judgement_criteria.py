@@ -99,6 +99,7 @@ def test_what_was_not_measured_never_passes(criterion, interval, value):
     assert judged(value, criterion, interval=interval).verdict is Verdict.UNMEASURED
 
 
+@pytest.mark.slow
 @few
 @given(value=numbers, criterion=criteria(), interval=ends)
 def test_a_pass_lies_within_the_limits(value, criterion, interval):

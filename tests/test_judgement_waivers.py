@@ -330,6 +330,7 @@ def grant(project, *, expires="2026-04-09", value=0.5):
     (project / "suites" / "waivers.toml").write_text(text)
 
 
+@pytest.mark.slow
 def test_a_waived_run_is_amber_everywhere(project):
     """Exit 0 and verdict pass, with the waivers listed; terminal, summary and page say waived, and how many days."""
     grant(project)
@@ -354,6 +355,7 @@ def test_a_waived_run_is_amber_everywhere(project):
     assert "30 days left" in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("today", "code", "words"),
     [("2026-03-27", 0, "13 days left; decide soon"), ("2026-04-10", 1, "expired on 2026-04-09")],
@@ -368,6 +370,7 @@ def test_the_end_is_announced_and_kept(project, today, code, words):
     assert (verdict["verdict"] == "pass") == (code == 0)
 
 
+@pytest.mark.slow
 def test_worse_than_granted_fails(project):
     """A finding beyond what was granted stays red, and the waiver that does not cover it is named."""
     grant(project, value=0.6)
@@ -378,6 +381,7 @@ def test_worse_than_granted_fails(project):
     assert (use["state"], use["findings"]) == ("worse", ["subject_accuracy[ben]"])
 
 
+@pytest.mark.slow
 def test_better_than_granted_by_far_fails(project):
     """A waiver that would still hold for a much worse network is named, and the run is red by it alone."""
     grant(project, value=0.1)
@@ -388,6 +392,7 @@ def test_better_than_granted_by_far_fails(project):
     assert [row["state"] for row in verdict["waivers"]["rows"]] == ["granted for more", "used"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [-1e308, -0.001, 1.5])
 def test_a_waiver_for_no_possible_value_is_a_configuration_error(project, value):
     """Nothing is judged by a row that nothing could fail."""
@@ -397,6 +402,7 @@ def test_a_waiver_for_no_possible_value_is_a_configuration_error(project, value)
     assert "subject_accuracy lies between 0 and 1" in done.stdout
 
 
+@pytest.mark.slow
 def test_criteria_that_let_everything_through_are_a_configuration_error(project):
     """Limits that no network can miss make no gate."""
     row = '[[criterion]]\nmetric = "subject_accuracy"\nat_least = 0\nwhy = "x"\n'
@@ -406,6 +412,7 @@ def test_criteria_that_let_everything_through_are_a_configuration_error(project)
     assert "No value can fail any of the 1 criteria" in done.stdout
 
 
+@pytest.mark.slow
 def test_waivers_of_another_candidate_fail(project):
     """They do not pass on to the next file: a clean candidate beside them is red until they are removed."""
     grant(project)
@@ -417,6 +424,7 @@ def test_waivers_of_another_candidate_fail(project):
     assert "is for the candidate" in done.stdout
 
 
+@pytest.mark.slow
 def test_workers_waive_alike(project):
     """On two workers the same findings are waived, and the verdict is the same apart from its volatile block."""
     grant(project)

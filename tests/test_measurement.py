@@ -175,6 +175,7 @@ def test_a_name_that_cannot_be_kept_is_refused_before_anything_is_measured(name,
         measure(tmp_path / "named.keras", panel, RECIPE, progress=begin)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["conv.1>a", "c" * 900])
 def test_a_name_that_can_be_kept_survives_the_record(name, panel, tmp_path):
     """Whatever Keras itself can run, up to 900 letters, comes back as it was."""
@@ -240,6 +241,7 @@ def test_twins_are_fresh_and_seeded(make):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [plain, residual], ids=["plain", "residual"])
 def test_a_twin_that_borrows_the_network_is_the_twin(make, panel, tmp_path):
     """What a twin shows in the candidate's place is what a network of its own with the same weights shows."""
@@ -326,6 +328,7 @@ def test_flipping_takes_the_strongest_evidence_first_in_every_channel():
     assert fall["gradient"] > fall["occlusion"] + 0.1, "the same maps taken for evidence rank worse"
 
 
+@pytest.mark.slow
 def test_of_many_classes_twins_have_maps_of_some(tmp_path):
     """A network has a map of each of twenty classes, an untrained twin of sixteen; floors are known all the same."""
     random = np.random.default_rng(3)

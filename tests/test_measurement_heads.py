@@ -103,6 +103,7 @@ def test_each_label_is_a_decision_of_its_own():
         np.testing.assert_allclose(shifted, -lead + math.log(0.7 / 0.3), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "method", ["gradient", "smoothgrad", "occlusion", "lrp_epsilon", "deeplift", "gradient_x_input"]
 )
@@ -244,6 +245,7 @@ def test_other_inputs_are_held(output):
     assert [layer.name for layer in flatten(twin).unit_layers()] == [layer.name for layer in network.unit_layers()]
 
 
+@pytest.mark.slow
 def test_the_command_measures_one_of_several_outputs(tmp_path):
     """The record keeps how it was understood, and its file serves as a partner that is read alike."""
     two_inputs().save(tmp_path / "two.keras")

@@ -52,6 +52,7 @@ def baseline(files):
     return measure(files / "vector.keras", numbers_of(ROWS), RECIPE)
 
 
+@pytest.mark.slow
 def test_a_network_on_a_vector_is_measured_whole(baseline, files, tmp_path):
     """Every part is there, of the shapes that reading asks for, and it is the same when it is measured again."""
     baseline.write(tmp_path)
@@ -86,6 +87,7 @@ def test_integrated_gradients_add_up_to_what_changes(baseline):
         assert np.ptp(differences[truth == label]) < 0.05
 
 
+@pytest.mark.slow
 def test_another_networks_profiles_are_shown(baseline, files):
     """What is kept of the exchange is what the network answers to those very rows."""
     found = measure(files / "other.keras", numbers_of(ROWS), RECIPE, stimuli=baseline, twins=False)
@@ -107,6 +109,7 @@ def test_a_target_of_numbers_has_a_highest_and_a_lowest_answer(files):
     assert set(found.relevance) == {"integrated_gradients", "deeplift"}
 
 
+@pytest.mark.slow
 def test_a_network_on_named_inputs_is_measured_without_relevance(files, tmp_path):
     """Words are looked up inside; which methods could not be had is kept, with the reason."""
     found = measure(files / "inputs.keras", ROWS, RECIPE)
@@ -126,6 +129,7 @@ def carry_out(request, folder):
     return child.main(str(folder.parent / "request.json"), str(folder))
 
 
+@pytest.mark.slow
 def test_the_gates_child_measures_tables(baseline, files, tmp_path):
     """A request with a recipe gives what measuring here gives; one like a signature shows its profiles."""
     panel, first, second = tmp_path / "panel.npz", tmp_path / "first", tmp_path / "second"

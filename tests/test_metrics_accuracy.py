@@ -47,6 +47,7 @@ def test_wilsons_interval_by_hand():
     assert rate.interval == pytest.approx((centre - half, centre + half))
 
 
+@pytest.mark.slow
 def test_coverage_is_about_what_is_claimed():
     """Over 2,000 simulated people the 95 % interval covers between 92 and 99 % of the time."""
     generator = np.random.default_rng(0)

@@ -75,6 +75,7 @@ def test_one_person_is_better_than_nobody():
     assert (LABELS[alone.rows[:, None]] != LABELS[alone.donors]).all()
 
 
+@pytest.mark.slow
 @given(pictures=st.integers(3, 30), seed=st.integers(0, 99))
 def test_pictures_are_spread_over_classes(pictures, seed):
     """No class has two pictures more than another, no row comes twice, and a smaller choice is part of a larger."""

@@ -74,6 +74,7 @@ def test_a_picture_without_a_value_leaves_no_value():
         assert np.isnan([rate.value, *rate.interval]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [2, 3, 5, 10])
 @pytest.mark.parametrize("share", [0.8, 0.9])
 def test_pointing_covers_what_it_claims_even_if_a_person_always_hits_or_never(n, share):

@@ -25,6 +25,7 @@ def propose_on_the_same(scores, labels):
     return is_surely_better(find_best_order(scores, labels).rate, now)
 
 
+@pytest.mark.slow
 @few
 @given(st.data())
 def test_every_order_of_a_good_network_is_found(data):
@@ -85,6 +86,7 @@ def test_a_weak_network_is_not_said_to_have_another_order(classes, pictures, acc
         assert find_better_order(draw(told, generator, classes=classes, accuracy=share), labels) is None
 
 
+@pytest.mark.slow
 def test_the_best_order_on_the_same_pictures_would_cry_wolf():
     """On the draws above the order that is only chosen, and not tested, is proposed for many a weak network."""
     generator, labels = np.random.default_rng(0), np.arange(224) % 2
@@ -94,6 +96,7 @@ def test_the_best_order_on_the_same_pictures_would_cry_wolf():
     assert sum(chance) > 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("classes", "pictures", "least"), [(2, 40, 45), (2, 80, 58), (3, 40, 57), (10, 40, 58), (10, 224, 60)]
 )

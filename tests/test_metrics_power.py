@@ -75,6 +75,7 @@ def test_of_several_classes_it_is_drawn_to_a_hundredth(classes, each):
     assert stats.binom.sf(needed - 1, n, drop) == pytest.approx(0.8, abs=0.01)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(2, 40), st.integers(2, 40))
 def test_more_pictures_show_a_smaller_drop(few, more):

@@ -42,6 +42,7 @@ def test_separation_is_the_share_of_pairs_in_order(case):
         assert rate.interval[0] <= rate.value <= rate.interval[1]
 
 
+@pytest.mark.slow
 @few
 @given(answered())
 def test_the_best_order_is_that_of_all_permutations(case):
@@ -59,6 +60,7 @@ def test_the_best_order_is_that_of_all_permutations(case):
         assert found.order == tuple(range(scores.shape[1]))
 
 
+@pytest.mark.slow
 @few
 @given(answered(most=2))
 def test_no_threshold_is_better_than_the_best(case):

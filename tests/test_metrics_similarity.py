@@ -59,6 +59,7 @@ def test_the_oracle_can_fail():
     assert abs(ssim(a, b, data_range=1.0) - other) > 1e-3
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**31))
 def test_ssim_matrix_is_every_pair(seed):

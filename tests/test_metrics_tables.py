@@ -231,6 +231,7 @@ class TestGaps:
         assert gap.value < own  # what chance gives is taken away
         assert np.abs(curves[0] - curves[1]).max() > 0
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("per_subject", [1, 4])
     def test_p_is_uniform_where_nothing_differs(self, per_subject):
         """Of rows that are alike p is below 5 % in 5 % of tables, also where rows of a subject are alike."""

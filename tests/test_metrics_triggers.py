@@ -210,6 +210,7 @@ def test_shifts_have_a_closed_form():
             assert found[family.name][p, r, c, 1] == pytest.approx(np.mean(moved) / gap, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_planted_corner_is_found_and_its_clean_sibling_is_not():
     """The planted network fails at its corner; a sibling passes, in words that promise no more than the scan."""
     clean = [twin(seed) for seed in range(6)]

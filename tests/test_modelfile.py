@@ -59,6 +59,7 @@ def test_every_rule_is_explained(hostile):
     assert rows == {rule for rule, _ in files.values()}
 
 
+@pytest.mark.slow
 def test_hostile_text_acts_on_no_terminal(hostile, monkeypatch):
     """What the command prints of a hostile file holds no control character but the line's end."""
     # Looked at in this process, for a process each takes its time; that each is, is tested elsewhere.
@@ -184,6 +185,7 @@ def test_shipped_networks_pass(path):
     assert not scan_model(path).refusals
 
 
+@pytest.mark.slow
 def test_a_trained_network_passes(tmp_path):
     """A network that was fitted keeps its optimizer's variables in the weights; that is clean too."""
     model = plain()
@@ -205,6 +207,7 @@ def test_what_is_allowed_exists_and_only_computes():
             assert not names & set(KNOWN_BAD)
 
 
+@pytest.mark.slow
 def test_the_bytes_that_were_scanned_are_loaded(tmp_path, monkeypatch):
     """A file that is swapped after it was read changes nothing: what is loaded is what was hashed and scanned."""
     path = tmp_path / "net.keras"

@@ -157,6 +157,7 @@ def test_a_report_travels_whole():
         assert ScanReport.from_dict(json.loads(json.dumps(report.to_dict()))) == report
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds to RLIMIT_DATA")
 def test_the_scan_runs_within_limits(tmp_path):
     """A file that needs more memory than the settings allow is an error that says so, and not the caller's end."""

@@ -213,6 +213,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is counted in KiB on Linux only")
 def test_bombs_are_refused_soon(tmp_path):
     """Files of a hundred thousand small things and more: refused for their number, in seconds and some 100 MiB."""

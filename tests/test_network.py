@@ -209,6 +209,7 @@ def scaled_twice():
     return keras.Model(start, layers.Dense(3)(layers.ReLU()(x)))
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**31 - 1))
 @settings(max_examples=5, deadline=None)
 def test_merging_normalisation_into_kernels_changes_no_answer(seed):

@@ -246,6 +246,7 @@ def test_an_honest_network_agrees(make):
     check_agreement(flatten(make()), PICTURES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16", "float16", "mixed_bfloat16"])
 def test_a_trained_network_of_any_precision_agrees(policy):
     """The half network of the story, sure of its answers to the last of its layers, loses nothing by rounding."""
@@ -299,6 +300,7 @@ def test_nan_is_never_equal(value):
         check_agreement(flatten(model), PICTURES)
 
 
+@pytest.mark.slow
 def test_a_coarse_dtype_that_overflows_on_a_sticker_alone_is_found():
     """A bright corner is infinite in float16 and nothing in float32: the panel does not show it, the scan does."""
     panel = make_panel(subjects=("ada", "ben"), size=(24, 20), per_subject=6)
@@ -345,6 +347,7 @@ def test_happy_maps_are_of_the_networks_own_function():
         render_happy_maps(overflowing(), "decision", [1], Recipe(steps=2, copies=1))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_units_and_partners_are_looked_at_too(tmp_path, monkeypatch):
     """A network that is examined for spare units, or stands behind a signature of before, is asked as well."""

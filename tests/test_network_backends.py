@@ -58,6 +58,7 @@ def difference(signature, scores):
     return np.abs(signature.scores - scores).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_file_of_another_backend_is_measured_with_that_backends_scores(backend):
     """A file that torch or jax wrote has, here, the scores that torch or jax gave on 240 pictures; another has not."""
@@ -80,6 +81,7 @@ def test_a_backend_that_is_installed_is_read_too(backend, tmp_path):
     assert difference(signature, np.load(tmp_path / f"{backend}_scores.npy")) < ROUNDING
 
 
+@pytest.mark.slow
 def test_the_backend_of_the_shell_does_not_count():
     """With KERAS_BACKEND=torch, installed or not, TensorFlow computes, and the environment stays as it was."""
     code = "import modelcheck.network, os, keras; print(keras.backend.backend(), os.environ['KERAS_BACKEND'])"

@@ -163,6 +163,7 @@ ON_A_STICKER = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", ON_A_STICKER.values(), ids=ON_A_STICKER)
 def test_numbers_that_part_on_a_sticker_alone_are_found(function):
     """The panel agrees, and where the search for triggers looks, Keras is asked as well, whatever the dtype."""

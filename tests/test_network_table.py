@@ -42,6 +42,7 @@ def test_the_table_has_a_row_for_each_network_and_no_other():
     assert len(TABLE) >= 35
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MEASURED)
 def test_what_is_measured_passes_the_scan_and_answers_as_keras_does(name, tmp_path):
     """Its file is clean, its steps answer as Keras, it has units, and a score has a finite slope."""

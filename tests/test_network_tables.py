@@ -118,6 +118,7 @@ def test_no_row_depends_on_others(model, panel):
     assert network.ask(encoded[:0]).shape == (0, scores.shape[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", [None, "softplus"])
 def test_numbers_are_answered_as_they_are(activation):
     """Of a target of numbers the output is the answer, whatever activation it ends in."""
@@ -139,6 +140,7 @@ def test_units_are_read_before_and_features_after_their_activation():
     assert features["dense2"].shape == (40, 4)
 
 
+@pytest.mark.slow
 def test_whole_numbers_and_parts_of_a_range_are_encoded_inside():
     """Inputs of whole numbers are looked up, and a range is cut, as Keras does."""
     panel = TablePanel(

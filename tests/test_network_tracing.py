@@ -97,6 +97,7 @@ def test_a_subclassed_network_that_cannot_be_read_is_refused_with_a_remedy(model
         check_agreement(flatten(model()), PICTURES)
 
 
+@pytest.mark.slow
 def test_a_subclassed_file_is_measured(tmp_path, monkeypatch):
     """Allowed by name, the class is imported, and the network measured with its twin."""
     monkeypatch.setattr(Own, "__module__", "own_networks")
@@ -116,6 +117,7 @@ def test_an_inner_network_of_open_size_has_the_size_at_which_it_is_used():
     check_agreement(left_open, PICTURES)
 
 
+@pytest.mark.slow
 def test_a_network_of_open_size_takes_that_of_the_panel(tmp_path):
     """(None, None, 1) is measured at the panel's size; without one, what to give is said."""
     start = keras.Input((None, None, 1), name="entry")
@@ -130,6 +132,7 @@ def test_a_network_of_open_size_takes_that_of_the_panel(tmp_path):
     assert measure(tmp_path / "open.keras", PANEL, LIGHT).maps["decision"].shape[1:] == (16, 14, 1)
 
 
+@pytest.mark.slow
 def test_pictures_without_an_axis_for_channels_are_read_as_grey(tmp_path):
     """(28, 28), as of digits, is a picture of one channel; casts are found there as well."""
 

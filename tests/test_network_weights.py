@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from modelcheck.happymaps import ascend
@@ -50,6 +51,7 @@ def test_a_graph_traced_with_weights_as_values_reads_no_variable():
     assert count_reads(network.class_scores, pictures) > 0
 
 
+@pytest.mark.slow
 def test_an_ascent_that_is_traced_already_sees_new_weights():
     """Weights that are set anew between two ascents of one trace are those that climb."""
     model, recipe, climbs = normalised(), Recipe(steps=3, copies=2), {}

@@ -297,6 +297,7 @@ def answer(folder, content):
         return None
 
 
+@pytest.mark.slow
 def test_no_flipped_bit_of_the_listing_hides_a_part(saved):
     """A damaged length in the listing swallows the entries behind it: regions, groups or names would silently go."""
     folder, content, digest = saved
@@ -322,6 +323,7 @@ def test_truncated_file_is_refused(saved, data):
     assert answer(folder, content[: data.draw(st.integers(0, len(content) - 1))]) is None
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(data=st.data())
 def test_flipped_bits_are_refused_or_harmless(saved, data):

@@ -62,6 +62,7 @@ print(most() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is told in other units elsewhere")
 @pytest.mark.parametrize(("save", "most"), [(np.savez, 2.4), (np.savez_compressed, 1.5)], ids=["stored", "packed"])
 def test_pictures_lie_in_memory_once(save, most, tmp_path):

@@ -80,6 +80,7 @@ def small(**changes):
     return {**parts, **changes}
 
 
+@pytest.mark.slow
 @few
 @given(panel=table_panels())
 def test_saving_and_loading_keeps_every_part(tmp_path_factory, panel):
@@ -97,6 +98,7 @@ def test_saving_and_loading_keeps_every_part(tmp_path_factory, panel):
         assert loaded.groups.keys() == panel.groups.keys()
 
 
+@pytest.mark.slow
 @few
 @given(panel=table_panels(), data=st.data())
 def test_subset_picks_the_same_rows_of_every_part(panel, data):
@@ -421,6 +423,7 @@ def test_what_speaks_against_a_panel_is_said(changes, message):
     assert remarks_of() == ""
 
 
+@pytest.mark.slow
 @few
 @given(panel=table_panels())
 def test_rows_are_the_same_where_all_their_cells_are(panel):

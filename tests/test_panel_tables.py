@@ -231,6 +231,7 @@ def test_any_bytes_as_a_table_are_refused(tmp_path_factory, content):
         Panel.from_frame(path)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_damaged_pictures_are_read_or_refused(tmp_path_factory, data):

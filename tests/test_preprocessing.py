@@ -125,6 +125,7 @@ def test_another_number_of_channels_is_refused_by_name():
         preprocess_first(grey, PRESETS["caffe"], input_range=(0.0, 1.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KERAS)
 def test_keras_is_asked_with_preprocessed_pictures(name):
     """The steps agree with the model itself, which is fed as its users feed it; fed otherwise, they do not."""

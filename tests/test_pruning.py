@@ -140,6 +140,7 @@ def test_commands_look_at_networks_within_the_limits_of_the_settings(command, tm
     assert not (tmp_path / "signature").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_every_hidden_unit_is_examined(tmp_path, monkeypatch):
     """From a file and a panel to one row a unit, by the command; a unit without weights is dead and to spare."""

@@ -249,6 +249,7 @@ def reads_of(tree):
             yield node.lineno, f"{owner}.open".lstrip(".")
 
 
+@pytest.mark.slow
 def test_files_are_read_in_one_place():
     """No module but support/files.py opens a file that a user names; who reads its own files is listed."""
     found = {}
@@ -267,6 +268,7 @@ def test_files_are_read_in_one_place():
     }
 
 
+@pytest.mark.slow
 def test_documents_are_parsed_in_one_place():
     """No module but support/tables.py parses JSON or TOML from outside."""
     found = {

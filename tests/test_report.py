@@ -275,6 +275,7 @@ def test_colour_pictures_stay_coloured(tmp_path):
     assert Image.open(io.BytesIO(base64.b64decode(uri))).mode == "RGB"
 
 
+@pytest.mark.slow
 def test_a_deep_network_stays_small(tmp_path):
     """Fifty layers of large colour maps give a page below 1.5 MB, which says what it leaves out."""
     panel = make_panel(size=(96, 96), channels=3)

@@ -23,6 +23,7 @@ def pair(classes):
     return baseline, show(candidate, baseline)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", COUNTS)
 def test_at_most_twelve_classes_are_drawn(classes, tmp_path):
     """The class without a map and the two least alike are among them, and the page says how many are left out."""

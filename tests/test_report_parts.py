@@ -252,6 +252,7 @@ def test_markdown_counts_whole_things(case, monkeypatch):
     assert "| 2 | 2 | at least 2 | 24 pictures |" in summary_markdown(make_document(case[1]))
 
 
+@pytest.mark.slow
 def test_markdown_is_capped(case):
     """Thousands of findings with long reasons stay below a million bytes, and the rest is counted."""
     document = make_document(case[1], why="|<&@" * 2000)
@@ -467,6 +468,7 @@ def test_worst_names_every_metric_before_a_second_of_one():
     assert worst([found("a", "pass")], 3) == []
 
 
+@pytest.mark.slow
 def test_values_stand_among_their_twins():
     """Each strip shows every twin; the score is the place between the medians, and needs retrained ones."""
     panel = make_panel(groups=("straight", "left"))

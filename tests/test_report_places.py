@@ -135,6 +135,7 @@ def test_small_pictures_have_one_grid(tmp_path, monkeypatch):
     assert hero(tmp_path, monkeypatch, RED, case=(panel, comparison)).uses.count("#opening") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hostile", CORPUS, ids=["script", "svg", "javascript", "template", "control", "markdown"])
 def test_hostile_class_names_stay_text(hostile, tmp_path, monkeypatch):
     """The names of classes, which stand beside exchanged pictures and in their descriptions, add no element."""

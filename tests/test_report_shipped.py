@@ -90,6 +90,7 @@ def test_a_map_taken_for_another_class_is_told(tmp_path):
     assert f"takes it for other : {MINUS}0.70 for left" in text
 
 
+@pytest.mark.slow
 @given(st.floats(-0.95, 0.95))
 @settings(max_examples=25, deadline=None)
 def test_map_answers_are_the_recognition(level):
@@ -103,6 +104,7 @@ def test_map_answers_are_the_recognition(level):
     assert all(math.isclose(item.value, level, abs_tol=1e-4) for item in answers)
 
 
+@pytest.mark.slow
 @given(arrays(np.float32, (2, 2, 2), elements=st.floats(-8, 8, width=32)))
 @settings(max_examples=40, deadline=None)
 def test_each_map_has_its_own_answer(scores):
@@ -333,6 +335,7 @@ def test_the_page_says_the_facts_and_the_source(case, tmp_path):
     assert "input_use" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hostile", CORPUS, ids=["script", "svg", "javascript", "template", "control", "markdown"])
 def test_names_of_a_file_stay_text(hostile, tmp_path):
     """What a file says of itself, and the names of its layers, add no element and no script to the page."""

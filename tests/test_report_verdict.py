@@ -262,6 +262,7 @@ def a_finding(draw):
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(a_finding(), max_size=12),

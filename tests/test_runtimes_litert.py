@@ -136,6 +136,7 @@ def fitted(model, panel, **interface):
     return KerasClassifier(network).class_scores(panel.inputs((0.0, 1.0)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("build", "names"),
     [(networks.residual, ("a", "b", "c")), (networks.nested, ("no", "yes")), (networks.plain, ("no", "yes"))],
@@ -156,6 +157,7 @@ def test_layers_of_every_kind(build, names):
         np.testing.assert_allclose(ours[layer.name], values, rtol=1e-3, atol=1e-4, err_msg=layer.name)
 
 
+@pytest.mark.slow
 def test_kernels_of_every_kind():
     """Grouped, depthwise and transposed convolutions have Keras' shape and values."""
     keras.utils.set_random_seed(1)
@@ -173,6 +175,7 @@ def test_kernels_of_every_kind():
         np.testing.assert_allclose(kernel, theirs, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_mixed_probabilities_are_read_as_their_logarithms():
     """Where no softmax ends the file, its probabilities are what is read, and one at the end is called saturated."""
     keras.utils.set_random_seed(2)
@@ -197,6 +200,7 @@ def test_mixed_probabilities_are_read_as_their_logarithms():
     assert np.isfinite(file.class_scores(images)).all()
 
 
+@pytest.mark.slow
 def test_scores_at_the_end_of_what_they_are_stored_in_are_saturated():
     """A file that was calibrated on pictures of little contrast cuts the scores of all others, and says so."""
     model = half_filters()
@@ -207,6 +211,7 @@ def test_scores_at_the_end_of_what_they_are_stored_in_are_saturated():
     assert open_file(shipped_half_filters("float32")).saturation(face_pictures()) == 0
 
 
+@pytest.mark.slow
 def test_the_input_says_on_what_it_was_calibrated():
     """Calibrated on bytes, an input keeps two levels of pictures from 0 to 1; on dark ones, most values are cut."""
     model, images = half_filters(), face_pictures()
@@ -225,6 +230,7 @@ def test_the_input_says_on_what_it_was_calibrated():
     assert outside.describe_input(images).levels == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stored", ["float32", "int8"])
 def test_what_goes_in_and_out_may_be_stored_otherwise(stored, own):
     """A file that takes and gives floats or signed bytes, and computes in eight bits, has the same scores."""
@@ -345,6 +351,7 @@ def test_a_missing_runtime_is_named(monkeypatch):
         open_file(shipped_half_filters("float32"))
 
 
+@pytest.mark.slow
 def test_one_picture_has_one_answer_where_a_file_cannot_be_resized():
     """A file of one picture at a time whose rows cannot be told apart is shown one picture at a time."""
     keras.utils.set_random_seed(5)

@@ -52,6 +52,7 @@ def test_another_size_is_an_error_with_the_next_command(taken):
         find_entry(end, (60, 64, 1), name="phone")
 
 
+@pytest.mark.slow
 def test_the_sentence_is_that_of_a_keras_network():
     """A file and a Keras network of another size are refused in the same words."""
     model, panel = networks.plain(), noise_panel((6, 6, 1), "no", "yes")
@@ -115,6 +116,7 @@ def test_channels_first_in_a_litert_file():
     np.testing.assert_allclose(scores, first(images.transpose(0, 3, 1, 2)).numpy(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["caffe", "torch", "tf", "bytes"])
 def test_pictures_are_preprocessed_as_for_keras(name):
     """What is said of preprocessing holds for a file as for the network that it was made of."""
@@ -133,6 +135,7 @@ def test_a_preprocessing_of_other_channels_is_an_error():
         open_file(shipped_half_filters("float32"), preprocessing="torch")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threshold", [None, 0.2])
 def test_a_sigmoid_answers_as_in_keras(threshold):
     """One sigmoid is read before it, and parts the classes where it is said."""

@@ -70,6 +70,7 @@ def test_other_files_are_left_alone_and_stale_members_go(written):
     assert read_signature(folder).model["name"] == "other"
 
 
+@pytest.mark.slow
 def test_every_flipped_byte_is_noticed(written):
     """One changed byte, anywhere in any member or the manifest, is refused; the intact record is read."""
     _, folder = written
@@ -171,6 +172,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_the_record_is_whole(tmp_path):
     """A writer that alternates between two records is killed at random moments; the old or the new one is there."""
     folder = tmp_path / "record"

@@ -229,6 +229,7 @@ def test_any_bytes(tmp_path, data):
     assert found.ndim in (2, 3)
 
 
+@pytest.mark.slow
 def test_pictures_are_opened_in_one_place():
     """No other module opens a picture."""
     found = {

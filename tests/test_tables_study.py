@@ -57,6 +57,7 @@ def test_the_shortcut_alone_is_trained_on_rows_that_tell():
     assert set(train_networks(replace(small, kind="noise"), [1])) == set(roles) - {"shortcut"}
 
 
+@pytest.mark.slow
 def test_gaps_are_counted():
     """A planted gap is over the limit and what is not there is not; the line of a size says how often."""
     found = pd.DataFrame(gaps_of([300], trained_on=600))

@@ -74,6 +74,7 @@ def test_an_index_accepts_both(built):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_wheel_works_from_another_folder(wheel, tmp_path):
     """Unpacked elsewhere it is the package that is imported, and it looks at a file and writes its starters."""
     place, elsewhere = tmp_path / "site", tmp_path / "elsewhere"

@@ -131,6 +131,7 @@ def test_no_word_of_people_where_there_are_none(passed, bare, tmp_path):
     assert "Class accuracy of left: 1.00." in lines
 
 
+@pytest.mark.slow
 def test_the_search_finds_the_words_where_they_are(bare, tmp_path):
     """The same search, of the same report for a panel with subjects that its project calls people."""
     folder = tmp_path / "project"
@@ -164,6 +165,7 @@ def test_a_page_without_a_verdict_calls_subjects_as_it_is_told(tmp_path):
     assert all("24 pictures of 3 machines held out" in read_page(page) for page in pages)
 
 
+@pytest.mark.slow
 def test_subjects_of_one_picture_each_are_no_subjects(tmp_path):
     """Two hundred of them: approval says so, no test is made for each, and the gate judges pictures."""
     bare = make_panel(subjects=None, regions=False)
@@ -186,6 +188,7 @@ def test_a_subject_alone_is_refused_by_approval_and_gate_alike(tmp_path):
     check_panel(Panel(panel.images, panel.labels, class_names=panel.class_names), tmp_path)
 
 
+@pytest.mark.slow
 def test_a_criterion_that_names_a_subject_asks_a_panel_without_any(bare, tmp_path):
     """A row on all subjects asks nothing; one that names a subject is an error, as everywhere."""
     criteria = tmp_path / "criteria.toml"
@@ -195,6 +198,7 @@ def test_a_criterion_that_names_a_subject_asks_a_panel_without_any(bare, tmp_pat
     assert "matches nothing; there is: nothing" in done.stdout
 
 
+@pytest.mark.slow
 def test_what_the_criteria_ask_and_the_panel_cannot_answer_is_red(bare, tmp_path):
     """Rows on regions of a panel without: unmeasured, with how to add them and which rows to drop."""
     criteria = tmp_path / "criteria.toml"
@@ -204,6 +208,7 @@ def test_what_the_criteria_ask_and_the_panel_cannot_answer_is_red(bare, tmp_path
     assert "The panel has no regions, which say where the evidence may lie. Add them" in done.stdout
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**31))
 def test_without_subjects_accuracy_is_that_of_the_pictures(seed):
@@ -266,6 +271,7 @@ def test_a_name_that_is_none_is_refused(tmp_path, written):
         read_settings(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("classes", "pictures"), [(2, 20), (10, 5), (10, 20), (30, 5)])
 @pytest.mark.parametrize(("right", "lost"), [(0.9, 0.1), (0.6, 0.3)])
 def test_intervals_over_many_classes_hold(classes, pictures, right, lost):
@@ -281,6 +287,7 @@ def test_intervals_over_many_classes_hold(classes, pictures, right, lost):
     assert (held / 300 >= 0.9).all()
 
 
+@pytest.mark.slow
 def test_the_intervals_of_one_class_after_another_do_not():
     """The oracle can fail: combined class by class, less than nine in ten hold for ten classes of five pictures."""
     generator = np.random.Generator(np.random.Philox(key=[0, 0]))

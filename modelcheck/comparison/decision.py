@@ -160,7 +160,7 @@ def _measure_transfer_back(baseline: Signature, candidate: Signature, refusal: s
     evidence = refusal or NO_WAY_BACK
     if candidate.exchange is not None and candidate.exchange.class_scores_back:
         known = [
-            f"{METRICS[metric].head} {np.mean(_recognise_back(baseline, candidate, view)):.2f}"
+            f"{METRICS[metric].head} {_say(np.mean(_recognise_back(baseline, candidate, view)))}"
             for metric, view in VIEWS.items()
         ]
         evidence = f"{_say_by_class(by_class, baseline.class_names)} The baseline, shown the candidate's maps: "
@@ -205,7 +205,7 @@ def _measure_likeness(name: str, recognitions: Sequence[Measured]) -> Measured:
     scores = {item.metric: _calibrate(item, item.value) for item in telling}
     known = all(math.isfinite(item.value) for item in recognitions)
     value = min(scores.values()) if scores and known else math.nan
-    parts = [f"{METRICS[metric].head} {score:.2f}" for metric, score in scores.items()]
+    parts = [f"{METRICS[metric].head} {_say(score)}" for metric, score in scores.items()]
     parts += [
         f"{METRICS[item.metric].head} says nothing, for retrained twins reach too little of it"
         for item in views
@@ -325,5 +325,10 @@ def _compute_complementarity(signature: Signature) -> float:
 
 def _say_by_class(by_class: np.ndarray, class_names: Sequence[str]) -> str:
     order = np.argsort(np.where(np.isnan(by_class), -np.inf, by_class))[:6]
-    words = ", ".join(f"{class_names[k]} {by_class[k]:.2f}" for k in order)
+    words = ", ".join(f"{class_names[k]} {_say(by_class[k])}" for k in order)
     return f"By class{', worst first' if len(by_class) > 2 else ''}: {words}."
+
+
+def _say(value: float) -> str:
+    """Return a value as a sentence has it."""
+    return f"{value:.2f}" if math.isfinite(value) else "not measured"

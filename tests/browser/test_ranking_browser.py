@@ -44,6 +44,7 @@ def browser():
         running.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [320, 390, 700, 1200])
 def test_the_page_is_never_wider_than_the_window(browser, page, width):
     """Long names are broken, and nothing is fetched or complained of."""

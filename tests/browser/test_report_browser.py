@@ -95,6 +95,7 @@ def visible_rows(page):
     return page.locator("#rows tbody tr:visible")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [{}, {"color_scheme": "dark"}, {"viewport": {"width": 390, "height": 844}}, {"java_script_enabled": False}],
@@ -112,6 +113,7 @@ def test_page_is_quiet_and_never_wider_than_the_window(options, report, visit, t
     assert page.get_by_role("heading", level=1).inner_text() == "candidate.keras should not replace the baseline."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [320, 390, 700, 1280])
 @pytest.mark.parametrize("source", [True, False], ids=["with source", "alone"])
 def test_page_of_a_file_that_ships_is_never_wider_than_the_window(source, width, visit, tmp_path):
@@ -123,6 +125,7 @@ def test_page_of_a_file_that_ships_is_never_wider_than_the_window(source, width,
         assert 8 <= label.bounding_box()["height"] <= 20
 
 
+@pytest.mark.slow
 def test_dark_page_is_dark(report, visit):
     """The colour scheme of the system is followed."""
     luminance = {}
@@ -133,6 +136,7 @@ def test_dark_page_is_dark(report, visit):
     assert luminance["light"] > 230
 
 
+@pytest.mark.slow
 def test_filters_search_and_address(report, visit):
     """Filters and search narrow the table; the address keeps them, and a fresh visit to it restores them."""
     page = visit(report)
@@ -153,6 +157,7 @@ def test_filters_search_and_address(report, visit):
     assert again.get_by_text("No finding matches.").is_visible()
 
 
+@pytest.mark.slow
 def test_strange_address_does_no_harm(report, visit):
     """A made-up state in the address shows everything."""
     page = visit(report, "#status=%3Cscript%3E&sort=nonsense")
@@ -168,6 +173,7 @@ def test_sort_by_value(report, visit):
     assert values == sorted(values)
 
 
+@pytest.mark.slow
 def test_keyboard_walks_the_failures(report, visit):
     """n and j go to the next finding that did not pass, p and k back, / to the search."""
     page = visit(report)
@@ -191,6 +197,7 @@ def test_keyboard_walks_the_failures(report, visit):
     assert page.get_by_label("Search").input_value() == "nj"
 
 
+@pytest.mark.slow
 def test_viewer_switches_swipes_and_blends(report, visit):
     """A pair opens large; each way of comparing changes what is seen; Escape closes."""
     page = visit(report)
@@ -222,6 +229,7 @@ def test_viewer_switches_swipes_and_blends(report, visit):
     assert not page.locator("#viewer").is_visible()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("figures", "pictures"), [("figure.large", 4), ("figure.pair", 4), (".looks figure", 2)], ids=str
 )
@@ -239,6 +247,7 @@ def test_every_comparison_of_two_pictures_opens(figures, pictures, report, visit
         page.keyboard.press("Escape")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 390])
 def test_enlarged_pictures_show_no_neighbour(width, report, visit):
     """Every picture in the viewer has the shape of its cell: a wider frame would show the next one on the sheet."""
@@ -254,6 +263,7 @@ def test_enlarged_pictures_show_no_neighbour(width, report, visit):
             assert box["width"] / box["height"] == pytest.approx(wide / tall, rel=0.01)
 
 
+@pytest.mark.slow
 def test_difference_is_neutral_for_equal_maps_and_warm_where_brighter(visit, tmp_path):
     """The picture of the difference, which the browser computes, says what the arrays say."""
     baseline = make_signature(twins=0)
@@ -278,6 +288,7 @@ def test_difference_is_neutral_for_equal_maps_and_warm_where_brighter(visit, tmp
     assert darker[2] > darker[0] + 40
 
 
+@pytest.mark.slow
 def test_method_chooser_works_without_script(report, visit):
     """One method is shown at a time, also with JavaScript off."""
     page = visit(report, java_script_enabled=False)
@@ -288,6 +299,7 @@ def test_method_chooser_works_without_script(report, visit):
     assert [block.is_visible() for block in blocks.all()] == [False, True]
 
 
+@pytest.mark.slow
 def test_without_script_everything_is_there(report, visit):
     """With JavaScript off all findings are visible, layers open, and no control is shown that would do nothing."""
     page = visit(report, java_script_enabled=False)
@@ -300,6 +312,7 @@ def test_without_script_everything_is_there(report, visit):
     assert layer.locator(".pairs").first.is_visible() != before
 
 
+@pytest.mark.slow
 def test_link_opens_a_closed_layer(report, visit):
     """Following a line of the network map opens the layer it leads to."""
     page = visit(report)
@@ -309,6 +322,7 @@ def test_link_opens_a_closed_layer(report, visit):
     layer.locator(".pairs").first.wait_for(state="visible", timeout=5000)
 
 
+@pytest.mark.slow
 def test_hostile_names_do_not_run(visit, tmp_path):
     """Markup as layer, subject, candidate, reason and command is shown as text, and nothing of it runs."""
     panel, comparison = make_case(hostile=HOSTILE)
@@ -324,6 +338,7 @@ def test_hostile_names_do_not_run(visit, tmp_path):
     assert page.locator("img").count() == 0
 
 
+@pytest.mark.slow
 def test_copy_button_answers(report, visit):
     """The button copies the command, or selects it where the browser forbids copying."""
     page = visit(report)
@@ -331,6 +346,7 @@ def test_copy_button_answers(report, visit):
     page.wait_for_function("/Copied|Selected/.test(document.querySelector('.copy').textContent)")
 
 
+@pytest.mark.slow
 def test_a_pass_is_read_in_eight_screens_and_eight_pages(visit, tmp_path):
     """What passed is folded on the screen and on paper, and opens by itself for whoever follows a link to it."""
     panel, comparison = make_case()
@@ -347,6 +363,7 @@ def test_a_pass_is_read_in_eight_screens_and_eight_pages(visit, tmp_path):
     page.wait_for_function("document.querySelector('#layer-0').open && document.querySelector('#features .part').open")
 
 
+@pytest.mark.slow
 def test_what_failed_stands_open_and_what_passed_can_be_opened(report, visit):
     """Without a script too; nothing red is folded away, and chips lead to what they count."""
     page = visit(report, java_script_enabled=False)
@@ -361,6 +378,7 @@ def test_what_failed_stands_open_and_what_passed_can_be_opened(report, visit):
     assert set(visible_rows(page).locator("td:first-child .state").all_inner_texts()) == {"Pass"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_head_stays_and_stays_small(width, report, visit):
     """It stands at the top wherever one reads, and takes little of a telephone."""
@@ -394,6 +412,7 @@ def test_axe_finds_no_violation(scheme, kind, report, visit, tmp_path):
     assert [(item["id"], item["nodes"][0]["html"][:160], len(item["nodes"])) for item in found] == []
 
 
+@pytest.mark.slow
 def test_pictures_beside_the_page_are_shown(browser, tmp_path):
     """With its pictures as files, the page looks as it does with them inside, and asks for nothing else."""
     panel, comparison = make_case()

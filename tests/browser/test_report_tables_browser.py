@@ -64,6 +64,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [320, 390, 700, 1000, 1200])
 @pytest.mark.parametrize("options", CASES.values(), ids=CASES)
 def test_a_page_is_never_wider_than_the_window(options, width, visit, tmp_path):
@@ -73,6 +74,7 @@ def test_a_page_is_never_wider_than_the_window(options, width, visit, tmp_path):
     assert page.evaluate("window.hacked") is None
 
 
+@pytest.mark.slow
 def test_bars_have_room(visit, tmp_path):
     """The column of the bars is no narrower than a finger at any width."""
     path = write(tmp_path, proxy=True)
@@ -87,6 +89,7 @@ def test_a_pass_of_twenty_variables_is_eight_screens(visit, tmp_path):
     assert page.evaluate("document.documentElement.scrollHeight") <= 8 * 900
 
 
+@pytest.mark.slow
 def test_without_script_everything_can_be_opened(visit, tmp_path):
     """Folded parts open without JavaScript, and the first sentence stands."""
     page = visit(write(tmp_path, n=20, proxy=True), java_script_enabled=False, color_scheme="dark")

@@ -50,6 +50,7 @@ def address(site):
         thread.join()
 
 
+@pytest.mark.slow
 def test_pages_ask_nobody_else(address):
     """Pages, their pictures and the search come from the site itself, and nothing is complained of."""
     asked, noise = [], []
