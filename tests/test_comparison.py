@@ -1,6 +1,7 @@
 """A comparison: counterparts in order, people counted once, and no say for methods that fail."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelcheck.comparison import METRICS, CompareError, compare, plan_metric, reduce_twin
+from modelcheck.comparison import METRICS, CompareError, compare, plan_metric, reduce_twin, with_retrained
 from modelcheck.comparison.statistics import compute_statistics
 from modelcheck.judgement.criteria import Criterion
 from modelcheck.judgement.findings import Verdict, judge
@@ -661,3 +662,15 @@ def test_what_is_no_signature_is_named_with_its_role(role, tmp_path):
             compare(given["baseline"], given["candidate"], source=given.get("source"))
     with pytest.raises(SignatureError, match="nothing"):
         compare(tmp_path / "nothing", good)
+
+
+def test_no_sentence_says_nan():
+    """Where a class has no map, what follows from it is said to be not measured, in words."""
+    baseline = make_signature("baseline", twins=2, dead=[("decision", 1)])
+    candidate = show(make_signature("candidate", twins=1, seed=3, dead=[("decision", 0)]), baseline)
+    found = compare(
+        with_retrained(baseline, [show(make_signature("twin", seed=k), baseline) for k in (5, 6)]), candidate
+    )
+    told = [item.evidence for item in found.measures.values()]
+    assert any("not measured" in words for words in told)
+    assert not [words for words in told if re.search(r"\bnan\b", words, re.IGNORECASE)]
