@@ -26,7 +26,7 @@ from modelcheck.gate.settings import Settings, SettingsError, read_settings
 from modelcheck.gate.splitting import split
 from modelcheck.gate.worker import pack_task, unpack_result, work
 from modelcheck.gate.workers import open_workers
-from modelcheck.measurement import ExchangePartner
+from modelcheck.measurement import ExchangePartner, measuring
 from modelcheck.measurement.measuring import measure_block, measure_network
 from modelcheck.modelfile import ScanReport, scan_model
 from modelcheck.recipe import Recipe
@@ -101,6 +101,32 @@ def test_blocks_measure_what_one_process_measures(stages, measured, tmp_path):
     assert {at for part in parts for stage in part.stages for at in stage.layers} == {0, 1, 2, 3}
     join_parts([unpack_part(pack_part(part)) for part in parts]).write(tmp_path)
     assert bytes_of(tmp_path) == bytes_of(folder / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("panel_of", ["its own", "another"])
+def test_what_is_known_of_a_network_is_what_it_measures(panel_of, measured, tmp_path, monkeypatch):
+    """A network that meets its own signature is not rendered again, and its files are the same to the byte."""
+    folder, panel, _ = measured
+    path = folder / "release.keras"
+    like = read_signature(folder / "baseline")
+    measure_network(path, panel, LIGHT, stimuli=ExchangePartner(signature=like)).write(tmp_path / "whole")
+    measure_stage = measuring._measure_stage
+    stages = []
+    monkeypatch.setattr(
+        measuring,
+        "_measure_stage",
+        lambda inputs, stage, **given: stages.append(stage) or measure_stage(inputs, stage, **given),
+    )
+    if panel_of == "another":
+        like = replace(like, panel_digest="0" * 64)
+    partner = ExchangePartner(signature=like, known=True)
+    measure_network(path, panel, LIGHT, stimuli=partner).write(tmp_path / "known")
+    if panel_of == "another":
+        assert stages == [0, 1], "what was measured of other pictures is not taken"
+        return
+    assert stages == [1], "its untrained twin alone"
+    assert bytes_of(tmp_path / "known") == bytes_of(tmp_path / "whole")
 
 
 def as_part(signature):

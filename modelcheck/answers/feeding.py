@@ -13,9 +13,9 @@ from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 from modelcheck.runtimes import Classifier
 
-__all__ = ["feed_otherwise"]
+__all__ = ["FED_PICTURES", "feed_otherwise"]
 
-_PICTURES = 128  # enough to tell ways apart, and a fraction of what a measurement takes
+FED_PICTURES = 128  # enough to tell ways apart, and a fraction of what a measurement takes
 
 
 def feed_otherwise(
@@ -45,7 +45,7 @@ def feed_otherwise(
         could be better, and where a preprocessing does not fit it left out; the present one with the
         channels in the other order is called ``reversed`` where it has no name.
     """
-    rows = choose_probe_rows(panel, _PICTURES)
+    rows = choose_probe_rows(panel, FED_PICTURES)
     labels = panel.labels[rows]
     now, best = (
         balanced_accuracy(labels, answers, confidence=0.99) for answers in (scores[rows].argmax(axis=1), labels)

@@ -20,6 +20,7 @@ from modelcheck.runtimes import Classifier, NetworkError
 __all__ = ["measure_panel_shifts", "measure_sticker_shifts"]
 
 _BATCH_BYTES = 8 * 2**20  # of stamped pictures in one step; larger batches are no faster on a CPU
+_CHECKED = 256  # pictures that Keras is asked for at once
 
 
 def measure_panel_shifts(
@@ -106,13 +107,23 @@ def measure_sticker_shifts(
     # Numbers may overflow, underflow or wrap on a sticker alone, where no picture of the panel shows
     # it. Asking twice takes twice the time of the search, and so every sticker is shown on one
     # picture where all is float32; on all of them where it is not.
+    # Keras takes as long to ask for one picture of a deep network as for dozens: what is to be checked
+    # waits until there are some.
     plain = classifier.plain
+    waiting: list[np.ndarray] = []
+
+    def check_waiting() -> None:
+        if waiting:
+            classifier.check_shown(np.concatenate(waiting))
+            waiting.clear()
 
     def move_margins(values: np.ndarray, masks: np.ndarray) -> np.ndarray:
         stamped = np.where(masks[:, None], values[:, None], pictures[None])
         every = np.arange(len(values))
         shown = stamped[every, every % len(images)] if plain else stamped.reshape(-1, height, width, channels)
-        classifier.check_shown(shown)
+        waiting.append(shown)
+        if sum(map(len, waiting)) >= _CHECKED:
+            check_waiting()
         scores = classifier.class_scores(stamped.reshape(-1, height, width, channels))
         if not np.isfinite(scores).all():
             raise NetworkError(
@@ -126,6 +137,7 @@ def measure_sticker_shifts(
     found = {}
     for family in sticker_families(height, width):
         shifts = _measure_family(family, move_margins, (height, width), at_once, input_range)
+        check_waiting()
         # (stickers, pictures, classes): for each class the mean over the pictures of others.
         count = others.sum(axis=0)
         total = np.where(others, shifts, 0.0).sum(axis=1)

@@ -171,7 +171,7 @@ def gate_against_itself(
         )
         try:
             plan = make_plan(own)
-            comparison = gather(own, manifest=plan.manifest, tell=tell).comparison
+            comparison = gather(own, manifest=plan.manifest, known=True, tell=tell).comparison
         except (ValueError, ChildError) as error:
             return Trial(criteria=words, refusal=clean(error, longest=600))
     findings = judge_all(plan, comparison)

@@ -87,7 +87,9 @@ def _measure(request: Request, *, tell: Callable[[str, float], None], timed: Cal
 
     partner = None
     if like is not None:
-        partner = ExchangePartner(signature=like, model=request.baseline_model, layers=request.layers)
+        partner = ExchangePartner(
+            signature=like, model=request.baseline_model, layers=request.layers, known=request.known
+        )
     if request.block is not None:
         return measure_block(
             request.network,

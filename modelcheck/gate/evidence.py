@@ -142,7 +142,11 @@ def read_parts(settings: Settings, *, manifest: Mapping[str, Any] | None = None)
 
 
 def gather(
-    settings: Settings, *, manifest: Mapping[str, Any] | None = None, tell: Callable[[str], None] | None = None
+    settings: Settings,
+    *,
+    manifest: Mapping[str, Any] | None = None,
+    known: bool = False,
+    tell: Callable[[str], None] | None = None,
 ) -> Evidence:
     """Return the evidence of a run, measuring the candidate where the cache does not have it.
 
@@ -152,6 +156,9 @@ def gather(
         What the run is about.
     manifest : mapping, optional
         The baseline's, where a plan was made by it before: the signature must be that one's.
+    known : bool
+        Whether the candidate is the baseline's own network, which was measured just now: what is
+        known of it is not measured again.
     tell : callable, optional
         Receives a line about the measurement as it proceeds.
 
@@ -162,8 +169,9 @@ def gather(
     """
     parts = read_parts(settings, manifest=manifest)
     baseline, panel, digests = parts.baseline, parts.panel, parts.digests
+    request = replace(parts.request, known=known)
     with open_workers(settings) as workers:
-        loaded = load_or_measure(parts.request, digests=digests, settings=settings, workers=workers, tell=tell)
+        loaded = load_or_measure(request, digests=digests, settings=settings, workers=workers, tell=tell)
         check_answers(loaded.signature)
         source = None
         if parts.source is not None:

@@ -22,7 +22,7 @@ __all__ = ["AnyRecipe", "Request", "RequestError", "recipe_for"]
 AnyRecipe = Recipe | TableRecipe
 """How a network is measured, on pictures or on a table."""
 
-_FLAGS = {"twins": True, "stop_where_misread": False}
+_FLAGS = {"twins": True, "stop_where_misread": False, "known": False}
 _TABLE = {"kind": "table"}  # beside the settings of a recipe for a table, as in a manifest
 _PATHS = ("network", "panel", "like", "baseline_model")
 
@@ -58,6 +58,9 @@ class Request:
     stop_where_misread : bool
         Whether a network that surely answers better with its pictures preprocessed otherwise, or its
         outputs in another order, is refused before anything is rendered.
+    known : bool
+        Whether `like` was measured of this very network, by this code on this machine: of a network
+        on pictures what stands in it is then taken as it is.
     panel_size : float
         GiB that the panel may unpack to.
     block : Block, optional
@@ -82,6 +85,7 @@ class Request:
     custom_objects: tuple[str, ...] = ()
     twins: bool = True
     stop_where_misread: bool = False
+    known: bool = False
     panel_size: float = 4.0
     block: Block | None = None
     minutes: float | None = None

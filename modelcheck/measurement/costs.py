@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from weakref import WeakKeyDictionary
 
+from modelcheck.answers.feeding import FED_PICTURES
 from modelcheck.answers.flipping import FLIP_STEPS
 from modelcheck.answers.occlusion import choose_window
 from modelcheck.happymaps import choose_units
@@ -34,6 +35,10 @@ _PASSES = {"integrated_gradients": 50, "vargrad": 50}
 _RISE_MASKS = 4000
 # Tracing the whole network takes about as long as so many passes forward.
 _TRACING = 200
+# A pass layer by layer, by Keras and by us, takes about as long as so many that are one graph.
+_UNFUSED = 8
+# In how many other ways pictures are preprocessed, at most, for a network that answers many wrongly.
+_READINGS = 6
 _MAPS_OF = "HappyMaps of "
 
 
@@ -196,7 +201,11 @@ def _count_stage(network: Network, panel: Panel, recipe: Recipe, *, stage: int) 
     if stage:
         yield Cost(part="an untrained twin's weights", stage=stage, traced=steps)
     else:
-        yield Cost(part="agreement with Keras", stage=stage, forward=5 * (n + 32), traced=2 * steps, **whole)
+        shown = 5 * (n + 32) * _UNFUSED // 2
+        yield Cost(part="agreement with Keras", stage=stage, forward=shown, traced=2 * steps, **whole)
+        # Each other preprocessing is a network of its own, which is traced.
+        fed = _READINGS * min(n, FED_PICTURES)
+        yield Cost(part="other preprocessing", stage=stage, forward=fed, traced=2 * _READINGS * steps, **whole)
     yield Cost(part="the panel", stage=stage, forward=n, traced=0 if stage else steps, **whole)
     for layer in layers:
         yield count_layer(network, layer, recipe, stage=stage)
@@ -220,8 +229,8 @@ def _count_stage(network: Network, panel: Panel, recipe: Recipe, *, stage: int) 
     if recipe.sticker_faces and min(height, width) >= 2:
         pictures = len(sticker_rows(panel.labels, panel.independent, recipe.sticker_faces))
         places = sum(prod(family.shape) for family in sticker_families(height, width))
-        # Each is shown on one picture to Keras, too.
-        yield Cost(part="stickers", stage=stage, forward=places * (pictures + 2), **whole)
+        # Each is shown on one picture to Keras, too, layer by layer, which takes about as long as eight.
+        yield Cost(part="stickers", stage=stage, forward=places * (pictures + _UNFUSED), **whole)
 
 
 def _count_attribution(method: str, recipe: Recipe, *, height: int, width: int) -> tuple[int, int]:

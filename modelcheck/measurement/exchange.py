@@ -39,6 +39,10 @@ class ExchangePartner:
         Its ``.keras`` file: the measured network's maps are then shown to it as well.
     layers : mapping of str to str
         Counterparts of its hidden layers that are given instead of found by their activations.
+    known : bool
+        Whether it is the measured network itself: what stands in its signature is taken as it is,
+        and only untrained twins and exchanged maps are measured. Counts only if file, panel, recipe,
+        interface and platform are those of the signature.
 
     Examples
     --------
@@ -51,6 +55,7 @@ class ExchangePartner:
     signature: Signature
     model: str | os.PathLike[str] | None = None
     layers: Mapping[str, str] = field(default_factory=dict)
+    known: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

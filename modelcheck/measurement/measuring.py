@@ -49,7 +49,7 @@ from modelcheck.panel import Panel, PanelError
 from modelcheck.recipe import Recipe
 from modelcheck.signature import Signature, check_storable
 from modelcheck.signature.misreading import list_misreadings
-from modelcheck.signature.parts import Block, Part, StagePart, join_parts
+from modelcheck.signature.parts import Block, Part, StagePart, join_parts, take_stage
 
 __all__ = ["measure_block", "measure_network"]
 
@@ -123,26 +123,23 @@ def measure_block(
     )
     inputs = prepare_inputs(network, panel, recipe=recipe)
     positions = choose_group(network, recipe, group=block.group, groups=block.groups)
+    known = _find_known(stimuli, sha, panel=panel, recipe=recipe, interface=interface)
     first: dict[str, Any] = {}
     seconds: float | None = None
     if len(layers) - 1 in positions and 0 in block.stages:
-        facts = _describe_file(loaded, model_path, sha=sha) | _describe_unit(network)
-        if (hidden := len(network.unit_layers()) - 1) > len(layers) - 1:
-            facts["hidden_layers"] = hidden
-        if own := name_own_scaling(network):
-            facts["own_scaling"] = list(own)
-        scores = answer_panel(inputs.classifier, inputs.images)
         seconds = inputs.classifier.seconds_per_picture(inputs.images)
-        fed = feed_otherwise(inputs.classifier, panel, interface.front, recipe=recipe, scores=scores)
-        if stop_where_misread:
-            _refuse_misread(fed, scores, panel=panel, recipe=recipe, interface=interface, own_scaling=own)
-        first = {"model": facts, "interface": interface, "fed_otherwise": fed, "scores": scores}
+        if known is None:
+            first = _measure_first(inputs, interface, stop_where_misread=stop_where_misread)
+            first["model"] = _describe_file(loaded, model_path, sha=sha) | first["model"]
     # By what the trained network makes of pictures, and so before it has a twin's weights.
     counterparts = {} if partner is None else find_partner_layers(partner, see_layers(inputs))
     parts = []
+    costs = count_costs(network, panel, recipe, partner=None if partner is None else network)
+    if known is not None:
+        costs = tuple(cost for cost in costs if cost.stage or cost.part == "exchanged maps")
     before = schedule_parts(
         network,
-        count_costs(network, panel, recipe, partner=None if partner is None else network),
+        costs,
         stages=block.stages,
         layers=[layers[position].name for position in positions],
         rest=len(layers) - 1 in positions,
@@ -152,7 +149,10 @@ def measure_block(
         if stage:
             begin("an untrained twin's weights")
             _set_untrained(inputs, stage=stage)
-        part = _measure_stage(inputs, stage, positions=positions, first=first, begin=begin)
+        if stage == 0 and known is not None:
+            part = take_stage(known, positions)
+        else:
+            part = _measure_stage(inputs, stage, positions=positions, first=first, begin=begin)
         if partner is not None:
             begin("exchanged maps")
             own_layers = [record.name for at, record in part.layers.items() if at < len(layers) - 1]
@@ -167,6 +167,34 @@ def measure_block(
         parts.append(part)
     tell("done", 1.0)
     return Part(sha256=sha, stages=tuple(parts), seconds_per_picture=seconds)
+
+
+def _find_known(
+    stimuli: Signature | ExchangePartner | None, sha: str, *, panel: Panel, recipe: Recipe, interface: Interface
+) -> Signature | None:
+    """Return what is known already of a file, measured by what is installed here; None where nothing is."""
+    if not (isinstance(stimuli, ExchangePartner) and stimuli.known):
+        return None
+    found = stimuli.signature
+    asked = (sha, panel.digest(), recipe, interface, describe_platform())
+    of = (found.model["sha256"], found.panel_digest, found.recipe, found.interface, found.provenance)
+    return found if of == asked else None
+
+
+def _measure_first(inputs: Inputs, interface: Interface, *, stop_where_misread: bool) -> dict[str, Any]:
+    """Return what is asked of the trained network alone, before anything is rendered; refuse one that is misread."""
+    network, panel, recipe = inputs.network, inputs.panel, inputs.recipe
+    facts: dict[str, Any] = _describe_unit(network)
+    if (hidden := len(network.unit_layers()) - 1) > len(inputs.layers) - 1:
+        facts["hidden_layers"] = hidden
+    own = name_own_scaling(network)
+    if own:
+        facts["own_scaling"] = list(own)
+    scores = answer_panel(inputs.classifier, inputs.images)
+    fed = feed_otherwise(inputs.classifier, panel, interface.front, recipe=recipe, scores=scores)
+    if stop_where_misread:
+        _refuse_misread(fed, scores, panel=panel, recipe=recipe, interface=interface, own_scaling=own)
+    return {"model": facts, "interface": interface, "fed_otherwise": fed, "scores": scores}
 
 
 def _refuse_misread(

@@ -46,7 +46,8 @@ class KerasClassifier:
 
     def __post_init__(self) -> None:
         spec = tf.TensorSpec((None, *self.input_shape), tf.float32)
-        object.__setattr__(self, "_ask", tf.function(self.network.class_scores, input_signature=[spec]))
+        ask = tf.function(self.network.class_scores, input_signature=[spec], autograph=False)
+        object.__setattr__(self, "_ask", ask)
 
     @property
     def name(self) -> str:

@@ -26,6 +26,8 @@ __all__ = ["estimate_gate", "estimate_seconds", "plan_gate"]
 # Rough, and small beside a large network's passes: importing TensorFlow and starting pytest, and comparing and drawing
 # a layer.
 _START, _LAYER = 12.0, 0.4
+# What is done around a pass forward and back: a map is painted, shifted and moved, noise is drawn.
+_AROUND = 1.4
 _GIB = 2.0**30
 _BASE_GIB = 0.7  # Python, TensorFlow and Keras
 # What traced graphs of one step hold, all together: from the peak of measuring MobileNetV2, 2.0 to 2.4 GiB.
@@ -48,7 +50,8 @@ def estimate_seconds(costs: list[Cost], network: Network, pace: Pace) -> dict[st
     found: dict[str, float] = {}
     for cost in costs:
         share = measure_share(cost, network)
-        seconds = share * (cost.forward * pace.forward + cost.both * pace.both) + cost.traced * pace.traced
+        passes = cost.forward * pace.forward + _AROUND * cost.both * pace.both
+        seconds = share * passes + cost.traced * pace.traced
         found[cost.part] = found.get(cost.part, 0.0) + seconds
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from modelcheck.support.archive import ArchiveError
 from modelcheck.support.arrays import read_arrays
 from modelcheck.support.tables import json_document
 
-__all__ = ["PART", "Block", "Part", "StagePart", "join_parts", "pack_part", "unpack_part"]
+__all__ = ["PART", "Block", "Part", "StagePart", "join_parts", "pack_part", "take_stage", "unpack_part"]
 
 # What each layer has, whichever block measured it; and what the block of the decision has of one network.
 _PER_LAYER = ("units", "maps", "activations", "at_rest")
@@ -186,6 +186,28 @@ def _join_exchange(told: MapExchange | None, parts: Sequence[StagePart]) -> MapE
 
 def _missing(found: Mapping[int, Any]) -> int:
     return next(number for number in range(len(found) + 1) if number not in found)
+
+
+def take_stage(signature: Signature, positions: Collection[int]) -> StagePart:
+    """Return what a block would have measured of the trained network behind a signature, without an exchange.
+
+    Parameters
+    ----------
+    signature : Signature
+        Of the network.
+    positions : collection of int
+        Of the layers that belong to the block.
+    """
+    layers = {at: layer for at, layer in enumerate(signature.layers) if at in positions}
+    names = [layer.name for layer in layers.values()]
+    apart = {"layers", "exchange", "twins", "retrained", "against", *_PER_LAYER}
+    rest = {item.name: getattr(signature, item.name) for item in fields(signature) if item.name not in apart}
+    return StagePart(
+        stage=0,
+        layers=layers,
+        arrays={part: {name: getattr(signature, part)[name] for name in names} for part in _PER_LAYER},
+        rest=rest if len(signature.layers) - 1 in positions else None,
+    )
 
 
 def pack_part(part: Part) -> bytes:
