@@ -2,7 +2,7 @@
 
 Run ``python benchmarks/real_parts.py MobileNetV2 --side 96 --minutes 4``. The network is that of
 ``benchmarks/real_gate.py``; the recipe is what `modelcheck plan` proposes for so many minutes. With
-``--light`` it is one that versions before the plan have as well: 4 units a layer, 16 steps, 4
+``--light`` it is one that versions before the plan have as well: 4 units of every layer, 16 steps, 4
 copies, one untrained twin. It then prints the seconds alone, and needs nothing newer.
 """
 
@@ -26,7 +26,18 @@ from modelcheck.measurement import measure
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 
-LIGHT = Recipe(steps=16, copies=4, units_per_layer=4, untrained_twins=1)
+LIGHT = Recipe(
+    steps=16,
+    copies=4,
+    units_per_layer=4,
+    untrained_twins=1,
+    probe_pictures=48,
+    attribution_methods=("smoothgrad",),
+    smoothgrad_samples=4,
+    sticker_faces=1,
+    exchange_pictures=12,
+    mosaics=50,
+)
 
 
 def plan_parts(path: Path, panel: Panel, minutes: float) -> tuple[Recipe, Mapping[str, float]]:
