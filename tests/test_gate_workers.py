@@ -4,8 +4,10 @@ import hashlib
 import json
 import os
 import signal
+import sys
 import threading
 import time
+import types
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import fields, replace
@@ -16,7 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelcheck.gate import child, worker, workers
+from killing import kill_a_worker_mid_way
+from modelcheck.gate import child, cluster, worker, workers
 from modelcheck.gate.child import ChildError, KilledError, RefusedError, scan_in_child
 from modelcheck.gate.entries import KEY
 from modelcheck.gate.jobs import Job, measure_all, measure_once
@@ -524,8 +527,6 @@ def test_without_dask_the_extra_is_named(monkeypatch):
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
     """An address where nobody listens is an error, soon, with what to do."""
     pytest.importorskip("distributed", reason="Dask is not installed")
-    from modelcheck.gate import cluster
-
     monkeypatch.setattr(cluster, "_WAIT", 0.5)
     address = "tcp://127.0.0.1:9"
     with pytest.raises(SettingsError, match="No Dask scheduler answers"), open_workers(Settings(scheduler=address)):
@@ -571,15 +572,6 @@ def test_any_number_of_workers_writes_the_same_bytes(measured, tmp_path, monkeyp
     assert bytes_of(tmp_path / "sent") == bytes_of(folder / "whole")
 
 
-def kill_a_worker_mid_way(pid_file, mark, task):
-    """Do a task as a worker of Dask does; the first one ends its own process while it measures."""
-    if not Path(mark).exists():
-        Path(mark).touch()
-        Path(pid_file).write_text(str(os.getpid()))
-        os.kill(os.getpid(), signal.SIGKILL)
-    return work(task)
-
-
 @pytest.mark.slow
 def test_a_cluster_whose_worker_is_killed_writes_the_same_bytes(measured, tmp_path, monkeypatch):
     """Of two Dask workers one is killed in the middle, and what is measured is what one process measures."""
@@ -594,10 +586,37 @@ def test_a_cluster_whose_worker_is_killed_writes_the_same_bytes(measured, tmp_pa
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(tmp_path)
-        ) as cluster,
-        open_workers(Settings(scheduler=cluster.scheduler_address)) as found,
+        ) as local,
+        open_workers(Settings(scheduler=local.scheduler_address)) as found,
     ):
         report = scan_in_child(request.network)
         found.measure(request, tmp_path / "cluster", report=report, settings=Settings())
     assert int(Path(pid).read_text()) != os.getpid()
     assert bytes_of(tmp_path / "cluster") == bytes_of(folder / "whole")
+
+
+@pytest.mark.slow
+def test_a_cluster_that_loses_its_workers_is_red(measured, tmp_path, monkeypatch):
+    """Workers that cannot import what they are sent end; the run says so, and does not wait for ever."""
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed")
+    folder, _, _ = measured
+
+    def elsewhere(task):
+        return work(task)
+
+    module = types.ModuleType("installed_nowhere_else")
+    elsewhere.__module__, elsewhere.__qualname__ = module.__name__, "elsewhere"
+    module.elsewhere = elsewhere
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(workers, "work", elsewhere)
+    monkeypatch.setattr(cluster, "_PATIENCE", 2.0)
+    report = scan_in_child(folder / "candidate.keras")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(tmp_path)
+        ) as local,
+        open_workers(Settings(scheduler=local.scheduler_address)) as found,
+        pytest.raises(ChildError, match="No worker is left"),
+    ):
+        found.measure(asked(folder), tmp_path / "never", report=report, settings=Settings())
+    assert not (tmp_path / "never").exists()

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from typing import Any
 
 from modelcheck.gate.settings import SettingsError
 
 __all__ = ["connect", "is_lost"]
 
 _WAIT = 10.0  # seconds for a scheduler to answer
+_PATIENCE = 60.0  # seconds for a worker to come where there is none
 
 
 @contextmanager
-def connect(address: str) -> Iterator[Executor]:
-    """Yield the executor of a Dask scheduler, and leave the scheduler running.
+def connect(address: str) -> Iterator[tuple[Executor, Callable[[], bool]]]:
+    """Yield the executor of a Dask scheduler, and what says that its workers are lost; leave the scheduler running.
+
+    Dask itself waits for ever for a worker: one that cannot import what it is sent ends, and nobody
+    is told.
 
     Parameters
     ----------
@@ -49,7 +55,24 @@ def connect(address: str) -> Iterator[Executor]:
                 f"The Dask scheduler at {address!r} has no worker. Start one on each machine: dask worker {address} "
                 "--nthreads 1"
             )
-        yield client.get_executor(retries=0)
+        yield client.get_executor(retries=0), _watch(client)
+
+
+def _watch(client: Any) -> Callable[[], bool]:
+    """Return what says whether there has been no worker for so long that none will come."""
+    seen = time.monotonic()
+
+    def is_deserted() -> bool:
+        nonlocal seen
+        try:
+            workers = client.scheduler_info()["workers"]
+        except OSError:  # the scheduler is gone, too
+            workers = {}
+        if workers:
+            seen = time.monotonic()
+        return time.monotonic() - seen > _PATIENCE
+
+    return is_deserted
 
 
 def is_lost(error: BaseException) -> bool:

@@ -56,6 +56,8 @@ class Workers:
         On how many threads TensorFlow computes in each measuring process that is started here.
     at_once : int
         How many networks are best under way at once.
+    is_deserted : callable
+        Says whether whatever the executor sends tasks to is gone, so that none will ever end.
     stop : threading.Event
         Set when the run ends: measuring processes here end then, too.
     """
@@ -64,6 +66,7 @@ class Workers:
     here: bool
     threads: int | None = None
     at_once: int = _MOST_AT_ONCE
+    is_deserted: Callable[[], bool] = lambda: False
     stop: threading.Event = field(default_factory=threading.Event)
 
     def measure(
@@ -201,9 +204,15 @@ class Workers:
     def _find_end(
         self, request: Request, pending: Collection[Future[Any]], spent: float, *, settings: Settings
     ) -> ChildError | None:
-        """Return why a network is not measured to its end: the run was stopped, or its time is over."""
+        """Return why a network is not measured to its end: the run was stopped, nobody is left, or its time is over."""
         if self.stop.is_set():
             return ChildError(f"Measuring {str(request.network)!r} was stopped.")
+        if pending and self.is_deserted():
+            return ChildError(
+                f"No worker is left to measure {str(request.network)!r}, and none came back. A worker that cannot "
+                "import modelcheck ends at once: install it on each machine, in the same versions as here, look into "
+                "the workers' own logs, start them again, and run again."
+            )
         if pending and spent > settings.timeout:
             return ChildError(
                 f"Measuring {str(request.network)!r} took more than {settings.timeout:g} seconds, all its blocks "
@@ -260,8 +269,8 @@ def open_workers(settings: Settings, executor: Executor | None = None) -> Iterat
     if executor is not None:
         yield from _yield_and_stop(Workers(executor=executor, here=False))
     elif settings.scheduler:
-        with connect(settings.scheduler) as found:
-            yield from _yield_and_stop(Workers(executor=found, here=False))
+        with connect(settings.scheduler) as (found, is_deserted):
+            yield from _yield_and_stop(Workers(executor=found, here=False, is_deserted=is_deserted))
     elif settings.workers:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         with ThreadPoolExecutor(settings.workers, thread_name_prefix="modelcheck") as pool:
