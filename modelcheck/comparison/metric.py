@@ -40,9 +40,9 @@ PLACES = {
     "strip": "the report's strips between untrained and retrained twins",
     "twin": "the line on each network that `modelcheck calibrate` takes in",
     "summary": "the lines of `modelcheck compare` and of an approval",
-    "decision": "how alike decisions are, by `modelcheck compare-all`: the first that any candidate has",
-    "hidden": "how alike hidden layers are, by `modelcheck compare-all`: the one that most layers have",
-    "answered": "who is answered worst, by `modelcheck compare-all`: the first that any candidate has",
+    "decision": "how alike decisions are, in `modelcheck compare-all`: the first that any has",
+    "hidden": "how alike hidden layers are, in `modelcheck compare-all`: what most have",
+    "answered": "who is answered worst, in `modelcheck compare-all`: the first that any has",
 }
 
 
