@@ -7,8 +7,8 @@ import pytest
 SECONDS = 2.0
 QUICK = 'pytest tests -n 2 -m "not slow"'
 HOW_LONG = (
-    "how long: all tests take 17 to 28 minutes on two cores, by their kind; "
-    f"the quick part leaves out what is marked slow: {QUICK}"
+    "how long: all tests take 17 to 32 minutes on two cores, by their kind; "
+    f"the quick part, four to six, leaves out what is marked slow: {QUICK}"
 )
 
 

@@ -58,6 +58,7 @@ def test_shap_finds_the_shares_of_a_sum():
     assert found.correlate(found.shares[::-1]) < 0.9
 
 
+@pytest.mark.slow
 def test_shap_takes_categories_and_several_classes():
     """A category is exchanged as a whole word, and every class has its view."""
     pytest.importorskip("shap")

@@ -280,6 +280,7 @@ def test_killed_at_any_step_the_baseline_is_whole(tmp_path, monkeypatch):
     assert outcomes == {OLD.digest(), NEW.digest()}
 
 
+@pytest.mark.slow
 def test_back_and_forth_within_a_second_keeps_every_entry(tmp_path):
     """The same change made again in the same second is an entry of its own, though its words are the same."""
     facts = {"reason": "again", "by": "me", "network": "n", "panel": PANEL.digest(), "platform": "here"}
@@ -464,6 +465,7 @@ def test_the_file_that_is_released_is_checked(baseline, candidate, tmp_path):
         propose_from_report(tmp_path / "report", baseline, model=tmp_path / "other.keras")
 
 
+@pytest.mark.slow
 def test_nothing_is_written_without_a_reason_or_in_a_dry_run(baseline, candidate, tmp_path):
     """--dry-run shows and writes nothing; no reason, an empty one, or no terminal to ask on: refused."""
     report_of(tmp_path / "report", OLD, candidate)
@@ -530,6 +532,7 @@ def test_diff_names_what_changed(tmp_path):
 TABLES = st.dictionaries(st.text(max_size=3), st.text(max_size=3))
 
 
+@pytest.mark.slow
 @given(TABLES, TABLES)
 def test_differences_are_those_of_the_tables(one, other):
     """A line for each key whose values differ, none for equal tables, and the same keys in either direction."""

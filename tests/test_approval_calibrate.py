@@ -154,6 +154,7 @@ def test_twins_that_all_pass_are_said_to(folder, measured):
     assert told(folder, "abc")[0] == "None of 3 retrained twins would be red by criteria.toml."
 
 
+@pytest.mark.slow
 def test_criteria_that_cannot_be_used_do_not_stop_a_calibration(folder, measured):
     """The twins are kept all the same, and the reason is said."""
     (line,) = told(folder, "ab", criteria="[[criterion]]\nmetric = 'x'\n")

@@ -285,6 +285,7 @@ def test_waivers_of_this_file_count_and_others_do_not_matter(approving, tmp_path
     assert approving(signature, waivers=tmp_path / "w.toml").doubts == ()
 
 
+@pytest.mark.slow
 def test_a_report_is_judged_again_against_its_own_candidate():
     """What the run measured against a baseline that goes says nothing; what is the candidate's own counts."""
     good = make_signature("network", panel=PANEL, layers=SMALL)

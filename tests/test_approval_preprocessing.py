@@ -210,6 +210,7 @@ def test_a_network_that_rescales_is_named_with_its_layer(answering):
     assert "It scales its pictures itself, by 'scaling'." in said
 
 
+@pytest.mark.slow
 def test_a_table_means_what_the_name_means(answering):
     """The general form with the numbers of a preset gives the very same answers."""
     table = {"scale": 1 / 255, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}

@@ -98,6 +98,7 @@ def test_top_images_are_the_happiest(networks):
     np.testing.assert_array_equal(mean.indices, np.argsort(-activation.mean((1, 2)), kind="stable")[:4])
 
 
+@pytest.mark.slow
 def test_randomisation_cascades_and_leaves_the_network_alone():
     """Layers are drawn from the decision down by their initialisers, reproducibly; the network keeps its weights."""
     network = fill(residual(dtype="float32"), 2)
@@ -116,6 +117,7 @@ def test_randomisation_cascades_and_leaves_the_network_alone():
     np.testing.assert_array_equal(dense[1], 0)
 
 
+@pytest.mark.slow
 def test_gradients_change_with_the_weights_and_the_class():
     """The randomisation tests tell a gradient from a map that looks at the picture alone."""
     network, images = fill(plain(dtype="float32"), 2), pictures(1)

@@ -207,6 +207,7 @@ def test_batch_norm_is_folded_exactly(method):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["deconvolution", "guided_backprop", "lrp_z_plus", "deeplift", "grad_cam"])
 def test_nesting_changes_nothing(method):
     """A network used as a layer of another has the same maps as it has by itself."""

@@ -254,6 +254,7 @@ def test_integrated_gradients_meet_a_fine_sum(pair):
     assert relative_difference(found[0], image * total / 400) < 0.02
 
 
+@pytest.mark.slow
 def test_grad_cam_meets_its_equations(pair):
     """The mean gradient of each map weighs it; read before the last convolution's activation."""
     layers, network, images = pair

@@ -77,6 +77,7 @@ def test_windows_run_alone_score_like_whole_pictures(seed, head, window, stride)
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12 * max(1.0, np.abs(wanted).max()))
 
 
+@pytest.mark.slow
 def test_a_window_over_half_the_picture_is_run_whole():
     """Where a window changes most of the map nothing is gained, and the whole picture is run."""
     network = chain(0, "flat")

@@ -258,6 +258,7 @@ def test_a_measure_that_separates_is_perfect_and_its_reverse_is_not():
     assert worst.auprc.value < best.chance
 
 
+@pytest.mark.slow
 def test_chance_is_what_random_orders_reach():
     """Ten of sixty positives: 0.219, above their share of 0.167; the mean of many random orders says so too."""
     assert chance_precision(10, 50) == pytest.approx(0.2187, abs=1e-4)

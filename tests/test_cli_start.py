@@ -111,6 +111,7 @@ def test_init_refuses_what_it_cannot_extend(tmp_path, monkeypatch, text):
     assert list(contents(tmp_path)) == [Path("pyproject.toml")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("there", [False, True])
 def test_init_on_a_full_disk_leaves_all_as_it_was(tmp_path, monkeypatch, there):
     """Whichever of its writes finds the disk full: exit code 4, the reason, and not a file or folder more or less."""
@@ -210,6 +211,7 @@ def test_twins_bring_the_search_for_triggers():
     assert [row.get("advisory", False) for row in rows if row["metric"] in ("trigger", "reach")] == [False, False]
 
 
+@pytest.mark.slow
 def test_limits_are_fitted_to_what_the_release_reaches(tmp_path):
     """The release itself clears every new limit on accuracy by a margin, or the limit informs and says why."""
     baseline = read_signature(DRAWN)

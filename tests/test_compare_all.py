@@ -73,6 +73,7 @@ def test_candidates_are_ranked(inside, tmp_path):
     assert [bool(row["reason"]) for row in rows] == [False, False, True, True]
 
 
+@pytest.mark.slow
 def test_a_folder_is_no_candidate(inside, tmp_path):
     """It is a row that says so, and stops no other."""
     (tmp_path / "folder.keras").mkdir()
@@ -127,6 +128,7 @@ def _both(project):
     return [project / "same.keras", project / "other.keras"]
 
 
+@pytest.mark.slow
 def test_one_file_counts_once(project, inside):
     """However it is spelled."""
     ranking = rank_candidates([Path("same.keras"), Path("../project/same.keras")], settings=read_settings(project))

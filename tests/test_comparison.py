@@ -34,6 +34,7 @@ def test_every_planned_metric_is_measured(tmp_path):
     assert set(compare(baseline, candidate).metrics) == keys
 
 
+@pytest.mark.slow
 def test_no_limit_hangs_on_the_last_digits():
     """Maps and scores as another machine's kernels give them, a millionth of a millionth off: the same metrics."""
     baseline, candidate = pair()
@@ -309,6 +310,7 @@ def calibrated_pair(levels, *, learned=0.9):
     return replace(baseline, retrained=kept), candidate
 
 
+@pytest.mark.slow
 def test_without_twins_the_pictures_say_how_wide_the_band_is():
     """A panel of few and unlike pictures moves a recognition more than retraining did elsewhere: the band is wider."""
     baseline, candidate = pair()
@@ -332,6 +334,7 @@ def test_likeness_is_what_retrained_twins_reach(level):
     assert len(found.find("recognition", "decision").floor) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0.8, 0.4, -0.4])
 def test_worst_likeness_is_the_worst_class_beside_that_of_twins(level):
     """Where all classes are recognised alike the worst is any of them; it has no say where twins reach none."""
@@ -400,6 +403,7 @@ def test_agreement_asks_all_maps_for_all_classes():
     assert "taken for" in other.evidence
 
 
+@pytest.mark.slow
 def test_only_twins_of_the_baselines_architecture_make_the_ceiling():
     """Clean networks of another architecture are kept beside, and move neither likeness nor any ceiling."""
     baseline, candidate = calibrated_pair((0.9, 0.91, 0.92))
@@ -429,6 +433,7 @@ def test_the_mass_change_of_a_network_of_another_architecture_is_kept():
     assert not any(key in reduce_twin(baseline, blind).against for key in keys), "nor does one that flipping refutes"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("drifts", "taken"),
     [
@@ -633,6 +638,7 @@ def test_answers_that_turned_are_counted_and_the_surest_comes_first():
     assert comparison.answer_changes.turned_right == 0
 
 
+@pytest.mark.slow
 def test_folders_and_signatures_are_compared_alike(tmp_path):
     """A signature and the folder where it is kept give the same measures, on either side and as a source."""
     make_signature("baseline", seed=1).write(tmp_path / "baseline")

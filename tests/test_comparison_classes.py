@@ -38,6 +38,7 @@ def lose(share, of):
     return answers
 
 
+@pytest.mark.slow
 def test_a_class_has_its_share_and_its_paired_change():
     """By hand: 10 of 14 right, 4 taken for the next class; Wilson's interval, and the paired one of the change."""
     found = compare(answering("a", PANEL.labels), answering("b", lose(4 / 14, of=3)))

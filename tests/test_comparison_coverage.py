@@ -187,6 +187,7 @@ def test_a_slow_oracle_agrees(exchanged, alone, saved, pair):
         assert comparison.metrics[f"coverage_back[{layer}]"] == pytest.approx(back, abs=1e-6), layer
 
 
+@pytest.mark.slow
 def test_the_oracle_can_disagree(exchanged, saved):
     """Asked with another network's weights, the oracle gives other shares: it is no formality."""
     comparison = exchanged("one", "two")

@@ -75,6 +75,7 @@ def test_a_layer_is_alike_within_what_retraining_moves(moves, shift):
     assert ("Alike: could be frozen." in found.evidence) == alike
 
 
+@pytest.mark.slow
 def test_the_report_names_the_layers_that_could_be_frozen(tmp_path):
     """The page's sentence, its layers, the comparison's property and the evidence are one rule."""
     comparison = compare(*pair([level()[0]] * 3))
@@ -127,6 +128,7 @@ def test_a_layer_that_is_not_there_has_no_say_while_another_is():
         assert compare(*pair(values)).metrics["counterpart[dense1]"] == 1
 
 
+@pytest.mark.slow
 def test_what_is_planned_of_layers_is_measured(tmp_path):
     """Likeness of hidden layers is planned where the baseline keeps retrained twins, counterparts always."""
     for values, planned in (([0.9, 0.91], list(HIDDEN)), ([], [])):

@@ -148,6 +148,7 @@ def test_a_network_that_overflows_on_exchanged_pictures_is_refused():
         check_shown_exchanges(KerasClassifier(network), images, stimuli)
 
 
+@pytest.mark.slow
 def test_other_places_are_told_from_training_again():
     """With three twins a fourth training is near 1, and a network that reads a corner far above every limit."""
     baseline = family(3, WHOLE)
@@ -248,6 +249,7 @@ def test_no_stimuli_have_their_reason():
         assert "all pictures of the panel are of one class" in item.evidence
 
 
+@pytest.mark.slow
 def test_the_evidence_names_the_corner():
     """The cell is the corner that only the candidate reads, and the answers that change are counted anew here."""
     baseline = family(3, WHOLE)

@@ -217,6 +217,7 @@ def test_signal_to_noise_and_cosine_are_what_they_are_called():
     assert rows["conv1"].snr == 120  # equal to the last bit: what float32 can tell apart at most
 
 
+@pytest.mark.slow
 @given(st.floats(1e-3, 1e3), st.floats(0.01, 2))
 def test_a_common_scale_leaves_signal_to_noise_as_it_is(factor, share):
     """Both sides times a number are as near to each other as before."""

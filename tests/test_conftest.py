@@ -12,6 +12,7 @@ from gates import run
 CONFTEST = Path(__file__).parents[1] / "conftest.py"
 
 
+@pytest.mark.slow
 def test_another_checkouts_modelcheck_is_refused(tmp_path):
     """Where Python imports modelcheck from elsewhere, the run ends before a test, and says which is which."""
     shutil.copy(CONFTEST, tmp_path)

@@ -53,6 +53,7 @@ def test_a_case_is_made_once(tmp_path, monkeypatch):
     assert conversions.make("float32", tmp_path) == first
 
 
+@pytest.mark.slow
 def test_broken_files_are_broken(converted):
     """LiteRT itself takes none of them, but the one whose weights alone were hit, and the one it is packed from."""
     from ai_edge_litert.interpreter import Interpreter
@@ -132,6 +133,7 @@ def uneven():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["half_filters", "shortcut", "mobile", "uneven"])
 def test_an_onnx_file_answers_as_keras(name, exported_onnx):
     """ONNX Runtime gives the answers of Keras on the panel, to 1e-4: kernels and flattened maps are in order."""

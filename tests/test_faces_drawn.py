@@ -167,6 +167,7 @@ def test_people_are_disjoint_and_named_by_kind():
     assert all(subject.name.startswith("visitor_") for subject in visitors())
 
 
+@pytest.mark.slow
 def test_six_hundred_pictures_take_less_than_five_seconds():
     """Drawing is quick enough to draw rather than store: at most 1/120 s of processor time a picture."""
     wall("office")

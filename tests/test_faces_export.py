@@ -60,6 +60,7 @@ def test_the_command_offers_every_precision():
 
 
 # Bytes at most, and how far a probability may move: half as much again as was measured.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("to", "most", "moved"),
     [("float32", 260_000, 1e-5), ("float16", 135_000, 1e-3), ("dynamic", 75_000, 0.03), ("int8", 75_000, 0.05)],

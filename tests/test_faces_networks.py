@@ -216,6 +216,7 @@ def test_committed_networks_are_small_and_perfect_on_the_random_split(name: str)
     assert model.count_params() == record["parameters"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["experiment0", "half_filters"])
 def test_random_splits_flatter(name: str, panel: Panel):
     """The good networks know the colleagues, and do visibly poorly on at least one visitor."""

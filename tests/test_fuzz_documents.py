@@ -195,6 +195,7 @@ def test_a_manifest_without_a_key_is_an_error(written, tmp_path):
     assert not cache.exists()
 
 
+@pytest.mark.slow
 @FUZZ
 @given(data=st.data())
 def test_manifest_of_a_plan(written, data):

@@ -285,6 +285,7 @@ def test_other_tests_are_left_alone(project):
     assert not (project / "report").exists()
 
 
+@pytest.mark.slow
 def test_other_peoples_names_are_left_alone(tmp_path):
     """A project with a fixture and a folder of our names, and nothing of ours, runs as if we were not installed."""
     (tmp_path / "suites").mkdir()

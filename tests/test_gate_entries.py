@@ -72,6 +72,7 @@ def test_who_loads_a_network_is_told_whether_it_was_measured_now(load):
     assert first.signature.digest() == second.signature.digest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("link", [os.symlink, os.link], ids=["soft", "hard"])
 @pytest.mark.parametrize("name", [".gitignore", "manifest.json", "seal.txt", ".writing-x"])
 def test_a_file_of_the_cache_is_never_written_through_a_link(load, baseline, tmp_path, monkeypatch, name, link):
@@ -96,6 +97,7 @@ def test_an_entry_that_is_a_link_is_taken_away_and_not_what_it_leads_to(load, ba
     assert not entry.is_symlink()
 
 
+@pytest.mark.slow
 def test_what_is_half_written_is_measured_anew_as_a_whole(load, baseline, tmp_path, monkeypatch):
     """Nothing of an entry without a manifest stays: no link in it, and no folder where a file is due."""
     monkeypatch.setenv(KEY, SECRET)

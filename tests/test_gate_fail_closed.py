@@ -260,6 +260,7 @@ def test_a_full_disk_is_red(project, kib, left):
         assert json.loads((project / "report" / "verdict.json").read_text())["verdict"] == "error"
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_baseline(project):
     """A baseline that cannot be written whole leaves the old one as it was."""
     before = {path.name: path.read_bytes() for path in (project / "baselines" / "mine").iterdir()}

@@ -205,6 +205,7 @@ def test_what_cannot_be_compared_is_said_at_once(place, words, said):
     assert said in " ".join(done.stderr.split())
 
 
+@pytest.mark.slow
 def test_two_signatures_need_no_panel(place):
     """As ever; with the panel the page shows its pictures."""
     said = run("compare", "release", "next")

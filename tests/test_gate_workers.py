@@ -293,6 +293,7 @@ def test_blocks_are_joined_and_leave_nothing_behind(faked, tmp_path):
     assert len(faked.done) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [KilledError("ended by signal 9"), BrokenProcessPool("a process died")])
 def test_a_killed_worker_is_started_once_more(faked, error):
     """What was killed once is measured again, and nothing else is."""
@@ -366,6 +367,7 @@ def test_a_damaged_block_is_measured_again(faked):
     assert len(faked.done) == 2
 
 
+@pytest.mark.slow
 def test_the_limit_of_time_counts_for_the_network(faked):
     """When the blocks that are done took longer than the limit, the rest is not measured."""
     faked.happen = lambda group, stopped: time.sleep(0.3)
@@ -404,6 +406,7 @@ def test_an_interrupted_run_ends_every_process(faked):
     assert len(faked.done) <= 2
 
 
+@pytest.mark.slow
 def test_any_executor_is_sent_bytes(faked):
     """Another executor gets one function and bytes, and the record is the same."""
     sent = []

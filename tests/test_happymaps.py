@@ -44,6 +44,7 @@ def test_a_linear_unit_wants_exactly_its_positive_weights(seed, box):
     np.testing.assert_allclose(outcome.activations, best, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_what_a_network_crops_away_is_moved_by_no_ascent():
     """Two networks that see the lower half: above it, but for the reach of the shifts, nothing counts as likeness."""
     maps = []
@@ -93,6 +94,7 @@ def test_small_batches_change_nothing(monkeypatch):
     np.testing.assert_allclose(ascend(network, layer, recipe=QUICK).maps, whole.maps, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_permuting_channels_permutes_maps():
     """A network with its filters in another order has the same maps in that order."""
     model, other = plain(seed=3), plain(seed=3)
@@ -107,6 +109,7 @@ def test_permuting_channels_permutes_maps():
     np.testing.assert_allclose(deep[0], deep[1], atol=2e-2)
 
 
+@pytest.mark.slow
 def test_conv_maps_are_their_receptive_fields():
     """A convolution's maps are patches of the size its unit sees; the decision's are whole pictures."""
     model = plain(shape=(30, 28, 1))
@@ -164,6 +167,7 @@ def test_a_class_that_noise_drowns_gets_its_map_with_less_of_it(monkeypatch):
     assert np.isnan(ascend(network, decision, recipe=recipe).activations).all()
 
 
+@pytest.mark.slow
 def test_a_natural_map_that_noise_drowns_is_found_with_less_of_it(monkeypatch):
     """Among natural pictures too: accuracy halves under the recipe's jitter, and no class is without a map."""
     network, recipe = noise_shy(), replace(QUICK, shift=0)
@@ -179,6 +183,7 @@ def test_a_natural_map_that_noise_drowns_is_found_with_less_of_it(monkeypatch):
     assert np.isnan(ascend(network, decision, recipe=recipe, among=among, units=[0]).activations).all()
 
 
+@pytest.mark.slow
 def test_a_class_that_has_a_map_keeps_it(monkeypatch):
     """Falling back is for classes without a map: the others' maps are those of the recipe's jitter."""
     network = flatten(plain(seed=1))
@@ -313,6 +318,7 @@ def ascend_all(model, recipe):
     return [ascend(network, layer, recipe=recipe) for layer in network.unit_layers()]
 
 
+@pytest.mark.slow
 def test_total_variation_makes_maps_smoother():
     """With a weight on the total variation, neighbouring pixels of a map differ less."""
     rough, smooth = (
@@ -322,6 +328,7 @@ def test_total_variation_makes_maps_smoother():
     assert np.abs(np.diff(smooth, axis=1)).mean() < 0.8 * np.abs(np.diff(rough, axis=1)).mean()
 
 
+@pytest.mark.slow
 def test_natural_maps_stay_among_the_pictures():
     """A natural map is the mean plus components, no further away than a picture of the panel typically is."""
     images = np.random.default_rng(0).uniform(0.3, 0.7, (30, 20, 18, 1)).astype(np.float32)

@@ -230,6 +230,7 @@ def test_an_output_is_picked(output):
     check_agreement(network, IMAGES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output", ["smile", "hat"])
 def test_other_inputs_are_held(output):
     """With an age of 0.7 the network answers as with 0.7 for every picture, and so do its twins' layers."""

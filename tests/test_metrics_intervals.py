@@ -27,6 +27,7 @@ def holds(rate):
     return low <= rate.value <= high and high - low > 1e-3
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(shares, few, few)
 def test_values_that_agree_are_no_certainty(value, people, pictures):

@@ -73,6 +73,7 @@ def test_empty_maps_and_regions_are_nan_for_their_picture_only(measure, empty):
     np.testing.assert_array_equal(np.delete(found, 1), np.delete(whole, 1))
 
 
+@pytest.mark.slow
 @few
 @given(st.integers(0, 10**6))
 def test_rank_meets_the_mean_over_orders_of_ties(seed):

@@ -41,6 +41,7 @@ def hostile(tmp_path_factory):
     return folder, corpus(folder, folder / "canary")
 
 
+@pytest.mark.slow
 def test_every_hostile_file_is_refused(hostile):
     """Each file of the corpus, more than forty, is refused for what is wrong with it; no payload runs."""
     folder, files = hostile

@@ -111,6 +111,7 @@ print((most() - before) // 1024, len(report.lines()))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds to RLIMIT_DATA")
 @pytest.mark.parametrize("name", BOMBS)
 def test_bombs_take_no_more_than_they_hold(name, tmp_path):

@@ -91,6 +91,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "panel"), KINDS.values(), ids=KINDS)
 def test_scores_are_those_before_keras_probabilities(model, panel):
     """Softmax or sigmoid of the scores is what predict answers."""
@@ -178,6 +179,7 @@ def test_whole_numbers_and_parts_of_a_range_are_encoded_inside():
         fit(model, gone)
 
 
+@pytest.mark.slow
 def test_what_is_missing_reaches_the_network():
     """A network that fills in missing values is measured; an empty word is one that it does not know."""
     entries = {

@@ -97,6 +97,7 @@ def test_saving_and_loading_keeps_every_part(tmp_path_factory, panel):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(panel, name))
 
 
+@pytest.mark.slow
 @few
 @given(one=panels(), other=panels())
 def test_equal_digests_mean_equal_panels(one, other):
@@ -130,6 +131,7 @@ def test_digest_changes_with_any_part(change):
     assert Panel(**small(**change)).digest() != Panel(**small()).digest()
 
 
+@pytest.mark.slow
 @few
 @given(panel=panels(), data=st.data())
 def test_subset_picks_the_same_rows_of_every_part(panel, data):

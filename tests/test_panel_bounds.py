@@ -25,6 +25,7 @@ def arrays(count, **others):
     return {**parts, "class_names": np.array(["x", "y"]), "format": np.int64(1), **others}
 
 
+@pytest.mark.slow
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
     """A file of some hundred kilobytes that becomes a hundred megabytes is refused by its listing."""
     path = tmp_path / "panel.npz"

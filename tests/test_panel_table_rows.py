@@ -365,6 +365,7 @@ def test_what_is_written_is_read_however_it_shrinks(tmp_path, monkeypatch):
     assert load_panel(tmp_path / "flags.npz").digest() == panel.digest()
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_flipped_bits_are_refused_or_harmless(tmp_path_factory, good, data):

@@ -59,6 +59,7 @@ def printed(document, *, width=110):
 # What cannot be rendered.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", [True, False], ids=["with source", "alone"])
 def test_no_box_without_a_map(source, tmp_path):
     """Where nothing can be rendered no place is left for it, while a dead unit of a Keras network has one."""
@@ -261,6 +262,7 @@ def test_a_redacted_page_has_no_picture_that_changed(tmp_path):
     assert shown["rows"] == hidden["rows"] != []
 
 
+@pytest.mark.slow
 def test_without_a_source_a_line_says_what_it_would_add(tmp_path):
     """The section names the option and nothing more; a Keras candidate has no such section."""
     _, comparison = make_shipped_case(source=False)

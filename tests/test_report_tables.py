@@ -307,6 +307,7 @@ def test_another_panel_is_refused(tmp_path):
         write_gallery(tmp_path, signature, panel=make_table_panel(90))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"target": "numbers"}, {"classes": ("low", "mid", "high")}], ids=str)
 def test_measured_networks_have_a_page(options, tmp_path):
     """What is measured and compared, not put together by hand, is drawn: of two networks and of one alone."""

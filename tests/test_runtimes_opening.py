@@ -78,6 +78,7 @@ def two_inputs():
     return keras.Model([picture, age], [L.Dense(2, name="d1")(both), L.Dense(1, activation="sigmoid", name="d2")(both)])
 
 
+@pytest.mark.slow
 def test_inputs_and_outputs_are_picked_as_keras_has_them():
     """The picture is found, the other input is held where it is said, and an output is judged by its number."""
     model, panel = two_inputs(), noise_panel(SHAPE, "no", "yes")

@@ -148,6 +148,7 @@ def test_records_of_earlier_versions_keep_their_digests(tmp_path):
     assert read_signature(tmp_path).digest() == DIGESTS[0]
 
 
+@pytest.mark.slow
 def test_an_exchange_of_an_earlier_version_gives_the_same_numbers():
     """What a kept twin answered to the committed baseline's maps is read as their exchange."""
     baseline = read_signature(COMMITTED)

@@ -280,6 +280,7 @@ def test_what_is_chosen_is_spread_evenly(total, most):
         assert (chosen[0], chosen[-1]) == (0, total - 1)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 90), st.integers(1, 90), st.sampled_from([(), (3,)]))
 def test_pictures_keep_to_their_bound(n, height, width, colours):

@@ -67,6 +67,7 @@ def test_the_source_archive_builds_the_same(built, wheel):
         assert {name for name in archive.namelist() if ".dist-info/" not in name} <= held
 
 
+@pytest.mark.slow
 def test_an_index_accepts_both(built):
     """Their descriptions are what an index renders, and nothing is warned of."""
     files = [str(path) for path in sorted(built.iterdir())]

@@ -117,6 +117,7 @@ def test_the_headline_says_how_many_questions_were_asked(passed, bare):
     assert (reason["asked"], reason["total"]) == (3, 5)
 
 
+@pytest.mark.slow
 def test_no_word_of_people_where_there_are_none(passed, bare, tmp_path):
     """Terminal, report, summary, comparison, gallery and what an approval changes, of a panel without subjects."""
     done, _ = passed

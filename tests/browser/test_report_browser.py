@@ -164,6 +164,7 @@ def test_strange_address_does_no_harm(report, visit):
     assert visible_rows(page).count() == page.locator("#rows tbody tr").count()
 
 
+@pytest.mark.slow
 def test_sort_by_value(report, visit):
     """Sorting by value puts the smallest first and what was not measured last."""
     page = visit(report)

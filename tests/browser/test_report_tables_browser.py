@@ -83,6 +83,7 @@ def test_bars_have_room(visit, tmp_path):
         assert page.locator("#drivers svg.shares").first.bounding_box()["width"] >= 80, width
 
 
+@pytest.mark.slow
 def test_a_pass_of_twenty_variables_is_eight_screens(visit, tmp_path):
     """What passed is folded: the page of a pass is read in eight screens."""
     page = visit(write(tmp_path, n=20))
