@@ -22,6 +22,14 @@ from signatures import make_panel
 ROOT = Path(__file__).parents[1]
 SHAPE = (12, 10, 2)
 GENERATOR = np.random.default_rng(8)
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    """Give each test the same random weights, whichever tests ran before."""
+    keras.utils.set_random_seed(2)
+
+
 PICTURES = GENERATOR.random((70, *SHAPE), np.float32)
 
 
