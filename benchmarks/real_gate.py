@@ -26,6 +26,7 @@ import tensorflow as tf
 
 from modelcheck.faces.drawn import draw_panel, draw_pictures
 from modelcheck.faces.people import colleagues, training_subjects
+from modelcheck.panel import Panel
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -66,6 +67,14 @@ def fit(name: str, side: int) -> Any:
     return network
 
 
+def draw(side: int) -> Panel:
+    """Return half of the drawn held-out pictures, in colour and of this size."""
+    panel = draw_panel(colleagues())
+    held = panel.subset(np.arange(0, len(panel), 2))
+    regions = enlarge(held.regions.astype(np.uint8)[..., None] * 255, side)[..., 0] > 127
+    return replace(held, images=enlarge(held.images, side), regions=regions)
+
+
 def call(folder: Path, *words: str) -> str:
     """Run a command in a folder, say what it took, and return what it said; a red gate is told too."""
     start = time.monotonic()
@@ -95,10 +104,7 @@ def main() -> None:
         network.save(folder / "release.keras")
         network.set_weights([w.astype(np.float16).astype(w.dtype) for w in network.get_weights()])
         network.save(folder / "candidate.keras")
-        panel = draw_panel(colleagues())
-        held = panel.subset(np.arange(0, len(panel), 2))
-        regions = enlarge(held.regions.astype(np.uint8)[..., None] * 255, given.side)[..., 0] > 127
-        replace(held, images=enlarge(held.images, given.side), regions=regions).save(folder / "heldout.npz")
+        draw(given.side).save(folder / "heldout.npz")
         workers = [] if given.workers is None else [f"workers = {given.workers}"]
         (folder / "pyproject.toml").write_text(
             "\n".join(["[tool.modelcheck]", "timeout = 7200", "memory = 8", *workers])

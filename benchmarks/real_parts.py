@@ -13,15 +13,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from real_gate import enlarge, fit
+from real_gate import draw, fit
 
-from modelcheck.faces.drawn import draw_panel
-from modelcheck.faces.people import colleagues
 from modelcheck.measurement import measure
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
@@ -47,14 +43,6 @@ def plan_parts(path: Path, panel: Panel, minutes: float) -> tuple[Recipe, Mappin
 
     plan = plan_gate(path, panel, Recipe(), minutes=minutes, interface=Interface())
     return plan.recipe, plan.proposed.parts
-
-
-def draw(side: int) -> Panel:
-    """Return half of the drawn held-out pictures, in colour and of this size."""
-    panel = draw_panel(colleagues())
-    held = panel.subset(np.arange(0, len(panel), 2))
-    regions = enlarge(held.regions.astype(np.uint8)[..., None] * 255, side)[..., 0] > 127
-    return replace(held, images=enlarge(held.images, side), regions=regions)
 
 
 def time_parts(run: Callable[[Callable[[str, float], None]], Any]) -> Counter[str]:
