@@ -10,7 +10,7 @@ import time
 import types
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from modelcheck.measurement.measuring import measure_block, measure_network
 from modelcheck.modelfile import ScanReport, scan_model
 from modelcheck.recipe import Recipe
 from modelcheck.signature import SignatureError, read_signature
-from modelcheck.signature.parts import PART, Block, Part, StagePart, join_parts, pack_part, unpack_part
+from modelcheck.signature.parts import PART, Block, Part, StagePart, join_parts, pack_part, take_stage, unpack_part
 from modelcheck.signature.storage import flatten_arrays
 from networks import plain
 from signatures import make_panel, make_signature, show
@@ -134,16 +134,8 @@ def test_what_is_known_of_a_network_is_what_it_measures(panel_of, measured, tmp_
 
 def as_part(signature):
     """Return a record as the part that one block with everything would have made."""
-    names = ("units", "maps", "activations", "at_rest")
-    apart = {"layers", "exchange", "twins", "retrained", "against", *names}
     stages = [
-        StagePart(
-            stage=number,
-            layers=dict(enumerate(one.layers)),
-            arrays={name: getattr(one, name) for name in names},
-            exchange=one.exchange,
-            rest={item.name: getattr(one, item.name) for item in fields(one) if item.name not in apart},
-        )
+        replace(take_stage(one, range(len(one.layers))), stage=number, exchange=one.exchange)
         for number, one in enumerate((signature, *signature.twins))
     ]
     return Part(sha256=hashlib.sha256(b"network").hexdigest(), stages=tuple(stages), seconds_per_picture=0.25)

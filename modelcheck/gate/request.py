@@ -93,8 +93,8 @@ class Request:
     def __post_init__(self) -> None:
         if self.like is not None and self.recipe is not None:
             raise RequestError("A request takes its recipe from a signature (like) or as settings, not from both.")
-        if self.like is None and (self.baseline_model is not None or self.layers):
-            raise RequestError("baseline_model and layers are about the network behind a signature: give like, too.")
+        if self.like is None and (self.baseline_model is not None or self.layers or self.known):
+            raise RequestError("baseline_model, layers and known are about a signature: give like, too.")
 
     def to_json(self) -> str:
         """Return the request as JSON text, from which `from_json` makes an equal one."""
