@@ -9,6 +9,10 @@ from hypothesis import HealthCheck, settings
 import durations
 import gates
 
+# Some networks are measured in the tests' own process and in one of their own, and must come out the
+# same: by as many threads as that has (modelcheck/gate/child.py). It is read when TensorFlow starts.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "4")
+
 # A busy machine is no counterexample, and a red run is the fault of what changed: the same examples
 # every time. New ones are for whoever looks for them: MODELCHECK_FUZZ=20000 pytest
 # tests/test_fuzz.py, HYPOTHESIS_SEARCH=1 pytest.

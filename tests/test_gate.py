@@ -414,8 +414,9 @@ def test_approve_from_the_report_of_a_run(project):
 
 
 @pytest.mark.slow
-def test_ctrl_c_while_measuring(project):
-    """Ctrl-C in a cold gate: exit code 2, a red verdict that says how to go on, and no half measurement is kept."""
+@pytest.mark.parametrize("stop", [os.killpg, os.kill], ids=["Ctrl-C", "a cancelled job"])
+def test_a_stop_while_measuring(project, stop):
+    """A stop in a cold gate: exit code 2, a red verdict that says how to go on, and no half measurement is kept."""
     shutil.rmtree(project / ".modelcheck")
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", "suites/", "-q"],
@@ -430,7 +431,7 @@ def test_ctrl_c_while_measuring(project):
         while process.poll() is None and not list(project.glob(".modelcheck/signatures/*.lock")):
             time.sleep(0.05)
         time.sleep(0.5)
-        os.killpg(process.pid, signal.SIGINT)
+        stop(process.pid, signal.SIGINT if stop is os.killpg else signal.SIGTERM)
         out, _ = process.communicate(timeout=60)
     verdict = json.loads((project / "report" / "verdict.json").read_text())
     assert process.returncode == verdict["exit_code"] == 2, out

@@ -3,12 +3,13 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from modelcheck.gate import child
+from modelcheck.gate import child, confine
 from modelcheck.gate.child import ChildError, KilledError, RefusedError
 from modelcheck.gate.settings import Settings
 
@@ -52,6 +53,44 @@ def test_every_line_arrives_in_order(monkeypatch, tmp_path):
     assert told == [f"measuring: {i}" for i in range(1, 5001)]
     with pytest.raises(ChildError, match="no such layer"):
         watch(monkeypatch, tmp_path, "echo measuring: 1; echo no such layer; exit 3")
+
+
+def test_a_long_part_is_told_again(monkeypatch, tmp_path):
+    """While a child is silent its last line of progress comes again, so that a log can tell the time left."""
+    monkeypatch.setattr(child, "_SILENT", 0.2)
+    monkeypatch.setattr(child, "_GLANCE", 0.1)
+    told = watch(monkeypatch, tmp_path, "echo measuring: a; sleep 2; echo measuring: b; sleep 0.05")
+    assert told.count("measuring: a") > 1
+    assert told[-1] == "measuring: b"
+
+
+def test_a_scan_that_hangs_is_not_given_the_time_of_a_measurement(monkeypatch, tmp_path):
+    """Looking at a file has a limit of its own, and its message speaks of files, not of units."""
+    monkeypatch.setattr(child, "_SCAN_SECONDS", 0.3)
+    monkeypatch.setattr(child, "limit_resources", lambda *_, **__: ["/bin/sh", "-c", "exec sleep 600"])
+    with pytest.raises(ChildError, match=r"Looking at .* took more than 0.3 seconds .* copy it to a disk"):
+        child.scan_in_child(tmp_path / "a.keras", settings=Settings(timeout=3600))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+def test_a_child_ends_with_who_started_it():
+    """A gate that is killed leaves no process that measures on, or that has yet to begin."""
+    starter = (
+        "import subprocess, sys, time; from modelcheck.gate.confine import limit_resources; "
+        "waiting = [sys.executable, '-c', 'import time; print(1, flush=True); time.sleep(600)']; "
+        "subprocess.Popen(limit_resources(waiting, memory=1)); time.sleep(600)"
+    )
+    source = str(Path(child.__file__).parents[2])
+    with subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.PIPE, cwd=source) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"1\n"  # the child's own word: it is under way
+        process.kill()
+        assert process.stdout.read() == b""  # nobody holds the pipe open any more
+    gone = subprocess.Popen(["/bin/true"])
+    gone.wait()
+    late = confine.limit_resources([sys.executable, "-c", "print('measured')"], memory=1)
+    late[late.index(str(os.getpid()))] = str(gone.pid)
+    assert b"measured" not in subprocess.run(late, capture_output=True, check=False).stdout
 
 
 def test_an_interrupted_watch_ends_the_child(monkeypatch, tmp_path):

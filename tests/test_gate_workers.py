@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from killing import kill_a_worker_mid_way
 from modelcheck.gate import child, cluster, worker, workers
-from modelcheck.gate.child import ChildError, KilledError, RefusedError, scan_in_child
+from modelcheck.gate.child import ChildError, KilledError, RefusedError, measure_in_child, scan_in_child
 from modelcheck.gate.entries import KEY
 from modelcheck.gate.jobs import Job, measure_all, measure_once
 from modelcheck.gate.progress import JoinedProgress, progress_line, read_progress
@@ -40,6 +40,7 @@ from networks import plain
 from signatures import make_panel, make_signature, show
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras saves so
+ROOT = Path(__file__).parents[1]
 LIGHT = Recipe(
     steps=2,
     copies=1,
@@ -228,9 +229,9 @@ def faked(tmp_path, monkeypatch):
     whole = replace(as_part(record), sha256=SHA)
     done = []
 
-    def carry_out(request, target, *, settings, seconds=None, threads=None, stopped=None, tell=None):
+    def carry_out(request, target, *, settings, seconds=None, stopped=None, tell=None):
         group = request.block.group
-        done.append((group, threads))
+        done.append(group)
         call.happen(group, stopped)
         if tell is not None:
             tell(progress_line(f"group {group}", 1.0))
@@ -277,7 +278,7 @@ def test_blocks_are_joined_and_leave_nothing_behind(faked, tmp_path):
     assert found.measured == "now"
     faked.record.write(tmp_path / "record")
     assert bytes_of(tmp_path / "record") == bytes_of(next(faked.cache.glob("*/manifest.json")).parent)
-    assert sorted(group for group, _ in faked.done) == [0, 1, 2]
+    assert sorted(faked.done) == [0, 1, 2]
     assert not list(faked.cache.glob("*.blocks"))
     assert found.seconds_per_picture == 0.25
     (again,) = faked()
@@ -292,7 +293,7 @@ def test_a_killed_worker_is_started_once_more(faked, error):
     faked.happen = once(error)
     (found,) = faked()
     assert found.measured == "now"
-    assert sorted(group for group, _ in faked.done) == [0, 1, 1, 2]
+    assert sorted(faked.done) == [0, 1, 1, 2]
 
 
 def test_what_is_killed_twice_is_red(faked):
@@ -307,7 +308,7 @@ def test_what_is_killed_twice_is_red(faked):
     assert isinstance(found, ChildError)
     assert "signal 11" in str(found)
     assert "started twice" in str(found)
-    assert [group for group, _ in faked.done].count(1) == 2
+    assert faked.done.count(1) == 2
 
 
 @pytest.mark.parametrize("error", [RefusedError("no such class"), ChildError("ran out of memory")])
@@ -317,7 +318,7 @@ def test_a_refusal_is_not_tried_again(faked, error):
     (found,) = faked()
     assert type(found) is type(error)
     assert str(found) == str(error)
-    assert [group for group, _ in faked.done].count(0) == 1
+    assert faked.done.count(0) == 1
 
 
 def test_one_network_that_fails_stops_no_other(faked):
@@ -443,12 +444,6 @@ def test_what_is_no_task_or_result_is_refused(data, tmp_path):
         unpack_result(data, tmp_path / "result")
 
 
-def test_threads_are_shared_out(faked):
-    """Each of several workers computes on its share of the cores, one thread at least."""
-    faked(workers=64)
-    assert {threads for _, threads in faked.done} == {1}
-
-
 def test_the_share_of_several_is_one(faked):
     """The lines of all blocks of all networks give one share, which rises to the whole."""
     told = []
@@ -529,7 +524,7 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
 
 
 def test_no_secret_reaches_a_worker_s_process(tmp_path, monkeypatch):
-    """Each process gets its share of the threads and harmless names; no token, no key of the cache."""
+    """Each process gets the same number of threads and harmless names; no token, no key of the cache."""
     given = {"HOME": "/home/ada", "AWS_SECRET_ACCESS_KEY": SECRET, "TF_TOKEN_app": SECRET, KEY: SECRET}
     for name, value in given.items():
         monkeypatch.setenv(name, value)
@@ -546,9 +541,39 @@ def test_no_secret_reaches_a_worker_s_process(tmp_path, monkeypatch):
         found.measure(request, tmp_path / "s", report=scan_model(NETWORK), settings=Settings(memory=3))
     ((command, environment),) = seen
     assert command[3] == "3", "the limit of memory"
-    assert environment["TF_NUM_INTRAOP_THREADS"] == "1"
+    assert environment["TF_NUM_INTRAOP_THREADS"] == "4"
     assert SECRET not in environment.values()
     assert environment["HOME"] != "/home/ada"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot keep a process to one core")
+def test_the_number_of_cores_changes_no_byte(tmp_path):
+    """A network whose dense layer sums thousands of numbers measures the same on one core as on all of them."""
+    recipe = Recipe(
+        steps=2,
+        copies=1,
+        units_per_layer=2,
+        untrained_twins=0,
+        sticker_faces=0,
+        exchange_pictures=0,
+        mosaics=0,
+        attribution_methods=(),
+    )
+    request = Request(
+        network=ROOT / "networks" / "experiment0.keras",
+        panel=ROOT / "baselines" / "drawn-faces" / "panel.npz",
+        recipe=recipe,
+    )
+    every = os.sched_getaffinity(0)
+    digests = set()
+    for number, cores in enumerate((every, {min(every)})):
+        os.sched_setaffinity(0, cores)
+        try:
+            digests.add(measure_in_child(request, tmp_path / str(number)).digest())
+        finally:
+            os.sched_setaffinity(0, every)
+    assert len(digests) == 1
 
 
 @pytest.mark.slow

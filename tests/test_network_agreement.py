@@ -11,7 +11,7 @@ from modelcheck.answers.stickers import measure_sticker_shifts
 from modelcheck.attributions import AttributionError, attribute
 from modelcheck.happymaps import render_happy_maps
 from modelcheck.measurement import ExchangePartner, measure
-from modelcheck.network import KerasClassifier, NetworkError, check_agreement, flatten
+from modelcheck.network import KerasClassifier, NetworkError, agreement, check_agreement, flatten
 from modelcheck.network import layers as room
 from modelcheck.panel import Panel
 from modelcheck.pruning.spare import examine_units
@@ -306,6 +306,89 @@ def test_nan_is_never_equal(value):
     model.get_layer("decision").bias.assign([value, 0.0])
     with pytest.raises(NetworkError, match="answers NaN or infinity on 70 of 70 pictures"):
         check_agreement(flatten(model), PICTURES)
+
+
+def amplifying(offset, *more):
+    """A network that adds a large number and takes it away behind a convolution, with what that has lost."""
+    entry = keras.Input(SHAPE)
+    convolution, norm = layers.Conv2D(4, 3, name="convolution"), layers.BatchNormalization(epsilon=0.0, name="norm")
+    x = norm(convolution(layers.Rescaling(1.0, offset=offset)(entry)))
+    for layer in more:
+        x = layer(x)
+    model = keras.Model(entry, ended(x))
+    added = offset * convolution.kernel.numpy().sum(axis=(0, 1, 2))
+    norm.set_weights([np.ones(4), np.zeros(4), added, np.ones(4)])
+    return model
+
+
+def find_loss(model, **how):
+    """Return how far Keras' answers are from ours and ours from double precision, as shares of the usual distance."""
+    network = flatten(model)
+    own = agreement.answer(network, PICTURES)
+    usual = own.tolerance / 1e-4
+    exact = network.evaluate(PICTURES.astype(np.float64), [network.logits])[0].numpy()
+    keras_own = np.abs(model(PICTURES, **how).numpy() - own.scores).max() / usual
+    return keras_own, np.abs(own.scores - exact).max() / usual
+
+
+def test_rounding_that_a_network_amplifies_is_no_difference():
+    """Answers that differ by what single precision costs in this network, as double precision tells, agree."""
+    model = amplifying(1e4)
+    apart, lost = find_loss(model)
+    assert 1e-4 < apart < lost < 1e-2
+    check_agreement(flatten(model), PICTURES)
+
+
+@pytest.mark.parametrize("bound", ["_ROUNDING", "_ILL_CONDITIONED"])
+def test_what_rounds_beyond_use_is_refused(monkeypatch, bound):
+    """Rounding excuses no more than a multiple of what the network loses, and no more than it can be used with."""
+    monkeypatch.setattr(agreement, bound, 1e-4)
+    with pytest.raises(NetworkError, match="while no layer before does by itself"):
+        check_agreement(flatten(amplifying(1e4)), PICTURES)
+
+
+def test_rounding_excuses_no_layer_that_does_otherwise():
+    """A layer that differs by itself is named, though the network's answers differ by no more than rounding costs."""
+    noise = layers.GaussianNoise(1e-3, name="noise")
+    model = amplifying(1e4, lambda x: noise(x, training=True))
+    apart, lost = find_loss(model)
+    assert 1e-4 < apart < min(8 * lost, 1e-2)
+    with pytest.raises(NetworkError, match="layer 'noise'"):
+        check_agreement(flatten(model), PICTURES)
+
+
+def test_asking_in_one_graph_is_asking_call_by_call():
+    """Scores and both ways' outputs are those of single calls, of weights that changed meanwhile as well."""
+    model = between(layers.BatchNormalization(), activation="softmax")
+    network = flatten(model)
+    ask = agreement.trace_together(network)
+    for _ in range(2):
+        own = agreement.answer(network, PICTURES)
+        scores, outputs, theirs = (part.numpy() for part in ask(PICTURES))
+        np.testing.assert_allclose(scores, own.scores, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(outputs, own.outputs, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(theirs, model(PICTURES, training=False), rtol=1e-5, atol=1e-6)
+        model.set_weights([weight * 1.1 for weight in model.get_weights()])
+
+
+def test_what_cannot_be_traced_is_asked_call_by_call():
+    """Where the one graph fails the answer is the same: a good network passes, and a bad one is refused."""
+
+    def fail(_):
+        raise TypeError("not in a graph")
+
+    check_agreement(flatten(between()), PICTURES, released=False, together=fail)
+    with pytest.raises(NetworkError, match="layer 'large', which computes in float16"):
+        check_agreement(flatten(overflowing()), PICTURES, released=False, together=fail)
+
+
+@pytest.mark.parametrize("traced", [False, True], ids=["call by call", "in one graph"])
+def test_a_difference_is_found_either_way(traced):
+    """Pictures on which Keras overflows are refused, whether it is asked call by call or in one graph."""
+    network = flatten(overflowing())
+    together = agreement.trace_together(network) if traced else None
+    with pytest.raises(NetworkError, match="layer 'large', which computes in float16"):
+        check_agreement(network, PICTURES, released=False, together=together)
 
 
 @pytest.mark.slow

@@ -38,6 +38,7 @@ from modelcheck.report.pictures import (
     sheet,
 )
 from modelcheck.report.reasons import reasons, verdict_line
+from modelcheck.report.why import explain
 from modelcheck.report.words import MINUS, NOTHING, clean, compare_sizes, number, one_line, proportion, worst
 from modelcheck.support.escaping import markdown
 from reports import CORPUS, empty_document, make_case, make_document
@@ -285,6 +286,21 @@ def passing(comparison):
     document = make_document(comparison)
     rows = [{**row, "verdict": "pass"} for row in document["findings"]]
     return {**document, "verdict": "pass", "findings": rows}
+
+
+def test_terminal_says_why_first(case):
+    """The sentence that explains most stands above the lines of single checks, and says what the report says."""
+    document, comparison = make_document(case[1]), case[1]
+    file = io.StringIO()
+    print_summary(document, Console(file=file, width=100), comparison=comparison)
+    lines = file.getvalue().splitlines()
+    findings = read_findings(document)
+    why = explain([found for found in findings if found.verdict is Verdict.FAIL], comparison=comparison)
+    assert why
+    at = lines.index(f"Why:     {why[0].says}")
+    assert lines[at + min(len(why), 3)] == f"         {why[0].fix}"
+    assert at < next(k for k, line in enumerate(lines) if line.endswith("did not pass:"))
+    assert "Why:" not in printed(passing(comparison))
 
 
 def test_terminal_fits_a_screen(case):

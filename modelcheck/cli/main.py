@@ -26,6 +26,7 @@ from modelcheck.cli.units import units
 from modelcheck.cli.verdict import verdict
 from modelcheck.gate.child import ChildError
 from modelcheck.support.escaping import clean_lines
+from modelcheck.support.stopping import stop_like_ctrl_c
 
 __all__ = ["main"]
 
@@ -37,7 +38,8 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with stop_like_ctrl_c():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             again = " ".join(shlex.quote(word) for word in ["modelcheck", *sys.argv[1:]])
             Console(stderr=True, soft_wrap=True, highlight=False).print(

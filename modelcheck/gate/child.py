@@ -16,8 +16,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from modelcheck.gate.confine import environment, limit_resources
 from modelcheck.gate.request import Request
@@ -143,7 +144,6 @@ def carry_out(
     settings: Settings,
     module: str = "modelcheck.cli.child",
     seconds: float | None = None,
-    threads: int | None = None,
     stopped: Callable[[], bool] | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> None:
@@ -161,8 +161,6 @@ def carry_out(
         What is run.
     seconds : float, optional
         How long it may take, where the limit is not all its own.
-    threads : int, optional
-        On how many threads TensorFlow computes, unless the environment says that already.
     stopped : callable, optional
         Asked about twice a second whether the process is to be ended.
     tell : callable, optional
@@ -187,7 +185,6 @@ def carry_out(
             settings=settings,
             tell=tell,
             seconds=seconds,
-            threads=threads,
             stopped=stopped,
         )
 
@@ -204,7 +201,7 @@ def scan_in_child(
     custom_objects : collection of str
         Classes and functions outside Keras, ``module>name``, that are knowingly allowed.
     settings : Settings, optional
-        Its limits of time and memory count here.
+        Its limits of time and memory count here; no file gets more than ten minutes.
 
     Raises
     ------
@@ -219,7 +216,8 @@ def scan_in_child(
         home.mkdir()
         command = [sys.executable, "-P", "-m", "modelcheck.modelfile", str(network), str(answer), *custom_objects]
         command = limit_resources(command, memory=settings.memory)
-        _watch(command, network, home=home, settings=settings, tell=None, doing="Looking at")
+        bounded = replace(settings, timeout=min(settings.timeout, _SCAN_SECONDS))
+        _watch(command, network, home=home, settings=bounded, tell=None, doing=_LOOKING)
         try:
             told = json_document(read_file(answer, max_bytes=_MAX_REPORT_BYTES))
         except (OSError, ValueError) as error:
@@ -229,6 +227,8 @@ def scan_in_child(
     return ScanReport.from_dict(told["report"])
 
 
+# Much more than the largest files take, a few seconds a GiB on a slow disk.
+_SCAN_SECONDS = 600.0
 _MAX_REPORT_BYTES = 2**28  # the names in a configuration of 8 MiB, escaped
 
 
@@ -237,9 +237,13 @@ _MAX_REPORT_BYTES = 2**28  # the names in a configuration of 8 MiB, escaped
 _CHATTER = re.compile(r"measuring: |WARNING: All log messages|[IWEF]\d{4} |[IWEF]\d+ 00:00:")
 
 
-_THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+# On how many threads TensorFlow computes, unless the environment says it: the order of its sums, and
+# so their last digits, hang on that, and must hang neither on cores nor on how many processes measure.
+# Four are no slower than two on two cores, also where two processes measure.
+_THREADS = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "4")
 
 _GLANCE = 0.5  # seconds after which a silent child is looked at, and for which an ended one is still heard
+_SILENT = 10.0  # seconds after which the last line of progress is passed on once more
 _AHEAD, _LONGEST = 1000, 65536  # lines that are read ahead, and characters of one
 
 
@@ -254,7 +258,9 @@ _OUT_OF_MEMORY = re.compile(
 def _read_lines(
     child: subprocess.Popen[str], *, seconds: float, stopped: Callable[[], bool] | None = None
 ) -> Iterator[str]:
-    """Yield the lines of a child until it has ended, its time is over, or it is to be stopped.
+    """Yield the lines of a child, "" where it was silent for a glance, until it has ended or is to be stopped.
+
+    It is to be stopped when its time is over, or ``stopped()``.
 
     The end of its output is not waited for: whatever it started and left behind may hold that open,
     or talk, for ever.
@@ -278,12 +284,30 @@ def _read_lines(
         try:
             line = lines.get(timeout=min(left, _GLANCE))
         except queue.Empty:
+            yield ""
             continue
         if not line:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(timeout=left)
             return
         yield line
+
+
+class _Doing(NamedTuple):
+    """What a child does, in a word, and what helps where it takes too long."""
+
+    word: str
+    late: str
+
+
+_MEASURING = _Doing(
+    "Measuring",
+    "Raise timeout in [tool.modelcheck], or render fewer units: units_per_layer in the recipe of the baseline.",
+)
+_LOOKING = _Doing(
+    "Looking at",
+    "A file is read in seconds: copy it to a disk of this machine, and save the network again if that is no help.",
+)
 
 
 def _watch(
@@ -293,46 +317,47 @@ def _watch(
     home: Path,
     settings: Settings,
     tell: Callable[[str], None] | None,
-    doing: str = "Measuring",
+    doing: _Doing = _MEASURING,
     seconds: float | None = None,
-    threads: int | None = None,
     stopped: Callable[[], bool] | None = None,
 ) -> None:
     """Run the child to its end, pass its progress on, and say in its own words why it failed."""
     package = str(Path(__file__).parents[2])
     kept = {
+        **_THREADS,
         **environment(os.environ, home=str(home)),
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"),
         "PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
     }
-    if threads is not None:
-        kept = {**dict.fromkeys(_THREADS, str(threads)), **kept}
     last: list[str] = []
+    progress, told_at = "", 0.0
     child = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=kept
     )
     try:
         for line in _read_lines(child, seconds=settings.timeout if seconds is None else seconds, stopped=stopped):
-            last = [*last, line.rstrip()][-12:]
-            if tell and line.startswith("measuring: "):
-                tell(line.strip())
-        late = child.poll() is None
+            last = [*last, line.rstrip()][-12:] if line else last
+            is_progress = line.startswith("measuring: ")
+            progress = line.strip() if is_progress else progress
+            # Said again where a part takes long: who shows it tells the time left anew, and no log falls silent.
+            if tell and progress and (is_progress or time.monotonic() - told_at > _SILENT):
+                tell(progress)
+                told_at = time.monotonic()
+        is_late = child.poll() is None
     finally:
         child.kill()  # a finished child is not touched
         code = child.wait()
-    if late and stopped is not None and stopped():
-        raise ChildError(f"{doing} {str(network)!r} was stopped.")
-    if late:
-        raise ChildError(
-            f"{doing} {str(network)!r} took more than {settings.timeout:g} seconds and was stopped. Raise timeout in "
-            "[tool.modelcheck], or render fewer units: units_per_layer in the recipe of the baseline."
-        )
+    if is_late and stopped is not None and stopped():
+        raise ChildError(f"{doing.word} {str(network)!r} was stopped.")
+    if is_late:
+        took = f"{doing.word} {str(network)!r} took more than {settings.timeout:g} seconds and was stopped."
+        raise ChildError(f"{took} {doing.late}")
     short = any(_OUT_OF_MEMORY.search(line) for line in last)
     if code != 0 and (short or code == -signal.SIGKILL):
         what = "ran out of memory" if short else "was ended by signal 9, as a system does that runs out of memory"
         kind = ChildError if short else KilledError
         raise kind(
-            f"{doing} {str(network)!r} {what} (its limit is {settings.memory:g} GiB). Raise memory in "
+            f"{doing.word} {str(network)!r} {what} (its limit is {settings.memory:g} GiB). Raise memory in "
             "[tool.modelcheck], close other programs, or use smaller pictures; a network that asks for far more than "
             f"its file holds is not to be trusted: {write_command(['modelcheck', 'scan', network])}"
         )
@@ -340,4 +365,4 @@ def _watch(
         told = [line for line in last if line and not _CHATTER.match(line)]
         kind = RefusedError if code == 4 else KilledError if code < 0 else ChildError
         ended = f"ended by signal {-code}" if code < 0 else f"exit code {code}"
-        raise kind(f"{doing} {str(network)!r} failed ({ended}):\n  " + "\n  ".join(told or ["it said nothing"]))
+        raise kind(f"{doing.word} {str(network)!r} failed ({ended}):\n  " + "\n  ".join(told or ["it said nothing"]))

@@ -1,4 +1,4 @@
-"""What a measuring process may have: memory, file sizes, and which variables of the environment.
+"""What a measuring process may have: memory, file sizes, variables of the environment, and no life after its parent.
 
 Address space (``RLIMIT_AS``) is no measure of TensorFlow, which reserves far more than it uses.
 ``RLIMIT_DATA`` counts what is writable and its own: on Linux that is close to what is used, and the
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import site
 import sys
 from collections.abc import Mapping, Sequence
@@ -60,8 +61,9 @@ def environment(given: Mapping[str, str], *, home: str) -> dict[str, str]:
 def limit_resources(command: Sequence[str], *, memory: float) -> list[str]:
     """Return a command that runs another one bounded for good: memory, the size of a file, no core dumps.
 
-    Linux holds to all of it; other systems may not hold to memory. Windows knows no such limits,
-    and nothing happens.
+    On Linux it also ends with the thread that starts it, however that ends: nobody would read what
+    it measures. Linux holds to all of it; other systems may not hold to memory. Windows knows no
+    such limits, and nothing happens.
 
     Parameters
     ----------
@@ -74,11 +76,20 @@ def limit_resources(command: Sequence[str], *, memory: float) -> list[str]:
         return list(command)
     # Not subprocess' preexec_fn, which may hang where the parent has threads. By its file and
     # isolated: nothing in the working folder can be imported before the limits hold.
-    return [sys.executable, "-I", __file__, f"{memory:g}", *command]
+    return [sys.executable, "-I", __file__, f"{memory:g}", str(os.getpid()), *command]
 
 
-def _confine(memory: float) -> None:
+_END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of <sys/prctl.h>, which execve leaves in force
+
+
+def _confine(memory: float, parent: int) -> None:
+    import ctypes
     import resource
+
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it ended before it could be asked for
+            sys.exit("The process that wanted this is gone.")
 
     wanted = {resource.RLIMIT_DATA: int(memory * _GIB), resource.RLIMIT_FSIZE: _LARGEST_FILE, resource.RLIMIT_CORE: 0}
     for limit, most in wanted.items():
@@ -88,5 +99,5 @@ def _confine(memory: float) -> None:
 
 
 if __name__ == "__main__":
-    _confine(float(sys.argv[1]))
-    os.execv(sys.argv[2], sys.argv[2:])
+    _confine(float(sys.argv[1]), int(sys.argv[2]))
+    os.execv(sys.argv[3], sys.argv[3:])

@@ -23,6 +23,7 @@ from modelcheck.gate.settings import Settings, SettingsError
 from modelcheck.judgement.document import FailedTestReason, PytestStatusReason, Reason, VerdictDocument
 from modelcheck.judgement.findings import Finding
 from modelcheck.support.escaping import clean, clean_lines
+from modelcheck.support.stopping import stop_like_ctrl_c
 
 __all__ = ["COLLECTOR", "INPUTS", "PROPERTY", "Collector"]
 
@@ -137,6 +138,14 @@ class Collector:
                 with suppress(OSError):  # a folder that cannot be written is reported when the verdict is
                     (report / name).unlink(missing_ok=True)
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Stop a gate whose job is cancelled as Ctrl-C stops it: with a verdict, and no measuring process left."""
+        if not (self.is_gate() or self.run.active):
+            return (yield)
+        with stop_like_ctrl_c():
+            return (yield)
+
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, object, object]:
         """Write the verdict and set the exit status, after other plugins have; a run without suites is left alone."""
@@ -217,7 +226,13 @@ class Collector:
         if self.run.document is not None:
             from modelcheck.report import print_summary
 
-            print_summary(self.run.document, _console(terminalreporter), report=self.run.known.report / "index.html")
+            evidence = self.run.evidence
+            print_summary(
+                self.run.document,
+                _console(terminalreporter),
+                report=self.run.known.report / "index.html",
+                comparison=evidence.comparison if evidence else None,
+            )
             for line in self.run.notes:
                 terminalreporter.write_line(clean(line, longest=1000), yellow=True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import threading
 import time
@@ -52,8 +51,6 @@ class Workers:
     here : bool
         Whether it runs them in threads of this process, each of which starts one measuring process;
         any other is sent `modelcheck.gate.worker.work` and bytes.
-    threads : int or None
-        On how many threads TensorFlow computes in each measuring process that is started here.
     at_once : int
         How many networks are best under way at once.
     is_deserted : callable
@@ -64,7 +61,6 @@ class Workers:
 
     executor: Executor
     here: bool
-    threads: int | None = None
     at_once: int = _MOST_AT_ONCE
     is_deserted: Callable[[], bool] = lambda: False
     stop: threading.Event = field(default_factory=threading.Event)
@@ -241,7 +237,6 @@ class Workers:
             target,
             settings=settings,
             seconds=seconds,
-            threads=self.threads,
             stopped=stopped,
             tell=tell,
         )
@@ -272,11 +267,9 @@ def open_workers(settings: Settings, executor: Executor | None = None) -> Iterat
         with connect(settings.scheduler) as (found, is_deserted):
             yield from _yield_and_stop(Workers(executor=found, here=False, is_deserted=is_deserted))
     elif settings.workers:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         with ThreadPoolExecutor(settings.workers, thread_name_prefix="modelcheck") as pool:
-            threads = max(cores // settings.workers, 1)
             # One more than are measured, which is looked at meanwhile.
-            workers = Workers(executor=pool, here=True, threads=threads, at_once=settings.workers + 1)
+            workers = Workers(executor=pool, here=True, at_once=settings.workers + 1)
             try:
                 yield from _yield_and_stop(workers)
             finally:

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from modelcheck.interface import Preprocessing
-from modelcheck.network.agreement import check_agreement
+from modelcheck.network.agreement import check_agreement, trace_together
 from modelcheck.network.diagnosis import list_dtypes
 from modelcheck.network.front import preprocess_first
 from modelcheck.network.steps import Network
@@ -43,11 +43,13 @@ class KerasClassifier:
 
     network: Network
     _ask: Callable[[Any], Any] = field(init=False)
+    _ask_both_ways: Callable[[Any], tuple[Any, Any, Any]] = field(init=False)
 
     def __post_init__(self) -> None:
         spec = tf.TensorSpec((None, *self.input_shape), tf.float32)
         ask = tf.function(self.network.class_scores, input_signature=[spec], autograph=False)
         object.__setattr__(self, "_ask", ask)
+        object.__setattr__(self, "_ask_both_ways", trace_together(self.network))
 
     @property
     def name(self) -> str:
@@ -102,7 +104,7 @@ class KerasClassifier:
         NetworkError
             See `modelcheck.network.check_agreement`.
         """
-        check_agreement(self.network, images, released=False)
+        check_agreement(self.network, images, released=False, together=self._ask_both_ways)
 
     def preprocess_first(
         self, preprocessing: Preprocessing | None, *, input_range: tuple[float, float]

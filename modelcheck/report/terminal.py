@@ -12,6 +12,7 @@ from modelcheck.judgement.document import VerdictDocument
 from modelcheck.judgement.findings import Finding, Verdict, read_findings
 from modelcheck.report.reasons import describe_action, list_waivers, reasons, verdict_line
 from modelcheck.report.shipped import describe_release, summarise_shipped
+from modelcheck.report.why import explain
 from modelcheck.report.words import (
     MINUS,
     NOTHING,
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from modelcheck.comparison import Comparison
+    from modelcheck.comparison.tables.comparison import TableComparison
+
 __all__ = ["STYLES", "in_its_letters", "print_summary"]
 
 STYLES = {
@@ -50,6 +54,7 @@ STYLES = {
 # For terminals that know no Unicode.
 _SIMPLER = str.maketrans({MINUS: "-", NOTHING: "-", "…": "~", "≥": ">=", "≤": "<=", "\u2009": " ", "\xa0": " "})
 _WORST = 5
+_WHY = 3  # sentences
 _FAILURES = 20
 _ROWS = 8
 _COLUMNS = 5
@@ -75,8 +80,14 @@ _NAME = 30  # columns at most for the name of a row
 _UNJUDGED, _ABSENT = "not judged", "no counterpart"
 
 
-def print_summary(document: VerdictDocument, console: Console, *, report: str | Path | None = None) -> None:
-    """Print a verdict document: tables of what passed, the verdict, a line for each failure, what to do.
+def print_summary(
+    document: VerdictDocument,
+    console: Console,
+    *,
+    report: str | Path | None = None,
+    comparison: Comparison | TableComparison | None = None,
+) -> None:
+    """Print a verdict document: tables of what passed, the verdict, why, a line for each failure, what to do.
 
     Parameters
     ----------
@@ -86,8 +97,10 @@ def print_summary(document: VerdictDocument, console: Console, *, report: str | 
         Where to; it knows whether it can show colours.
     report : path, optional
         Of the page, for the last line.
+    comparison : Comparison or TableComparison, optional
+        The two networks; with it the reasons name places, counts and layers.
     """
-    in_its_letters(console, lambda: _print(document, console, report))
+    in_its_letters(console, lambda: _print(document, console, report, comparison))
 
 
 def in_its_letters(console: Console, print_all: Callable[[], None]) -> None:
@@ -101,7 +114,12 @@ def in_its_letters(console: Console, print_all: Callable[[], None]) -> None:
     console.file.write(text.encode(console.encoding, "replace").decode(console.encoding))
 
 
-def _print(document: VerdictDocument, console: Console, report: str | Path | None) -> None:
+def _print(
+    document: VerdictDocument,
+    console: Console,
+    report: str | Path | None,
+    comparison: Comparison | TableComparison | None,
+) -> None:
     from rich.text import Text
 
     findings, noun, of = read_findings(document), noun_of(document), material_of(document)
@@ -121,6 +139,7 @@ def _print(document: VerdictDocument, console: Console, report: str | Path | Non
     for other in (describe_augmentation(document["candidate"]), surroundings(document)):
         if other:
             _say(console, Text(f"  {other}", "yellow"))
+    _print_why(findings, console, comparison, noun, of)
     _print_failures(findings, console, noun, of)
     for place, words in excused[:_WORST]:
         line = one_line(findings[place], noun=noun, of=of)
@@ -149,6 +168,27 @@ def _print_next(document: VerdictDocument, console: Console) -> None:
         _say(console, Text.assemble((f"{'Or:' if k else 'Next:':<9}", "bold"), says))
         # Never folded: a command that is copied must be whole.
         _say(console, Text(f"{'':9}{clean(step['command'], longest=2000)}"), whole=True)
+
+
+def _print_why(
+    findings: Sequence[Finding],
+    console: Console,
+    comparison: Comparison | TableComparison | None,
+    noun: Noun,
+    of: str,
+) -> None:
+    """Print what explains most of what failed, in sentences, and where to look.
+
+    What is not settled or not measured explains nothing: its line says as much.
+    """
+    from rich.text import Text
+
+    failed = [found for found in findings if found.verdict is Verdict.FAIL]
+    why = explain(failed, comparison=comparison, noun=noun, of=of)
+    for k, item in enumerate(why[:_WHY]):
+        _say(console, Text.assemble((f"{'' if k else 'Why:':<9}", "bold"), item.says))
+    if why and why[0].fix:
+        _say(console, Text(f"{'':9}{why[0].fix}", "dim"))
 
 
 def _print_failures(findings: Sequence[Finding], console: Console, noun: Noun, of: str) -> None:
