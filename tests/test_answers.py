@@ -318,7 +318,7 @@ def test_what_is_asked_needs_no_gradients():
         def check_shown(self, images):
             assert np.isfinite(images).all()
 
-        def preprocess_first(self, preprocessing, *, input_range):
+        def without_preprocessing(self):
             return self
 
     panel = panel_of("softmax")

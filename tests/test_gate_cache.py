@@ -102,6 +102,15 @@ def test_different_requests_have_different_keys(one, other):
     assert cache_key(ASKED, digests={"panel": "x"}, custom=set()) != cache_key(ASKED, digests={}, custom=set())
 
 
+def test_the_order_of_sums_counts(monkeypatch):
+    """Numbers of threads and kernels change the last digits, and so they are other measurements."""
+    keys = {cache_key(ASKED, digests={}, custom=set())}
+    for name, value in (("TF_NUM_INTRAOP_THREADS", "17"), ("TF_ENABLE_ONEDNN_OPTS", "0")):
+        monkeypatch.setenv(name, value)
+        keys.add(cache_key(ASKED, digests={}, custom=set()))
+    assert len(keys) == 3
+
+
 def test_a_class_beside_the_project_counts(tmp_path, monkeypatch):
     """The working folder, where the child looks last, is looked at as well, and no more of it than the child sees."""
     monkeypatch.chdir(tmp_path)

@@ -435,6 +435,15 @@ def test_a_worker_with_other_versions_refuses(faked, monkeypatch):
     assert not faked.done
 
 
+def test_a_worker_with_other_threads_refuses(monkeypatch):
+    """A worker whose TensorFlow sums in another order measures nothing, and names the difference."""
+    task = pack_task(Request(network=NETWORK, panel=NETWORK, recipe=Recipe()), settings=Settings(), seconds=10)
+    here = os.environ.get("TF_NUM_INTRAOP_THREADS", "4")
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "17")
+    with pytest.raises(ChildError, match=f"threads is 17 here and {here} where it is asked for"):
+        work(task)
+
+
 @pytest.mark.parametrize("data", [b"", b"no archive"])
 def test_what_is_no_task_or_result_is_refused(data, tmp_path):
     """Bytes that are neither are an error that says so."""

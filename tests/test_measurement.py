@@ -380,3 +380,19 @@ def test_counterparts_are_sought_among_the_layers_that_were_looked_at(saved, pan
     assert all(layer is None or layer.name in looked_at for layer in pairs.values())
     for name in ("conv1", "dense1"):
         assert comparison.find("counterpart", name).value == float(pairs[name] is not None)
+
+
+@pytest.mark.slow
+def test_a_network_in_memory_measures_as_its_file(panel, saved):
+    """A model is saved, measured and gone again; all that is measured is what its file gives."""
+    light = dataclasses.replace(RECIPE, steps=2, untrained_twins=0)
+    kept = measure(saved / "plain.keras", panel, light)
+    found = measure(plain(seed=4), panel, light)
+    assert dataclasses.replace(found, model=kept.model).digest() == kept.digest()
+    assert found.model["file"].endswith(".keras")
+
+
+def test_what_is_no_network_is_refused(panel):
+    """Neither a file nor a model: the error says what is needed."""
+    with pytest.raises(NetworkError, match=r"A network's file or a keras\.Model is needed, not dict"):
+        measure({}, panel)

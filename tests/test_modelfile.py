@@ -435,6 +435,8 @@ def test_secrets_stay_behind():
     assert "x" not in {value for name, value in kept.items() if name in given}
     assert [name for name, value in given.items() if value == "kept"] == [name for name in given if name in kept]
     assert kept["HOME"] == "/empty"
+    assert kept["TF_NUM_INTRAOP_THREADS"] == "4", "the same on every machine"
+    assert environment({"TF_NUM_INTRAOP_THREADS": "1"}, home="/empty")["TF_NUM_INTRAOP_THREADS"] == "1"
     assert environment({"KERAS_BACKEND": "torch"}, home="/empty")["KERAS_BACKEND"] == "tensorflow"
 
 

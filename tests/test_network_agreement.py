@@ -371,6 +371,11 @@ def test_asking_in_one_graph_is_asking_call_by_call():
         model.set_weights([weight * 1.1 for weight in model.get_weights()])
 
 
+def test_a_network_is_named_in_one_line():
+    """Whatever TensorFlow writes of what it traces stays short."""
+    assert len(repr(flatten(between()))) < 80
+
+
 def test_what_cannot_be_traced_is_asked_call_by_call():
     """Where the one graph fails the answer is the same: a good network passes, and a bad one is refused."""
 

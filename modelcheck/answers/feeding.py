@@ -12,6 +12,7 @@ from modelcheck.metrics.separation import is_surely_better
 from modelcheck.panel import Panel
 from modelcheck.recipe import Recipe
 from modelcheck.runtimes import Classifier
+from modelcheck.runtimes.pictures import prepare_pictures
 
 __all__ = ["FED_PICTURES", "feed_otherwise"]
 
@@ -55,7 +56,8 @@ def feed_otherwise(
     span, channels = recipe.input_range, classifier.input_shape[-1]
     images = panel.subset(rows).inputs(span)
     found = {"rows": rows}
+    plain = classifier.without_preprocessing()  # for all of them one graph, of which the tracing takes longest
     for name, other in list_alternatives(preprocessing, span, channels=channels).items():
-        answered = classifier.preprocess_first(other, input_range=span).class_scores(images)
-        found |= summarise_answers(name, answered, labels)
+        given = prepare_pictures(images, preprocessing=other, input_range=span, name=classifier.name)
+        found |= summarise_answers(name, plain.class_scores(given), labels)
     return found

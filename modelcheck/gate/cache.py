@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from modelcheck.gate import child
 from modelcheck.gate.child import ChildError, RefusedError
+from modelcheck.gate.confine import count_threads
 from modelcheck.gate.entries import (
     BLOCKS,
     KEY,
@@ -215,6 +216,7 @@ def describe_code() -> dict[str, Any]:
         "code": _source_digest([(path.relative_to(_PACKAGE).as_posix(), path) for path in measuring_files()]),
         "versions": {name: version(name) for name in _VERSIONS} | dict(_find_runtimes()),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
+        "threads": count_threads(os.environ),
     }
 
 

@@ -237,11 +237,6 @@ _MAX_REPORT_BYTES = 2**28  # the names in a configuration of 8 MiB, escaped
 _CHATTER = re.compile(r"measuring: |WARNING: All log messages|[IWEF]\d{4} |[IWEF]\d+ 00:00:")
 
 
-# On how many threads TensorFlow computes, unless the environment says it: the order of its sums, and
-# so their last digits, hang on that, and must hang neither on cores nor on how many processes measure.
-# Four are no slower than two on two cores, also where two processes measure.
-_THREADS = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "4")
-
 _GLANCE = 0.5  # seconds after which a silent child is looked at, and for which an ended one is still heard
 _SILENT = 10.0  # seconds after which the last line of progress is passed on once more
 _AHEAD, _LONGEST = 1000, 65536  # lines that are read ahead, and characters of one
@@ -324,7 +319,6 @@ def _watch(
     """Run the child to its end, pass its progress on, and say in its own words why it failed."""
     package = str(Path(__file__).parents[2])
     kept = {
-        **_THREADS,
         **environment(os.environ, home=str(home)),
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"),
         "PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),

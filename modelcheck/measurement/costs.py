@@ -205,9 +205,8 @@ def _count_stage(network: Network, panel: Panel, recipe: Recipe, *, stage: int) 
     else:
         shown = 5 * (n + 32) * _UNFUSED // 2
         yield Cost(part="agreement with Keras", stage=stage, forward=shown, traced=2 * steps, **whole)
-        # Each other preprocessing is a network of its own, which is traced.
         fed = _READINGS * min(n, FED_PICTURES)
-        yield Cost(part="other preprocessing", stage=stage, forward=fed, traced=2 * _READINGS * steps, **whole)
+        yield Cost(part="other preprocessing", stage=stage, forward=fed, traced=2 * steps, **whole)
     yield Cost(part="the panel", stage=stage, forward=n, traced=0 if stage else steps, **whole)
     for layer in layers:
         yield count_layer(network, layer, recipe, stage=stage)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, overload
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, overload
 
 from modelcheck.modelfile import FORMATS, tell_format
 from modelcheck.panel import Panel, TablePanel
@@ -14,6 +18,8 @@ from modelcheck.signature import Signature, TableSignature
 from modelcheck.table_recipe import TableRecipe
 
 if TYPE_CHECKING:
+    import keras
+
     from modelcheck.interface import Interface
     from modelcheck.measurement.exchange import ExchangePartner
 
@@ -22,7 +28,7 @@ __all__ = ["measure", "take_on_table"]
 
 @overload
 def measure(
-    model_path: str | os.PathLike[str],
+    model: str | os.PathLike[str] | keras.Model,
     panel: Panel,
     recipe: Recipe | None = None,
     *,
@@ -37,7 +43,7 @@ def measure(
 
 @overload
 def measure(
-    model_path: str | os.PathLike[str],
+    model: str | os.PathLike[str] | keras.Model,
     panel: TablePanel,
     recipe: TableRecipe | None = None,
     *,
@@ -51,7 +57,7 @@ def measure(
 
 
 def measure(
-    model_path: str | os.PathLike[str],
+    model: str | os.PathLike[str] | keras.Model,
     panel: Panel | TablePanel,
     recipe: Recipe | TableRecipe | None = None,
     *,
@@ -66,8 +72,9 @@ def measure(
 
     Parameters
     ----------
-    model_path : str or path-like
-        A ``.keras``, ``.tflite`` or ``.onnx`` file; which of them, its first bytes say.
+    model : str, path-like or keras.Model
+        A ``.keras``, ``.tflite`` or ``.onnx`` file; which of them, its first bytes say. A network in
+        memory is saved to a file for this, which goes again: its sha256 is another each time.
     panel : Panel or TablePanel
         Held-out pictures, whose size and classes fit the network; or held-out rows of a table,
         whose features and target do. On a table Keras networks alone are measured.
@@ -123,59 +130,74 @@ def measure(
     >>> measure("networks/half_filters.keras", panel, light).scores.shape
     (224, 2)
     """
-    format_ = tell_format(model_path)
-    if isinstance(panel, TablePanel):
-        how, like = take_on_table(model_path, recipe, stimuli)
-        from modelcheck.measurement.tables import measure_table
+    with _as_file(model) as model_path:
+        format_ = tell_format(model_path)
+        if isinstance(panel, TablePanel):
+            how, like = take_on_table(model_path, recipe, stimuli)
+            from modelcheck.measurement.tables import measure_table
 
-        return measure_table(
-            model_path,
-            panel,
-            how,
-            stimuli=like,
-            interface=interface,
-            twins=twins,
-            custom_objects=custom_objects,
-            progress=progress,
-        )
-    if isinstance(recipe, TableRecipe) or isinstance(stimuli, TableSignature):
-        raise NetworkError(
-            "The panel holds pictures, and the recipe or the other network's signature is of a table. Give a panel of "
-            "the table: TablePanel.load"
-        )
-    if format_ == "keras":
-        from modelcheck.measurement.measuring import measure_network
+            return measure_table(
+                model_path,
+                panel,
+                how,
+                stimuli=like,
+                interface=interface,
+                twins=twins,
+                custom_objects=custom_objects,
+                progress=progress,
+            )
+        if isinstance(recipe, TableRecipe) or isinstance(stimuli, TableSignature):
+            raise NetworkError(
+                "The panel holds pictures, and the recipe or the other network's signature is of a table. Give a panel "
+                "of the table: TablePanel.load"
+            )
+        if format_ == "keras":
+            from modelcheck.measurement.measuring import measure_network
 
-        return measure_network(
-            model_path,
-            panel,
-            recipe,
-            stimuli=stimuli,
-            interface=interface,
-            twins=twins,
-            stop_where_misread=stop_where_misread,
-            custom_objects=custom_objects,
-            progress=progress,
-        )
-    from modelcheck.answers.measuring import measure_shipped
+            return measure_network(
+                model_path,
+                panel,
+                recipe,
+                stimuli=stimuli,
+                interface=interface,
+                twins=twins,
+                stop_where_misread=stop_where_misread,
+                custom_objects=custom_objects,
+                progress=progress,
+            )
+        from modelcheck.answers.measuring import measure_shipped
 
-    if stimuli is None or isinstance(stimuli, Signature):
-        shown, partner = stimuli, None
-    else:
-        shown, partner = stimuli.signature, stimuli
-    said = {
-        "stop_where_misread": stop_where_misread,
-        "custom_objects": bool(custom_objects),
-        "the partner's model": partner is not None and partner.model is not None,
-        "the partner's layers": partner is not None and bool(partner.layers),
-    }
-    senseless = [name for name, given in said.items() if given]
-    if senseless:
-        raise NetworkError(
-            f"{os.fspath(model_path)!r} is a file of {FORMATS[format_]}, from which nothing is rendered. Leave out: "
-            f"{', '.join(senseless)}."
-        )
-    return measure_shipped(model_path, panel, recipe, stimuli=shown, interface=interface, progress=progress)
+        if stimuli is None or isinstance(stimuli, Signature):
+            shown, partner = stimuli, None
+        else:
+            shown, partner = stimuli.signature, stimuli
+        said = {
+            "stop_where_misread": stop_where_misread,
+            "custom_objects": bool(custom_objects),
+            "the partner's model": partner is not None and partner.model is not None,
+            "the partner's layers": partner is not None and bool(partner.layers),
+        }
+        senseless = [name for name, given in said.items() if given]
+        if senseless:
+            raise NetworkError(
+                f"{os.fspath(model_path)!r} is a file of {FORMATS[format_]}, from which nothing is rendered. Leave "
+                f"out: {', '.join(senseless)}."
+            )
+        return measure_shipped(model_path, panel, recipe, stimuli=shown, interface=interface, progress=progress)
+
+
+@contextmanager
+def _as_file(model: Any) -> Iterator[str | os.PathLike[str]]:
+    """Yield a network's file: its path, or where a network in memory was saved as long as the block lasts."""
+    if isinstance(model, str | os.PathLike):
+        yield model
+        return
+    if not callable(getattr(model, "save", None)):
+        raise NetworkError(f"A network's file or a keras.Model is needed, not {type(model).__name__}.")
+    with TemporaryDirectory(prefix="modelcheck-") as folder:
+        path = Path(folder) / f"{re.sub(r'[^A-Za-z0-9._-]', '_', str(model.name))}.keras"
+        model.save(path)
+        yield path
 
 
 def take_on_table(

@@ -176,7 +176,7 @@ def trace_together(network: Network) -> Together:
         return scores, outputs, _call(network.model, fed, lambda given: network.model(given, training=False))
 
     spec = tf.TensorSpec((None, *network.input_shape), tf.float32)
-    return tf.function(ask, input_signature=[spec])
+    return tf.function(ask, input_signature=[spec], autograph=False)
 
 
 def _ask_both(

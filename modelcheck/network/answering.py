@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from modelcheck.interface import Preprocessing
 from modelcheck.network.agreement import check_agreement, trace_together
 from modelcheck.network.diagnosis import list_dtypes
 from modelcheck.network.front import preprocess_first
@@ -106,8 +105,6 @@ class KerasClassifier:
         """
         check_agreement(self.network, images, released=False, together=self._ask_both_ways)
 
-    def preprocess_first(
-        self, preprocessing: Preprocessing | None, *, input_range: tuple[float, float]
-    ) -> KerasClassifier:
-        """Return the same network with its pictures preprocessed in another way."""
-        return KerasClassifier(preprocess_first(self.network, preprocessing, input_range=input_range))
+    def without_preprocessing(self) -> KerasClassifier:
+        """Return the same network, given pictures as it takes them; see `Classifier`."""
+        return KerasClassifier(preprocess_first(self.network, None, input_range=(0.0, 1.0)))

@@ -118,7 +118,7 @@ class UnitLayer:
     activated: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Network:
     """A flattened network.
 
@@ -146,6 +146,10 @@ class Network:
     n_outputs: int
     readout: Readout = field(default_factory=Readout)
     entry: int = 0
+
+    def __repr__(self) -> str:
+        """Name it in one line: TensorFlow writes what it traces into its warnings."""
+        return f"Network({self.model.name!r}, {len(self.steps)} steps)"
 
     @property
     def n_classes(self) -> int:

@@ -6,8 +6,6 @@ from typing import Protocol
 
 import numpy as np
 
-from modelcheck.interface import Preprocessing
-
 __all__ = ["Classifier", "NetworkError"]
 
 
@@ -68,20 +66,6 @@ class Classifier(Protocol):
         """
         ...
 
-    def preprocess_first(self, preprocessing: Preprocessing | None, *, input_range: tuple[float, float]) -> Classifier:
-        """Return the same classifier with its pictures preprocessed in another way.
-
-        Parameters
-        ----------
-        preprocessing : Preprocessing or None
-            What is done to a picture before the network sees it, in the place of what is done now;
-            None for nothing.
-        input_range : tuple of float
-            The values of black and white in the pictures that it is given.
-
-        Raises
-        ------
-        NetworkError
-            When the preprocessing does not fit the number of its channels.
-        """
+    def without_preprocessing(self) -> Classifier:
+        """Return the same classifier, given pictures that are already as the network takes them."""
         ...

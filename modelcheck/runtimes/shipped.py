@@ -8,12 +8,11 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from modelcheck.interface import Preprocessing
 from modelcheck.runtimes.classifier import NetworkError
 from modelcheck.runtimes.engine import Engine, Way
 from modelcheck.runtimes.kernels import count_parameters, describe_precision, find_weights, read_kernel
 from modelcheck.runtimes.layers import ReadableLayer, find_layers
-from modelcheck.runtimes.pictures import Entry, InputUse, prepare_pictures
+from modelcheck.runtimes.pictures import Entry, InputUse
 from modelcheck.runtimes.readout import LEAST, Readout, as_class_scores
 from modelcheck.runtimes.storing import Span, restore
 from modelcheck.runtimes.wiring import Scores, Wiring
@@ -130,12 +129,9 @@ class ShippedClassifier:
         """Return how much pictures use of what the input can hold; None where it is no whole number."""
         return self.entry.describe(self.prepare(images))
 
-    def preprocess_first(
-        self, preprocessing: Preprocessing | None, *, input_range: tuple[float, float]
-    ) -> ShippedClassifier:
-        """Return the same file with its pictures preprocessed in another way; see `Classifier`."""
-        make = partial(prepare_pictures, preprocessing=preprocessing, input_range=input_range, name=self.name)
-        return replace(self, prepare=make)
+    def without_preprocessing(self) -> ShippedClassifier:
+        """Return the same file, given pictures as it takes them; see `Classifier`."""
+        return replace(self, prepare=partial(np.asarray, dtype=np.float32))
 
     def check_shown(self, images: np.ndarray) -> None:
         """Refuse a file that answers otherwise with plain kernels, or one picture at a time.
