@@ -34,6 +34,7 @@ RUNGS: tuple[tuple[str, Any], ...] = (
     ("exchange_pictures", 12),
     ("copies", 4),
     ("hidden_layers", 0),
+    ("sticker_faces", 1),
 )
 """A setting and a lower value for it, in the order in which they are given up.
 
