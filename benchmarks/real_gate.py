@@ -9,8 +9,8 @@ a recipe of one's own instead of the plan's.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -75,18 +75,31 @@ def draw(side: int) -> Panel:
     return replace(held, images=enlarge(held.images, side), regions=regions)
 
 
+def save_all(name: str, side: int, folder: Path) -> None:
+    """Save a release, the same with its weights in half precision, and a panel."""
+    network = fit(name, side)
+    network.save(folder / "release.keras")
+    network.set_weights([w.astype(np.float16).astype(w.dtype) for w in network.get_weights()])
+    network.save(folder / "candidate.keras")
+    draw(side).save(folder / "heldout.npz")
+
+
 def call(folder: Path, *words: str) -> str:
     """Run a command in a folder, say what it took, and return what it said; a red gate is told too."""
     start = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", *words], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False
-    )
-    took, peak = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    with (folder / "said.txt").open("w+") as told:
+        child = subprocess.Popen(
+            [sys.executable, "-m", *words], cwd=folder, env=ENVIRONMENT, stdout=told, stderr=subprocess.STDOUT
+        )
+        _, status, used = os.wait4(child.pid, 0)  # of the largest process that it started, too
+        took, code = time.monotonic() - start, os.waitstatus_to_exitcode(status)
+        told.seek(0)
+        said = told.read()
     shown = " ".join(words[:2])
-    print(f"{shown}: {took:.0f} s, exit code {done.returncode}, so far at most {peak:.1f} GiB", flush=True)
-    if done.returncode not in (0, 1):
-        raise SystemExit(f"{' '.join(words)} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
-    return done.stdout
+    print(f"{shown}: {took:.0f} s, exit code {code}, at most {used.ru_maxrss / 2**20:.1f} GiB", flush=True)
+    if code not in (0, 1):
+        raise SystemExit(f"{' '.join(words)} failed:\n{said[-3000:]}")
+    return said
 
 
 def main() -> None:
@@ -100,11 +113,10 @@ def main() -> None:
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        network = fit(given.name, given.side)
-        network.save(folder / "release.keras")
-        network.set_weights([w.astype(np.float16).astype(w.dtype) for w in network.get_weights()])
-        network.save(folder / "candidate.keras")
-        draw(given.side).save(folder / "heldout.npz")
+        # In a process of its own: what this one holds counts as what the commands take.
+        made = multiprocessing.get_context("spawn").Process(target=save_all, args=(given.name, given.side, folder))
+        made.start()
+        made.join()
         workers = [] if given.workers is None else [f"workers = {given.workers}"]
         (folder / "pyproject.toml").write_text(
             "\n".join(["[tool.modelcheck]", "timeout = 7200", "memory = 8", *workers])
