@@ -1,10 +1,13 @@
 """The judged function is the network's own: where Keras answers otherwise than the steps, the layer is named."""
 
+import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers, ops
 
 from modelcheck.answers.stickers import measure_sticker_shifts
@@ -369,6 +372,27 @@ def test_asking_in_one_graph_is_asking_call_by_call():
         np.testing.assert_allclose(outputs, own.outputs, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(theirs, model(PICTURES, training=False), rtol=1e-5, atol=1e-6)
         model.set_weights([weight * 1.1 for weight in model.get_weights()])
+
+
+def test_outputs_are_let_go_when_their_last_reader_has_them():
+    """Asked outside a graph, a deep network holds a few outputs at a time, not one for each of its layers."""
+    network = flatten(between(*(layers.Conv2D(4, 1) for _ in range(12))))
+    made, most = [], []
+
+    def watched(step):
+        def run(values, *more):
+            found = step.run(values, *more)
+            made.append(weakref.ref(found))
+            most.append(sum(one() is not None for one in made))
+            return found
+
+        return replace(step, run=run)
+
+    steps = tuple(watched(step) for step in network.steps)
+    (scores,) = replace(network, steps=steps).evaluate(tf.constant(PICTURES), [network.logits])
+    assert len(made) > 12
+    assert max(most) <= 3
+    np.testing.assert_array_equal(scores, network.evaluate(tf.constant(PICTURES), [network.logits])[0])
 
 
 def test_a_network_is_named_in_one_line():

@@ -43,6 +43,7 @@ __all__ = [
 Together = Callable[[Any], tuple[Any, Any, Any]]
 
 _BATCH = 64
+_EXAMINED = 16  # pictures on which each layer is looked at, all of whose outputs are held
 _ALONE = 4  # pictures that are also shown one by one, as in use
 # How far scores may differ, as a share of the usual distance between the scores of one picture, by
 # the coarsest dtype that the network computes in. Of trained networks none differed by more than
@@ -375,7 +376,7 @@ def _find_culprit(network: Network, images: np.ndarray, *, way: str) -> str:
     """Return the first layer that does otherwise by itself on pictures on which the network does; empty for none."""
     share = _TOLERANCES[coarsest_dtype(network.model)]
     training = None if way in _IN_NO_MODE else False
-    return find_differing_layer(network.model, network.feed(images[:_BATCH]), training=training, share=share)
+    return find_differing_layer(network.model, network.feed(images[:_EXAMINED]), training=training, share=share)
 
 
 def _refuse(network: Network, culprit: str, *, way: str, wrong: np.ndarray, rounded: bool) -> NoReturn:

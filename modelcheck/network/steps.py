@@ -208,7 +208,11 @@ class Network:
             The step whose output `images` is; every path to the targets must lead through it.
         """
         values: dict[int, Tensor] = {start: images}
-        for position, step in self.steps_between(targets, start=start):
+        between = self.steps_between(targets, start=start)
+        # Outside a graph an output is let go once its last reader has it: of a deep network all of them
+        # together take gigabytes.
+        last = {source: position for position, step in between for source in step.inputs}
+        for position, step in between:
             missing = [source for source in step.inputs if source not in values]
             if missing:
                 raise NetworkError(
@@ -216,6 +220,9 @@ class Network:
                     f"after {self.steps[start].name!r}."
                 )
             values[position] = step.run([values[source] for source in step.inputs])
+            for source in set(step.inputs) - set(targets):
+                if last[source] == position:
+                    del values[source]
         return [values[target] for target in targets]
 
     def steps_between(self, targets: Sequence[int], *, start: int = 0) -> list[tuple[int, Step]]:
