@@ -93,6 +93,7 @@ def call(folder: Path, *words: str) -> str:
         )
         _, status, used = os.wait4(child.pid, 0)  # of the largest process that it started, too
         took, code = time.monotonic() - start, os.waitstatus_to_exitcode(status)
+        child.returncode = code
         told.seek(0)
         said = told.read()
     shown = " ".join(words[:2])
@@ -117,6 +118,8 @@ def main() -> None:
         made = multiprocessing.get_context("spawn").Process(target=save_all, args=(given.name, given.side, folder))
         made.start()
         made.join()
+        if made.exitcode:
+            raise SystemExit("The networks could not be made.")
         workers = [] if given.workers is None else [f"workers = {given.workers}"]
         (folder / "pyproject.toml").write_text(
             "\n".join(["[tool.modelcheck]", "timeout = 7200", "memory = 8", *workers])

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from modelcheck.happymaps import ascend
+from modelcheck.happymaps import Climbs, ascend
 from modelcheck.network import Network, flatten
 from modelcheck.recipe import Recipe
 
@@ -61,7 +61,8 @@ def main() -> None:
     network = make(pixels=64, layers=4)
     dense = network.unit_layers()[-2]
     units = [1, 2, 4, 8, 16, 32, 64]
-    calls = [lambda n=n: ascend(network, dense, recipe=recipe, units=range(n)) for n in units]
+    traced: Climbs = {}
+    calls = [lambda n=n: ascend(network, dense, recipe=recipe, units=range(n), climbs=traced) for n in units]
     show("units of a dense layer, without tracing", units, [time_call(call, given.repeats) for call in calls])
 
     layers = [2, 4, 8, 16]
@@ -75,12 +76,14 @@ def main() -> None:
     show("layers, all units of all convolutions, with tracing", layers, seconds)
 
     sides = [32, 64, 128]
-    found_networks = [make(pixels=side, layers=4) for side in sides]
+    found_networks: list[tuple[Network, Climbs]] = [(make(pixels=side, layers=4), {}) for side in sides]
     seconds = [
-        time_call(lambda n=n: ascend(n, n.unit_layers()[-2], recipe=recipe, units=range(16)), given.repeats)
-        for n in found_networks
+        time_call(
+            lambda n=n, c=c: ascend(n, n.unit_layers()[-2], recipe=recipe, units=range(16), climbs=c), given.repeats
+        )
+        for n, c in found_networks
     ]
-    show("pixels of a picture, 16 units of a dense layer", [side * side for side in sides], seconds)
+    show("pixels of a picture, 16 units of a dense layer, without tracing", [side * side for side in sides], seconds)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import durations
 import gates
 
 # Some networks are measured in the tests' own process and in one of their own, and must come out the
-# same: by as many threads as that has (modelcheck/gate/child.py). It is read when TensorFlow starts.
+# same: by as many threads as that has (modelcheck/gate/confine.py). It is read when TensorFlow starts.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "4")
 
 # A busy machine is no counterexample, and a red run is the fault of what changed: the same examples

@@ -77,7 +77,7 @@ def test_a_child_ends_with_who_started_it():
     """A gate that is killed leaves no process that measures on, or that has yet to begin."""
     starter = (
         "import subprocess, sys, time; from modelcheck.gate.confine import limit_resources; "
-        "waiting = [sys.executable, '-c', 'import time; print(1, flush=True); time.sleep(600)']; "
+        "waiting = [sys.executable, '-c', 'import time; print(1, flush=True); time.sleep(20); print(2)']; "
         "subprocess.Popen(limit_resources(waiting, memory=1)); time.sleep(600)"
     )
     source = str(Path(child.__file__).parents[2])

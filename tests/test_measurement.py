@@ -5,6 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from modelcheck.answers.flipping import compute_flipping_curves
 from modelcheck.answers.probes import choose_probe_rows
@@ -394,5 +395,6 @@ def test_a_network_in_memory_measures_as_its_file(panel, saved):
 
 def test_what_is_no_network_is_refused(panel):
     """Neither a file nor a model: the error says what is needed."""
-    with pytest.raises(NetworkError, match=r"A network's file or a keras\.Model is needed, not dict"):
-        measure({}, panel)
+    for given, name in (({}, "dict"), (Image.new("L", (4, 4)), "Image")):
+        with pytest.raises(NetworkError, match=rf"A network's file or a keras\.Model is needed, not {name}"):
+            measure(given, panel)

@@ -301,7 +301,8 @@ _MEASURING = _Doing(
 )
 _LOOKING = _Doing(
     "Looking at",
-    "A file is read in seconds: copy it to a disk of this machine, and save the network again if that is no help.",
+    "A file is read in seconds: copy it to a disk of this machine, raise timeout in [tool.modelcheck] if it is less "
+    "than ten minutes, or save the network again.",
 )
 
 

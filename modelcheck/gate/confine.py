@@ -42,12 +42,23 @@ _THREADS = {"TF_NUM_INTRAOP_THREADS": "4", "TF_NUM_INTEROP_THREADS": "4"}
 def count_threads(given: Mapping[str, str]) -> str:
     """Return on how many threads a measuring process computes that is started with such an environment.
 
+    Parameters
+    ----------
+    given : mapping of str to str
+        The environment. Only whole numbers from 1 say how many: TensorFlow takes anything else for
+        as many as there are cores.
+
     Examples
     --------
-    >>> count_threads({}), count_threads({"TF_NUM_INTRAOP_THREADS": "1"})
-    ('4', '1')
+    >>> [count_threads({"TF_NUM_INTRAOP_THREADS": given}) for given in ("1", "0", "")]
+    ['1', '4', '4']
     """
-    return {**_THREADS, **given}["TF_NUM_INTRAOP_THREADS"]
+    return _choose_threads(given)["TF_NUM_INTRAOP_THREADS"]
+
+
+def _choose_threads(given: Mapping[str, str]) -> dict[str, str]:
+    found = {name: given.get(name, "") for name in _THREADS}
+    return {name: found[name] if re.fullmatch("[1-9][0-9]*", found[name]) else most for name, most in _THREADS.items()}
 
 
 def environment(given: Mapping[str, str], *, home: str) -> dict[str, str]:
@@ -67,9 +78,9 @@ def environment(given: Mapping[str, str], *, home: str) -> dict[str, str]:
         backend is TensorFlow, whatever was given; the number of its threads is the same everywhere,
         unless it was given.
     """
-    kept = dict(_THREADS)
-    kept |= {name: value for name, value in given.items() if _KEPT.fullmatch(name) and not _SECRET.search(name)}
+    kept = {name: value for name, value in given.items() if _KEPT.fullmatch(name) and not _SECRET.search(name)}
     kept |= {"HOME": home, "USERPROFILE": home, "XDG_CACHE_HOME": home, "XDG_CONFIG_HOME": home}
+    kept |= _choose_threads(given)
     kept["KERAS_BACKEND"] = "tensorflow"  # steps and gradients are written for it; files know no backend
     if site.ENABLE_USER_SITE:
         # Packages installed for one user are found through the home that is taken away.

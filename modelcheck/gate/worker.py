@@ -141,7 +141,7 @@ def _check_code(wanted: Mapping[str, Any], here: Mapping[str, Any]) -> None:
     if other:
         raise ChildError(
             f"A worker cannot measure this, for its results would differ: {'; '.join(other)}. Install the same "
-            "versions on every worker, and set no TensorFlow variable that is not set here."
+            "versions on every worker, and set the same TF_ variables there."
         )
 
 

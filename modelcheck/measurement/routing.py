@@ -192,10 +192,10 @@ def _as_file(model: Any) -> Iterator[str | os.PathLike[str]]:
     if isinstance(model, str | os.PathLike):
         yield model
         return
-    if not callable(getattr(model, "save", None)):
+    if not callable(getattr(model, "save", None)) or not isinstance(getattr(model, "name", None), str):
         raise NetworkError(f"A network's file or a keras.Model is needed, not {type(model).__name__}.")
     with TemporaryDirectory(prefix="modelcheck-") as folder:
-        path = Path(folder) / f"{re.sub(r'[^A-Za-z0-9._-]', '_', str(model.name))}.keras"
+        path = Path(folder) / f"{re.sub(r'[^A-Za-z0-9._-]', '_', model.name)}.keras"
         model.save(path)
         yield path
 

@@ -43,7 +43,7 @@ __all__ = [
 Together = Callable[[Any], tuple[Any, Any, Any]]
 
 _BATCH = 64
-_EXAMINED = 16  # pictures on which each layer is looked at, all of whose outputs are held
+_EXAMINED = 16  # pictures at once on which each layer is looked at, all of whose outputs are held
 _ALONE = 4  # pictures that are also shown one by one, as in use
 # How far scores may differ, as a share of the usual distance between the scores of one picture, by
 # the coarsest dtype that the network computes in. Of trained networks none differed by more than
@@ -105,7 +105,7 @@ def check_agreement(
         ``training=False``, picture by picture, and by ``predict``, in the class answered, too. If
         not, ``model(images, training=False)`` alone is compared, whose outputs are then explained.
     together : callable, optional
-        `trace_together` of the network, for whoever asks often and not as released.
+        `trace_together` of the network, for whoever asks often; only where not every way must agree.
 
     Raises
     ------
@@ -120,7 +120,8 @@ def check_agreement(
     that all scores have in common nor a single loud picture widens it. A class may differ only
     where the best one leads by less than that, and on one picture of a hundred. A deep network may
     amplify rounding beyond that on some picture: where no layer does otherwise by itself, answers may
-    differ by as much as single precision costs there, which double precision tells.
+    differ by a few times what single precision costs on any of these pictures, which double precision
+    tells, and by a hundredth of the usual distance at most.
 
     A plain call of a network with Keras' own augmentation layers is a call for training: they augment,
     and tell every layer behind them to train, so that batch normalisation moves its statistics. Such
@@ -148,7 +149,7 @@ def check_agreement(
             distant, flipped = _find_wrong_rows(part, outputs, released=released)
             if (distant | flipped).any():
                 culprit = _find_culprit(network, images[rows[distant | flipped]], way=way)
-                wide = replace(part, tolerance=_allow_rounding(network, images[rows], part))
+                wide = replace(part, tolerance=_allow_rounding(network, images[rows], own=part))
                 if culprit or np.any(_find_wrong_rows(wide, outputs, released=released)):
                     _refuse(network, culprit, way=way, wrong=distant | flipped, rounded=not distant.any())
         if released:
@@ -159,7 +160,19 @@ def trace_together(network: Network) -> Together:
     """Return a function that gives scores, outputs, and Keras' outputs of one batch, in one traced graph.
 
     Asking Keras call by call takes several times as long for a deep network. As anywhere, Keras is
-    given pictures preprocessed; the function follows weights that change.
+    given pictures preprocessed; the function follows weights that change. A graph may join operations
+    in which a number overflows by itself: it is for networks that compute in float32 throughout.
+
+    Parameters
+    ----------
+    network : Network
+        The flattened network.
+
+    Returns
+    -------
+    callable
+        From ``(n, h, w, c)`` float32 pictures to three tensors ``(n, outputs)``: the scores and the
+        outputs of the steps, and Keras' outputs with ``training=False``.
 
     Examples
     --------
@@ -204,17 +217,19 @@ def _find_wrong_rows(own: Answers, outputs: np.ndarray, *, released: bool) -> tu
     return distant, find_flipped_rows(own, outputs) if released else np.zeros_like(distant)
 
 
-def _allow_rounding(network: Network, images: np.ndarray, own: Answers) -> float:
-    """Return how far a score may differ where that is rounding: by as much as the steps' own answers lose by it.
+def _allow_rounding(network: Network, images: np.ndarray, *, own: Answers) -> float:
+    """Return how far a score may differ where that is rounding: a few times what the steps' own answers lose by it.
 
-    Double precision tells that. Where a layer computes in no other than its own the tolerance stays.
+    Double precision tells that, on the picture that loses most. A layer that computes in single
+    precision whatever it is given loses nothing by it; where the steps do not compute at all, or to
+    single precision, the tolerance stays.
     """
     try:
         parts = [
             network.evaluate(tf.constant(batch, tf.float64), [network.logits])[0] for batch in _cut(images, _BATCH)
         ]
         exact = np.concatenate([part.numpy() for part in parts])
-    except (TypeError, ValueError, tf.errors.InvalidArgumentError):
+    except Exception:  # whatever a layer raises: nothing is excused then
         return own.tolerance
     if exact.dtype != np.float64:
         return own.tolerance
@@ -376,7 +391,11 @@ def _find_culprit(network: Network, images: np.ndarray, *, way: str) -> str:
     """Return the first layer that does otherwise by itself on pictures on which the network does; empty for none."""
     share = _TOLERANCES[coarsest_dtype(network.model)]
     training = None if way in _IN_NO_MODE else False
-    return find_differing_layer(network.model, network.feed(images[:_EXAMINED]), training=training, share=share)
+    found = (
+        find_differing_layer(network.model, network.feed(batch), training=training, share=share)
+        for batch in _cut(images, _EXAMINED)
+    )
+    return next(filter(None, found), "")
 
 
 def _refuse(network: Network, culprit: str, *, way: str, wrong: np.ndarray, rounded: bool) -> NoReturn:

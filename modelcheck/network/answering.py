@@ -103,7 +103,9 @@ class KerasClassifier:
         NetworkError
             See `modelcheck.network.check_agreement`.
         """
-        check_agreement(self.network, images, released=False, together=self._ask_both_ways)
+        # Outside a graph each operation overflows by itself, as it does where the network is used so.
+        together = self._ask_both_ways if self.plain else None
+        check_agreement(self.network, images, released=False, together=together)
 
     def without_preprocessing(self) -> KerasClassifier:
         """Return the same network, given pictures as it takes them; see `Classifier`."""

@@ -38,7 +38,8 @@ RUNGS: tuple[tuple[str, Any], ...] = (
 )
 """A setting and a lower value for it, in the order in which they are given up.
 
-Hidden layers come first and the decision last: hidden layers say why, the decision says what. No
+Hidden layers come first, the decision and the search for triggers last: hidden layers say why, those
+say what. No
 fewer units than eight of a layer are rendered, for twins' floors are the best of as many.
 """
 

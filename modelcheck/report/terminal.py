@@ -100,7 +100,7 @@ def print_summary(
     comparison : Comparison or TableComparison, optional
         The two networks; with it the reasons name places, counts and layers.
     """
-    in_its_letters(console, lambda: _print(document, console, report, comparison))
+    in_its_letters(console, lambda: _print(document, console, report=report, comparison=comparison))
 
 
 def in_its_letters(console: Console, print_all: Callable[[], None]) -> None:
@@ -117,6 +117,7 @@ def in_its_letters(console: Console, print_all: Callable[[], None]) -> None:
 def _print(
     document: VerdictDocument,
     console: Console,
+    *,
     report: str | Path | None,
     comparison: Comparison | TableComparison | None,
 ) -> None:
@@ -139,7 +140,7 @@ def _print(
     for other in (describe_augmentation(document["candidate"]), surroundings(document)):
         if other:
             _say(console, Text(f"  {other}", "yellow"))
-    _print_why(findings, console, comparison, noun, of)
+    _print_why(findings, console, comparison=comparison, noun=noun, of=of)
     _print_failures(findings, console, noun, of)
     for place, words in excused[:_WORST]:
         line = one_line(findings[place], noun=noun, of=of)
@@ -173,6 +174,7 @@ def _print_next(document: VerdictDocument, console: Console) -> None:
 def _print_why(
     findings: Sequence[Finding],
     console: Console,
+    *,
     comparison: Comparison | TableComparison | None,
     noun: Noun,
     of: str,
