@@ -37,8 +37,8 @@ _RISE_MASKS = 4000
 _TRACING = 200
 # A pass layer by layer, by Keras and by us, takes about as long as so many that are one graph.
 _UNFUSED = 8
-# The same in one graph, which both share.
-_IN_ONE_GRAPH = 2
+# The same with Keras in one graph.
+_IN_ONE_GRAPH = 4
 # In how many other ways pictures are preprocessed, at most, for a network that answers many wrongly.
 _READINGS = 6
 _MAPS_OF = "HappyMaps of "

@@ -37,10 +37,10 @@ __all__ = [
     "find_distant_rows",
     "find_flipped_rows",
     "in_full_precision",
-    "trace_together",
+    "trace_keras",
 ]
 
-Together = Callable[[Any], tuple[Any, Any, Any]]
+Traced = Callable[[Any], Any]
 
 _BATCH = 64
 _EXAMINED = 16  # pictures at once on which each layer is looked at, all of whose outputs are held
@@ -89,7 +89,7 @@ class Answers:
 
 
 def check_agreement(
-    network: Network, images: np.ndarray, *, released: bool = True, together: Together | None = None
+    network: Network, images: np.ndarray, *, released: bool = True, traced: Traced | None = None
 ) -> None:
     """Refuse a network whose steps do not answer as Keras does.
 
@@ -104,8 +104,8 @@ def check_agreement(
         Whether every way must agree in which a released network is asked: called with and without
         ``training=False``, picture by picture, and by ``predict``, in the class answered, too. If
         not, ``model(images, training=False)`` alone is compared, whose outputs are then explained.
-    together : callable, optional
-        `trace_together` of the network, for whoever asks often; only where not every way must agree.
+    traced : callable, optional
+        `trace_keras` of the network, for whoever asks often; only where not every way must agree.
 
     Raises
     ------
@@ -137,31 +137,32 @@ def check_agreement(
     >>> check_agreement(flatten(keras.Sequential(layers)), pictures)
     """
     with in_full_precision():
-        own, asked = _ask_both(network, images, released=released, together=together)
+        with as_refusal(network.model, "Running the layers"):
+            own = answer(network, images)
         finite = np.isfinite(own.scores).all(axis=1) & np.isfinite(own.outputs).all(axis=1)
         if not finite.all():
             raise NetworkError(
                 f"The network {network.model.name!r} answers NaN or infinity on {int((~finite).sum())} of "
                 f"{len(images)} pictures. Look at its weights."
             )
-        for way, rows, outputs in asked:
+        for way, rows, outputs in _ask(network, images, released=released, traced=traced):
             part = replace(own, outputs=own.outputs[rows], scores=own.scores[rows])
             distant, flipped = _find_wrong_rows(part, outputs, released=released)
             if (distant | flipped).any():
                 culprit = _find_culprit(network, images[rows[distant | flipped]], way=way)
-                wide = replace(part, tolerance=_allow_rounding(network, images[rows], own=part))
+                wide = replace(part, tolerance=_allow_rounding(network, images[rows], own=part, outputs=outputs))
                 if culprit or np.any(_find_wrong_rows(wide, outputs, released=released)):
                     _refuse(network, culprit, way=way, wrong=distant | flipped, rounded=not distant.any())
         if released:
             _refuse_what_panels_do_not_show(network, images)
 
 
-def trace_together(network: Network) -> Together:
-    """Return a function that gives scores, outputs, and Keras' outputs of one batch, in one traced graph.
+def trace_keras(network: Network) -> Traced:
+    """Return a function that gives Keras' outputs for one batch in one traced graph, as `predict` asks it.
 
-    Asking Keras call by call takes several times as long for a deep network. As anywhere, Keras is
-    given pictures preprocessed; the function follows weights that change. A graph may join operations
-    in which a number overflows by itself: it is for networks that compute in float32 throughout.
+    Asking call by call takes several times as long for a deep network. The function follows weights
+    that change. A graph may join operations in which a number overflows by itself: it is for networks
+    that compute in float32 throughout.
 
     Parameters
     ----------
@@ -171,44 +172,38 @@ def trace_together(network: Network) -> Together:
     Returns
     -------
     callable
-        From ``(n, h, w, c)`` float32 pictures to three tensors ``(n, outputs)``: the scores and the
-        outputs of the steps, and Keras' outputs with ``training=False``.
+        From ``(n, h, w, c)`` float32 pictures, as the model takes them, to a tensor ``(n, outputs)``.
 
     Examples
     --------
     >>> import keras
     >>> from modelcheck.network import flatten
     >>> layers = [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2)]
-    >>> ask = trace_together(flatten(keras.Sequential(layers)))
-    >>> [answers.shape for answers in ask(tf.zeros((3, 4, 4, 1)))]
-    [TensorShape([3, 2]), TensorShape([3, 2]), TensorShape([3, 2])]
+    >>> trace_keras(flatten(keras.Sequential(layers)))(tf.zeros((3, 4, 4, 1))).shape
+    TensorShape([3, 2])
     """
-    last = len(network.steps) - 1
 
-    def ask(batch: Any) -> tuple[Any, Any, Any]:
-        scores, outputs, fed = network.evaluate(batch, [network.logits, last, network.entry])
-        return scores, outputs, _call(network.model, fed, lambda given: network.model(given, training=False))
+    def ask(batch: Any) -> Any:
+        return _call(network.model, batch, lambda given: network.model(given, training=False))
 
     spec = tf.TensorSpec((None, *network.input_shape), tf.float32)
     return tf.function(ask, input_signature=[spec], autograph=False)
 
 
-def _ask_both(
-    network: Network, images: np.ndarray, *, released: bool, together: Together | None
-) -> tuple[Answers, Iterable[tuple[str, np.ndarray, np.ndarray]]]:
-    """Return what the steps answer, and what Keras does by each way in which it is asked."""
-    if together is not None and not released:
+def _ask(
+    network: Network, images: np.ndarray, *, released: bool, traced: Traced | None
+) -> Iterable[tuple[str, np.ndarray, np.ndarray]]:
+    """Return what Keras answers by each way in which it is asked; see `_ask_keras`."""
+    given = network.feed(images)
+    if traced is not None and not released:
         try:
-            parts = [[part.numpy() for part in together(tf.constant(batch))] for batch in _cut(images, _BATCH)]
+            outputs = np.concatenate([traced(tf.constant(batch)).numpy() for batch in _cut(given, _BATCH)])
         except Exception:  # whatever cannot be traced is asked call by call, and refused there where that fails too
-            parts = []
-        if parts:
-            scores, outputs, theirs = (np.concatenate(third).astype(np.float64) for third in zip(*parts, strict=True))
-            return _make_answers(network, scores, outputs), [(_AT_REST, np.arange(len(images)), theirs)]
-    with as_refusal(network.model, "Running the layers"):
-        own = answer(network, images)
-    asked = _ask_keras(network.model, network.feed(images))
-    return own, asked if released else islice(asked, 1)
+            pass
+        else:
+            return [(_AT_REST, np.arange(len(images)), outputs)]
+    asked = _ask_keras(network.model, given)
+    return asked if released else islice(asked, 1)
 
 
 def _find_wrong_rows(own: Answers, outputs: np.ndarray, *, released: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -217,10 +212,11 @@ def _find_wrong_rows(own: Answers, outputs: np.ndarray, *, released: bool) -> tu
     return distant, find_flipped_rows(own, outputs) if released else np.zeros_like(distant)
 
 
-def _allow_rounding(network: Network, images: np.ndarray, *, own: Answers) -> float:
+def _allow_rounding(network: Network, images: np.ndarray, *, own: Answers, outputs: np.ndarray) -> float:
     """Return how far a score may differ where that is rounding: a few times what the steps' own answers lose by it.
 
-    Double precision tells that, on the picture that loses most. A layer that computes in single
+    Double precision tells that, on the picture that loses most. Where Keras' answers lose far less, it
+    is the steps that are wrong, as where a kernel vanishes with the factor behind it. A layer that computes in single
     precision whatever it is given loses nothing by it; where the steps do not compute at all, or to
     single precision, the tolerance stays.
     """
@@ -234,8 +230,21 @@ def _allow_rounding(network: Network, images: np.ndarray, *, own: Answers) -> fl
     if exact.dtype != np.float64:
         return own.tolerance
     usual = own.tolerance / _TOLERANCES[coarsest_dtype(network.model)]
-    lost = _ROUNDING * float(np.abs(own.scores - exact).max())
-    return max(own.tolerance, min(lost, _ILL_CONDITIONED * usual))
+    lost = float(np.abs(own.scores - exact).max())
+    if not lost <= _ROUNDING * _find_keras_loss(own, outputs, exact):
+        return own.tolerance
+    return max(own.tolerance, min(_ROUNDING * lost, _ILL_CONDITIONED * usual))
+
+
+def _find_keras_loss(own: Answers, outputs: np.ndarray, exact: np.ndarray) -> float:
+    """Return how far the scores behind Keras' outputs are from exact ones at most, beyond how its last step rounds."""
+    if outputs.shape != own.outputs.shape:
+        return 0.0
+    theirs, slack = _undo_softening(own, outputs) if own.softening else (outputs, np.zeros_like(outputs))
+    scores = _log_softmax(exact) if own.softening not in ("", "sigmoid") else exact
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(theirs - scores) - slack
+    return float(np.max(apart, initial=0.0, where=np.isfinite(apart)))
 
 
 def _refuse_what_panels_do_not_show(network: Network, images: np.ndarray) -> None:
@@ -284,10 +293,6 @@ def answer(network: Network, images: np.ndarray) -> Answers:
         for batch in _cut(images, _BATCH)
     ]
     scores, outputs = (np.concatenate(half).astype(np.float64) for half in zip(*parts, strict=True))
-    return _make_answers(network, scores, outputs)
-
-
-def _make_answers(network: Network, scores: np.ndarray, outputs: np.ndarray) -> Answers:
     final = next((step for step in network.steps[network.logits + 1 :] if step.activation), None)
     distances = np.ptp(_with_first_class(scores), axis=1)
     usual = float(np.median(distances[distances > 0])) if (distances > 0).any() else 0.0

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from modelcheck.network.agreement import check_agreement, trace_together
+from modelcheck.network.agreement import check_agreement, trace_keras
 from modelcheck.network.diagnosis import list_dtypes
 from modelcheck.network.front import preprocess_first
 from modelcheck.network.steps import Network
@@ -42,13 +42,13 @@ class KerasClassifier:
 
     network: Network
     _ask: Callable[[Any], Any] = field(init=False)
-    _ask_both_ways: Callable[[Any], tuple[Any, Any, Any]] = field(init=False)
+    _ask_keras: Callable[[Any], Any] = field(init=False)
 
     def __post_init__(self) -> None:
         spec = tf.TensorSpec((None, *self.input_shape), tf.float32)
         ask = tf.function(self.network.class_scores, input_signature=[spec], autograph=False)
         object.__setattr__(self, "_ask", ask)
-        object.__setattr__(self, "_ask_both_ways", trace_together(self.network))
+        object.__setattr__(self, "_ask_keras", trace_keras(self.network))
 
     @property
     def name(self) -> str:
@@ -104,8 +104,8 @@ class KerasClassifier:
             See `modelcheck.network.check_agreement`.
         """
         # Outside a graph each operation overflows by itself, as it does where the network is used so.
-        together = self._ask_both_ways if self.plain else None
-        check_agreement(self.network, images, released=False, together=together)
+        traced = self._ask_keras if self.plain else None
+        check_agreement(self.network, images, released=False, traced=traced)
 
     def without_preprocessing(self) -> KerasClassifier:
         """Return the same network, given pictures as it takes them; see `Classifier`."""
