@@ -74,6 +74,8 @@ class JoinedProgress:
 class Estimate:
     """A bar with the time that is left, as one line of text.
 
+    A share that falls is that of other work, which begins now.
+
     Parameters
     ----------
     clock : callable
@@ -83,9 +85,16 @@ class Estimate:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._started = self._told = clock()
+        self._share = 0.0
+
+    def _follow(self, share: float) -> None:
+        if share < self._share:
+            self._started = self._clock()
+        self._share = share
 
     def left(self, share: float) -> float | None:
         """Return the seconds left when this share is done at the pace so far; None where it is too early to say."""
+        self._follow(share)
         if not _SOON <= share <= 1:
             return None
         return (self._clock() - self._started) * (1 - share) / share
@@ -102,6 +111,7 @@ class Estimate:
     def log(self, what: str, share: float) -> str:
         """Return a line for a log that nobody watches, once a minute; empty in between."""
         now = self._clock()
+        self._follow(share)
         if now - self._told < _EVERY:
             return ""
         self._told = now
