@@ -311,12 +311,10 @@ def test_what_is_asked_needs_no_gradients():
 
         name, input_shape, n_classes, plain = "mean", SHAPE, 2, True
 
-        def class_scores(self, images):
+        def class_scores(self, images, *, checked=None):
+            assert checked is None or np.isfinite(images[checked]).all()
             bright = images.mean(axis=(1, 2, 3))
             return np.stack([np.zeros_like(bright), 40 * (bright - 0.4)], axis=1).astype(np.float32)
-
-        def check_shown(self, images):
-            assert np.isfinite(images).all()
 
         def without_preprocessing(self):
             return self

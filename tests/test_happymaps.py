@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from keras import layers
 
 from modelcheck.happymaps import ascend, margins, natural_pictures, render_happy_maps
+from modelcheck.happymaps.climbing import trace_climb
 from modelcheck.metrics.similarity import find_moved_pixels
 from modelcheck.network import NetworkError, flatten
 from modelcheck.recipe import Recipe
@@ -165,6 +166,28 @@ def test_a_class_that_noise_drowns_gets_its_map_with_less_of_it(monkeypatch):
     assert np.isfinite(ascend(network, decision, recipe=recipe).activations).all()  # by plain ascent, at last
     monkeypatch.setattr("modelcheck.happymaps.ascent._calm", lambda recipe: None)
     assert np.isnan(ascend(network, decision, recipe=recipe).activations).all()
+
+
+@pytest.mark.slow
+def test_a_calmer_ascent_is_not_traced_anew(monkeypatch):
+    """With less jitter the same step is taken: one class climbs several times, and is traced once."""
+    traced, climbed = [], []
+
+    def counted(*args, **kwargs):
+        climb = trace_climb(*args, **kwargs)
+        traced.append(kwargs["copies"])
+
+        def noted(units, start, jitter):
+            climbed.append(jitter)
+            return climb(units, start, jitter)
+
+        return noted
+
+    monkeypatch.setattr("modelcheck.happymaps.ascent.trace_climb", counted)
+    network, recipe = noise_shy(), replace(QUICK, start_noise=0, shift=0, pull=0)
+    ascend(network, network.unit_layers()[-1], recipe=recipe, units=[1])
+    assert len(climbed) == len(set(climbed)) > 1
+    assert traced == [recipe.copies]
 
 
 @pytest.mark.slow

@@ -77,31 +77,37 @@ def test_multiplications_of_a_known_network():
 @pytest.mark.slow
 def test_counts_are_what_runs(saved, panel, monkeypatch):
     """As many pictures climb and are asked for answers as were counted; progress knows each part, and never falls."""
-    ran = {"both": 0, "answers": 0}
+    ran = {"both": 0, "answers": 0, "stickers": 0}
     trace, ask = ascent.trace_climb, KerasClassifier.class_scores
 
     def count_climbs(*args, **kwargs):
         climb = trace(*args, **kwargs)
 
-        def counted(units, start):
+        def counted(units, start, jitter):
             ran["both"] += len(units) * kwargs["copies"] * kwargs["recipe"].steps
-            return climb(units, start)
+            return climb(units, start, jitter)
 
         return counted
 
-    def count_answers(self, images):
-        ran["answers"] += len(images)
-        return ask(self, images)
+    def count_answers(self, images, *, checked=None):
+        if checked is None:
+            ran["answers"] += len(images)
+        elif len(checked) < len(images):  # stamped pictures, of which Keras is shown some
+            ran["stickers"] += len(images) + len(checked)
+        return ask(self, images, checked=checked)
 
     monkeypatch.setattr(ascent, "trace_climb", count_climbs)
     monkeypatch.setattr(KerasClassifier, "class_scores", count_answers)
     monkeypatch.setattr("modelcheck.measurement.measuring.feed_otherwise", lambda *args, **kwargs: {})
     begun = []
-    measure(saved / "plain.keras", panel, RECIPE, progress=lambda what, share: begun.append((what, share)))
-    costs = count_costs(flatten(plain(seed=4)), panel, RECIPE)
+    recipe = replace(RECIPE, sticker_faces=4)
+    measure(saved / "plain.keras", panel, recipe, progress=lambda what, share: begun.append((what, share)))
+    costs = count_costs(flatten(plain(seed=4)), panel, recipe)
     assert ran["both"] == sum(cost.both for cost in costs if cost.part.startswith("HappyMaps"))
+    assert ran["stickers"] == sum(cost.forward for cost in costs if cost.part == "stickers")
     asked = ("the panel", "exchanged pictures", "flipping curves")
-    assert ran["answers"] == sum(cost.forward for cost in costs if cost.part in asked)
+    unstamped = recipe.sticker_faces  # those that get stickers, without one
+    assert ran["answers"] == unstamped + sum(cost.forward for cost in costs if cost.part in asked)
     shares = [share for _, share in begun]
     assert shares == sorted(shares)
     assert (shares[0], shares[-1]) == (0.0, 1.0)

@@ -90,7 +90,7 @@ def check_shown_exchanges(classifier: Classifier, images: np.ndarray, stimuli: S
     Raises
     ------
     NetworkError
-        See `modelcheck.runtimes.Classifier.check_shown`.
+        See `modelcheck.runtimes.Classifier.class_scores`.
     """
     shown = []
     for grid in stimuli.grids if len(stimuli.rows) else ():
@@ -101,4 +101,5 @@ def check_shown_exchanges(classifier: Classifier, images: np.ndarray, stimuli: S
         some = np.arange(min(len(stimuli.first), len(stimuli.grids[0].boxes)))
         shown.append(mix_pictures(images, stimuli, some))
     if shown:
-        classifier.check_shown(np.concatenate(shown))
+        pictures = np.concatenate(shown)
+        classifier.class_scores(pictures, checked=np.arange(len(pictures)))

@@ -19,8 +19,9 @@ from modelcheck.runtimes import Classifier, NetworkError
 
 __all__ = ["measure_panel_shifts", "measure_sticker_shifts"]
 
-_BATCH_BYTES = 8 * 2**20  # of stamped pictures in one step; larger batches are no faster on a CPU
-_CHECKED = 256  # pictures that Keras is asked for at once
+# Stickers that are shown at once: for some dozens of pictures it takes a deep network as long as for
+# one to answer as it is released, and a file is compared on some dozens of them.
+_AT_ONCE, _BYTES_AT_ONCE = 256, 256 * 2**20
 
 
 def measure_panel_shifts(
@@ -102,29 +103,17 @@ def measure_sticker_shifts(
     height, width, channels = classifier.input_shape
     pictures = np.asarray(images, np.float32)
     before = margins(classifier.class_scores(pictures))
-    at_once = max(1, _BATCH_BYTES // (4 * height * width * channels * len(images)))
+    at_once = min(_AT_ONCE, max(1, _BYTES_AT_ONCE // (4 * height * width * channels * len(images))))
 
     # Numbers may overflow, underflow or wrap on a sticker alone, where no picture of the panel shows
     # it. Asking twice takes twice the time of the search, and so every sticker is shown on one
-    # picture where all is float32; on all of them where it is not.
-    # Keras takes as long to ask for one picture of a deep network as for dozens: what is to be checked
-    # waits until there are some.
-    plain = classifier.plain
-    waiting: list[np.ndarray] = []
-
-    def check_waiting() -> None:
-        if waiting:
-            classifier.check_shown(np.concatenate(waiting))
-            waiting.clear()
-
+    # picture as released where all is float32; on all of them where it is not.
     def move_margins(values: np.ndarray, masks: np.ndarray) -> np.ndarray:
         stamped = np.where(masks[:, None], values[:, None], pictures[None])
         every = np.arange(len(values))
-        shown = stamped[every, every % len(images)] if plain else stamped.reshape(-1, height, width, channels)
-        waiting.append(shown)
-        if sum(map(len, waiting)) >= _CHECKED:
-            check_waiting()
-        scores = classifier.class_scores(stamped.reshape(-1, height, width, channels))
+        checked = every * len(images) + every % len(images)
+        checked = checked if classifier.plain else np.arange(stamped.shape[0] * stamped.shape[1])
+        scores = classifier.class_scores(stamped.reshape(-1, height, width, channels), checked=checked)
         if not np.isfinite(scores).all():
             raise NetworkError(
                 f"The network {classifier.name!r} answers NaN or infinity on a picture with a sticker; its reaction "
@@ -137,7 +126,6 @@ def measure_sticker_shifts(
     found = {}
     for family in sticker_families(height, width):
         shifts = _measure_family(family, move_margins, (height, width), at_once, input_range)
-        check_waiting()
         # (stickers, pictures, classes): for each class the mean over the pictures of others.
         count = others.sum(axis=0)
         total = np.where(others, shifts, 0.0).sum(axis=1)
@@ -170,15 +158,13 @@ def _measure_family(
     low, high = input_range
     tall, wide = family.tiles.shape[1:]
     places = [(tile, top, left) for tile in family.tiles for top in family.tops for left in family.lefts]
-    at_once = min(at_once, len(places))
     parts = []
     for start in range(0, len(places), at_once):
-        # The last batch is moved back, so that every batch has one shape.
-        first = min(start, len(places) - at_once)
-        values = np.zeros((at_once, *size, 1), np.float32)
-        masks = np.zeros((at_once, *size, 1), bool)
-        for position, (tile, top, left) in enumerate(places[first : first + at_once]):
+        part = places[start : start + at_once]
+        values = np.zeros((len(part), *size, 1), np.float32)
+        masks = np.zeros((len(part), *size, 1), bool)
+        for position, (tile, top, left) in enumerate(part):
             masks[position, top : top + tall, left : left + wide] = True
             values[position, top : top + tall, left : left + wide, 0] = low + (high - low) * tile
-        parts.append(move_margins(values, masks)[start - first :])
+        parts.append(move_margins(values, masks))
     return np.concatenate(parts)

@@ -216,7 +216,8 @@ def ascend(
     batch = -(-len(indices) // rounds)  # batches of one size: what fills up the last is thrown away
     canvas = free_pixels(recipe, (*size, channels)) if among is None else on_natural_pictures(recipe, among)
     climbs = {} if climbs is None or directions is not None else climbs
-    key = (network, layer, recipe, name, batch, id(among))  # the trace itself keeps `among` alive
+    # Jitter is told to each climb, so that a calmer one is not traced; the trace itself keeps `among` alive.
+    key = (network, layer, replace(recipe, jitter=0.0), name, batch, id(among))
     if key not in climbs:
         climbs[key] = trace_climb(
             network, layer.read, path_of, recipe=recipe, canvas=canvas, copies=copies, batch=batch
@@ -228,7 +229,7 @@ def ascend(
     for start in range(0, len(indices), batch):
         # The last batch is filled up, so that one traced function serves all.
         part = np.resize(indices[start : start + batch], batch) if start else indices[:batch]
-        outcome = _climb_from_all_starts(climb, part, recipe.starts)
+        outcome = _climb_from_all_starts(climb, part, recipe)
         kept = len(indices[start : start + batch])
         for store, value in zip((maps, reached, at_rest), outcome, strict=True):
             store.append(value[:kept])
@@ -260,11 +261,13 @@ def _calm(recipe: Recipe) -> Recipe | None:
     return replace(recipe, copies=1, starts=max(recipe.starts, _PLAIN_STARTS))
 
 
-def _climb_from_all_starts(climb: Climb, units: np.ndarray, starts: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _climb_from_all_starts(
+    climb: Climb, units: np.ndarray, recipe: Recipe
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Climb from every start, and keep for each unit the map that it likes best."""
-    maps, reached, before = climb(units, 0)
-    for start in range(1, starts):
-        others, heights, _ = climb(units, start)
+    maps, reached, before = climb(units, 0, recipe.jitter)
+    for start in range(1, recipe.starts):
+        others, heights, _ = climb(units, start, recipe.jitter)
         better = np.isfinite(heights) & ~(heights <= reached)  # NaN is no height to beat
         maps[better], reached[better] = others[better], heights[better]
     return maps, reached, before

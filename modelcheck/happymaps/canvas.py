@@ -130,7 +130,7 @@ def on_natural_pictures(recipe: Recipe, pictures: NaturalPictures) -> Canvas:
     return Canvas(start, paint, move, pictures.mean)
 
 
-def view_of(maps: Tensor, *, seed: int, step: Tensor, copy: int, reach: int, jitter: float) -> Tensor:
+def view_of(maps: Tensor, *, seed: int, step: Tensor, copy: int, reach: int, jitter: Tensor) -> Tensor:
     """Return the maps shifted and with noise, both keyed by (seed, step, copy); edges are mirrored, not wrapped."""
     key = tf.stack([tf.constant(seed, tf.int32), (step + 1) * 4096 + copy])
     if reach:
@@ -138,9 +138,7 @@ def view_of(maps: Tensor, *, seed: int, step: Tensor, copy: int, reach: int, jit
         top, left = tf.unstack(tf.random.stateless_uniform([2], key, 0, 2 * reach + 1, tf.int32))
         wide = tf.pad(maps, [[0, 0], [reach, reach], [reach, reach], [0, 0]], "SYMMETRIC")
         maps = tf.ensure_shape(tf.slice(wide, [0, top, left, 0], [-1, *whole[1:3], -1]), whole)
-    if jitter:
-        maps = maps + tf.random.stateless_normal(maps.shape[1:], key, stddev=jitter)
-    return maps
+    return maps + tf.random.stateless_normal(maps.shape[1:], key, stddev=jitter)
 
 
 def _normalise_slope(slope: Tensor) -> Tensor:

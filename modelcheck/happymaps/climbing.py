@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,8 +18,9 @@ __all__ = ["Climb", "Path", "trace_climb"]
 
 Tensor = Any  # tensorflow ships no types
 
-# From the units of a batch and a start's number to maps, objectives reached, and those at rest.
-Climb = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray, np.ndarray]]
+# From the units of a batch, a start's number and a recipe's jitter to maps, objectives reached, and
+# those at rest.
+Climb = Callable[[np.ndarray, int, float], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 _MIN_CHANGE_SHARE = 0.01  # a map that moved less than this share of the range has not been made by its unit
 
@@ -58,7 +60,7 @@ def trace_climb(
     path_of : callable
         Function from the network, with its weights as tensors, to the path to the units.
     recipe, canvas
-        How to climb, and what is moved.
+        How to climb, and what is moved. With how much jitter, the ascent is told anew each time.
     copies : int
         How many shifted and noisy copies of each map are looked at.
     batch : int
@@ -67,19 +69,15 @@ def trace_climb(
     low, high = recipe.input_range
     shape = canvas.rest.shape
     reach = min(round(recipe.shift * shape[0]), shape[0], shape[1]) if copies > 1 else 0
-    jitter = recipe.jitter * (high - low) if copies > 1 else 0.0
 
-    def move(numbers: Tensor, pull: Tensor, step: Tensor, weights: list[list[Tensor]]) -> Tensor:
+    def move(numbers: Tensor, pull: Tensor, step: Tensor, jitter: Tensor, weights: list[list[Tensor]]) -> Tensor:
         inner = path_of(with_weights(network, target, weights)).inner
         pull = pull if copies == 1 else tf.tile(pull, [copies] + [1] * (len(pull.shape) - 1))
+        look = partial(view_of, seed=recipe.seed, step=step, reach=reach, jitter=jitter)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(numbers)
             maps = tf.ensure_shape(canvas.paint(numbers), (batch, *shape))
-            views = [
-                view_of(maps, seed=recipe.seed, step=step, copy=copy, reach=reach, jitter=jitter)
-                for copy in range(copies)
-            ]
-            nonlinear = inner(views[0] if copies == 1 else tf.concat(views, 0))
+            nonlinear = inner(maps if copies == 1 else tf.concat([look(maps, copy=copy) for copy in range(copies)], 0))
         slope = tf.ensure_shape(tape.gradient(nonlinear, numbers, output_gradients=pull), numbers.shape)
         return canvas.move(numbers, slope, tf.cast(step, tf.float32) / max(recipe.steps - 1, 1))
 
@@ -90,17 +88,19 @@ def trace_climb(
     traced = tf.function(move, autograph=False).get_concrete_function(
         *(tf.TensorSpec(shape, tf.float32) for shape in shapes),
         tf.TensorSpec([], tf.int32),
+        tf.TensorSpec([], tf.float32),
         [[tf.TensorSpec(values.shape, values.dtype) for values in step] for step in read_weights(network, target)],
     )
 
-    def climb(units: np.ndarray, start: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def climb(units: np.ndarray, start: int, jitter: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         chosen = tf.constant(units, tf.int32)
         weights = read_weights(network, target)
         path = path_of(with_weights(network, target, weights))
         pull = _pull_of(path, chosen)
         first = numbers = canvas.start(batch, tf.constant(start))
+        noise = tf.constant(jitter * (high - low), tf.float32)
         for step in range(recipe.steps):
-            numbers = traced(numbers, pull, tf.constant(step), weights)
+            numbers = traced(numbers, pull, tf.constant(step), noise, weights)
         maps = canvas.paint(numbers)
         moved = tf.reduce_mean(tf.abs(maps - canvas.paint(first)), axis=[1, 2, 3])
         # The picture at rest is looked at once, after the maps.

@@ -37,8 +37,6 @@ _RISE_MASKS = 4000
 _TRACING = 200
 # A pass layer by layer, by Keras and by us, takes about as long as so many that are one graph.
 _UNFUSED = 8
-# The same with Keras in one graph.
-_IN_ONE_GRAPH = 4
 # In how many other ways pictures are preprocessed, at most, for a network that answers many wrongly.
 _READINGS = 6
 _MAPS_OF = "HappyMaps of "
@@ -230,11 +228,11 @@ def _count_stage(network: Network, panel: Panel, recipe: Recipe, *, stage: int) 
     if recipe.sticker_faces and min(height, width) >= 2:
         pictures = len(sticker_rows(panel.labels, panel.independent, recipe.sticker_faces))
         places = sum(prod(family.shape) for family in sticker_families(height, width))
-        # Each is shown on one picture to Keras, too.
+        # Each is shown on one picture to Keras, too, in a graph.
         yield Cost(
             part="stickers",
             stage=stage,
-            forward=places * (pictures + _IN_ONE_GRAPH),
+            forward=places * (pictures + 1),
             traced=0 if stage else 2 * steps,
             **whole,
         )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
+from math import prod
 from typing import Any, NoReturn
 
 import keras
@@ -42,7 +43,9 @@ __all__ = [
 
 Traced = Callable[[Any], Any]
 
-_BATCH = 64
+# Pictures in one step: of large ones 64 take a quarter longer than 16, each, of small ones less, for
+# calling layer by layer takes as long whatever they are given (EfficientNetB0, MobileNetV2).
+_BATCH, _LEAST, _BATCH_BYTES = 64, 16, 8 * 2**20
 _EXAMINED = 16  # pictures at once on which each layer is looked at, all of whose outputs are held
 _ALONE = 4  # pictures that are also shown one by one, as in use
 # How far scores may differ, as a share of the usual distance between the scores of one picture, by
@@ -89,7 +92,12 @@ class Answers:
 
 
 def check_agreement(
-    network: Network, images: np.ndarray, *, released: bool = True, traced: Traced | None = None
+    network: Network,
+    images: np.ndarray,
+    *,
+    released: bool = True,
+    traced: Traced | None = None,
+    told: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> None:
     """Refuse a network whose steps do not answer as Keras does.
 
@@ -106,6 +114,8 @@ def check_agreement(
         not, ``model(images, training=False)`` alone is compared, whose outputs are then explained.
     traced : callable, optional
         `trace_keras` of the network, for whoever asks often; only where not every way must agree.
+    told : tuple of np.ndarray, optional
+        The scores and outputs of the steps, ``(n, outputs)`` each, for whoever has them already.
 
     Raises
     ------
@@ -138,7 +148,7 @@ def check_agreement(
     """
     with in_full_precision():
         with as_refusal(network.model, "Running the layers"):
-            own = answer(network, images)
+            own = answer(network, images, told=told)
         finite = np.isfinite(own.scores).all(axis=1) & np.isfinite(own.outputs).all(axis=1)
         if not finite.all():
             raise NetworkError(
@@ -150,7 +160,10 @@ def check_agreement(
             distant, flipped = _find_wrong_rows(part, outputs, released=released)
             if (distant | flipped).any():
                 culprit = _find_culprit(network, images[rows[distant | flipped]], way=way)
-                wide = replace(part, tolerance=_allow_rounding(network, images[rows], own=part, outputs=outputs))
+                some = _choose_some(distant | flipped)
+                few = replace(part, outputs=part.outputs[some], scores=part.scores[some])
+                allowed = _allow_rounding(network, images[rows[some]], own=few, outputs=outputs[some])
+                wide = replace(part, tolerance=allowed)
                 if culprit or np.any(_find_wrong_rows(wide, outputs, released=released)):
                     _refuse(network, culprit, way=way, wrong=distant | flipped, rounded=not distant.any())
         if released:
@@ -197,7 +210,7 @@ def _ask(
     given = network.feed(images)
     if traced is not None and not released:
         try:
-            outputs = np.concatenate([traced(tf.constant(batch)).numpy() for batch in _cut(given, _BATCH)])
+            outputs = np.concatenate([traced(tf.constant(batch)).numpy() for batch in _cut(given)])
         except Exception:  # whatever cannot be traced is asked call by call, and refused there where that fails too
             pass
         else:
@@ -212,18 +225,22 @@ def _find_wrong_rows(own: Answers, outputs: np.ndarray, *, released: bool) -> tu
     return distant, find_flipped_rows(own, outputs) if released else np.zeros_like(distant)
 
 
+def _choose_some(wrong: np.ndarray) -> np.ndarray:
+    """Return the rows of a few pictures on which answers part, and of a few of all: double precision takes long."""
+    evenly = np.linspace(0, len(wrong) - 1, min(len(wrong), _EXAMINED)).round().astype(int)
+    return np.union1d(np.flatnonzero(wrong)[:_EXAMINED], evenly)
+
+
 def _allow_rounding(network: Network, images: np.ndarray, *, own: Answers, outputs: np.ndarray) -> float:
     """Return how far a score may differ where that is rounding: a few times what the steps' own answers lose by it.
 
-    Double precision tells that, on the picture that loses most. Where Keras' answers lose far less, it
+    Double precision tells that, on the picture that loses most of these. Where Keras' answers lose far less, it
     is the steps that are wrong, as where a kernel vanishes with the factor behind it. A layer that computes in single
     precision whatever it is given loses nothing by it; where the steps do not compute at all, or to
     single precision, the tolerance stays.
     """
     try:
-        parts = [
-            network.evaluate(tf.constant(batch, tf.float64), [network.logits])[0] for batch in _cut(images, _BATCH)
-        ]
+        parts = [network.evaluate(tf.constant(batch, tf.float64), [network.logits])[0] for batch in _cut(images)]
         exact = np.concatenate([part.numpy() for part in parts])
     except Exception:  # whatever a layer raises: nothing is excused then
         return own.tolerance
@@ -285,14 +302,9 @@ def in_full_precision() -> Iterator[None]:
         tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
-def answer(network: Network, images: np.ndarray) -> Answers:
-    """Return what the unfolded network answers, and how near Keras must come."""
-    last = len(network.steps) - 1
-    parts = [
-        [part.numpy() for part in network.evaluate(tf.constant(batch), [network.logits, last])]
-        for batch in _cut(images, _BATCH)
-    ]
-    scores, outputs = (np.concatenate(half).astype(np.float64) for half in zip(*parts, strict=True))
+def answer(network: Network, images: np.ndarray, *, told: tuple[np.ndarray, np.ndarray] | None = None) -> Answers:
+    """Return what the unfolded network answers, or has told already, and how near Keras must come."""
+    scores, outputs = (half.astype(np.float64) for half in (told or _run_steps(network, images)))
     final = next((step for step in network.steps[network.logits + 1 :] if step.activation), None)
     distances = np.ptp(_with_first_class(scores), axis=1)
     usual = float(np.median(distances[distances > 0])) if (distances > 0).any() else 0.0
@@ -307,26 +319,39 @@ def answer(network: Network, images: np.ndarray) -> Answers:
     )
 
 
+def _run_steps(network: Network, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return scores and outputs, outside a graph: each operation by itself."""
+    targets = [network.logits, len(network.steps) - 1]
+    parts = [[part.numpy() for part in network.evaluate(tf.constant(batch), targets)] for batch in _cut(images)]
+    scores, outputs = (np.concatenate(half) for half in zip(*parts, strict=True))
+    return scores, outputs
+
+
 def _with_first_class(scores: np.ndarray) -> np.ndarray:
     """Return one column per class: a single score says how far the second of two classes leads."""
     return np.concatenate([np.zeros_like(scores), scores], axis=1) if scores.shape[1] == 1 else scores
 
 
-def _cut(images: np.ndarray, size: int) -> Iterator[np.ndarray]:
+def _cut(images: np.ndarray, size: int | None = None) -> Iterator[np.ndarray]:
+    size = size or _count_at_once(images)
     return (images[start : start + size] for start in range(0, len(images), size))
+
+
+def _count_at_once(images: np.ndarray) -> int:
+    return min(_BATCH, max(_LEAST, _BATCH_BYTES // (4 * prod(images.shape[1:]))))
 
 
 def _ask_keras(model: Any, images: np.ndarray) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Yield how Keras was asked, the rows of the pictures that were shown, and what it answered."""
-    every = np.arange(len(images))
+    every, at_once = np.arange(len(images)), _count_at_once(images)
     alone = np.unique(np.linspace(0, len(images) - 1, _ALONE).round().astype(int))
 
     def at_rest(batch: Any) -> Any:
         return model(batch, training=False)
 
     ways: list[tuple[str, np.ndarray, int, Callable[[Any], Any]]] = [
-        (_AT_REST, every, _BATCH, at_rest),
-        (_IN_NO_MODE[0], every, _BATCH, model),
+        (_AT_REST, every, at_once, at_rest),
+        (_IN_NO_MODE[0], every, at_once, model),
         (_IN_NO_MODE[1], alone, 1, model),
         ("model.predict(images)", every, len(images), lambda batch: model.predict(batch, verbose=0)),
     ]

@@ -99,8 +99,10 @@ class ShippedClassifier:
         """Whether one picture shows what a sticker does to its numbers: whole numbers end at their range's ends."""
         return True
 
-    def class_scores(self, images: np.ndarray) -> np.ndarray:
-        """Return the scores before softmax or sigmoid, ``(n, classes)`` float32; see `Classifier`."""
+    def class_scores(self, images: np.ndarray, *, checked: np.ndarray | None = None) -> np.ndarray:
+        """Return the scores before softmax or sigmoid, ``(n, classes)`` float32; see `Classifier` and `check_shown`."""
+        if checked is not None:
+            self.check_shown(images[checked])
         return self._as_scores(self._answer(images))
 
     def saturation(self, images: np.ndarray) -> float:
