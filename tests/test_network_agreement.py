@@ -342,6 +342,16 @@ def test_rounding_that_a_network_amplifies_is_no_difference():
     check_agreement(flatten(model), PICTURES)
 
 
+def test_few_pictures_tell_about_rounding():
+    """Of many pictures at most 32 are asked in double precision, the first that differ among them; of few, all."""
+    wrong = np.zeros(300, bool)
+    wrong[[7, 150, 151]] = True
+    chosen = agreement._choose_some(wrong)
+    assert {0, 7, 150, 151, 299} <= set(chosen.tolist())
+    assert len(agreement._choose_some(np.ones(300, bool))) <= 32
+    np.testing.assert_array_equal(agreement._choose_some(np.array([False, True])), [0, 1])
+
+
 @pytest.mark.parametrize("bound", ["_ROUNDING", "_ILL_CONDITIONED"])
 def test_what_rounds_beyond_use_is_refused(monkeypatch, bound):
     """Rounding excuses no more than a multiple of what the network loses, and no more than it can be used with."""

@@ -111,8 +111,8 @@ def measure_sticker_shifts(
     def move_margins(values: np.ndarray, masks: np.ndarray) -> np.ndarray:
         stamped = np.where(masks[:, None], values[:, None], pictures[None])
         every = np.arange(len(values))
-        checked = every * len(images) + every % len(images)
-        checked = checked if classifier.plain else np.arange(stamped.shape[0] * stamped.shape[1])
+        rows = np.arange(len(values) * len(images)).reshape(len(values), len(images))
+        checked = rows[every, every % len(images)] if classifier.plain else rows.ravel()
         scores = classifier.class_scores(stamped.reshape(-1, height, width, channels), checked=checked)
         if not np.isfinite(scores).all():
             raise NetworkError(
